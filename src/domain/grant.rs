@@ -1,0 +1,404 @@
+//! The effect on AWS of an approved request: `scheduled → opening → active → closing → ended`, and `failed`.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::audit::{Action, By};
+use super::change::Change;
+use super::request::WrongState;
+use super::text::Words;
+use crate::ids::{GrantId, PersonId, RequestId, TargetId};
+
+/// Why a grant closes, ended or failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// Its time was over.
+    Deadline,
+    /// Its requester ended it.
+    Released,
+    /// An approver or an admin ended it.
+    Revoked,
+    /// AWS did not let us open it.
+    CouldNotOpen,
+    /// Its requester may not ask for it any more.
+    NotEligible,
+    /// The AWS identity that was let in was deleted (GUARD C8).
+    PrincipalGone,
+    /// The role was deleted.
+    TargetGone,
+    /// Another role has taken the role's name (GUARD C8).
+    TargetReplaced,
+    /// The role's owner undid it again and again.
+    RevertedByOwner,
+}
+
+impl Cause {
+    /// Every cause.
+    pub const ALL: [Self; 9] = [
+        Self::Deadline,
+        Self::Released,
+        Self::Revoked,
+        Self::CouldNotOpen,
+        Self::NotEligible,
+        Self::PrincipalGone,
+        Self::TargetGone,
+        Self::TargetReplaced,
+        Self::RevertedByOwner,
+    ];
+
+    /// The word used everywhere.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Deadline => "deadline",
+            Self::Released => "released",
+            Self::Revoked => "revoked",
+            Self::CouldNotOpen => "could_not_open",
+            Self::NotEligible => "not_eligible",
+            Self::PrincipalGone => "principal_gone",
+            Self::TargetGone => "target_gone",
+            Self::TargetReplaced => "target_replaced",
+            Self::RevertedByOwner => "reverted_by_owner",
+        }
+    }
+
+    /// The cause of that name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|c| c.as_str() == text)
+    }
+}
+
+/// Why and since when a grant is closing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Closing {
+    /// When the intent to open was recorded.
+    pub opening_at: DateTime<Utc>,
+    /// When it was read back as open, if it ever was.
+    pub opened_at: Option<DateTime<Utc>>,
+    /// When the end was asked for, or the deadline was noticed.
+    pub since: DateTime<Utc>,
+    /// Why.
+    pub cause: Cause,
+    /// Who ended it before the deadline.
+    pub by: Option<PersonId>,
+    /// In their words.
+    pub reason: Option<Words>,
+}
+
+/// Where a grant stands; each state owns its facts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GrantState {
+    /// Approved; its start has not come. Nothing was sent to AWS.
+    Scheduled,
+    /// The intent to open is on record; AWS is being asked.
+    Opening {
+        /// When the intent was recorded.
+        at: DateTime<Utc>,
+    },
+    /// Read back as open.
+    Active {
+        /// When the intent was recorded.
+        opening_at: DateTime<Utc>,
+        /// When guard and statement were read back.
+        opened_at: DateTime<Utc>,
+    },
+    /// The intent to close is on record; AWS is being asked until it agrees.
+    Closing(Closing),
+    /// AWS confirmed the end, or there was nothing to undo.
+    Ended {
+        /// When the intent to open was recorded, if it ever was.
+        opening_at: Option<DateTime<Utc>>,
+        /// When it was read back as open, if it ever was.
+        opened_at: Option<DateTime<Utc>>,
+        /// When the end was asked for.
+        requested_at: DateTime<Utc>,
+        /// Why.
+        cause: Cause,
+        /// Who.
+        by: Option<PersonId>,
+        /// In their words.
+        reason: Option<Words>,
+        /// When AWS confirmed it.
+        at: DateTime<Utc>,
+    },
+    /// It could not be opened; nothing is left behind.
+    Failed {
+        /// When the intent to open was recorded, if it ever was.
+        opening_at: Option<DateTime<Utc>>,
+        /// When it was given up.
+        requested_at: DateTime<Utc>,
+        /// Why.
+        cause: Cause,
+        /// When AWS confirmed that nothing is left.
+        at: DateTime<Utc>,
+    },
+}
+
+impl GrantState {
+    /// The word used everywhere.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Scheduled => "scheduled",
+            Self::Opening { .. } => "opening",
+            Self::Active { .. } => "active",
+            Self::Closing(_) => "closing",
+            Self::Ended { .. } => "ended",
+            Self::Failed { .. } => "failed",
+        }
+    }
+}
+
+/// What was sent to AWS for a grant and what was seen there: the stored facts of GUARD §2. Sent facts are stored before the write, seen ones after the read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// The latest deadline ever sent.
+    pub sent_until: Option<DateTime<Utc>>,
+    /// Since when the console name belongs to it.
+    pub console_since: Option<DateTime<Utc>>,
+    /// When a trust write with its statement was sent whose answer is not known.
+    pub unclear_at: Option<DateTime<Utc>>,
+    /// The first read without its statement that counts.
+    pub absent_at: Option<DateTime<Utc>>,
+    /// Until when the guard must name it.
+    pub guard_until: Option<DateTime<Utc>>,
+    /// When the guard was seen without it after that.
+    pub guard_gone_at: Option<DateTime<Utc>>,
+}
+
+/// The effect on AWS of an approved request. Everything but `marks` and `state` is fixed at approval.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// Its id.
+    pub id: GrantId,
+    /// The approved request.
+    pub request: RequestId,
+    /// The role.
+    pub target: TargetId,
+    /// For whom.
+    pub person: PersonId,
+    /// The AWS identity that is let in.
+    pub principal_arn: String,
+    /// Its unique id (`AIDA…`); known at approval, or at the first read when AWS was silent until then.
+    pub principal_id: Option<String>,
+    /// The role's unique id (`AROA…`), likewise.
+    pub role_id: Option<String>,
+    /// The session name that always works: the id as text.
+    pub grant_name: String,
+    /// The session name that the console's Switch Role uses.
+    pub console_name: Option<String>,
+    /// From when, whole seconds.
+    pub starts_at: DateTime<Utc>,
+    /// Until when, whole seconds.
+    pub deadline: DateTime<Utc>,
+    /// When the last approval came.
+    pub approved_at: DateTime<Utc>,
+    /// What was sent and seen.
+    pub marks: Marks,
+    /// Where it stands.
+    pub state: GrantState,
+}
+
+impl Grant {
+    /// `scheduled → opening`: records the intent, before the first AWS call.
+    ///
+    /// # Errors
+    /// When it is not scheduled.
+    pub fn open(mut self, by: &By) -> Result<Change<Self>, WrongState> {
+        match self.state {
+            GrantState::Scheduled => {
+                self.state = GrantState::Opening { at: by.at };
+                let event = by.did(
+                    self.id,
+                    Action::GrantOpening {
+                        request: self.request,
+                        deadline: self.deadline,
+                    },
+                );
+                Ok(Change { value: self, event })
+            }
+            _ => Err(self.wrong("open")),
+        }
+    }
+
+    /// `opening → active`: guard and statement were read back.
+    ///
+    /// # Errors
+    /// When it is not opening.
+    pub fn opened(mut self, by: &By) -> Result<Change<Self>, WrongState> {
+        match self.state {
+            GrantState::Opening { at } => {
+                self.state = GrantState::Active {
+                    opening_at: at,
+                    opened_at: by.at,
+                };
+                let event = by.did(
+                    self.id,
+                    Action::GrantOpened {
+                        request: self.request,
+                        deadline: self.deadline,
+                    },
+                );
+                Ok(Change { value: self, event })
+            }
+            _ => Err(self.wrong("record as opened")),
+        }
+    }
+
+    /// A person ends it: `scheduled → ended` (nothing to undo), `opening, active → closing`.
+    ///
+    /// # Errors
+    /// When it is closing already, or over.
+    pub fn end(
+        self,
+        cause: Cause,
+        person: PersonId,
+        reason: Option<Words>,
+        by: &By,
+    ) -> Result<Change<Self>, WrongState> {
+        self.close_with("end", cause, Some(person), reason, by)
+    }
+
+    /// The worker closes it: `opening, active → closing`; a scheduled one fails, since there is nothing to undo.
+    ///
+    /// # Errors
+    /// When it is closing already, or over.
+    pub fn close(self, cause: Cause, by: &By) -> Result<Change<Self>, WrongState> {
+        self.close_with("close", cause, None, None, by)
+    }
+
+    fn close_with(
+        mut self,
+        verb: &'static str,
+        cause: Cause,
+        person: Option<PersonId>,
+        reason: Option<Words>,
+        by: &By,
+    ) -> Result<Change<Self>, WrongState> {
+        let (opening_at, opened_at) = match self.state {
+            GrantState::Scheduled => return Ok(self.never_opened(cause, person, reason, by)),
+            GrantState::Opening { at } => (at, None),
+            GrantState::Active {
+                opening_at,
+                opened_at,
+            } => (opening_at, Some(opened_at)),
+            GrantState::Closing(_) | GrantState::Ended { .. } | GrantState::Failed { .. } => {
+                return Err(self.wrong(verb));
+            }
+        };
+        let told = Action::GrantClosing {
+            request: self.request,
+            cause,
+            reason: reason.as_ref().map(ToString::to_string),
+        };
+        let event = by.did(self.id, told);
+        self.state = GrantState::Closing(Closing {
+            opening_at,
+            opened_at,
+            since: by.at,
+            cause,
+            by: person,
+            reason,
+        });
+        Ok(Change { value: self, event })
+    }
+
+    /// Nothing was ever sent to AWS: over at once, ended by a person or failed by itself.
+    fn never_opened(
+        mut self,
+        cause: Cause,
+        person: Option<PersonId>,
+        reason: Option<Words>,
+        by: &By,
+    ) -> Change<Self> {
+        let at = by.at;
+        let action = if person.is_some() {
+            self.state = GrantState::Ended {
+                opening_at: None,
+                opened_at: None,
+                requested_at: at,
+                cause,
+                by: person,
+                reason,
+                at,
+            };
+            Action::GrantEnded {
+                request: self.request,
+                cause,
+                requested_at: at,
+                confirmed_at: at,
+            }
+        } else {
+            self.state = GrantState::Failed {
+                opening_at: None,
+                requested_at: at,
+                cause,
+                at,
+            };
+            Action::GrantFailed {
+                request: self.request,
+                cause,
+            }
+        };
+        self.marks.guard_gone_at = Some(at);
+        let event = by.did(self.id, action);
+        Change { value: self, event }
+    }
+
+    /// `closing → ended`, or `→ failed` where it could not be opened: AWS agrees that nothing of it is left open.
+    ///
+    /// # Errors
+    /// When it is not closing.
+    pub fn closed(mut self, by: &By) -> Result<Change<Self>, WrongState> {
+        let closing = match self.state {
+            GrantState::Closing(ref closing) => closing.clone(),
+            _ => return Err(self.wrong("record as closed")),
+        };
+        let Closing {
+            opening_at,
+            opened_at,
+            since: requested_at,
+            cause,
+            by: person,
+            reason,
+        } = closing;
+        let (request, at) = (self.request, by.at);
+        let action = if cause == Cause::CouldNotOpen {
+            self.state = GrantState::Failed {
+                opening_at: Some(opening_at),
+                requested_at,
+                cause,
+                at,
+            };
+            Action::GrantFailed { request, cause }
+        } else {
+            self.state = GrantState::Ended {
+                opening_at: Some(opening_at),
+                opened_at,
+                requested_at,
+                cause,
+                by: person,
+                reason,
+                at,
+            };
+            Action::GrantEnded {
+                request,
+                cause,
+                requested_at,
+                confirmed_at: at,
+            }
+        };
+        let event = by.did(self.id, action);
+        Ok(Change { value: self, event })
+    }
+
+    const fn wrong(&self, verb: &'static str) -> WrongState {
+        WrongState {
+            verb,
+            subject: "grant",
+            state: self.state.as_str(),
+        }
+    }
+}

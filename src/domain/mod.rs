@@ -1,0 +1,12 @@
+//! Pure: the states of requests and grants, and every transition with its audit event.
+
+pub mod audit;
+pub mod change;
+pub mod entitlement;
+pub mod grant;
+pub mod person;
+pub mod request;
+pub mod target;
+pub mod text;
+
+pub use change::Change;

@@ -1,0 +1,52 @@
+//! Who acts.
+
+use crate::ids::{PersonId, PrincipalId};
+
+/// Someone who signs in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// Their id.
+    pub id: PersonId,
+    /// Name, for display.
+    pub name: String,
+    /// E-mail address, for display; never an identity.
+    pub email: String,
+    /// The groups that they are in.
+    pub groups: Vec<String>,
+}
+
+impl Person {
+    /// Whether they are in `group`, compared byte for byte.
+    #[must_use]
+    pub fn is_in(&self, group: &str) -> bool {
+        self.groups.iter().any(|g| g == group)
+    }
+}
+
+/// The AWS identity that a person switches from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Principal {
+    /// Its id.
+    pub id: PrincipalId,
+    /// Whose it is.
+    pub person: PersonId,
+    /// The 12-digit account.
+    pub account: String,
+    /// ARN of the IAM user.
+    pub arn: String,
+}
+
+impl Principal {
+    /// The session name that the console's Switch Role sends for an IAM user: the last segment of its ARN's path (GUARD M3). `None` where that
+    /// name may not be pinned: shorter than STS's two characters, or looking like one of our own (GUARD M2).
+    #[must_use]
+    pub fn console_name(&self) -> Option<String> {
+        let name = self.arn.rsplit('/').next()?;
+        let usable = (2..=64).contains(&name.len())
+            && !name.starts_with("grant_")
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b));
+        usable.then(|| name.to_owned())
+    }
+}

@@ -1,0 +1,328 @@
+//! A person's ask for one entitlement: `pending → approved | denied | withdrawn | expired`.
+
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+
+use super::audit::{Action, By};
+use super::change::Change;
+use super::entitlement::Terms;
+use super::grant::{Grant, GrantState, Marks};
+use super::person::Principal;
+use super::text::{Ticket, Words};
+use crate::ids::{EntitlementId, GrantId, PersonId, PrincipalId, RequestId, TargetId};
+
+/// Where a request stands; each closed state owns the time of its closing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequestState {
+    /// Waits for its approvers.
+    Pending,
+    /// Approved; its grant exists.
+    Approved(DateTime<Utc>),
+    /// One approver said no.
+    Denied(DateTime<Utc>),
+    /// Its requester took it back.
+    Withdrawn(DateTime<Utc>),
+    /// Nobody decided in time.
+    Expired(DateTime<Utc>),
+}
+
+impl RequestState {
+    /// The word used everywhere.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Approved(_) => "approved",
+            Self::Denied(_) => "denied",
+            Self::Withdrawn(_) => "withdrawn",
+            Self::Expired(_) => "expired",
+        }
+    }
+
+    /// When it left `pending`.
+    #[must_use]
+    pub const fn closed_at(&self) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Pending => None,
+            Self::Approved(at) | Self::Denied(at) | Self::Withdrawn(at) | Self::Expired(at) => {
+                Some(*at)
+            }
+        }
+    }
+}
+
+/// A person's ask. Everything but `state` and `version` is fixed when it is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Its id.
+    pub id: RequestId,
+    /// Grows with each transition.
+    pub version: i32,
+    /// Who asks.
+    pub person: PersonId,
+    /// The AWS identity to be let in.
+    pub principal: PrincipalId,
+    /// Its ARN as it was when asked.
+    pub principal_arn: String,
+    /// Its unique id, unless AWS was silent at submit.
+    pub principal_unique_id: Option<String>,
+    /// The session name that the console would use for it.
+    pub console_name: Option<String>,
+    /// What is asked for.
+    pub entitlement: EntitlementId,
+    /// The role.
+    pub target: TargetId,
+    /// The role's unique id, unless AWS was silent at submit.
+    pub role_id: Option<String>,
+    /// The entitlement as it was.
+    pub terms: Terms,
+    /// Why.
+    pub justification: Words,
+    /// How long, seconds.
+    pub duration_seconds: i32,
+    /// Asked start; at once after approval when there is none.
+    pub starts_at: Option<DateTime<Utc>>,
+    /// A ticket's name or URL.
+    pub ticket: Option<Ticket>,
+    /// Whether the role was read in AWS at submit.
+    pub target_checked: bool,
+    /// When it was made.
+    pub submitted_at: DateTime<Utc>,
+    /// When it lapses undecided.
+    pub expires_at: DateTime<Utc>,
+    /// Where it stands.
+    pub state: RequestState,
+}
+
+/// The verb does not go with the state.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("cannot {verb}: the {subject} is already {state}")]
+pub struct WrongState {
+    /// What was tried.
+    pub verb: &'static str,
+    /// request or grant.
+    pub subject: &'static str,
+    /// Where it stands.
+    pub state: &'static str,
+}
+
+/// What an ask is made of, already checked field by field.
+#[derive(Debug)]
+pub struct Ask {
+    /// Who is to be let in.
+    pub principal: Principal,
+    /// Unique id of the principal, when AWS told it.
+    pub principal_unique_id: Option<String>,
+    /// What is asked for.
+    pub entitlement: super::entitlement::Entitlement,
+    /// Unique id of the role, when AWS told it.
+    pub role_id: Option<String>,
+    /// Why.
+    pub justification: Words,
+    /// How long, seconds; within the terms.
+    pub duration_seconds: i32,
+    /// Asked start, in the future.
+    pub starts_at: Option<DateTime<Utc>>,
+    /// Ticket.
+    pub ticket: Option<Ticket>,
+    /// Whether the role was read in AWS.
+    pub target_checked: bool,
+}
+
+impl Ask {
+    /// Makes the request, pending for `expire_after` or until its asked window is over, whichever is first.
+    pub fn submit(self, person: PersonId, expire_after: TimeDelta, by: &By) -> Change<Request> {
+        let lapse = by.at + expire_after;
+        let duration = TimeDelta::seconds(i64::from(self.duration_seconds));
+        let request = Request {
+            id: RequestId::new(),
+            version: 1,
+            person,
+            principal: self.principal.id,
+            console_name: self.principal.console_name(),
+            principal_arn: self.principal.arn,
+            principal_unique_id: self.principal_unique_id,
+            entitlement: self.entitlement.id,
+            target: self.entitlement.target,
+            role_id: self.role_id,
+            terms: self.entitlement.terms,
+            justification: self.justification,
+            duration_seconds: self.duration_seconds,
+            starts_at: self.starts_at,
+            ticket: self.ticket,
+            target_checked: self.target_checked,
+            submitted_at: by.at,
+            expires_at: self
+                .starts_at
+                .map_or(lapse, |start| lapse.min(start + duration)),
+            state: RequestState::Pending,
+        };
+        let event = by.did(
+            request.id,
+            Action::RequestSubmitted {
+                entitlement: request.terms.name.clone(),
+                duration_seconds: request.duration_seconds,
+                target_checked: request.target_checked,
+            },
+        );
+        Change {
+            value: request,
+            event,
+        }
+    }
+}
+
+/// What an approval led to.
+#[derive(Debug)]
+pub enum Approval {
+    /// More are needed; the request stays pending.
+    Counted(Change<Request>),
+    /// It was the last one: the request is approved and has its grant.
+    Complete(Change<Request>, Box<Grant>),
+}
+
+impl Request {
+    /// The window that an approval at `at` would give, whole seconds: `max(at, asked start)` and that plus the duration.
+    #[must_use]
+    pub fn window(&self, at: DateTime<Utc>) -> (DateTime<Utc>, DateTime<Utc>) {
+        let start = self
+            .starts_at
+            .map_or(at, |asked| asked.max(at))
+            .trunc_subsecs(0);
+        (
+            start,
+            start + TimeDelta::seconds(i64::from(self.duration_seconds)),
+        )
+    }
+
+    /// Counts one more approval, the `have`-th distinct one; the last one needed makes the grant.
+    ///
+    /// # Errors
+    /// When the request is not pending.
+    pub fn approve(
+        self,
+        have: i16,
+        comment: Option<&Words>,
+        by: &By,
+    ) -> Result<Approval, WrongState> {
+        let mut request = self.pending("approve")?;
+        let needed = request.terms.needed;
+        let told = |grant| Action::RequestApproved {
+            stage: 1,
+            have,
+            needed,
+            grant,
+            comment: comment.map(ToString::to_string),
+        };
+        request.version += 1;
+        if have < needed {
+            let event = by.did(request.id, told(None));
+            return Ok(Approval::Counted(Change {
+                value: request,
+                event,
+            }));
+        }
+        let grant = request.grant(by.at);
+        request.state = RequestState::Approved(by.at);
+        let event = by.did(request.id, told(Some(grant.id)));
+        Ok(Approval::Complete(
+            Change {
+                value: request,
+                event,
+            },
+            Box::new(grant),
+        ))
+    }
+
+    /// Ends it with a no.
+    ///
+    /// # Errors
+    /// When the request is not pending.
+    pub fn deny(self, comment: &Words, by: &By) -> Result<Change<Self>, WrongState> {
+        self.close(
+            "deny",
+            RequestState::Denied(by.at),
+            Action::RequestDenied {
+                comment: comment.to_string(),
+            },
+            by,
+        )
+    }
+
+    /// Takes it back.
+    ///
+    /// # Errors
+    /// When the request is not pending.
+    pub fn withdraw(self, by: &By) -> Result<Change<Self>, WrongState> {
+        self.close(
+            "withdraw",
+            RequestState::Withdrawn(by.at),
+            Action::RequestWithdrawn,
+            by,
+        )
+    }
+
+    /// Lets it lapse.
+    ///
+    /// # Errors
+    /// When the request is not pending.
+    pub fn expire(self, by: &By) -> Result<Change<Self>, WrongState> {
+        self.close(
+            "expire",
+            RequestState::Expired(by.at),
+            Action::RequestExpired,
+            by,
+        )
+    }
+
+    fn pending(self, verb: &'static str) -> Result<Self, WrongState> {
+        match self.state {
+            RequestState::Pending => Ok(self),
+            RequestState::Approved(_)
+            | RequestState::Denied(_)
+            | RequestState::Withdrawn(_)
+            | RequestState::Expired(_) => Err(WrongState {
+                verb,
+                subject: "request",
+                state: self.state.as_str(),
+            }),
+        }
+    }
+
+    fn close(
+        self,
+        verb: &'static str,
+        state: RequestState,
+        action: Action,
+        by: &By,
+    ) -> Result<Change<Self>, WrongState> {
+        let mut request = self.pending(verb)?;
+        request.state = state;
+        request.version += 1;
+        let event = by.did(request.id, action);
+        Ok(Change {
+            value: request,
+            event,
+        })
+    }
+
+    fn grant(&self, at: DateTime<Utc>) -> Grant {
+        let id = GrantId::new();
+        let (starts_at, deadline) = self.window(at);
+        Grant {
+            id,
+            request: self.id,
+            target: self.target,
+            person: self.person,
+            principal_arn: self.principal_arn.clone(),
+            principal_id: self.principal_unique_id.clone(),
+            role_id: self.role_id.clone(),
+            grant_name: id.to_string(),
+            console_name: self.console_name.clone(),
+            starts_at,
+            deadline,
+            approved_at: at,
+            marks: Marks::default(),
+            state: GrantState::Scheduled,
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The role whose policies we write, as the reconciler knows it.
+
+use chrono::{DateTime, Utc};
+
+use crate::ids::TargetId;
+
+/// What, if anything, keeps new grants from a target. Closings go on in every condition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// Nothing.
+    Ok,
+    /// The role is not there.
+    Gone,
+    /// Another role has taken its name (another `RoleId`).
+    Replaced,
+    /// Only AWS can change it (service-linked, `AWSReservedSSO_*`).
+    Protected,
+    /// Somebody keeps undoing what we write.
+    Contested,
+    /// AWS holds a later revision of the guard than we have sent.
+    SafeMode,
+    /// The trust policy cannot be edited as text.
+    Unreadable,
+    /// A deleted principal in a foreign statement makes every trust write fail.
+    BlockedByForeignPrincipal,
+}
+
+impl Condition {
+    /// Every condition.
+    pub const ALL: [Self; 8] = [
+        Self::Ok,
+        Self::Gone,
+        Self::Replaced,
+        Self::Protected,
+        Self::Contested,
+        Self::SafeMode,
+        Self::Unreadable,
+        Self::BlockedByForeignPrincipal,
+    ];
+
+    /// The word that the database stores.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Gone => "gone",
+            Self::Replaced => "replaced",
+            Self::Protected => "protected",
+            Self::Contested => "contested",
+            Self::SafeMode => "safe_mode",
+            Self::Unreadable => "unreadable",
+            Self::BlockedByForeignPrincipal => "blocked_by_foreign_principal",
+        }
+    }
+
+    /// The condition of that name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|c| c.as_str() == text)
+    }
+}
+
+/// A role whose trust policy and guard we write. What was written last is remembered, since a read may lag behind it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Its id.
+    pub id: TargetId,
+    /// The 12-digit account.
+    pub account: String,
+    /// ARN of the role.
+    pub arn: String,
+    /// Number of the last guard that was sent.
+    pub revision: i64,
+    /// What keeps new grants from it.
+    pub condition: Condition,
+    /// SHA-256 of the trust policy that was sent last, and when.
+    pub written_trust: Option<Written>,
+    /// SHA-256 of the guard that was sent last, and when.
+    pub written_guard: Option<Written>,
+    /// When a guard write was sent whose answer is not known.
+    pub guard_unclear_at: Option<DateTime<Utc>>,
+    /// The trust policy before our first statement went in.
+    pub original_trust: Option<String>,
+}
+
+/// What was sent last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// SHA-256 of the text.
+    pub hash: [u8; 32],
+    /// When it was sent.
+    pub at: DateTime<Utc>,
+}

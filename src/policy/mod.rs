@@ -1,0 +1,116 @@
+//! Pure: what AWS documents should say, and the next step that brings AWS there. No I/O; time is a parameter.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::domain::grant::{Cause, Grant, Marks};
+use crate::domain::target::{Condition, Target};
+use crate::ids::GrantId;
+
+/// The allowances of GUARD §2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Margins {
+    /// P: how long the data plane may lag behind a confirmed write.
+    pub propagation: TimeDelta,
+    /// L: how long an unanswered write may still land.
+    pub unanswered: TimeDelta,
+    /// δ: whole-second token times and the skew between clocks.
+    pub clock: TimeDelta,
+}
+
+/// What one look at AWS showed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Observed {
+    /// There is no role of that name.
+    Gone,
+    /// The role and its documents, read one after the other.
+    Role(ObservedRole),
+}
+
+/// A role as it was read. Documents are percent-decoded and otherwise as AWS answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObservedRole {
+    /// `RoleId` (`AROA…`).
+    pub role_id: String,
+    /// ARN, for the protected paths.
+    pub arn: String,
+    /// The trust policy.
+    pub trust: String,
+    /// The inline policy `CountersignGuard`, if there is one.
+    pub guard: Option<String>,
+    /// `AssumeRolePolicySizeQuota` of the account, in characters.
+    pub trust_quota: usize,
+    /// Unique ids of the principals of the grants at hand, by ARN; `None` where the principal is not there.
+    pub principals: BTreeMap<String, Option<String>>,
+}
+
+/// Everything that the next step follows from.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'a> {
+    /// The role's row.
+    pub target: &'a Target,
+    /// Every grant of it that is opening, active or closing, and every ended or failed one whose `guard_gone_at` is not set.
+    pub grants: &'a [Grant],
+    /// What AWS showed.
+    pub observed: &'a Observed,
+    /// The present time.
+    pub now: DateTime<Utc>,
+    /// P, L and δ.
+    pub margins: Margins,
+    /// After a refused write: plan the closings alone.
+    pub closings_only: bool,
+}
+
+/// The next step, and what follows from the look. The worker stores everything else *before* it takes the step, then looks and plans again.
+#[must_use]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// Marks that changed: to be stored before the step.
+    pub marks: Vec<(GrantId, Marks)>,
+    /// Ids of AWS that were not known at approval and are now: principal id and role id.
+    pub identified: Vec<(GrantId, String, String)>,
+    /// The role's condition as seen.
+    pub condition: Condition,
+    /// Grants that must close because of what was seen; plan again once they do.
+    pub close: Vec<(GrantId, Cause)>,
+    /// Opening grants whose guard and statement were read back.
+    pub opened: Vec<GrantId>,
+    /// Closing grants of which nothing is left open.
+    pub closed: Vec<GrantId>,
+    /// Ended grants that the guard need not name any more and does not.
+    pub guard_removed: Vec<GrantId>,
+    /// The next AWS write, if there is one.
+    pub step: Step,
+    /// When to look again, if no write is to be made now.
+    pub due: Option<DateTime<Utc>>,
+}
+
+/// One AWS write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing to write now.
+    Rest,
+    /// Put the whole guard; `revision` is stored as the target's before it is sent.
+    PutGuard {
+        /// The document.
+        document: String,
+        /// Its revision.
+        revision: i64,
+        /// Whether it lists a grant that AWS has not been told of, so that a refusal for size must be answered without it.
+        opens: Vec<GrantId>,
+    },
+    /// Delete the guard: no session is left that it could end.
+    DeleteGuard,
+    /// Put the trust policy.
+    PutTrust {
+        /// The document.
+        document: String,
+        /// The grants whose statements it adds.
+        opens: Vec<GrantId>,
+        /// Every grant that has a statement in it, with the deadline sent: stored as `sent_until` and `unclear_at` before it is sent.
+        sends: Vec<(GrantId, DateTime<Utc>)>,
+        /// The hand-written document that it replaces, to be kept first.
+        replaces: String,
+    },
+}
