@@ -1,2 +1,5 @@
-#[test]
-fn t() {}
+//! All integration tests, in one binary: they share one Postgres.
+
+mod architecture;
+mod house;
+mod support;
