@@ -222,11 +222,12 @@ pub fn reset(data_dir: &Path) -> Result<(), PostgresError> {
 /// Makes the folder ours, or sees that it is.
 fn claim(data_dir: &Path) -> Result<(), PostgresError> {
     let cannot = |what| failed_to(format!("{what} {}", data_dir.display()));
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(data_dir)
-        .map_err(cannot("make the folder"))?;
+    if !data_dir.exists() {
+        let parent = data_dir.parent().unwrap_or(data_dir);
+        fs::create_dir_all(parent).map_err(cannot("make the parents of"))?;
+        let made = fs::DirBuilder::new().mode(0o700).create(data_dir);
+        made.map_err(cannot("make the folder"))?;
+    }
     let marker = data_dir.join(MARKER);
     if marker.exists() {
         return Ok(());

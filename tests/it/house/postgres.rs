@@ -93,7 +93,7 @@ async fn a_durable_server_keeps_its_data() {
 #[tokio::test]
 async fn a_fast_server_leaves_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().join("data");
+    let data = folder.path().to_owned();
     let postgres = Postgres::start(&data, Mode::Fast).unwrap();
     run(&postgres, "SELECT 1").await;
     let (pid, socket) = (pid_of(&data), socket_of(&data));
