@@ -3,14 +3,18 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
-use toml::{Table, Value};
+use toml::Table;
 
+mod error;
 mod fields;
+mod read;
+
+pub use error::ConfigError;
 
 const PREFIX: &str = "COUNTERSIGN_";
 /// Variables with the prefix that are no keys: the file's place, and the folder of the Postgres programs.
@@ -212,54 +216,6 @@ impl Default for Worker {
     }
 }
 
-/// Why the configuration is refused. Never holds a secret's value.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file cannot be read.
-    #[error("cannot read the configuration {}", .path.display())]
-    Read {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The file is not TOML.
-    #[error("{}, line {line}: {message}", .path.display())]
-    Syntax {
-        /// Which file.
-        path: PathBuf,
-        /// Counted from 1.
-        line: usize,
-        /// What the parser says.
-        message: String,
-    },
-    /// There is no such key.
-    #[error("unknown configuration key {key} (in {place})")]
-    Unknown {
-        /// The key as it would stand in the file.
-        key: String,
-        /// The file, or the variable.
-        place: String,
-    },
-    /// The value does not fit.
-    #[error("configuration key {key} (in {place}): {reason}")]
-    Invalid {
-        /// The key as it would stand in the file.
-        key: String,
-        /// The file, or the variable.
-        place: String,
-        /// What is expected.
-        reason: String,
-    },
-    /// A key that this command needs is not set.
-    #[error("configuration key {0} is not set ({1})")]
-    Missing(&'static str, &'static str),
-    /// Two values do not go together.
-    #[error("configuration: {0}")]
-    Conflict(&'static str),
-}
-
 impl Config {
     /// Reads the file, if one is named, and lets `env` (all variables of the process) override it.
     ///
@@ -271,11 +227,11 @@ impl Config {
     ) -> Result<Self, ConfigError> {
         let mut table = Table::new();
         if let Some(path) = file {
-            read_file(path, &mut table)?;
+            read::file(path, &mut table)?;
         }
         let env: BTreeMap<String, String> = env.into_iter().collect();
         if let Some(url) = env.get("DATABASE_URL") {
-            put_from_env(&mut table, "DATABASE_URL", "database", "url", url)?;
+            read::variable(&mut table, "DATABASE_URL", "database", "url", url)?;
         }
         for (name, value) in &env {
             let Some(path) = name.strip_prefix(PREFIX) else {
@@ -286,11 +242,11 @@ impl Config {
             }
             let lower = path.to_lowercase();
             let (section, key) = lower.split_once("__").unwrap_or((&lower, ""));
-            put_from_env(&mut table, name, section, key, value)?;
+            read::variable(&mut table, name, section, key, value)?;
         }
         let config: Self = table
             .try_into()
-            .map_err(|error| refusal("", "the configuration", &error))?;
+            .map_err(|error| read::refusal("", "the configuration", &error))?;
         config.check()?;
         Ok(config)
     }
@@ -351,103 +307,6 @@ impl Config {
         }
         Ok(())
     }
-}
-
-/// Puts the file's values into `table`, each tried alone so that an error names its key.
-fn read_file(path: &Path, table: &mut Table) -> Result<(), ConfigError> {
-    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
-    let parsed: Table = toml::from_str(&text).map_err(|error| {
-        let start = error.span().map_or(0, |span| span.start);
-        let before = text.as_bytes().iter().take(start);
-        ConfigError::Syntax {
-            path: path.to_owned(),
-            line: 1 + before.filter(|byte| **byte == b'\n').count(),
-            message: first_line(error.message()),
-        }
-    })?;
-    let place = path.display().to_string();
-    for (section, keys) in parsed {
-        let Value::Table(keys) = keys else {
-            return Err(ConfigError::Unknown {
-                key: section,
-                place,
-            });
-        };
-        for (key, value) in keys {
-            try_one(&section, &key, value.clone())
-                .map_err(|error| refusal(&format!("{section}.{key}"), &place, &error))?;
-            put(table, &section, &key, value);
-        }
-    }
-    Ok(())
-}
-
-/// A variable is text; the field decides whether it is a number or a list with commas.
-fn put_from_env(
-    table: &mut Table,
-    name: &str,
-    section: &str,
-    key: &str,
-    text: &str,
-) -> Result<(), ConfigError> {
-    let as_text = Value::String(text.to_owned());
-    let as_number = text.parse().ok().map(Value::Integer);
-    let words = text.split(',').map(str::trim).filter(|it| !it.is_empty());
-    let as_list = Value::Array(words.map(|it| Value::String(it.to_owned())).collect());
-    let mut first_error = None;
-    for value in [Some(as_text), as_number, Some(as_list)]
-        .into_iter()
-        .flatten()
-    {
-        match try_one(section, key, value.clone()) {
-            Ok(()) => {
-                put(table, section, key, value);
-                return Ok(());
-            }
-            // A number out of range says more than "not text".
-            Err(error) if first_error.is_none() || error.message().starts_with("invalid value") => {
-                first_error = Some(error);
-            }
-            Err(_) => {}
-        }
-    }
-    let full = [section, key].join(".");
-    let full = full.trim_end_matches('.');
-    match first_error {
-        Some(error) => Err(refusal(full, name, &error)),
-        None => Ok(()),
-    }
-}
-
-fn try_one(section: &str, key: &str, value: Value) -> Result<(), toml::de::Error> {
-    let mut alone = Table::new();
-    put(&mut alone, section, key, value);
-    alone.try_into::<Config>().map(drop)
-}
-
-fn put(table: &mut Table, section: &str, key: &str, value: Value) {
-    let section = table
-        .entry(section)
-        .or_insert_with(|| Value::Table(Table::new()));
-    if let Value::Table(keys) = section {
-        keys.insert(key.to_owned(), value);
-    }
-}
-
-fn refusal(key: &str, place: &str, error: &toml::de::Error) -> ConfigError {
-    let (key, place) = (key.to_owned(), place.to_owned());
-    let reason = first_line(error.message());
-    if reason.starts_with("unknown field") {
-        return ConfigError::Unknown { key, place };
-    }
-    ConfigError::Invalid { key, place, reason }
-}
-
-fn first_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().to_owned()
 }
 
 /// Whether a host of a URL can only be this machine.
