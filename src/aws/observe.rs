@@ -1,6 +1,6 @@
 //! One look at a role.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use percent_encoding::percent_decode_str;
 
@@ -113,14 +113,12 @@ async fn guard(aws: &Aws, role_arn: &str) -> Result<Option<String>, AwsError> {
 
 async fn user_ids(
     aws: &Aws,
-    arns: Vec<String>,
+    arns: BTreeSet<String>,
 ) -> Result<BTreeMap<String, Option<String>>, AwsError> {
     let mut ids = BTreeMap::new();
     for arn in arns {
-        if !ids.contains_key(&arn) {
-            let id = user_id(aws, &arn).await?;
-            ids.insert(arn, id);
-        }
+        let id = user_id(aws, &arn).await?;
+        ids.insert(arn, id);
     }
     Ok(ids)
 }
