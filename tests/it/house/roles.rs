@@ -163,21 +163,29 @@ async fn several_databases_of_a_new_cluster_migrate_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let postgres = Postgres::start(&folder.path().join("data"), Mode::Fast).unwrap();
     let admin = postgres.url("postgres", "postgres");
-    let mut urls = Vec::new();
-    for name in ["a", "b", "c", "d"] {
+    let names = ["a", "b", "c", "d"];
+    for name in names {
         run(&admin, &format!("CREATE DATABASE {name}"))
             .await
             .unwrap();
-        let url = postgres.url("postgres", name);
-        // Twice: two replicas of one database as well.
-        urls.extend([url.clone(), url]);
     }
-    let runs: Vec<_> = urls
-        .into_iter()
-        .map(|url| tokio::spawn(async move { migrate(&url).await }))
-        .collect();
-    for run in runs {
-        run.await.unwrap().unwrap();
+    for _ in 0..10 {
+        // Each database twice: two replicas of one.
+        let runs: Vec<_> = names
+            .iter()
+            .chain(&names)
+            .map(|name| postgres.url("postgres", name))
+            .map(|url| tokio::spawn(async move { migrate(&url).await }))
+            .collect();
+        for run in runs {
+            run.await.unwrap().unwrap();
+        }
+        // As new, but for the tables: only the role's making is left to race for.
+        for name in names {
+            let url = postgres.url("postgres", name);
+            run(&url, "DROP OWNED BY countersign_app").await.unwrap();
+        }
+        run(&admin, "DROP ROLE countersign_app").await.unwrap();
     }
     postgres.stop().await.unwrap();
 }
