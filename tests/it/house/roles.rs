@@ -169,7 +169,7 @@ async fn several_databases_of_a_new_cluster_migrate_at_once() {
             .await
             .unwrap();
     }
-    for _ in 0..10 {
+    for _ in 0..4 {
         // Each database twice: two replicas of one.
         let runs: Vec<_> = names
             .iter()
