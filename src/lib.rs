@@ -9,3 +9,4 @@ pub mod domain;
 pub mod ids;
 pub mod policy;
 pub mod telemetry;
+pub mod web;

@@ -1,0 +1,469 @@
+//! Every page of the portal in its states, filled with made-up facts.
+
+use askama::Template;
+use chrono::{DateTime, TimeDelta, Utc};
+use countersign::domain::entitlement::{Entitlement, Method, Terms};
+use countersign::domain::grant::{Cause, Closing, Grant, GrantState, Marks};
+use countersign::domain::request::{Request, RequestState};
+use countersign::domain::text::Text;
+use countersign::ids::{EntitlementId, GrantId, PersonId, PrincipalId, RequestId, TargetId};
+use countersign::web::ask::{Ask, AskForm};
+use countersign::web::audit::{Audit, Filter, Line};
+use countersign::web::commands::Aws;
+use countersign::web::history::Entry;
+use countersign::web::home::Home;
+use countersign::web::page::{FieldError, Frame, Here, Me, Row};
+use countersign::web::problem::Problem;
+use countersign::web::request::{DecideForm, Decided, May, RequestPage};
+use countersign::web::requests::Requests;
+use countersign::web::show::{Icon, Tone};
+use countersign::web::sign_in::SignIn;
+use uuid::Uuid;
+
+/// Text that a template must escape wherever it is shown.
+pub const HOSTILE: &str = r#"<script>alert(1)</script>"><img src=x onerror=alert(1)>"#;
+
+pub fn now() -> DateTime<Utc> {
+    "2026-11-23T21:40:12Z".parse().expect("a time")
+}
+
+fn minutes(n: i64) -> TimeDelta {
+    TimeDelta::minutes(n)
+}
+
+const fn uuid(n: u128) -> Uuid {
+    Uuid::from_u128(0x0199_aaaa_bbbb_7ccc_8ddd_eeee_ffff_0000 + n)
+}
+
+pub fn terms() -> Terms {
+    Terms {
+        name: "prod-admin".into(),
+        description: "Everything in the production account, for incidents and changes that automation cannot make.".into(),
+        account: "111122223333".into(),
+        account_name: "Production".into(),
+        role_arn: "arn:aws:iam::111122223333:role/prod-admin".into(),
+        method: Method::TrustPolicy,
+        min_duration_seconds: 5,
+        max_duration_seconds: 28_800,
+        requester_group: "engineers".into(),
+        approver_group: "sre-leads".into(),
+        needed: 1,
+        version: 1,
+    }
+}
+
+pub fn entitlement() -> Entitlement {
+    Entitlement {
+        id: EntitlementId::from_uuid(uuid(1)),
+        target: TargetId::from_uuid(uuid(2)),
+        terms: terms(),
+    }
+}
+
+pub fn request(state: RequestState) -> Request {
+    Request {
+        id: RequestId::from_uuid(uuid(3)),
+        version: 1,
+        person: PersonId::from_uuid(uuid(4)),
+        principal: PrincipalId::from_uuid(uuid(5)),
+        principal_arn: "arn:aws:iam::111122223333:user/alice".into(),
+        principal_unique_id: Some("AIDAQ3EGRIKLMNOPQRST".into()),
+        console_name: Some("alice".into()),
+        entitlement: EntitlementId::from_uuid(uuid(1)),
+        target: TargetId::from_uuid(uuid(2)),
+        role_id: Some("AROAQ3EGRIKLMNOPQRST".into()),
+        terms: terms(),
+        justification: Text::parse("Orders are stuck behind a poisoned message in checkout-dlq.\nI need to redrive the queue by hand and check that the consumers come back.")
+            .expect("a text"),
+        duration_seconds: 3600,
+        starts_at: None,
+        ticket: Some(Text::parse("INC-4711").expect("a text")),
+        target_checked: true,
+        submitted_at: now() - minutes(21),
+        expires_at: now() + minutes(1419),
+        state,
+    }
+}
+
+pub fn grant(state: GrantState) -> Grant {
+    Grant {
+        id: GrantId::from_uuid(uuid(6)),
+        request: RequestId::from_uuid(uuid(3)),
+        target: TargetId::from_uuid(uuid(2)),
+        person: PersonId::from_uuid(uuid(4)),
+        principal_arn: "arn:aws:iam::111122223333:user/alice".into(),
+        principal_id: Some("AIDAQ3EGRIKLMNOPQRST".into()),
+        role_id: Some("AROAQ3EGRIKLMNOPQRST".into()),
+        grant_name: GrantId::from_uuid(uuid(6)).to_string(),
+        console_name: Some("alice".into()),
+        starts_at: now() - minutes(18),
+        deadline: now() + minutes(42),
+        approved_at: now() - minutes(18),
+        marks: Marks::default(),
+        state,
+    }
+}
+
+pub fn active() -> GrantState {
+    GrantState::Active {
+        opening_at: now() - minutes(18),
+        opened_at: now() - minutes(18) + TimeDelta::seconds(2),
+    }
+}
+
+fn closing() -> GrantState {
+    GrantState::Closing(Closing {
+        opening_at: now() - minutes(18),
+        opened_at: Some(now() - minutes(17)),
+        since: now() - minutes(1),
+        cause: Cause::Revoked,
+        by: Some(PersonId::from_uuid(uuid(7))),
+        reason: Some(Text::parse("The incident is over.").expect("a text")),
+    })
+}
+
+fn ended() -> GrantState {
+    GrantState::Ended {
+        opening_at: Some(now() - minutes(18)),
+        opened_at: Some(now() - minutes(17)),
+        requested_at: now() - minutes(2),
+        cause: Cause::Deadline,
+        by: None,
+        reason: None,
+        at: now() - minutes(1),
+    }
+}
+
+fn failed() -> GrantState {
+    GrantState::Failed {
+        opening_at: Some(now() - minutes(18)),
+        requested_at: now() - minutes(3),
+        cause: Cause::CouldNotOpen,
+        at: now() - minutes(2),
+    }
+}
+
+pub fn frame(here: Here, name: &str, waiting: i64) -> Frame {
+    Frame {
+        me: Some(Me {
+            name: name.into(),
+            waiting,
+            sees_audit: waiting > 0,
+        }),
+        here,
+        now: now(),
+    }
+}
+
+fn row(state: RequestState, grant: Option<Grant>) -> Row {
+    Row {
+        request: request(state),
+        requester: "Alice Archer".into(),
+        grant,
+    }
+}
+
+fn entry(
+    ago: i64,
+    tone: Tone,
+    icon: Icon,
+    text: &str,
+    quote: Option<&str>,
+    through: &str,
+) -> Entry {
+    Entry {
+        at: now() - minutes(ago),
+        icon,
+        tone,
+        text: text.into(),
+        quote: quote.map(Into::into),
+        through: through.into(),
+    }
+}
+
+fn history() -> Vec<Entry> {
+    vec![
+        entry(
+            21,
+            Tone::Wait,
+            Icon::Ask,
+            "Alice Archer asked for 1 h",
+            None,
+            "portal",
+        ),
+        entry(
+            18,
+            Tone::Good,
+            Icon::Check,
+            "Bob Brandt approved",
+            Some("Go. I am watching the queue depth with you."),
+            "portal",
+        ),
+        entry(
+            18,
+            Tone::Move,
+            Icon::Busy,
+            "Opening was put on record",
+            None,
+            "",
+        ),
+        entry(
+            18,
+            Tone::Good,
+            Icon::Open,
+            "AWS confirmed that it is open",
+            None,
+            "",
+        ),
+    ]
+}
+
+pub fn page(state: RequestState, granted: Option<Grant>) -> RequestPage {
+    let decided = !matches!(
+        state,
+        RequestState::Pending | RequestState::Withdrawn(_) | RequestState::Expired(_)
+    );
+    RequestPage {
+        frame: frame(Here::Requests, "Alice Archer", 0),
+        mine: true,
+        requester: "Alice Archer".into(),
+        decisions: decided
+            .then(|| Decided {
+                by: "Bob Brandt".into(),
+                approved: !matches!(state, RequestState::Denied(_)),
+            })
+            .into_iter()
+            .collect(),
+        approvers: vec!["Bob Brandt".into(), "Carol Costa".into()],
+        may: May {
+            decide: false,
+            withdraw: state == RequestState::Pending,
+            end: granted.as_ref().is_some_and(|g| g.state == active()),
+        },
+        history: if granted.is_some() {
+            history()
+        } else {
+            history().drain(..1).collect()
+        },
+        settled_at: Some(now() + minutes(1)),
+        grant: granted,
+        aws: Aws {
+            endpoint_url: Some("http://127.0.0.1:4566".into()),
+            region: "us-east-1".into(),
+        },
+        form: DecideForm::default(),
+        errors: vec![],
+        request: request(state),
+    }
+}
+
+fn review() -> RequestPage {
+    RequestPage {
+        frame: frame(Here::Waiting, "Bob Brandt", 1),
+        mine: false,
+        may: May {
+            decide: true,
+            withdraw: false,
+            end: false,
+        },
+        ..page(RequestState::Pending, None)
+    }
+}
+
+fn errors(field: &str, detail: &str) -> Vec<FieldError> {
+    vec![FieldError {
+        field: field.into(),
+        detail: detail.into(),
+    }]
+}
+
+fn home(waiting: Vec<Row>, live: Vec<Row>) -> Home {
+    Home {
+        frame: frame(
+            Here::Home,
+            "Alice Archer",
+            i64::try_from(waiting.len()).expect("few"),
+        ),
+        groups: vec!["engineers".into()],
+        waiting,
+        live,
+        entitlements: vec![entitlement()],
+        recent: vec![
+            row(RequestState::Pending, None),
+            row(RequestState::Approved(now()), Some(grant(active()))),
+            row(RequestState::Approved(now()), Some(grant(ended()))),
+            row(RequestState::Denied(now()), None),
+        ],
+    }
+}
+
+fn requests(rows: Vec<Row>) -> Requests {
+    Requests {
+        frame: frame(Here::Requests, "Alice Archer", 0),
+        heading: "My requests",
+        lead: "Everything you have asked for, the latest first.",
+        empty: "You have not asked for anything yet.",
+        show_requester: false,
+        next: (!rows.is_empty()).then(|| "/requests?cursor=abc".into()),
+        rows,
+    }
+}
+
+fn line(action: &str, subject: String, outcome: &str, code: Option<&str>) -> Line {
+    Line {
+        at: now(),
+        actor: "Bob Brandt".into(),
+        action: action.into(),
+        subject,
+        outcome: outcome.into(),
+        code: code.map(Into::into),
+        channel: "portal".into(),
+        details: vec![
+            ("stage".into(), "1".into()),
+            ("have".into(), "1".into()),
+            ("needed".into(), "1".into()),
+        ],
+    }
+}
+
+fn audit(events: Vec<Line>) -> Audit {
+    Audit {
+        frame: frame(Here::Audit, "Erin Eklund", 1),
+        filter: Filter::default(),
+        errors: vec![],
+        actions: vec!["request.submitted", "request.approved"],
+        next: (!events.is_empty()).then(|| "/audit?cursor=abc".into()),
+        events,
+    }
+}
+
+fn lines() -> Vec<Line> {
+    let request = RequestId::from_uuid(uuid(3)).to_string();
+    let grant = GrantId::from_uuid(uuid(6)).to_string();
+    vec![
+        line("grant.opened", grant.clone(), "success", None),
+        line("grant.delayed", grant, "failure", Some("throttled")),
+        line("request.approved", request.clone(), "success", None),
+        line(
+            "request.approved",
+            request,
+            "refused",
+            Some("self_approval"),
+        ),
+        line("catalog.applied", "catalog".into(), "success", None),
+    ]
+}
+
+fn html(page: &impl Template) -> String {
+    page.render().expect("a page")
+}
+
+/// Each page by name.
+pub fn all() -> Vec<(&'static str, String)> {
+    let approved = |state| {
+        page(
+            RequestState::Approved(now() - minutes(18)),
+            Some(grant(state)),
+        )
+    };
+    let wrong_ask = AskForm {
+        duration: "other".into(),
+        other: "3 fortnights".into(),
+        justification: HOSTILE.into(),
+        ..AskForm::default()
+    };
+    let failed_review = RequestPage {
+        form: DecideForm {
+            choice: "deny".into(),
+            comment: String::new(),
+        },
+        errors: errors("comment", "is needed for a denial"),
+        ..review()
+    };
+    let nobody = Frame {
+        me: None,
+        here: Here::Elsewhere,
+        now: now(),
+    };
+    let problem = Problem {
+        frame: frame(Here::Elsewhere, "Alice Archer", 0),
+        status: 404,
+        title: "Not found".into(),
+        detail: "There is nothing here that you can see.".into(),
+        code: "not_found".into(),
+    };
+    let denied = RequestState::Denied(now());
+    vec![
+        (
+            "home",
+            html(&home(
+                vec![],
+                vec![row(RequestState::Approved(now()), Some(grant(active())))],
+            )),
+        ),
+        (
+            "home-approver",
+            html(&home(vec![row(RequestState::Pending, None)], vec![])),
+        ),
+        (
+            "home-empty",
+            html(&Home {
+                entitlements: vec![],
+                recent: vec![],
+                ..home(vec![], vec![])
+            }),
+        ),
+        (
+            "ask",
+            html(&Ask::new(
+                frame(Here::Home, "Alice Archer", 0),
+                entitlement(),
+                AskForm::default(),
+                vec![],
+            )),
+        ),
+        (
+            "ask-wrong",
+            html(&Ask::new(
+                frame(Here::Home, "Alice Archer", 0),
+                entitlement(),
+                wrong_ask,
+                errors("duration", "is not a duration"),
+            )),
+        ),
+        ("request-pending", html(&page(RequestState::Pending, None))),
+        ("request-review", html(&review())),
+        ("request-review-wrong", html(&failed_review)),
+        ("request-denied", html(&page(denied, None))),
+        (
+            "request-withdrawn",
+            html(&page(RequestState::Withdrawn(now()), None)),
+        ),
+        (
+            "request-expired",
+            html(&page(RequestState::Expired(now()), None)),
+        ),
+        ("grant-scheduled", html(&approved(GrantState::Scheduled))),
+        (
+            "grant-opening",
+            html(&approved(GrantState::Opening { at: now() })),
+        ),
+        ("grant-active", html(&approved(active()))),
+        ("grant-closing", html(&approved(closing()))),
+        ("grant-ended", html(&approved(ended()))),
+        ("grant-failed", html(&approved(failed()))),
+        (
+            "requests",
+            html(&requests(vec![
+                row(RequestState::Pending, None),
+                row(denied, None),
+                row(RequestState::Expired(now()), None),
+            ])),
+        ),
+        ("requests-empty", html(&requests(vec![]))),
+        ("audit", html(&audit(lines()))),
+        ("audit-empty", html(&audit(vec![]))),
+        ("problem", html(&problem)),
+        ("sign-in", html(&SignIn { frame: nobody })),
+    ]
+}
