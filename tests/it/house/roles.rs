@@ -191,6 +191,42 @@ async fn several_databases_of_a_new_cluster_migrate_at_once() {
 }
 
 #[tokio::test]
+async fn a_role_that_another_database_makes_at_the_same_instant_is_taken_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let postgres = Postgres::start(&folder.path().join("data"), Mode::Fast).unwrap();
+    let url = postgres.url("postgres", "postgres");
+    let mut other = PgConnection::connect(&url).await.unwrap();
+    let mut made = other.begin().await.unwrap();
+    made.execute("CREATE ROLE countersign_app").await.unwrap();
+    // Not committed, so that the migration does not see it, tries for itself, and waits for the answer.
+    let migration = tokio::spawn({
+        let url = url.clone();
+        async move { migrate(&url).await }
+    });
+    let mut admin = PgConnection::connect(&url).await.unwrap();
+    while waiting_migrations(&mut admin).await == 0 {
+        assert!(
+            !migration.is_finished(),
+            "the migration did not have to wait"
+        );
+        tokio::task::yield_now().await;
+    }
+    made.commit().await.unwrap();
+    migration.await.unwrap().unwrap();
+    postgres.stop().await.unwrap();
+}
+
+async fn waiting_migrations(conn: &mut PgConnection) -> i64 {
+    sqlx::query_scalar!(
+        r#"SELECT count(*) AS "it!" FROM pg_stat_activity
+           WHERE application_name = 'countersign migrate' AND wait_event_type = 'Lock'"#
+    )
+    .fetch_one(conn)
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
 async fn an_owner_who_may_not_create_roles_is_told_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     let postgres = Postgres::start(&folder.path().join("data"), Mode::Fast).unwrap();
