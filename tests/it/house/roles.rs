@@ -163,23 +163,67 @@ async fn several_databases_of_a_new_cluster_migrate_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let postgres = Postgres::start(&folder.path().join("data"), Mode::Fast).unwrap();
     let admin = postgres.url("postgres", "postgres");
-    let mut urls = Vec::new();
-    for name in ["a", "b", "c", "d"] {
+    let names = ["a", "b", "c", "d"];
+    for name in names {
         run(&admin, &format!("CREATE DATABASE {name}"))
             .await
             .unwrap();
-        let url = postgres.url("postgres", name);
-        // Twice: two replicas of one database as well.
-        urls.extend([url.clone(), url]);
     }
-    let runs: Vec<_> = urls
-        .into_iter()
-        .map(|url| tokio::spawn(async move { migrate(&url).await }))
-        .collect();
-    for run in runs {
-        run.await.unwrap().unwrap();
+    for _ in 0..4 {
+        // Each database twice: two replicas of one.
+        let runs: Vec<_> = names
+            .iter()
+            .chain(&names)
+            .map(|name| postgres.url("postgres", name))
+            .map(|url| tokio::spawn(async move { migrate(&url).await }))
+            .collect();
+        for run in runs {
+            run.await.unwrap().unwrap();
+        }
+        // As new, but for the tables: only the role's making is left to race for.
+        for name in names {
+            let url = postgres.url("postgres", name);
+            run(&url, "DROP OWNED BY countersign_app").await.unwrap();
+        }
+        run(&admin, "DROP ROLE countersign_app").await.unwrap();
     }
     postgres.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_role_that_another_database_makes_at_the_same_instant_is_taken_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let postgres = Postgres::start(&folder.path().join("data"), Mode::Fast).unwrap();
+    let url = postgres.url("postgres", "postgres");
+    let mut other = PgConnection::connect(&url).await.unwrap();
+    let mut made = other.begin().await.unwrap();
+    made.execute("CREATE ROLE countersign_app").await.unwrap();
+    // Not committed, so that the migration does not see it, tries for itself, and waits for the answer.
+    let migration = tokio::spawn({
+        let url = url.clone();
+        async move { migrate(&url).await }
+    });
+    let mut admin = PgConnection::connect(&url).await.unwrap();
+    while waiting_migrations(&mut admin).await == 0 {
+        assert!(
+            !migration.is_finished(),
+            "the migration did not have to wait"
+        );
+        tokio::task::yield_now().await;
+    }
+    made.commit().await.unwrap();
+    migration.await.unwrap().unwrap();
+    postgres.stop().await.unwrap();
+}
+
+async fn waiting_migrations(conn: &mut PgConnection) -> i64 {
+    sqlx::query_scalar!(
+        r#"SELECT count(*) AS "it!" FROM pg_stat_activity
+           WHERE application_name = 'countersign migrate' AND wait_event_type = 'Lock'"#
+    )
+    .fetch_one(conn)
+    .await
+    .unwrap()
 }
 
 #[tokio::test]
