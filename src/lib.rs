@@ -9,5 +9,6 @@ pub mod demo;
 pub mod domain;
 pub mod ids;
 pub mod policy;
+pub mod sandbox;
 pub mod telemetry;
 pub mod web;

@@ -2,5 +2,6 @@
 
 mod architecture;
 mod house;
+mod sandbox;
 mod support;
 mod web;
