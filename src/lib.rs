@@ -1,5 +1,6 @@
 //! Countersign: a just-in-time elevation approval service for AWS IAM.
 
+pub mod aws;
 pub mod cli;
 pub mod clock;
 pub mod config;
