@@ -258,16 +258,23 @@ impl Config {
         self.server.public_url.clone().unwrap_or_else(listen)
     }
 
-    /// The database's URL.
+    /// The database's URL. Looked at only where it is needed: `DATABASE_URL` may belong to something else.
     ///
     /// # Errors
-    /// When none is set.
+    /// When none is set, or it is not one of Postgres.
     pub fn database_url(&self) -> Result<&str, ConfigError> {
+        const FORM: &str = "expected postgres://user:password@host/database";
         let url = self.database.url.as_ref().map(ExposeSecret::expose_secret);
-        url.ok_or(ConfigError::Missing(
-            "database.url",
-            "or DATABASE_URL: postgres://user:password@host/database",
-        ))
+        let url = url.ok_or(ConfigError::Missing("database.url", FORM))?;
+        let schemes = ["postgres://", "postgresql://"];
+        if !schemes.iter().any(|scheme| url.starts_with(scheme)) {
+            return Err(ConfigError::Invalid {
+                key: "database.url".to_owned(),
+                place: "the file, COUNTERSIGN_DATABASE__URL or DATABASE_URL".to_owned(),
+                reason: FORM.to_owned(),
+            });
+        }
+        Ok(url)
     }
 
     /// What applies, as TOML, secrets as `***`.
@@ -284,16 +291,6 @@ impl Config {
             return Err(ConfigError::Conflict(
                 "server.public_url must be set when server.listen is not a loopback address",
             ));
-        }
-        if let Some(url) = &self.database.url {
-            let url = url.expose_secret();
-            if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
-                return Err(ConfigError::Invalid {
-                    key: "database.url".to_owned(),
-                    place: "the configuration".to_owned(),
-                    reason: "expected postgres://user:password@host/database".to_owned(),
-                });
-            }
         }
         if self.worker.lease <= self.aws.operation_timeout {
             return Err(ConfigError::Conflict(

@@ -1,11 +1,24 @@
-//! The `countersign` program.
+//! The `countersign` program: reads the command line and calls what it names.
 
 use std::process::ExitCode;
 
 use clap::Parser;
-use countersign::cli::{self, Cli};
+use countersign::cli::{self, Cli, Command, Failure};
+use countersign::telemetry;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    cli::run(Cli::parse()).await
+    match run(Cli::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+async fn run(cli: Cli) -> Result<(), Failure> {
+    let config = cli.configuration()?;
+    telemetry::start(config.log.format);
+    match cli.command {
+        Command::Migrate => cli::migrate(&config).await,
+        Command::Config => cli::print_config(&config),
+    }
 }

@@ -41,7 +41,7 @@ pub enum ConfigError {
         reason: String,
     },
     /// A key that this command needs is not set.
-    #[error("configuration key {0} is not set ({1})")]
+    #[error("configuration key {0} is not set, in the file nor as a variable: {1}")]
     Missing(&'static str, &'static str),
     /// Two values do not go together.
     #[error("configuration: {0}")]

@@ -11,7 +11,7 @@ const MOST_LINES: usize = 450;
 const ROOT: [&str; 5] = ["ids", "clock", "error", "config", "telemetry"];
 
 /// Folder or file of `src`, and what it may name beside itself and [`ROOT`].
-const MAY_NAME: [(&str, &[&str]); 14] = [
+const MAY_NAME: [(&str, &[&str]); 15] = [
     ("domain", &[]),
     ("policy", &["domain"]),
     ("authz", &["domain"]),
@@ -23,19 +23,21 @@ const MAY_NAME: [(&str, &[&str]); 14] = [
     ("web", &["authn", "app", "domain"]),
     ("api", &["authn", "app", "domain"]),
     ("sandbox", &[]),
+    ("cli", &["app", "db", "domain"]),
+    // These put the parts together.
     (
-        "cli",
+        "serve",
         &[
-            "api", "app", "authn", "aws", "db", "domain", "sandbox", "web", "worker",
+            "api", "app", "authn", "aws", "db", "domain", "web", "worker",
         ],
     ),
     (
         "demo",
         &[
-            "api", "app", "authn", "aws", "db", "domain", "sandbox", "web", "worker",
+            "api", "app", "authn", "aws", "db", "domain", "sandbox", "serve", "web", "worker",
         ],
     ),
-    ("main", &["cli", "demo"]),
+    ("main", &["cli", "demo", "sandbox", "serve"]),
 ];
 
 fn sources() -> Vec<(PathBuf, String)> {
