@@ -11,3 +11,4 @@ pub mod ids;
 pub mod policy;
 pub mod telemetry;
 pub mod web;
+pub mod worker;

@@ -26,19 +26,6 @@ pub async fn lock(conn: &mut PgConnection, target: TargetId) -> sqlx::Result<Vec
     rows.into_iter().map(Grant::try_from).collect()
 }
 
-/// ARNs of the principals that may be let in: those of grants that are not over.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn principals(conn: &mut PgConnection, target: TargetId) -> sqlx::Result<Vec<String>> {
-    sqlx::query_scalar!(
-        "SELECT DISTINCT principal_arn FROM grants WHERE target = $1 AND guard_gone_at IS NULL AND state IN ('scheduled', 'opening', 'active')",
-        target.uuid()
-    )
-    .fetch_all(conn)
-    .await
-}
-
 /// Whether the requester may still ask for it: they are in the group that the request's terms name.
 ///
 /// # Errors
