@@ -12,3 +12,4 @@ pub mod policy;
 pub mod sandbox;
 pub mod telemetry;
 pub mod web;
+pub mod worker;

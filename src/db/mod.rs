@@ -1,4 +1,9 @@
 //! SQL and nothing else: plain functions on a connection, checked at compile time.
 
+pub mod audit;
+pub mod foreign;
+pub mod grants;
 pub mod migrate;
 pub mod pool;
+pub mod targets;
+pub mod work;

@@ -1,0 +1,233 @@
+//! Grants: a row for each, and the state that its columns spell.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use super::audit;
+use crate::domain::Change;
+use crate::domain::grant::{Cause, Closing, Grant, GrantState, Marks};
+use crate::domain::text::Words;
+use crate::ids::{GrantId, PersonId, RequestId, TargetId};
+
+/// The columns of a grant.
+#[derive(Debug, Clone)]
+pub(super) struct Row {
+    pub id: GrantId,
+    pub request: RequestId,
+    pub target: TargetId,
+    pub person: PersonId,
+    pub principal_arn: String,
+    pub principal_id: Option<String>,
+    pub role_id: Option<String>,
+    pub grant_name: String,
+    pub console_name: Option<String>,
+    pub state: String,
+    pub starts_at: DateTime<Utc>,
+    pub deadline: DateTime<Utc>,
+    pub approved_at: DateTime<Utc>,
+    pub sent_until: Option<DateTime<Utc>>,
+    pub console_since: Option<DateTime<Utc>>,
+    pub unclear_at: Option<DateTime<Utc>>,
+    pub absent_at: Option<DateTime<Utc>>,
+    pub opening_at: Option<DateTime<Utc>>,
+    pub opened_at: Option<DateTime<Utc>>,
+    pub closing_at: Option<DateTime<Utc>>,
+    pub cause: Option<String>,
+    pub closing_by: Option<PersonId>,
+    pub closing_reason: Option<String>,
+    pub ended_at: Option<DateTime<Utc>>,
+    pub guard_until: Option<DateTime<Utc>>,
+    pub guard_gone_at: Option<DateTime<Utc>>,
+}
+
+impl TryFrom<Row> for Grant {
+    type Error = sqlx::Error;
+
+    fn try_from(row: Row) -> sqlx::Result<Self> {
+        let state = state(&row)?;
+        Ok(Self {
+            id: row.id,
+            request: row.request,
+            target: row.target,
+            person: row.person,
+            principal_arn: row.principal_arn,
+            principal_id: row.principal_id,
+            role_id: row.role_id,
+            grant_name: row.grant_name,
+            console_name: row.console_name,
+            starts_at: row.starts_at,
+            deadline: row.deadline,
+            approved_at: row.approved_at,
+            marks: Marks {
+                sent_until: row.sent_until,
+                console_since: row.console_since,
+                unclear_at: row.unclear_at,
+                absent_at: row.absent_at,
+                guard_until: row.guard_until,
+                guard_gone_at: row.guard_gone_at,
+            },
+            state,
+        })
+    }
+}
+
+fn state(row: &Row) -> sqlx::Result<GrantState> {
+    let cause = row
+        .cause
+        .as_deref()
+        .map(|text| Cause::parse(text).ok_or_else(|| broken(row, "unknown cause")));
+    let cause = cause.transpose()?;
+    let reason = row.closing_reason.as_deref().map(Words::parse).transpose();
+    let reason = reason.map_err(|_| broken(row, "unreadable reason"))?;
+    let (opening_at, opened_at, by) = (row.opening_at, row.opened_at, row.closing_by);
+    match (
+        row.state.as_str(),
+        opening_at,
+        opened_at,
+        row.closing_at,
+        cause,
+        row.ended_at,
+    ) {
+        ("scheduled", None, None, None, None, None) => Ok(GrantState::Scheduled),
+        ("opening", Some(at), None, None, None, None) => Ok(GrantState::Opening { at }),
+        ("active", Some(opening_at), Some(opened_at), None, None, None) => Ok(GrantState::Active {
+            opening_at,
+            opened_at,
+        }),
+        ("closing", Some(opening_at), _, Some(since), Some(cause), None) => {
+            Ok(GrantState::Closing(Closing {
+                opening_at,
+                opened_at,
+                since,
+                cause,
+                by,
+                reason,
+            }))
+        }
+        ("ended", _, _, Some(requested_at), Some(cause), Some(at)) => Ok(GrantState::Ended {
+            opening_at,
+            opened_at,
+            requested_at,
+            cause,
+            by,
+            reason,
+            at,
+        }),
+        ("failed", _, None, Some(requested_at), Some(cause), Some(at)) => Ok(GrantState::Failed {
+            opening_at,
+            requested_at,
+            cause,
+            at,
+        }),
+        _ => Err(broken(row, "impossible state")),
+    }
+}
+
+fn broken(row: &Row, what: &str) -> sqlx::Error {
+    sqlx::Error::Decode(format!("grant {}: {what}", row.id).into())
+}
+
+/// The columns that a state fills: opening_at, opened_at, closing_at, cause, closing_by, closing_reason, ended_at.
+type Columns<'a> = (
+    Option<DateTime<Utc>>,
+    Option<DateTime<Utc>>,
+    Option<DateTime<Utc>>,
+    Option<Cause>,
+    Option<PersonId>,
+    Option<&'a Words>,
+    Option<DateTime<Utc>>,
+);
+
+fn columns(state: &GrantState) -> Columns<'_> {
+    match state {
+        GrantState::Scheduled => (None, None, None, None, None, None, None),
+        GrantState::Opening { at } => (Some(*at), None, None, None, None, None, None),
+        GrantState::Active {
+            opening_at,
+            opened_at,
+        } => (
+            Some(*opening_at),
+            Some(*opened_at),
+            None,
+            None,
+            None,
+            None,
+            None,
+        ),
+        GrantState::Closing(c) => (
+            Some(c.opening_at),
+            c.opened_at,
+            Some(c.since),
+            Some(c.cause),
+            c.by,
+            c.reason.as_ref(),
+            None,
+        ),
+        GrantState::Ended {
+            opening_at,
+            opened_at,
+            requested_at,
+            cause,
+            by,
+            reason,
+            at,
+        } => (
+            *opening_at,
+            *opened_at,
+            Some(*requested_at),
+            Some(*cause),
+            *by,
+            reason.as_ref(),
+            Some(*at),
+        ),
+        GrantState::Failed {
+            opening_at,
+            requested_at,
+            cause,
+            at,
+        } => (
+            *opening_at,
+            None,
+            Some(*requested_at),
+            Some(*cause),
+            None,
+            None,
+            Some(*at),
+        ),
+    }
+}
+
+/// Stores a transition of a locked grant together with its audit event.
+///
+/// # Errors
+/// When the database does not answer or refuses the row.
+pub async fn store(conn: &mut PgConnection, change: Change<Grant>) -> sqlx::Result<Grant> {
+    let grant = change.value;
+    let (opening_at, opened_at, closing_at, cause, by, reason, ended_at) = columns(&grant.state);
+    let marks = &grant.marks;
+    sqlx::query!(
+        "UPDATE grants
+         SET state = $2, opening_at = $3, opened_at = $4, closing_at = $5, cause = $6, closing_by = $7, closing_reason = $8, ended_at = $9,
+             sent_until = $10, console_since = $11, unclear_at = $12, absent_at = $13, guard_until = $14, guard_gone_at = $15
+         WHERE id = $1",
+        grant.id.uuid(),
+        grant.state.as_str(),
+        opening_at,
+        opened_at,
+        closing_at,
+        cause.map(Cause::as_str),
+        by.map(PersonId::uuid),
+        reason.map(ToString::to_string),
+        ended_at,
+        marks.sent_until,
+        marks.console_since,
+        marks.unclear_at,
+        marks.absent_at,
+        marks.guard_until,
+        marks.guard_gone_at,
+    )
+    .execute(&mut *conn)
+    .await?;
+    audit::append(conn, &change.event).await?;
+    Ok(grant)
+}
