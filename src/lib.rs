@@ -1,7 +1,13 @@
 //! Countersign: a just-in-time elevation approval service for AWS IAM.
 
+pub mod aws;
+pub mod cli;
 pub mod clock;
+pub mod config;
+pub mod db;
+pub mod demo;
 pub mod domain;
 pub mod ids;
 pub mod policy;
+pub mod telemetry;
 pub mod web;

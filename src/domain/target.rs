@@ -86,7 +86,7 @@ pub struct Target {
 /// What was sent last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
-    /// SHA-256 of the text.
+    /// SHA-256 of what the text means: AWS may answer with other white space or order.
     pub hash: [u8; 32],
     /// When it was sent.
     pub at: DateTime<Utc>,

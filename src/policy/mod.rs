@@ -1,5 +1,20 @@
 //! Pure: what AWS documents should say, and the next step that brings AWS there. No I/O; time is a parameter.
 
+pub mod capacity;
+mod desired;
+pub mod document;
+pub mod guard;
+mod lost;
+pub mod meaning;
+mod plan;
+pub mod trust;
+
+pub use desired::LONGEST_SESSION;
+pub use meaning::fingerprint;
+pub use plan::plan;
+#[doc(hidden)]
+pub use plan::plan_without;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -86,7 +101,8 @@ pub struct Plan {
     pub due: Option<DateTime<Utc>>,
 }
 
-/// One AWS write.
+/// One AWS write. What is sent is remembered in the target by its [`fingerprint`]. A definite answer to a guard write puts `guard_unclear_at` back to
+/// what it was before, since an earlier unanswered one may still land.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// Nothing to write now.
@@ -100,7 +116,7 @@ pub enum Step {
         /// Whether it lists a grant that AWS has not been told of, so that a refusal for size must be answered without it.
         opens: Vec<GrantId>,
     },
-    /// Delete the guard: no session is left that it could end.
+    /// Delete the guard: no session is left that it could end. Remembered as a guard written with the empty text.
     DeleteGuard,
     /// Put the trust policy.
     PutTrust {
@@ -108,9 +124,35 @@ pub enum Step {
         document: String,
         /// The grants whose statements it adds.
         opens: Vec<GrantId>,
-        /// Every grant that has a statement in it, with the deadline sent: stored as `sent_until` and `unclear_at` before it is sent.
+        /// Every grant that has a statement in it, with the deadline sent: before it is sent, `sent_until` becomes the later of the two and
+        /// `unclear_at` the present time; a definite answer puts `unclear_at` back to what it was, since an earlier write may still land.
         sends: Vec<(GrantId, DateTime<Utc>)>,
-        /// The hand-written document that it replaces, to be kept first.
+        /// The document that it replaces, as read; to be kept first. Where [`document::has_grants`] finds nothing of ours in it, it is the
+        /// target's `original_trust` from then on.
         replaces: String,
     },
+}
+
+/// A clause of GUARD §2 that carries weight: tests take one away at a time and see an invariant fail. The product never does.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clause {
+    /// A cut counts from the confirmed removal and P.
+    CutAllowance,
+    /// A console name belongs to one principal at a time.
+    ExclusiveConsoleName,
+    /// An ended console name is denied altogether until it is settled.
+    DeniedUntilSettled,
+    /// A console name is not given out again before its older sessions can be cut.
+    WaitForCut,
+    /// Grant names that are not listed are denied.
+    List,
+    /// The guard is read back before the trust policy opens.
+    GuardFirst,
+    /// Ended names are remembered for the longest session that STS gives out.
+    LongestSession,
+    /// Nothing is opened after a guard write that may still land.
+    GuardAnswered,
+    /// A statement does not count as absent while a write that holds it may still land.
+    AbsenceWaits,
 }

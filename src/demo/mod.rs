@@ -1,0 +1,4 @@
+//! What only the demo and the tests may do; `serve` never reaches it.
+
+pub mod database;
+pub mod postgres;

@@ -1,0 +1,177 @@
+//! Room in AWS's quotas, and what keeps a role from being opened at all; asked when somebody requests, and again before each opening.
+
+use std::collections::BTreeMap;
+
+use super::ObservedRole;
+use super::document::{Document, inert};
+use super::trust;
+use crate::ids::GrantId;
+
+/// Characters of all inline policies of a role together; not adjustable.
+pub const INLINE_QUOTA: usize = 10_240;
+
+/// Characters of a document that count: AWS leaves white space out. White space inside strings is counted here, to be on the safe side.
+#[must_use]
+pub fn size(document: &str) -> usize {
+    let (mut inside, mut escaped, mut count) = (false, false, 0);
+    for c in document.chars() {
+        if inside || !c.is_ascii_whitespace() {
+            count += 1;
+        }
+        match c {
+            _ if escaped => escaped = false,
+            '\\' if inside => escaped = true,
+            '"' => inside = !inside,
+            _ => {}
+        }
+    }
+    count
+}
+
+/// Room in a trust policy, in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// Taken by the statements of others and of the grants that overlap.
+    pub used: usize,
+    /// Wanted for one more.
+    pub needed: usize,
+    /// `AssumeRolePolicySizeQuota`.
+    pub quota: usize,
+}
+
+impl Room {
+    /// Whether it is enough.
+    #[must_use]
+    pub const fn fits(&self) -> bool {
+        self.used + self.needed <= self.quota
+    }
+}
+
+/// Who a statement lets in: enough to know how long it is.
+#[derive(Debug, Clone, Copy)]
+pub struct Seat<'a> {
+    /// ARN of the user.
+    pub principal_arn: &'a str,
+    /// The console session name, where it may be pinned.
+    pub console_name: Option<&'a str>,
+}
+
+impl Seat<'_> {
+    /// Characters that its statement takes, with the comma before it.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let grant = GrantId::from_uuid(uuid::Uuid::max());
+        let name = grant.to_string();
+        let names: Vec<&str> = self
+            .console_name
+            .into_iter()
+            .chain([name.as_str()])
+            .collect();
+        1 + trust::statement(
+            grant,
+            self.principal_arn,
+            &names,
+            chrono::DateTime::UNIX_EPOCH,
+        )
+        .len()
+    }
+}
+
+/// Why a role cannot be opened.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unusable {
+    /// Only AWS can change it (service-linked, `AWSReservedSSO_*`).
+    #[error("only AWS can change this role")]
+    Protected,
+    /// It is the role that Countersign itself works with.
+    #[error("this role is Countersign's own")]
+    Ours,
+    /// Its trust policy cannot be edited as text.
+    #[error("{0}")]
+    Unreadable(#[from] super::document::Unreadable),
+    /// A deleted principal in somebody else's statement makes every write of its trust policy fail.
+    #[error("a deleted principal in the trust policy blocks every change of it")]
+    BlockedByForeignPrincipal,
+    /// Its trust policy has no room for one more statement.
+    #[error("the trust policy is full: {} of {} characters used, {} needed", .0.used, .0.quota, .0.needed)]
+    Full(Room),
+}
+
+/// Whether a role can take one more grant beside the `others` that are open or to be open at the same time. `own` is the identity that
+/// Countersign works with, as STS names it.
+///
+/// # Errors
+/// What stands against it.
+pub fn check(
+    role: &ObservedRole,
+    own: Option<&str>,
+    others: &[Seat<'_>],
+    one_more: Seat<'_>,
+) -> Result<Room, Unusable> {
+    if is_protected(&role.arn) {
+        return Err(Unusable::Protected);
+    }
+    if own.is_some_and(|own| is_same_role(&role.arn, own)) {
+        return Err(Unusable::Ours);
+    }
+    let document = Document::parse(&role.trust)?;
+    if document
+        .foreign()
+        .any(|s| trust::names_deleted_principal(&s.node()))
+    {
+        return Err(Unusable::BlockedByForeignPrincipal);
+    }
+    let foreign = if document.foreign().next().is_some() {
+        size(&document.with(&BTreeMap::new(), None, &inert(&role.arn)))
+    } else {
+        size(&role.trust)
+            - document
+                .statements
+                .iter()
+                .map(|s| size(s.text))
+                .sum::<usize>()
+    };
+    // A single statement that is not in a list gets the list's brackets.
+    let room = Room {
+        used: foreign + 2 + others.iter().map(Seat::size).sum::<usize>(),
+        needed: one_more.size(),
+        quota: role.trust_quota,
+    };
+    if room.fits() {
+        Ok(room)
+    } else {
+        Err(Unusable::Full(room))
+    }
+}
+
+/// Whether only AWS can change the role: service-linked and Identity Center's own (AWS.md §3.4).
+#[must_use]
+pub fn is_protected(role_arn: &str) -> bool {
+    let path = role_arn.split_once(":role/").map_or("", |(_, path)| path);
+    let name = path.rsplit('/').next().unwrap_or(path);
+    path.starts_with("aws-reserved/")
+        || path.starts_with("aws-service-role/")
+        || name.starts_with("AWSServiceRoleFor")
+        || name.starts_with("AWSReservedSSO_")
+}
+
+/// Whether a role is the one that `identity` works with: its ARN, or that of a session of it (which leaves the path out). Role names are unique in an
+/// account whatever their path and case.
+#[must_use]
+pub fn is_same_role(role_arn: &str, identity: &str) -> bool {
+    match (account_and_role(role_arn), account_and_role(identity)) {
+        (Some(one), Some(other)) => one.0 == other.0 && one.1.eq_ignore_ascii_case(other.1),
+        _ => false,
+    }
+}
+
+fn account_and_role(arn: &str) -> Option<(&str, &str)> {
+    let mut parts = arn.splitn(6, ':').skip(4);
+    let (account, resource) = (parts.next()?, parts.next()?);
+    let name = match resource.split_once('/')? {
+        ("role", path) => path.rsplit('/').next()?,
+        ("assumed-role", session) => session.split('/').next()?,
+        _ => return None,
+    };
+    Some((account, name))
+}

@@ -1,0 +1,381 @@
+//! What AWS should say: the desired state of GUARD §2, from the stored facts and one look at the role.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+
+use super::document::{Document, Unreadable, sid};
+use super::guard::{self, GRANT_PREFIX, Guard, Times};
+use super::trust::{self, Seen};
+use super::{Clause, Input, ObservedRole};
+use crate::domain::grant::{Grant, GrantState, Marks};
+
+/// The longest session that STS gives out, whatever the role's current maximum (GUARD H3).
+pub const LONGEST_SESSION: TimeDelta = TimeDelta::hours(12);
+
+const SECOND: TimeDelta = TimeDelta::seconds(1);
+
+/// A grant with what this look adds to its stored facts.
+pub(super) struct Known<'a> {
+    pub grant: &'a Grant,
+    /// The stored marks, brought up to date.
+    pub marks: Marks,
+    /// Its statement in the trust policy.
+    pub statement: Option<Seen>,
+    /// Opening or active, and within its time.
+    pub live: bool,
+}
+
+/// One look at a role that is there, with everything known about its grants.
+pub(super) struct Look<'a> {
+    pub input: &'a Input<'a>,
+    pub role: &'a ObservedRole,
+    pub without: Option<Clause>,
+    pub document: Result<Document<'a>, Unreadable>,
+    /// The guard as read.
+    pub read: guard::Read,
+    /// Whether the trust policy may be one from before our last write.
+    pub stale: bool,
+    /// Whether the guard may take in nothing that it does not hold already.
+    pub restricted: bool,
+    /// By id.
+    pub grants: Vec<Known<'a>>,
+    /// Names in the guard that nobody here knows, and when they were found.
+    pub kept: Times,
+}
+
+impl<'a> Look<'a> {
+    pub fn new(
+        input: &'a Input<'a>,
+        role: &'a ObservedRole,
+        without: Option<Clause>,
+        restricted: bool,
+    ) -> Self {
+        let written = input.target.written_trust.as_ref();
+        let stale = written.is_some_and(|w| {
+            input.now < w.at + input.margins.propagation
+                && super::fingerprint(&role.trust) != w.hash
+        });
+        let mut look = Self {
+            input,
+            role,
+            without,
+            document: Document::parse(&role.trust),
+            read: role
+                .guard
+                .as_deref()
+                .map(|g| guard::read(g, &role.role_id))
+                .unwrap_or_default(),
+            stale,
+            restricted,
+            grants: Vec::new(),
+            kept: Times::new(),
+        };
+        look.kept = look.unknown_names();
+        look.grants = input
+            .grants
+            .iter()
+            .filter(|g| g.role_id.as_ref().is_none_or(|id| *id == role.role_id))
+            .map(|g| look.know(g))
+            .collect();
+        look.grants.sort_by_key(|k| k.grant.id);
+        look
+    }
+
+    pub fn has(&self, clause: Clause) -> bool {
+        self.without != Some(clause)
+    }
+
+    /// The stored facts of a grant with what its statement, or the lack of it, says now.
+    fn know(&self, grant: &'a Grant) -> Known<'a> {
+        let Input { now, margins, .. } = *self.input;
+        let mut marks = grant.marks.clone();
+        let live = is_open(grant) && grant.starts_at <= now && now < grant.deadline;
+        let sid = sid(grant.id);
+        let statements = || {
+            self.document
+                .iter()
+                .flat_map(Document::ours)
+                .filter(|(s, _)| *s == sid)
+        };
+        let statement = statements()
+            .next()
+            .map(|(_, s)| trust::compare(s.text, grant, marks.console_since.is_some()));
+        let reaches = |limit: DateTime<Utc>| {
+            statements().any(|(_, s)| trust::date(&s.node()).is_none_or(|d| d > limit))
+        };
+        // Somebody moved its date: it may admit for as long as it stands there (GUARD C2b).
+        if marks.sent_until.is_some_and(reaches)
+            || marks.sent_until.is_none() && statement.is_some()
+        {
+            marks.sent_until = Some(now + LONGEST_SESSION);
+        }
+        let may_still_land = marks
+            .unclear_at
+            .is_some_and(|at| now < at + margins.unanswered);
+        if live || statement.is_some() {
+            marks.absent_at = None;
+        } else if self.document.is_ok()
+            && (!self.stale && !may_still_land || !self.has(Clause::AbsenceWaits))
+        {
+            marks.absent_at = marks.absent_at.or(Some(now));
+        }
+        marks.guard_until = self
+            .last_issue(&marks)
+            .map(|last| last + self.longest_session() + margins.propagation);
+        Known {
+            grant,
+            marks,
+            statement,
+            live,
+        }
+    }
+
+    fn longest_session(&self) -> TimeDelta {
+        if self.has(Clause::LongestSession) {
+            LONGEST_SESSION
+        } else {
+            TimeDelta::hours(1)
+        }
+    }
+
+    /// After this nobody can get a session of the grant: whole seconds, as tokens have. `None` where nothing was ever sent.
+    pub fn last_issue(&self, marks: &Marks) -> Option<DateTime<Utc>> {
+        let margins = self.input.margins;
+        let allowance = if self.has(Clause::CutAllowance) {
+            margins.propagation
+        } else {
+            TimeDelta::zero()
+        };
+        let gone = marks.absent_at.map(|at| at + allowance);
+        let sent = marks.sent_until?;
+        Some(ceil(
+            gone.map_or(sent, |gone| sent.min(gone)) + margins.clock,
+        ))
+    }
+
+    /// Whether sessions of an ended grant may be left.
+    pub fn past(&self, k: &Known<'_>) -> bool {
+        !k.live
+            && k.marks
+                .guard_until
+                .is_some_and(|until| self.input.now <= until)
+    }
+
+    /// Console names that the guard holds and no grant here has ever had: from a database that has gone back in time, another installation, or
+    /// a hand (GUARD C9). They stay denied until their last session is dead.
+    fn unknown_names(&self) -> Times {
+        let Input { now, margins, .. } = *self.input;
+        let outlived = LONGEST_SESSION + margins.propagation * 2 + margins.clock;
+        let known: BTreeSet<&str> = self
+            .input
+            .grants
+            .iter()
+            .filter(|g| g.marks.console_since.is_some())
+            .filter_map(|g| g.console_name.as_deref())
+            .collect();
+        let names = self.read.names.iter();
+        names
+            .filter(|name| !name.starts_with(GRANT_PREFIX) && !known.contains(name.as_str()))
+            .map(|name| {
+                (
+                    name.clone(),
+                    self.read
+                        .kept
+                        .get(name)
+                        .copied()
+                        .unwrap_or(now.trunc_subsecs(0)),
+                )
+            })
+            .filter(|(_, found)| now <= *found + outlived)
+            .collect()
+    }
+
+    /// Gives console names to live grants that have none: one principal at a time, and never before older sessions are cut off.
+    pub fn give_console_names(&mut self) {
+        let Input { now, margins, .. } = *self.input;
+        for index in 0..self.grants.len() {
+            let k = &self.grants[index];
+            let time_left = now + margins.propagation + margins.clock < k.grant.deadline;
+            if k.live && k.marks.console_since.is_none() && time_left {
+                self.grants[index].marks.console_since = self.console_since(k);
+            }
+        }
+    }
+
+    fn console_since(&self, k: &Known<'_>) -> Option<DateTime<Utc>> {
+        let now = self.input.now;
+        let name = k.grant.console_name.as_deref()?;
+        let principal = self.principal_id(k.grant)?;
+        if self.kept.contains_key(name) {
+            return None;
+        }
+        let holders: Vec<_> = self
+            .holders(name)
+            .filter(|h| h.live || self.past(h))
+            .collect();
+        let others = holders
+            .iter()
+            .any(|h| self.principal_id(h.grant) != Some(principal));
+        if others && self.has(Clause::ExclusiveConsoleName) {
+            return None;
+        }
+        let overlapping = holders
+            .iter()
+            .filter(|h| h.live)
+            .filter_map(|h| h.marks.console_since)
+            .min();
+        let settled = |h: &&Known<'_>| {
+            self.last_issue(&h.marks)
+                .is_none_or(|last| now.trunc_subsecs(0) > last)
+        };
+        let wait = !holders.iter().all(settled) && self.has(Clause::WaitForCut);
+        overlapping.or((!wait).then_some(now))
+    }
+
+    /// The unique id of a grant's principal: fixed at approval, or as this look shows it.
+    pub fn principal_id<'b>(&'b self, grant: &'b Grant) -> Option<&'b str> {
+        let read = || self.role.principals.get(&grant.principal_arn)?.as_deref();
+        grant.principal_id.as_deref().or_else(read)
+    }
+
+    fn holders<'b>(&'b self, name: &'b str) -> impl Iterator<Item = &'b Known<'a>> {
+        let has_it = move |k: &&Known<'_>| {
+            k.marks.console_since.is_some() && k.grant.console_name.as_deref() == Some(name)
+        };
+        self.grants.iter().filter(has_it)
+    }
+
+    /// The guard that should be there; empty where none should.
+    pub fn guard(&self) -> Guard {
+        let mut guard = Guard {
+            kept: self.kept.clone(),
+            lists: self.has(Clause::List),
+            ..Guard::default()
+        };
+        for k in self.grants.iter().filter(|k| k.live) {
+            if self.admits(k, &k.grant.grant_name) {
+                guard
+                    .until
+                    .insert(k.grant.grant_name.clone(), k.grant.deadline);
+            }
+            if let Some(name) = self.console_name(k).filter(|name| self.admits(k, name)) {
+                let until = guard
+                    .until
+                    .entry(name.to_owned())
+                    .or_insert(k.grant.deadline);
+                *until = k.grant.deadline.max(*until);
+            }
+        }
+        let names: BTreeSet<&str> = self
+            .grants
+            .iter()
+            .filter_map(|k| self.console_name(k))
+            .collect();
+        for name in names {
+            if guard.until.contains_key(name) {
+                guard
+                    .cut
+                    .extend(self.cut(name).map(|at| (name.to_owned(), at)));
+            } else {
+                self.close_name(&mut guard, name);
+            }
+        }
+        guard
+    }
+
+    /// Whether any grant still needs the guard.
+    pub fn needs_guard(&self) -> bool {
+        !self.kept.is_empty() || self.grants.iter().any(|k| k.live || self.past(k))
+    }
+
+    /// A restricted guard lists only what the one in AWS lists, or, where somebody deleted it, what is open already.
+    fn admits(&self, k: &Known<'_>, name: &str) -> bool {
+        let lost = self.role.guard.is_none() && matches!(k.grant.state, GrantState::Active { .. });
+        !self.restricted || lost || self.read.until.contains(name)
+    }
+
+    pub fn console_name<'b>(&self, k: &Known<'b>) -> Option<&'b str> {
+        k.marks.console_since.and(k.grant.console_name.as_deref())
+    }
+
+    /// Up to when sessions of a live console name are older than its present holder's approval.
+    fn cut(&self, name: &str) -> Option<DateTime<Utc>> {
+        let since = self
+            .holders(name)
+            .filter(|h| h.live)
+            .filter_map(|h| h.marks.console_since)
+            .min()?;
+        let older = self
+            .holders(name)
+            .filter(|h| self.past(h) && h.marks.console_since < Some(since));
+        older
+            .filter_map(|h| self.last_issue(&h.marks))
+            .filter(|last| self.has(Clause::WaitForCut) || *last < since)
+            .map(|last| last.min(since.trunc_subsecs(0) - SECOND))
+            .max()
+    }
+
+    /// Denies a console name that no grant may use now: altogether until nobody can get a session of it any more, then the sessions there are.
+    fn close_name(&self, guard: &mut Guard, name: &str) {
+        let now = self.input.now;
+        let sent: Vec<_> = self
+            .holders(name)
+            .filter(|h| h.marks.sent_until.is_some())
+            .collect();
+        let settled = sent
+            .iter()
+            .filter(|h| self.past(h))
+            .filter_map(|h| self.last_issue(&h.marks))
+            .max();
+        let unsettled = sent.iter().any(|h| h.live)
+            || settled
+                .is_some_and(|at| now <= at || self.restricted && self.read.denied.contains(name));
+        if unsettled && self.has(Clause::DeniedUntilSettled) {
+            guard.denied.insert(name.to_owned());
+        } else if let Some(at) = settled {
+            let ended = sent
+                .iter()
+                .filter(|h| self.past(h))
+                .map(|h| ended_at(h.grant))
+                .max();
+            let at = if unsettled { ended.unwrap_or(at) } else { at };
+            guard.cut.insert(name.to_owned(), at);
+        }
+    }
+
+    /// The statements of ours that should be in the trust policy, by Sid.
+    pub fn statements(&self) -> BTreeMap<String, (&Known<'a>, String)> {
+        let live = self.grants.iter().filter(|k| k.live);
+        live.map(|k| {
+            let text = trust::of(k.grant, k.marks.console_since.is_some(), k.grant.deadline);
+            (sid(k.grant.id), (k, text))
+        })
+        .collect()
+    }
+}
+
+/// Whether its state is one in which it may be open.
+pub(super) const fn is_open(grant: &Grant) -> bool {
+    matches!(
+        grant.state,
+        GrantState::Opening { .. } | GrantState::Active { .. }
+    )
+}
+
+fn ended_at(grant: &Grant) -> DateTime<Utc> {
+    match &grant.state {
+        GrantState::Closing(closing) => closing.since,
+        GrantState::Ended { requested_at, .. } | GrantState::Failed { requested_at, .. } => {
+            *requested_at
+        }
+        GrantState::Scheduled | GrantState::Opening { .. } | GrantState::Active { .. } => {
+            grant.deadline
+        }
+    }
+}
+
+fn ceil(at: DateTime<Utc>) -> DateTime<Utc> {
+    let floor = at.trunc_subsecs(0);
+    if floor == at { at } else { floor + SECOND }
+}

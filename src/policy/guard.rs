@@ -1,0 +1,209 @@
+//! The guard: the inline Deny policy on the role that ends live sessions (GUARD §1). One document per role, rendered whole.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+
+use super::meaning::{Node, same};
+use super::trust::literal;
+
+/// Name of the inline policy.
+pub const NAME: &str = "CountersignGuard";
+
+/// What a grant's own session name begins with. Every session of that form that the guard does not list is dead.
+pub const GRANT_PREFIX: &str = "grant_";
+
+const REVISION: &str = "CountersignRev";
+const KEPT: &str = "CountersignKept";
+const SHIELD: &str = "CountersignShield";
+
+/// Times by session name; rendered in groups of the same time.
+pub type Times = BTreeMap<String, DateTime<Utc>>;
+
+/// What the guard says, by session names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Guard {
+    /// From when each live name is denied: grant names and console names. The grant names among them are the list that is not dead.
+    pub until: Times,
+    /// Names whose sessions are denied that were issued at that time or before.
+    pub cut: Times,
+    /// Names that are denied altogether: ended, and not settled.
+    pub denied: BTreeSet<String>,
+    /// Names found in the guard that nobody here knows, and when they were found; denied altogether.
+    pub kept: Times,
+    /// Whether it denies the unlisted grant names (always, but for a test that takes this clause away).
+    pub lists: bool,
+}
+
+impl Guard {
+    /// The document, minified. Each statement denies everything, but for the shield.
+    #[must_use]
+    pub fn render(&self, role_id: &str, role_arn: &str, revision: i64) -> String {
+        let live: Vec<&str> = self.until.keys().map(String::as_str).collect();
+        let listed: Vec<&str> = live
+            .iter()
+            .copied()
+            .filter(|n| n.starts_with(GRANT_PREFIX))
+            .collect();
+        let unlisted = match (self.lists, listed.as_slice()) {
+            // Only a test takes the list away; no role session has an empty name.
+            (false, _) => users("StringEquals", role_id, &[""]),
+            (true, []) => users("StringLike", role_id, &["grant_*"]),
+            (true, listed) => format!(
+                "{},{}",
+                users("StringLike", role_id, &["grant_*"]),
+                users("StringNotEquals", role_id, listed)
+            ),
+        };
+        let mut statements = vec![deny(&format!("{REVISION}{revision}"), &unlisted)];
+        for (at, names) in grouped(&self.until) {
+            let who = users("StringEquals", role_id, &names);
+            let from = literal(at);
+            statements.push(deny(
+                "",
+                &format!(r#"{who},"DateGreaterThanEqualsIfExists":{{"aws:CurrentTime":"{from}"}}"#),
+            ));
+        }
+        for (at, names) in grouped(&self.cut) {
+            let who = users("StringEquals", role_id, &names);
+            let cut = literal(at);
+            statements.push(deny(
+                "",
+                &format!(r#"{who},"DateLessThanEqualsIfExists":{{"aws:TokenIssueTime":"{cut}"}}"#),
+            ));
+        }
+        if !self.denied.is_empty() {
+            let names: Vec<&str> = self.denied.iter().map(String::as_str).collect();
+            statements.push(deny("", &users("StringEquals", role_id, &names)));
+        }
+        for (found, names) in grouped(&self.kept) {
+            let sid = format!("{KEPT}{}", found.timestamp());
+            statements.push(deny(&sid, &users("StringEquals", role_id, &names)));
+        }
+        if !live.is_empty() {
+            statements.push(shield(role_arn, &users("StringEquals", role_id, &live)));
+        }
+        format!(
+            r#"{{"Version":"2012-10-17","Statement":[{}]}}"#,
+            statements.join(",")
+        )
+    }
+
+    /// Whether a document that was read says the same, whatever its revision.
+    #[must_use]
+    pub fn is(&self, document: &str, role_id: &str, role_arn: &str) -> bool {
+        read(document, role_id)
+            .revision
+            .is_some_and(|revision| same(document, &self.render(role_id, role_arn, revision)))
+    }
+}
+
+/// One condition on the session's `aws:userid`, which is `role id:session name`.
+fn users(operator: &str, role_id: &str, names: &[&str]) -> String {
+    let ids: Vec<String> = names
+        .iter()
+        .map(|name| format!("{role_id}:{name}"))
+        .collect();
+    // unwrap: a list of strings always serializes
+    let ids = serde_json::to_string(&ids).unwrap();
+    format!(r#""{operator}":{{"aws:userid":{ids}}}"#)
+}
+
+fn deny(sid: &str, condition: &str) -> String {
+    let sid = if sid.is_empty() {
+        String::new()
+    } else {
+        format!(r#""Sid":"{sid}","#)
+    };
+    format!(r#"{{{sid}"Effect":"Deny","Action":"*","Resource":"*","Condition":{{{condition}}}}}"#)
+}
+
+/// These sessions may neither edit their own role nor assume it anew under another name (GUARD C4).
+fn shield(role_arn: &str, condition: &str) -> String {
+    format!(
+        r#"{{"Sid":"{SHIELD}","Effect":"Deny","Action":["iam:Attach*","iam:Delete*","iam:Detach*","iam:PassRole","iam:Put*","iam:Tag*","iam:Untag*","iam:Update*","sts:AssumeRole"],"Resource":"{role_arn}","Condition":{{{condition}}}}}"#
+    )
+}
+
+fn grouped(times: &Times) -> BTreeMap<DateTime<Utc>, Vec<&str>> {
+    let mut groups: BTreeMap<_, Vec<&str>> = BTreeMap::new();
+    for (name, at) in times {
+        groups.entry(*at).or_default().push(name);
+    }
+    groups
+}
+
+/// What a guard that was read says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Read {
+    /// The number in its first Sid.
+    pub revision: Option<i64>,
+    /// Grant names that are not dead by the list.
+    pub listed: BTreeSet<String>,
+    /// Names that are denied from some time on.
+    pub until: BTreeSet<String>,
+    /// Names that are denied altogether.
+    pub denied: BTreeSet<String>,
+    /// Names that nobody knew when they were found, and when that was.
+    pub kept: Times,
+    /// Every session name of this role in it.
+    pub names: BTreeSet<String>,
+}
+
+/// Reads a guard. Names of another role id are of no effect and left out; what cannot be read says nothing.
+#[must_use]
+pub fn read(document: &str, role_id: &str) -> Read {
+    let mut read = Read::default();
+    let Some(node) = Node::parse(document) else {
+        return read;
+    };
+    for statement in node
+        .get("Statement")
+        .map(Node::elements)
+        .unwrap_or_default()
+    {
+        let sid = statement
+            .get("Sid")
+            .and_then(Node::text)
+            .unwrap_or_default();
+        if let Some(revision) = sid.strip_prefix(REVISION) {
+            read.revision = revision.parse().ok();
+        }
+        let Some(condition) = statement.get("Condition") else {
+            continue;
+        };
+        let users = |operator: &str| names(condition, operator, role_id);
+        read.listed.extend(users("StringNotEquals"));
+        read.names.extend(users("StringNotEquals"));
+        let named: Vec<String> = users("StringEquals").collect();
+        read.names.extend(named.iter().cloned());
+        let found = sid
+            .strip_prefix(KEPT)
+            .and_then(|at| DateTime::from_timestamp(at.parse().ok()?, 0));
+        if let Some(found) = found {
+            read.kept
+                .extend(named.into_iter().map(|name| (name, found)));
+        } else if condition.get("DateGreaterThanEqualsIfExists").is_some() {
+            read.until.extend(named);
+        } else if condition.get("DateLessThanEqualsIfExists").is_none() && sid != SHIELD {
+            read.denied.extend(named);
+        }
+    }
+    read
+}
+
+fn names<'a>(
+    condition: &'a Node,
+    operator: &str,
+    role_id: &str,
+) -> impl Iterator<Item = String> + use<'a> {
+    let prefix = format!("{role_id}:");
+    let users = condition
+        .get(operator)
+        .and_then(|keys| keys.get("aws:userid"));
+    users
+        .map(Node::elements)
+        .unwrap_or_default()
+        .iter()
+        .filter_map(move |user| user.text()?.strip_prefix(&prefix).map(str::to_owned))
+}

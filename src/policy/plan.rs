@@ -1,0 +1,401 @@
+//! The next step towards the desired state: one write per look, the guard first, closings before openings (GUARD §2).
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::capacity::{INLINE_QUOTA, size};
+use super::desired::{Known, LONGEST_SESSION, Look, is_open};
+use super::document::{inert, sid};
+use super::guard::Guard;
+use super::lost::{blocked, ended_with_another_role, gone, lost, nothing};
+use super::trust::Seen;
+use super::{Clause, Input, Observed, Plan, Step, fingerprint};
+use crate::domain::grant::{Cause, GrantState};
+use crate::domain::target::Condition;
+use crate::ids::GrantId;
+
+/// How soon to look again while a grant is open or not yet closed: somebody may have changed what we wrote, or what stood in the way may be gone.
+const LOOK_AGAIN: TimeDelta = TimeDelta::seconds(60);
+
+/// The next step, and what follows from the look. Pure; the same input gives the same plan.
+pub fn plan(input: &Input<'_>) -> Plan {
+    plan_without(input, None)
+}
+
+/// `plan` with one clause taken away, for the tests that show which clauses carry weight.
+#[doc(hidden)]
+pub fn plan_without(input: &Input<'_>, clause: Option<Clause>) -> Plan {
+    let role = match input.observed {
+        Observed::Gone => return gone(input),
+        Observed::Role(role) => role,
+    };
+    let (condition, close, closed) = lost(input, role);
+    if !close.is_empty() || !closed.is_empty() {
+        return Plan {
+            close,
+            closed,
+            due: Some(input.now),
+            ..nothing(input, condition)
+        };
+    }
+    let safe = condition == Condition::SafeMode;
+    let mut look = Look::new(input, role, clause, input.closings_only || safe);
+    let condition = if condition == Condition::Ok {
+        blocked(&look)
+    } else {
+        condition
+    };
+    let may_open = condition == Condition::Ok && !input.closings_only;
+    if may_open {
+        look.give_console_names();
+    }
+    Planner {
+        guard: look.guard(),
+        look,
+        condition,
+        may_open,
+    }
+    .plan()
+}
+
+/// Where the guard stands.
+enum GuardStep {
+    /// It was read back as it should be.
+    Confirmed,
+    /// Exactly this was sent, and the read does not show it; it is not to be sent again before that time.
+    Sent(Step, DateTime<Utc>),
+    /// It is to be written.
+    Write(Step),
+}
+
+struct Planner<'a> {
+    look: Look<'a>,
+    guard: Guard,
+    condition: Condition,
+    may_open: bool,
+}
+
+impl Planner<'_> {
+    fn plan(self) -> Plan {
+        let input = self.look.input;
+        let guard_step = self.guard_step();
+        let confirmed = matches!(guard_step, GuardStep::Confirmed);
+        let mut close = Vec::new();
+        let step = self.step(guard_step, &mut close);
+        let outcome = |wanted: &dyn Fn(&Known<'_>) -> bool| -> Vec<GrantId> {
+            let grants = self.look.grants.iter().filter(|k| confirmed && wanted(k));
+            grants.map(|k| k.grant.id).collect()
+        };
+        let changed = self.look.grants.iter().filter(|k| k.marks != k.grant.marks);
+        let mut plan = Plan {
+            marks: changed.map(|k| (k.grant.id, k.marks.clone())).collect(),
+            opened: outcome(&|k| self.is_opened(k)),
+            closed: outcome(&|k| self.is_closed(k)),
+            guard_removed: outcome(&|k| self.is_forgotten(k)),
+            ..nothing(input, self.condition)
+        };
+        plan.guard_removed.extend(ended_with_another_role(input));
+        if close.is_empty() {
+            plan.due = (step == Step::Rest).then(|| self.due()).flatten();
+            plan.step = step;
+        } else {
+            plan.close = close;
+            plan.due = Some(input.now);
+        }
+        plan
+    }
+
+    fn step(&self, guard_step: GuardStep, close: &mut Vec<(GrantId, Cause)>) -> Step {
+        let now = self.look.input.now;
+        if !self.look.has(Clause::GuardFirst)
+            && let Some(step) = self.opening(close)
+        {
+            return step;
+        }
+        match guard_step {
+            GuardStep::Confirmed => {
+                let closing = self.closing(false);
+                closing
+                    .or_else(|| self.opening(close))
+                    .unwrap_or(Step::Rest)
+            }
+            GuardStep::Write(step) => {
+                self.drop_what_does_not_fit(close);
+                step
+            }
+            GuardStep::Sent(step, until) => {
+                // A guard that AWS refuses must not keep statements from being taken away; one that somebody deleted goes back first.
+                let deleted = self.look.role.guard.is_none();
+                let refused = self.look.input.closings_only;
+                let closing = if deleted && !refused {
+                    None
+                } else {
+                    self.closing(deleted)
+                };
+                closing.unwrap_or(if now < until { Step::Rest } else { step })
+            }
+        }
+    }
+
+    fn guard_step(&self) -> GuardStep {
+        let Look { input, role, .. } = &self.look;
+        let written = input.target.written_guard.as_ref();
+        let settles = written.map_or(input.now, |w| w.at + input.margins.propagation);
+        let was_sent = |text: &str| written.is_some_and(|w| w.hash == fingerprint(text));
+        if !self.look.needs_guard() {
+            return match &role.guard {
+                None => GuardStep::Confirmed,
+                Some(_) if was_sent("") => GuardStep::Sent(Step::DeleteGuard, settles),
+                Some(_) => GuardStep::Write(Step::DeleteGuard),
+            };
+        }
+        let known = input.target.revision;
+        let revision = self
+            .look
+            .read
+            .revision
+            .map_or(known, |read| read.max(known))
+            + 1;
+        let document = self.guard.render(&role.role_id, &role.arn, revision);
+        let grants = self
+            .look
+            .grants
+            .iter()
+            .filter(|k| self.guard.until.contains_key(&k.grant.grant_name));
+        let opens = grants
+            .filter(|k| !self.look.read.until.contains(&k.grant.grant_name))
+            .map(|k| k.grant.id)
+            .collect();
+        let put = Step::PutGuard {
+            document,
+            revision,
+            opens,
+        };
+        let equal = role
+            .guard
+            .as_deref()
+            .is_some_and(|g| self.guard.is(g, &role.role_id, &role.arn));
+        // The same words may be those of an older guard, as long as a read may lag behind.
+        let ours =
+            self.look.read.revision.is_some_and(|read| read >= known) || input.now >= settles;
+        match (equal, ours) {
+            (true, true) => GuardStep::Confirmed,
+            (true, false) => GuardStep::Sent(Step::Rest, settles),
+            (false, _) if was_sent(&self.guard.render(&role.role_id, &role.arn, known)) => {
+                GuardStep::Sent(put, settles)
+            }
+            (false, _) => GuardStep::Write(put),
+        }
+    }
+
+    /// The newest grant that the guard has no room for is given up.
+    fn drop_what_does_not_fit(&self, close: &mut Vec<(GrantId, Cause)>) {
+        let role = self.look.role;
+        if size(&self.guard.render(
+            &role.role_id,
+            &role.arn,
+            self.look.input.target.revision + 1,
+        )) > INLINE_QUOTA
+        {
+            let new = self.look.grants.iter().rev().find(|k| {
+                k.live
+                    && matches!(k.grant.state, GrantState::Opening { .. })
+                    && self.guard.until.contains_key(&k.grant.grant_name)
+                    && k.statement.is_none()
+            });
+            close.extend(new.map(|k| (k.grant.id, Cause::CouldNotOpen)));
+        }
+    }
+
+    /// The statements that may stay as they are, by Sid.
+    fn staying(&self) -> BTreeMap<String, String> {
+        let Ok(document) = &self.look.document else {
+            return BTreeMap::new();
+        };
+        let stays = |sid: &str| {
+            let live = |k: &Known<'_>| k.live && super::document::sid(k.grant.id) == sid;
+            let as_sent =
+                |k: &Known<'_>| matches!(k.statement, Some(Seen::Current | Seen::Earlier));
+            self.look.grants.iter().any(|k| live(k) && as_sent(k))
+        };
+        let mut staying = BTreeMap::new();
+        for (sid, statement) in document.ours().filter(|(sid, _)| stays(sid)) {
+            staying
+                .entry(sid.to_owned())
+                .or_insert_with(|| statement.text.to_owned());
+        }
+        staying
+    }
+
+    /// Takes away what should not be there, and nothing else: ended grants, statements that nobody knows, altered and doubled ones. `all`: there
+    /// is no guard, and it cannot be put back (GUARD §6).
+    fn closing(&self, all: bool) -> Option<Step> {
+        let document = self
+            .look
+            .document
+            .as_ref()
+            .ok()
+            .filter(|_| !self.look.stale)?;
+        let staying = if all { BTreeMap::new() } else { self.staying() };
+        (document.ours().count() > staying.len()).then(|| self.put_trust(&staying, Vec::new()))?
+    }
+
+    /// Adds what should be there, if nothing stands against it.
+    fn opening(&self, close: &mut Vec<(GrantId, Cause)>) -> Option<Step> {
+        let role = self.look.role;
+        let unclear = self.guard_is_unclear() && self.look.has(Clause::GuardAnswered);
+        if !self.may_open || self.look.stale || unclear {
+            return None;
+        }
+        let mut statements = self.staying();
+        let desired = self.look.statements();
+        let new = desired
+            .iter()
+            .filter(|(_, (k, _))| k.statement != Some(Seen::Current) && self.may_be_opened(k));
+        let mut opens = Vec::new();
+        let mut any = false;
+        for (sid, (k, text)) in new {
+            let before = statements.insert(sid.clone(), text.clone());
+            if size(&self.render(&statements)?) <= role.trust_quota {
+                any = true;
+                opens.extend(before.is_none().then_some(k.grant.id));
+                continue;
+            }
+            match before {
+                Some(before) => drop(statements.insert(sid.clone(), before)),
+                None => {
+                    statements.remove(sid);
+                    let opening = matches!(k.grant.state, GrantState::Opening { .. });
+                    close.push((
+                        k.grant.id,
+                        if opening {
+                            Cause::CouldNotOpen
+                        } else {
+                            Cause::RevertedByOwner
+                        },
+                    ));
+                }
+            }
+        }
+        if any {
+            self.put_trust(&statements, opens)
+        } else {
+            None
+        }
+    }
+
+    /// Time enough for the guard to be everywhere before the deadline, and the very user that was approved.
+    fn may_be_opened(&self, k: &Known<'_>) -> bool {
+        let Input { now, margins, .. } = *self.look.input;
+        let read = self
+            .look
+            .role
+            .principals
+            .get(&k.grant.principal_arn)
+            .and_then(Option::as_deref);
+        now + margins.propagation < k.grant.deadline
+            && read.is_some()
+            && read == self.look.principal_id(k.grant)
+    }
+
+    fn render(&self, statements: &BTreeMap<String, String>) -> Option<String> {
+        let document = self.look.document.as_ref().ok()?;
+        let original = self.look.input.target.original_trust.as_deref();
+        Some(document.with(statements, original, &inert(&self.look.role.arn)))
+    }
+
+    fn put_trust(
+        &self,
+        statements: &BTreeMap<String, String>,
+        opens: Vec<GrantId>,
+    ) -> Option<Step> {
+        let grants = self
+            .look
+            .grants
+            .iter()
+            .filter(|k| statements.contains_key(&sid(k.grant.id)));
+        Some(Step::PutTrust {
+            document: self.render(statements)?,
+            opens,
+            sends: grants.map(|k| (k.grant.id, k.grant.deadline)).collect(),
+            replaces: self.look.role.trust.clone(),
+        })
+    }
+
+    fn guard_is_unclear(&self) -> bool {
+        let Input {
+            now,
+            margins,
+            target,
+            ..
+        } = *self.look.input;
+        target
+            .guard_unclear_at
+            .is_some_and(|at| now < at + margins.unanswered)
+    }
+
+    fn is_opened(&self, k: &Known<'_>) -> bool {
+        let stands = matches!(k.statement, Some(Seen::Current | Seen::Earlier));
+        let listed = self.guard.until.contains_key(&k.grant.grant_name);
+        k.live && stands && listed && matches!(k.grant.state, GrantState::Opening { .. })
+    }
+
+    fn is_closed(&self, k: &Known<'_>) -> bool {
+        let absent = k.marks.absent_at.is_some() || k.marks.sent_until.is_none();
+        matches!(k.grant.state, GrantState::Closing(_)) && absent && !self.guard_is_unclear()
+    }
+
+    /// Ended, and no session of it can be left. A guard that was written just now may still be read as it was.
+    fn is_forgotten(&self, k: &Known<'_>) -> bool {
+        let Input {
+            now,
+            margins,
+            target,
+            ..
+        } = *self.look.input;
+        let recent = target
+            .written_guard
+            .as_ref()
+            .is_some_and(|w| now < w.at + margins.propagation);
+        let over = matches!(
+            k.grant.state,
+            GrantState::Ended { .. } | GrantState::Failed { .. }
+        );
+        over && !self.look.past(k) && (k.marks.sent_until.is_none() || !recent)
+    }
+
+    /// The next moment at which something may have to be done.
+    fn due(&self) -> Option<DateTime<Utc>> {
+        let Input {
+            now,
+            margins,
+            target,
+            ..
+        } = *self.look.input;
+        let second = TimeDelta::seconds(1);
+        let mut moments: Vec<DateTime<Utc>> = Vec::new();
+        let written = [&target.written_trust, &target.written_guard];
+        moments.extend(
+            written
+                .into_iter()
+                .flatten()
+                .map(|w| w.at + margins.propagation),
+        );
+        moments.extend(target.guard_unclear_at.map(|at| at + margins.unanswered));
+        for k in &self.look.grants {
+            let unfinished = is_open(k.grant) || matches!(k.grant.state, GrantState::Closing(_));
+            if unfinished {
+                moments.extend([k.grant.starts_at, k.grant.deadline, now + LOOK_AGAIN]);
+            }
+            moments.extend(k.marks.unclear_at.map(|at| at + margins.unanswered));
+            if !k.live {
+                moments.extend(self.look.last_issue(&k.marks).map(|at| at + second));
+                moments.extend(k.marks.guard_until.map(|at| at + second));
+            }
+        }
+        let outlived = LONGEST_SESSION + margins.propagation * 2 + margins.clock + second;
+        moments.extend(self.look.kept.values().map(|found| *found + outlived));
+        moments.into_iter().filter(|at| *at > now).min()
+    }
+}
