@@ -2,8 +2,10 @@
 
 use askama::Template;
 use chrono::{DateTime, TimeDelta, Utc};
+use countersign::demo;
 use countersign::domain::entitlement::{Entitlement, Method, Terms};
 use countersign::domain::grant::{Cause, Closing, Grant, GrantState, Marks};
+use countersign::domain::person::Person;
 use countersign::domain::request::{Request, RequestState};
 use countersign::domain::text::Text;
 use countersign::ids::{EntitlementId, GrantId, PersonId, PrincipalId, RequestId, TargetId};
@@ -354,6 +356,25 @@ fn lines() -> Vec<Line> {
     ]
 }
 
+fn people() -> Vec<Person> {
+    let person = |n, name: &str, group: &str| Person {
+        id: PersonId::from_uuid(uuid(n)),
+        name: name.into(),
+        email: format!(
+            "{}@example.com",
+            name.split(' ').next().unwrap_or_default().to_lowercase()
+        ),
+        groups: vec![group.into()],
+    };
+    vec![
+        person(4, "Alice Archer", "engineers"),
+        person(7, "Bob Brandt", "sre-leads"),
+        person(8, "Carol Costa", "sre-leads"),
+        person(9, "Dave Dahl", "security-admins"),
+        person(10, "Erin Eklund", "auditors"),
+    ]
+}
+
 fn html(page: &impl Template) -> String {
     page.render().expect("a page")
 }
@@ -464,6 +485,14 @@ pub fn all() -> Vec<(&'static str, String)> {
         ("audit", html(&audit(lines()))),
         ("audit-empty", html(&audit(vec![]))),
         ("problem", html(&problem)),
+        (
+            "sign-in-demo",
+            html(&demo::sign_in::SignIn {
+                frame: nobody.clone(),
+                next: "/".into(),
+                people: people(),
+            }),
+        ),
         ("sign-in", html(&SignIn { frame: nobody })),
     ]
 }
