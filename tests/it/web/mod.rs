@@ -1,3 +1,4 @@
 mod edges;
+mod facts;
 mod pages;
 mod samples;

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use countersign::web::assets;
 
-use super::samples::{HOSTILE, all};
+use super::facts::HOSTILE;
+use super::samples::all;
 
 /// Everything between `open` and the next `close`.
 fn between<'a>(text: &'a str, open: &str, close: char) -> Vec<&'a str> {
