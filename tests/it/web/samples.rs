@@ -32,7 +32,7 @@ pub fn frame(here: Here, name: &str, waiting: i64) -> Frame {
     }
 }
 
-fn row(state: RequestState, grant: Option<Grant>) -> Row {
+pub fn row(state: RequestState, grant: Option<Grant>) -> Row {
     Row {
         request: request(state),
         requester: "Alice Archer".into(),
@@ -40,7 +40,7 @@ fn row(state: RequestState, grant: Option<Grant>) -> Row {
     }
 }
 
-fn entry(
+pub fn entry(
     ago: i64,
     tone: Tone,
     icon: Icon,
@@ -58,7 +58,7 @@ fn entry(
     }
 }
 
-fn history() -> Vec<Entry> {
+pub fn history() -> Vec<Entry> {
     vec![
         entry(
             21,
@@ -134,7 +134,7 @@ pub fn page(state: RequestState, granted: Option<Grant>) -> RequestPage {
     }
 }
 
-fn review() -> RequestPage {
+pub fn review() -> RequestPage {
     RequestPage {
         frame: frame(Here::Waiting, "Bob Brandt", 1),
         mine: false,
@@ -147,14 +147,14 @@ fn review() -> RequestPage {
     }
 }
 
-fn errors(field: &str, detail: &str) -> Vec<FieldError> {
+pub fn errors(field: &str, detail: &str) -> Vec<FieldError> {
     vec![FieldError {
         field: field.into(),
         detail: detail.into(),
     }]
 }
 
-fn home(waiting: Vec<Row>, live: Vec<Row>) -> Home {
+pub fn home(waiting: Vec<Row>, live: Vec<Row>) -> Home {
     Home {
         frame: frame(
             Here::Home,
@@ -174,7 +174,7 @@ fn home(waiting: Vec<Row>, live: Vec<Row>) -> Home {
     }
 }
 
-fn requests(rows: Vec<Row>) -> Requests {
+pub fn requests(rows: Vec<Row>) -> Requests {
     Requests {
         frame: frame(Here::Requests, "Alice Archer", 0),
         heading: "My requests",
@@ -186,7 +186,7 @@ fn requests(rows: Vec<Row>) -> Requests {
     }
 }
 
-fn line(action: &str, subject: String, outcome: &str, code: Option<&str>) -> Line {
+pub fn line(action: &str, subject: String, outcome: &str, code: Option<&str>) -> Line {
     Line {
         at: now(),
         actor: "Bob Brandt".into(),
@@ -203,7 +203,7 @@ fn line(action: &str, subject: String, outcome: &str, code: Option<&str>) -> Lin
     }
 }
 
-fn audit(events: Vec<Line>) -> Audit {
+pub fn audit(events: Vec<Line>) -> Audit {
     Audit {
         frame: frame(Here::Audit, "Erin Eklund", 1),
         filter: Filter::default(),
@@ -214,7 +214,7 @@ fn audit(events: Vec<Line>) -> Audit {
     }
 }
 
-fn lines() -> Vec<Line> {
+pub fn lines() -> Vec<Line> {
     let request = RequestId::from_uuid(uuid(3)).to_string();
     let grant = GrantId::from_uuid(uuid(6)).to_string();
     vec![
@@ -231,7 +231,7 @@ fn lines() -> Vec<Line> {
     ]
 }
 
-fn people() -> Vec<Person> {
+pub fn people() -> Vec<Person> {
     let person = |n, name: &str, group: &str| Person {
         id: PersonId::from_uuid(uuid(n)),
         name: name.into(),
@@ -250,7 +250,17 @@ fn people() -> Vec<Person> {
     ]
 }
 
-fn html(page: &impl Template) -> String {
+pub fn problem() -> Problem {
+    Problem {
+        frame: frame(Here::Elsewhere, "Alice Archer", 0),
+        status: 404,
+        title: "Not found".into(),
+        detail: "There is nothing here that you can see.".into(),
+        code: "not_found".into(),
+    }
+}
+
+pub fn html(page: &impl Template) -> String {
     page.render().expect("a page")
 }
 
@@ -280,13 +290,6 @@ pub fn all() -> Vec<(&'static str, String)> {
         me: None,
         here: Here::Elsewhere,
         now: now(),
-    };
-    let problem = Problem {
-        frame: frame(Here::Elsewhere, "Alice Archer", 0),
-        status: 404,
-        title: "Not found".into(),
-        detail: "There is nothing here that you can see.".into(),
-        code: "not_found".into(),
     };
     let denied = RequestState::Denied(now());
     vec![
@@ -359,7 +362,7 @@ pub fn all() -> Vec<(&'static str, String)> {
         ("requests-empty", html(&requests(vec![]))),
         ("audit", html(&audit(lines()))),
         ("audit-empty", html(&audit(vec![]))),
-        ("problem", html(&problem)),
+        ("problem", html(&problem())),
         (
             "sign-in-demo",
             html(&demo::sign_in::SignIn {
