@@ -66,7 +66,7 @@ impl Ask {
         }
     }
 
-    fn error(&self, field: &str) -> Option<&str> {
+    fn error(&self, field: &str) -> Option<String> {
         page::error(&self.errors, field)
     }
 

@@ -105,7 +105,7 @@ impl FieldError {
     pub fn label(&self) -> &str {
         match self.field.as_str() {
             "duration" => "Duration",
-            "justification" => "Why",
+            "justification" => "Justification",
             "ticket" => "Ticket",
             "starts_at" => "Start",
             "comment" => "Comment",
@@ -121,11 +121,9 @@ impl FieldError {
     }
 }
 
-/// What is wrong with the field of that name.
+/// What is wrong with the field of that name, as a sentence.
 #[must_use]
-pub fn error<'a>(errors: &'a [FieldError], field: &str) -> Option<&'a str> {
-    errors
-        .iter()
-        .find(|error| error.field == field)
-        .map(|error| error.detail.as_str())
+pub fn error(errors: &[FieldError], field: &str) -> Option<String> {
+    let error = errors.iter().find(|error| error.field == field)?;
+    Some(format!("{} {}", error.label(), error.detail))
 }

@@ -81,7 +81,7 @@ pub struct RequestPage {
 }
 
 impl RequestPage {
-    fn error(&self, field: &str) -> Option<&str> {
+    fn error(&self, field: &str) -> Option<String> {
         page::error(&self.errors, field)
     }
 

@@ -159,6 +159,28 @@ pub const fn cause(cause: &Cause) -> &'static str {
     }
 }
 
+/// An ARN that breaks after its slashes and colons.
+#[derive(Template)]
+#[template(
+    source = r#"<span class="mono">{% for part in parts %}{{ part }}<wbr>{% endfor %}</span>"#,
+    ext = "html"
+)]
+pub struct Arn {
+    parts: Vec<String>,
+}
+impl HtmlSafe for Arn {}
+
+/// Shows `arn`.
+#[must_use]
+pub fn arn(arn: &str) -> Arn {
+    Arn {
+        parts: arn
+            .split_inclusive([':', '/'])
+            .map(ToOwned::to_owned)
+            .collect(),
+    }
+}
+
 /// A moment: UTC to the second, for people and for machines.
 #[derive(Template)]
 #[template(

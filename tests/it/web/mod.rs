@@ -1,2 +1,5 @@
+mod edges;
+mod facts;
+mod hostile;
 mod pages;
 mod samples;

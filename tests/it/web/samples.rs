@@ -1,12 +1,11 @@
 //! Every page of the portal in its states, filled with made-up facts.
 
 use askama::Template;
-use chrono::{DateTime, TimeDelta, Utc};
-use countersign::domain::entitlement::{Entitlement, Method, Terms};
-use countersign::domain::grant::{Cause, Closing, Grant, GrantState, Marks};
-use countersign::domain::request::{Request, RequestState};
-use countersign::domain::text::Text;
-use countersign::ids::{EntitlementId, GrantId, PersonId, PrincipalId, RequestId, TargetId};
+use countersign::demo;
+use countersign::domain::grant::{Grant, GrantState};
+use countersign::domain::person::Person;
+use countersign::domain::request::RequestState;
+use countersign::ids::{GrantId, PersonId, RequestId};
 use countersign::web::ask::{Ask, AskForm};
 use countersign::web::audit::{Audit, Filter, Line};
 use countersign::web::commands::Aws;
@@ -18,130 +17,8 @@ use countersign::web::request::{DecideForm, Decided, May, RequestPage};
 use countersign::web::requests::Requests;
 use countersign::web::show::{Icon, Tone};
 use countersign::web::sign_in::SignIn;
-use uuid::Uuid;
 
-/// Text that a template must escape wherever it is shown.
-pub const HOSTILE: &str = r#"<script>alert(1)</script>"><img src=x onerror=alert(1)>"#;
-
-pub fn now() -> DateTime<Utc> {
-    "2026-11-23T21:40:12Z".parse().expect("a time")
-}
-
-fn minutes(n: i64) -> TimeDelta {
-    TimeDelta::minutes(n)
-}
-
-const fn uuid(n: u128) -> Uuid {
-    Uuid::from_u128(0x0199_aaaa_bbbb_7ccc_8ddd_eeee_ffff_0000 + n)
-}
-
-pub fn terms() -> Terms {
-    Terms {
-        name: "prod-admin".into(),
-        description: "Everything in the production account, for incidents and changes that automation cannot make.".into(),
-        account: "111122223333".into(),
-        account_name: "Production".into(),
-        role_arn: "arn:aws:iam::111122223333:role/prod-admin".into(),
-        method: Method::TrustPolicy,
-        min_duration_seconds: 5,
-        max_duration_seconds: 28_800,
-        requester_group: "engineers".into(),
-        approver_group: "sre-leads".into(),
-        needed: 1,
-        version: 1,
-    }
-}
-
-pub fn entitlement() -> Entitlement {
-    Entitlement {
-        id: EntitlementId::from_uuid(uuid(1)),
-        target: TargetId::from_uuid(uuid(2)),
-        terms: terms(),
-    }
-}
-
-pub fn request(state: RequestState) -> Request {
-    Request {
-        id: RequestId::from_uuid(uuid(3)),
-        version: 1,
-        person: PersonId::from_uuid(uuid(4)),
-        principal: PrincipalId::from_uuid(uuid(5)),
-        principal_arn: "arn:aws:iam::111122223333:user/alice".into(),
-        principal_unique_id: Some("AIDAQ3EGRIKLMNOPQRST".into()),
-        console_name: Some("alice".into()),
-        entitlement: EntitlementId::from_uuid(uuid(1)),
-        target: TargetId::from_uuid(uuid(2)),
-        role_id: Some("AROAQ3EGRIKLMNOPQRST".into()),
-        terms: terms(),
-        justification: Text::parse("Orders are stuck behind a poisoned message in checkout-dlq.\nI need to redrive the queue by hand and check that the consumers come back.")
-            .expect("a text"),
-        duration_seconds: 3600,
-        starts_at: None,
-        ticket: Some(Text::parse("INC-4711").expect("a text")),
-        target_checked: true,
-        submitted_at: now() - minutes(21),
-        expires_at: now() + minutes(1419),
-        state,
-    }
-}
-
-pub fn grant(state: GrantState) -> Grant {
-    Grant {
-        id: GrantId::from_uuid(uuid(6)),
-        request: RequestId::from_uuid(uuid(3)),
-        target: TargetId::from_uuid(uuid(2)),
-        person: PersonId::from_uuid(uuid(4)),
-        principal_arn: "arn:aws:iam::111122223333:user/alice".into(),
-        principal_id: Some("AIDAQ3EGRIKLMNOPQRST".into()),
-        role_id: Some("AROAQ3EGRIKLMNOPQRST".into()),
-        grant_name: GrantId::from_uuid(uuid(6)).to_string(),
-        console_name: Some("alice".into()),
-        starts_at: now() - minutes(18),
-        deadline: now() + minutes(42),
-        approved_at: now() - minutes(18),
-        marks: Marks::default(),
-        state,
-    }
-}
-
-pub fn active() -> GrantState {
-    GrantState::Active {
-        opening_at: now() - minutes(18),
-        opened_at: now() - minutes(18) + TimeDelta::seconds(2),
-    }
-}
-
-fn closing() -> GrantState {
-    GrantState::Closing(Closing {
-        opening_at: now() - minutes(18),
-        opened_at: Some(now() - minutes(17)),
-        since: now() - minutes(1),
-        cause: Cause::Revoked,
-        by: Some(PersonId::from_uuid(uuid(7))),
-        reason: Some(Text::parse("The incident is over.").expect("a text")),
-    })
-}
-
-fn ended() -> GrantState {
-    GrantState::Ended {
-        opening_at: Some(now() - minutes(18)),
-        opened_at: Some(now() - minutes(17)),
-        requested_at: now() - minutes(2),
-        cause: Cause::Deadline,
-        by: None,
-        reason: None,
-        at: now() - minutes(1),
-    }
-}
-
-fn failed() -> GrantState {
-    GrantState::Failed {
-        opening_at: Some(now() - minutes(18)),
-        requested_at: now() - minutes(3),
-        cause: Cause::CouldNotOpen,
-        at: now() - minutes(2),
-    }
-}
+use super::facts::*;
 
 pub fn frame(here: Here, name: &str, waiting: i64) -> Frame {
     Frame {
@@ -155,7 +32,7 @@ pub fn frame(here: Here, name: &str, waiting: i64) -> Frame {
     }
 }
 
-fn row(state: RequestState, grant: Option<Grant>) -> Row {
+pub fn row(state: RequestState, grant: Option<Grant>) -> Row {
     Row {
         request: request(state),
         requester: "Alice Archer".into(),
@@ -163,7 +40,7 @@ fn row(state: RequestState, grant: Option<Grant>) -> Row {
     }
 }
 
-fn entry(
+pub fn entry(
     ago: i64,
     tone: Tone,
     icon: Icon,
@@ -181,7 +58,7 @@ fn entry(
     }
 }
 
-fn history() -> Vec<Entry> {
+pub fn history() -> Vec<Entry> {
     vec![
         entry(
             21,
@@ -257,7 +134,7 @@ pub fn page(state: RequestState, granted: Option<Grant>) -> RequestPage {
     }
 }
 
-fn review() -> RequestPage {
+pub fn review() -> RequestPage {
     RequestPage {
         frame: frame(Here::Waiting, "Bob Brandt", 1),
         mine: false,
@@ -270,14 +147,14 @@ fn review() -> RequestPage {
     }
 }
 
-fn errors(field: &str, detail: &str) -> Vec<FieldError> {
+pub fn errors(field: &str, detail: &str) -> Vec<FieldError> {
     vec![FieldError {
         field: field.into(),
         detail: detail.into(),
     }]
 }
 
-fn home(waiting: Vec<Row>, live: Vec<Row>) -> Home {
+pub fn home(waiting: Vec<Row>, live: Vec<Row>) -> Home {
     Home {
         frame: frame(
             Here::Home,
@@ -297,7 +174,7 @@ fn home(waiting: Vec<Row>, live: Vec<Row>) -> Home {
     }
 }
 
-fn requests(rows: Vec<Row>) -> Requests {
+pub fn requests(rows: Vec<Row>) -> Requests {
     Requests {
         frame: frame(Here::Requests, "Alice Archer", 0),
         heading: "My requests",
@@ -309,7 +186,7 @@ fn requests(rows: Vec<Row>) -> Requests {
     }
 }
 
-fn line(action: &str, subject: String, outcome: &str, code: Option<&str>) -> Line {
+pub fn line(action: &str, subject: String, outcome: &str, code: Option<&str>) -> Line {
     Line {
         at: now(),
         actor: "Bob Brandt".into(),
@@ -326,7 +203,7 @@ fn line(action: &str, subject: String, outcome: &str, code: Option<&str>) -> Lin
     }
 }
 
-fn audit(events: Vec<Line>) -> Audit {
+pub fn audit(events: Vec<Line>) -> Audit {
     Audit {
         frame: frame(Here::Audit, "Erin Eklund", 1),
         filter: Filter::default(),
@@ -337,7 +214,7 @@ fn audit(events: Vec<Line>) -> Audit {
     }
 }
 
-fn lines() -> Vec<Line> {
+pub fn lines() -> Vec<Line> {
     let request = RequestId::from_uuid(uuid(3)).to_string();
     let grant = GrantId::from_uuid(uuid(6)).to_string();
     vec![
@@ -354,7 +231,36 @@ fn lines() -> Vec<Line> {
     ]
 }
 
-fn html(page: &impl Template) -> String {
+pub fn people() -> Vec<Person> {
+    let person = |n, name: &str, group: &str| Person {
+        id: PersonId::from_uuid(uuid(n)),
+        name: name.into(),
+        email: format!(
+            "{}@example.com",
+            name.split(' ').next().unwrap_or_default().to_lowercase()
+        ),
+        groups: vec![group.into()],
+    };
+    vec![
+        person(4, "Alice Archer", "engineers"),
+        person(7, "Bob Brandt", "sre-leads"),
+        person(8, "Carol Costa", "sre-leads"),
+        person(9, "Dave Dahl", "security-admins"),
+        person(10, "Erin Eklund", "auditors"),
+    ]
+}
+
+pub fn problem() -> Problem {
+    Problem {
+        frame: frame(Here::Elsewhere, "Alice Archer", 0),
+        status: 404,
+        title: "Not found".into(),
+        detail: "There is nothing here that you can see.".into(),
+        code: "not_found".into(),
+    }
+}
+
+pub fn html(page: &impl Template) -> String {
     page.render().expect("a page")
 }
 
@@ -384,13 +290,6 @@ pub fn all() -> Vec<(&'static str, String)> {
         me: None,
         here: Here::Elsewhere,
         now: now(),
-    };
-    let problem = Problem {
-        frame: frame(Here::Elsewhere, "Alice Archer", 0),
-        status: 404,
-        title: "Not found".into(),
-        detail: "There is nothing here that you can see.".into(),
-        code: "not_found".into(),
     };
     let denied = RequestState::Denied(now());
     vec![
@@ -463,7 +362,15 @@ pub fn all() -> Vec<(&'static str, String)> {
         ("requests-empty", html(&requests(vec![]))),
         ("audit", html(&audit(lines()))),
         ("audit-empty", html(&audit(vec![]))),
-        ("problem", html(&problem)),
+        ("problem", html(&problem())),
+        (
+            "sign-in-demo",
+            html(&demo::sign_in::SignIn {
+                frame: nobody.clone(),
+                next: "/".into(),
+                people: people(),
+            }),
+        ),
         ("sign-in", html(&SignIn { frame: nobody })),
     ]
 }
