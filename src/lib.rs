@@ -1,5 +1,8 @@
 //! Countersign: a just-in-time elevation approval service for AWS IAM.
 
+pub mod app;
+pub mod authn;
+pub mod authz;
 pub mod aws;
 pub mod cli;
 pub mod clock;
@@ -7,6 +10,7 @@ pub mod config;
 pub mod db;
 pub mod demo;
 pub mod domain;
+pub mod error;
 pub mod ids;
 pub mod policy;
 pub mod sandbox;

@@ -1,5 +1,7 @@
 //! Grants: a row for each, and the state that its columns spell.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
@@ -230,4 +232,158 @@ pub async fn store(conn: &mut PgConnection, change: Change<Grant>) -> sqlx::Resu
     .await?;
     audit::append(conn, &change.event).await?;
     Ok(grant)
+}
+
+/// Stores the grant that an approval made; its event is the approval's.
+///
+/// # Errors
+/// When the database does not answer, or the approvals are missing.
+pub async fn insert(conn: &mut PgConnection, grant: &Grant) -> sqlx::Result<()> {
+    sqlx::query!(
+        "INSERT INTO grants (id, request, target, person, principal_arn, principal_id, role_id, grant_name, console_name, state, starts_at, deadline, approved_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+        grant.id.uuid(),
+        grant.request.uuid(),
+        grant.target.uuid(),
+        grant.person.uuid(),
+        grant.principal_arn,
+        grant.principal_id,
+        grant.role_id,
+        grant.grant_name,
+        grant.console_name,
+        grant.state.as_str(),
+        grant.starts_at,
+        grant.deadline,
+        grant.approved_at,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// Locks a grant until the transaction ends.
+///
+/// # Errors
+/// When the database does not answer, or the row spells no state.
+pub async fn lock(conn: &mut PgConnection, id: GrantId) -> sqlx::Result<Option<Grant>> {
+    let row = sqlx::query_as!(
+        Row,
+        "SELECT id, request, target, person, principal_arn, principal_id, role_id, grant_name, console_name, state, starts_at, deadline, approved_at,
+                sent_until, console_since, unclear_at, absent_at, opening_at, opened_at, closing_at, cause, closing_by, closing_reason, ended_at,
+                guard_until, guard_gone_at
+         FROM grants WHERE id = $1 FOR UPDATE",
+        id.uuid()
+    );
+    row.fetch_optional(conn)
+        .await?
+        .map(TryInto::try_into)
+        .transpose()
+}
+
+/// A grant, not locked.
+///
+/// # Errors
+/// When the database does not answer, or the row spells no state.
+pub async fn get(conn: &mut PgConnection, id: GrantId) -> sqlx::Result<Option<Grant>> {
+    let row = sqlx::query_as!(
+        Row,
+        "SELECT id, request, target, person, principal_arn, principal_id, role_id, grant_name, console_name, state, starts_at, deadline, approved_at,
+                sent_until, console_since, unclear_at, absent_at, opening_at, opened_at, closing_at, cause, closing_by, closing_reason, ended_at,
+                guard_until, guard_gone_at
+         FROM grants WHERE id = $1",
+        id.uuid()
+    );
+    row.fetch_optional(conn)
+        .await?
+        .map(TryInto::try_into)
+        .transpose()
+}
+
+/// The grants of these requests.
+///
+/// # Errors
+/// When the database does not answer, or a row spells no state.
+pub async fn of_requests(
+    conn: &mut PgConnection,
+    requests: &[uuid::Uuid],
+) -> sqlx::Result<HashMap<RequestId, Grant>> {
+    let rows = sqlx::query_as!(
+        Row,
+        "SELECT id, request, target, person, principal_arn, principal_id, role_id, grant_name, console_name, state, starts_at, deadline, approved_at,
+                sent_until, console_since, unclear_at, absent_at, opening_at, opened_at, closing_at, cause, closing_by, closing_reason, ended_at,
+                guard_until, guard_gone_at
+         FROM grants WHERE request = ANY($1)",
+        requests
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter()
+        .map(|row| Ok((row.request, row.try_into()?)))
+        .collect()
+}
+
+/// Up to `limit` grants before `cursor`, newest first: one person's, or all.
+///
+/// # Errors
+/// When the database does not answer, or a row spells no state.
+pub async fn list(
+    conn: &mut PgConnection,
+    person: Option<PersonId>,
+    cursor: Option<GrantId>,
+    limit: i64,
+) -> sqlx::Result<Vec<Grant>> {
+    let before = cursor.map_or(uuid::Uuid::max(), GrantId::uuid);
+    let rows = match person {
+        Some(person) => {
+            sqlx::query_as!(
+                Row,
+                "SELECT id, request, target, person, principal_arn, principal_id, role_id, grant_name, console_name, state, starts_at, deadline, approved_at,
+                sent_until, console_since, unclear_at, absent_at, opening_at, opened_at, closing_at, cause, closing_by, closing_reason, ended_at,
+                guard_until, guard_gone_at
+                 FROM grants WHERE person = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
+                person.uuid(),
+                before,
+                limit
+            )
+            .fetch_all(conn)
+            .await?
+        }
+        None => {
+            sqlx::query_as!(
+                Row,
+                "SELECT id, request, target, person, principal_arn, principal_id, role_id, grant_name, console_name, state, starts_at, deadline, approved_at,
+                sent_until, console_since, unclear_at, absent_at, opening_at, opened_at, closing_at, cause, closing_by, closing_reason, ended_at,
+                guard_until, guard_gone_at
+                 FROM grants WHERE id < $1 ORDER BY id DESC LIMIT $2",
+                before,
+                limit
+            )
+            .fetch_all(conn)
+            .await?
+        }
+    };
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// A grant that takes, or will take, room in a role's trust policy.
+#[derive(Debug, Clone)]
+pub struct Seated {
+    /// The identity that is let in.
+    pub principal_arn: String,
+    /// The console's session name.
+    pub console_name: Option<String>,
+}
+
+/// The grants of a target that are open or to be opened, for its capacity.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn seated(conn: &mut PgConnection, target: TargetId) -> sqlx::Result<Vec<Seated>> {
+    sqlx::query_as!(
+        Seated,
+        "SELECT principal_arn, console_name FROM grants WHERE target = $1 AND state IN ('scheduled', 'opening', 'active') AND guard_gone_at IS NULL",
+        target.uuid()
+    )
+    .fetch_all(conn)
+    .await
 }
