@@ -19,6 +19,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
     telemetry::start(config.log.format);
     match cli.command {
         Command::Migrate => cli::migrate(&config).await,
+        Command::Sandbox(arguments) => cli::sandbox::run(arguments).await,
         Command::Config => cli::print_config(&config),
     }
 }

@@ -1,11 +1,13 @@
 //! The command line: what may be typed, the small commands, and how a failure is told.
 
 mod failure;
+pub mod sandbox;
 
 use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Config, ConfigError};
 use crate::db;
@@ -28,6 +30,8 @@ pub struct Cli {
 pub enum Command {
     /// Bring the database's schema up to date, as its owner, and give the role countersign_app its privileges
     Migrate,
+    /// Run the AWS stand-in alone, until it is interrupted
+    Sandbox(sandbox::Arguments),
     /// Print the configuration that applies, secrets as ***
     Config,
 }
@@ -60,4 +64,19 @@ pub async fn migrate(config: &Config) -> Result<(), Failure> {
 /// When standard output is closed.
 pub fn print_config(config: &Config) -> Result<(), Failure> {
     Ok(std::io::stdout().write_all(config.to_toml().as_bytes())?)
+}
+
+/// Listens from now on for Ctrl-C and SIGTERM; the future ends when one of them comes.
+///
+/// # Errors
+/// When the operating system does not let us listen.
+pub fn interrupted() -> std::io::Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
 }

@@ -23,7 +23,7 @@ const MAY_NAME: [(&str, &[&str]); 15] = [
     ("web", &["authn", "app", "domain"]),
     ("api", &["authn", "app", "domain"]),
     ("sandbox", &[]),
-    ("cli", &["app", "db", "domain"]),
+    ("cli", &["app", "db", "domain", "sandbox"]),
     // These put the parts together.
     (
         "serve",
