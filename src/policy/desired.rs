@@ -253,12 +253,11 @@ impl<'a> Look<'a> {
             lists: self.has(Clause::List),
             ..Guard::default()
         };
-        for k in self.grants.iter().filter(|k| k.live) {
-            if self.admits(k, &k.grant.grant_name) {
-                guard
-                    .until
-                    .insert(k.grant.grant_name.clone(), k.grant.deadline);
-            }
+        let admitted = |k: &&Known<'_>| k.live && self.admits(k, &k.grant.grant_name);
+        for k in self.grants.iter().filter(admitted) {
+            guard
+                .until
+                .insert(k.grant.grant_name.clone(), k.grant.deadline);
             if let Some(name) = self.console_name(k).filter(|name| self.admits(k, name)) {
                 let until = guard
                     .until

@@ -46,8 +46,8 @@ impl Guard {
             .filter(|n| n.starts_with(GRANT_PREFIX))
             .collect();
         let unlisted = match (self.lists, listed.as_slice()) {
-            // Only a test takes the list away; no role session has an empty name.
-            (false, _) => users("StringEquals", role_id, &[""]),
+            // Only a test takes the list away; this denies nobody.
+            (false, _) => users("StringEquals", "nobody", &["nobody"]),
             (true, []) => users("StringLike", role_id, &["grant_*"]),
             (true, listed) => format!(
                 "{},{}",
