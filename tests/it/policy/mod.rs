@@ -8,7 +8,7 @@ mod invariants;
 mod judge;
 mod plan;
 mod plane;
-mod scratch;
+
 mod world;
 
 use std::collections::BTreeMap;
