@@ -2,6 +2,8 @@
 
 mod architecture;
 mod house;
+mod policy;
 mod sandbox;
 mod support;
 mod web;
+mod worker;
