@@ -5,3 +5,4 @@ mod house;
 mod sandbox;
 mod support;
 mod web;
+mod worker;
