@@ -1,305 +1,248 @@
-//! IAM's control plane on the wire, as far as the loop uses it: it keeps documents, rewrites principals to ids, refuses what AWS refuses, and can be
-//! told to hold, drop or fail a call. It evaluates no policy.
+//! The sandbox with one role, and its knobs in the words of these tests.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Notify;
+use aws_sdk_iam::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_sts::types::Credentials as Issued;
+use chrono::{DateTime, Utc};
+use countersign::aws::GUARD_NAME;
+use countersign::sandbox::{
+    Fault, Hold, Knobs, Options, Sandbox, Seed, SeedAccount, SeedRole, SeedUser, When,
+};
 
 use super::rows::{ACCOUNT, ROLE};
 
-/// What happens to the next call of an action.
-#[derive(Debug, Clone)]
+const ALLOW_ALL: &str =
+    r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
+
+/// What happens to a call.
+#[derive(Debug, Clone, Copy)]
 pub enum Knob {
     /// Refused with this code and status, nothing done.
     Refuse(&'static str, u16),
-    /// The connection is closed without an answer; `true`: after the effect.
+    /// The connection breaks without an answer; `true`: after the effect.
     Drop(bool),
-    /// Done or not, and never answered.
-    Silence(bool),
-    /// Held before (`false`) or after its effect until it is let go.
-    Hold(bool, Arc<Held>),
+    /// Never answered, nothing done.
+    Silence,
 }
 
-/// A call that is held.
-#[derive(Debug, Default)]
-pub struct Held {
-    /// Told when the call has come.
-    pub reached: Notify,
-    /// Tells it to go on.
-    pub go: Notify,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    role: Option<Role>,
-    users: BTreeMap<String, String>,
-    ids: u32,
-    quota: usize,
-    log: Vec<String>,
-    knobs: Vec<(&'static str, Knob, bool)>,
-}
-
-#[derive(Debug, Clone)]
-struct Role {
-    id: String,
-    trust: String,
-    guard: Option<String>,
-}
-
-/// One account with one role.
-#[derive(Debug, Clone)]
+/// One account with one role that may do everything.
+#[derive(Debug)]
 pub struct Cloud {
-    state: Arc<Mutex<State>>,
-    pub endpoint: String,
+    sandbox: Sandbox,
+    /// Calls that a test has seen already.
+    seen: Mutex<usize>,
 }
 
-type Answer = Result<String, (&'static str, u16)>;
+/// Somebody's keys.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    endpoint: String,
+    credentials: Credentials,
+}
 
 impl Cloud {
-    pub async fn start(trust: &str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        let state = State {
-            quota: 2_048,
-            ..State::default()
+    pub async fn start(trust: &str, now: DateTime<Utc>) -> Self {
+        let user = |name: &str| SeedUser {
+            name: name.to_owned(),
+            path: "/".to_owned(),
+            access_key_id: Some(key(name)),
+            secret_access_key: Some("secret".to_owned()),
+            policies: [("all".to_owned(), ALLOW_ALL.to_owned())].into(),
+            mfa_code: None,
         };
-        let cloud = Self {
-            state: Arc::new(Mutex::new(state)),
-            endpoint,
-        };
-        cloud.create_role(trust);
-        let server = cloud.clone();
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(server.clone().serve(stream));
-            }
-        });
-        cloud
-    }
-
-    pub fn create_role(&self, trust: &str) {
-        let mut state = self.state.lock().unwrap();
-        let id = state.id("AROA");
-        state.role = Some(Role {
-            id,
+        let role = SeedRole {
+            name: "prod-admin".to_owned(),
+            path: "/".to_owned(),
             trust: trust.to_owned(),
-            guard: None,
+            policies: [("all".to_owned(), ALLOW_ALL.to_owned())].into(),
+            max_session_duration: 43_200,
+        };
+        let account = SeedAccount {
+            id: ACCOUNT.to_owned(),
+            trust_quota: 2_048,
+            users: vec![user("countersign"), user("admin")],
+            roles: vec![role],
+        };
+        let sandbox = Sandbox::start(Options {
+            addr: ([127, 0, 0, 1], 0).into(),
+            seed: Seed {
+                accounts: vec![account],
+            },
+            state_file: None,
+            allow_non_loopback: false,
         });
+        let sandbox = sandbox.await.unwrap();
+        sandbox.knobs().set_clock(now);
+        Self {
+            sandbox,
+            seen: Mutex::new(0),
+        }
     }
 
-    pub fn delete_role(&self) {
-        self.state.lock().unwrap().role = None;
+    pub fn endpoint(&self) -> String {
+        self.sandbox.url()
     }
 
-    /// Returns the ARN.
+    pub const fn knobs(&self) -> &Knobs {
+        self.sandbox.knobs()
+    }
+
+    /// A user with an access key; returns the ARN.
     pub fn create_user(&self, name: &str) -> String {
-        let mut state = self.state.lock().unwrap();
-        let id = state.id("AIDA");
-        state.users.insert(name.to_owned(), id);
-        arn(name)
+        let arn = user_arn(name);
+        self.knobs().create_user(&arn, &key(name), "secret");
+        arn
     }
 
     pub fn delete_user(&self, name: &str) {
-        self.state.lock().unwrap().users.remove(name);
+        self.knobs().delete_user(&user_arn(name));
     }
 
-    pub fn set_quota(&self, quota: usize) {
-        self.state.lock().unwrap().quota = quota;
-    }
-
-    /// The trust policy as `GetRole` would show it.
     pub fn trust(&self) -> String {
-        let state = self.state.lock().unwrap();
-        state.shown(&state.role.as_ref().unwrap().trust)
+        self.knobs().trust(ROLE).unwrap()
     }
 
     /// Somebody else writes the trust policy.
     pub fn edit_trust(&self, edit: impl FnOnce(&str) -> String) {
-        let text = edit(&self.trust());
-        self.state.lock().unwrap().put_trust(&text).unwrap();
+        self.knobs().put_trust(ROLE, &edit(&self.trust())).unwrap();
     }
 
     pub fn guard(&self) -> Option<String> {
-        self.state.lock().unwrap().role.as_ref()?.guard.clone()
+        self.knobs().role_policy(ROLE, GUARD_NAME)
     }
 
-    pub fn set_guard(&self, guard: Option<String>) {
-        self.state.lock().unwrap().role.as_mut().unwrap().guard = guard;
+    /// Somebody else deletes it.
+    pub fn delete_guard(&self) {
+        self.knobs()
+            .put_role_policy(ROLE, GUARD_NAME, None)
+            .unwrap();
     }
 
     /// The next call of `action` meets this.
-    pub fn once(&self, action: &'static str, knob: Knob) {
-        self.state.lock().unwrap().knobs.push((action, knob, false));
+    pub fn once(&self, action: &str, knob: Knob) {
+        self.nth(action, 1, knob);
     }
 
-    /// Every call of `action` meets this, until [`Self::clear`].
-    pub fn always(&self, action: &'static str, knob: Knob) {
-        self.state.lock().unwrap().knobs.push((action, knob, true));
+    /// The `nth` call of `action` from now (from 1) meets this.
+    pub fn nth(&self, action: &str, nth: usize, knob: Knob) {
+        let (when, fault) = knob.fault();
+        self.knobs().fail(action, nth, when, fault);
     }
 
-    pub fn clear(&self) {
-        self.state.lock().unwrap().knobs.clear();
+    /// Every call of `action` meets this, until the knobs are cleared.
+    pub fn always(&self, action: &str, knob: Knob) {
+        let (when, fault) = knob.fault();
+        self.knobs().fail_always(action, when, fault);
     }
 
     /// Holds the next call of `action`, before or after its effect.
-    pub fn hold(&self, action: &'static str, after: bool) -> Arc<Held> {
-        let held = Arc::new(Held::default());
-        self.once(action, Knob::Hold(after, held.clone()));
-        held
+    pub fn hold(&self, action: &str, after: bool) -> Hold {
+        let when = if after {
+            When::AfterEffect
+        } else {
+            When::BeforeEffect
+        };
+        self.knobs().hold(action, 1, when)
     }
 
-    /// The calls that came, in order; forgotten then.
+    /// What our service had done since the last time, in order.
     pub fn take_log(&self) -> Vec<String> {
-        std::mem::take(&mut self.state.lock().unwrap().log)
+        let calls = self.knobs().calls();
+        let mut seen = self.seen.lock().unwrap();
+        let new = calls[*seen..]
+            .iter()
+            .filter(|call| call.caller.ends_with(":user/countersign"));
+        let log = new.map(|call| call.action.clone()).collect();
+        *seen = calls.len();
+        log
     }
 
-    /// The document writes that came, in order; the log is forgotten then.
+    /// The document writes among them.
     pub fn take_writes(&self) -> Vec<String> {
         let mut log = self.take_log();
         log.retain(|call| is_write(call));
         log
     }
 
-    async fn serve(self, mut stream: TcpStream) {
-        while let Some(form) = read_request(&mut stream).await {
-            let action = form["Action"].clone();
-            let knob = self.come(&action);
-            let answer = match knob {
-                None => self.act(&form),
-                Some(Knob::Refuse(code, status)) => Err((code, status)),
-                Some(Knob::Drop(after)) => {
-                    if after {
-                        let _unseen = self.act(&form);
-                    }
-                    return;
-                }
-                Some(Knob::Silence(after)) => {
-                    if after {
-                        let _unseen = self.act(&form);
-                    }
-                    std::future::pending().await
-                }
-                Some(Knob::Hold(after, held)) => {
-                    let early = after.then(|| self.act(&form));
-                    held.reached.notify_one();
-                    held.go.notified().await;
-                    early.unwrap_or_else(|| self.act(&form))
-                }
-            };
-            if stream
-                .write_all(response(&action, answer).as_bytes())
-                .await
-                .is_err()
-            {
-                return;
-            }
-        }
-    }
-
-    fn come(&self, action: &str) -> Option<Knob> {
-        let mut state = self.state.lock().unwrap();
-        state.log.push(action.to_owned());
-        let place = state.knobs.iter().position(|(name, ..)| *name == action)?;
-        if state.knobs[place].2 {
-            Some(state.knobs[place].1.clone())
-        } else {
-            Some(state.knobs.remove(place).1)
-        }
-    }
-
-    fn act(&self, form: &BTreeMap<String, String>) -> Answer {
-        let mut state = self.state.lock().unwrap();
-        let text = |key: &str| form.get(key).cloned().unwrap_or_default();
-        match form["Action"].as_str() {
-            "GetRole" => state.get_role(),
-            "GetUser" => state.get_user(&text("UserName")),
-            "GetRolePolicy" => {
-                let guard = state.role.as_ref().and_then(|role| role.guard.clone());
-                let document = encode(&guard.ok_or(MISSING)?);
-                Ok(format!(
-                    "<RoleName>prod-admin</RoleName><PolicyName>CountersignGuard</PolicyName><PolicyDocument>{document}</PolicyDocument>"
-                ))
-            }
-            "GetAccountSummary" => Ok(format!(
-                "<SummaryMap><entry><key>AssumeRolePolicySizeQuota</key><value>{}</value></entry></SummaryMap>",
-                state.quota
-            )),
-            "GetCallerIdentity" => Ok(format!(
-                "<Arn>{}</Arn><UserId>AIDASERVICE</UserId><Account>{ACCOUNT}</Account>",
-                arn("countersign")
-            )),
-            "UpdateAssumeRolePolicy" => state
-                .put_trust(&text("PolicyDocument"))
-                .map(|()| String::new()),
-            "PutRolePolicy" => {
-                let role = state.role.as_mut().ok_or(MISSING)?;
-                role.guard = Some(text("PolicyDocument"));
-                Ok(String::new())
-            }
-            "DeleteRolePolicy" => {
-                let role = state.role.as_mut().ok_or(MISSING)?;
-                role.guard.take().ok_or(MISSING)?;
-                Ok(String::new())
-            }
-            _ => Err(("InvalidAction", 400)),
+    /// The long-term keys of a user.
+    pub fn keys(&self, user: &str) -> Keys {
+        let credentials = Credentials::new(key(user), "secret", None, None, "test");
+        Keys {
+            endpoint: self.endpoint(),
+            credentials,
         }
     }
 }
 
-const MISSING: (&str, u16) = ("NoSuchEntity", 404);
-
-impl State {
-    fn id(&mut self, prefix: &str) -> String {
-        self.ids += 1;
-        format!("{prefix}{:017}", self.ids)
-    }
-
-    fn get_role(&self) -> Answer {
-        let role = self.role.as_ref().ok_or(MISSING)?;
-        Ok(format!(
-            "<Role><Path>/</Path><RoleName>prod-admin</RoleName><RoleId>{}</RoleId><Arn>{ROLE}</Arn><CreateDate>2026-01-01T00:00:00Z</CreateDate>\
-             <AssumeRolePolicyDocument>{}</AssumeRolePolicyDocument></Role>",
-            role.id,
-            encode(&self.shown(&role.trust))
-        ))
-    }
-
-    fn get_user(&self, name: &str) -> Answer {
-        let id = self.users.get(name).ok_or(MISSING)?;
-        Ok(format!(
-            "<User><Path>/</Path><UserName>{name}</UserName><UserId>{id}</UserId><Arn>{}</Arn><CreateDate>2026-01-01T00:00:00Z</CreateDate></User>",
-            arn(name)
-        ))
-    }
-
-    /// Principals are kept by their ids; what names nobody is refused.
-    fn put_trust(&mut self, text: &str) -> Result<(), (&'static str, u16)> {
-        if text.chars().filter(|c| !c.is_whitespace()).count() > self.quota {
-            return Err(("LimitExceeded", 409));
+impl Knob {
+    fn fault(self) -> (When, Fault) {
+        match self {
+            Self::Refuse(code, status) => {
+                let (code, message) = (code.to_owned(), code.to_owned());
+                (
+                    When::BeforeEffect,
+                    Fault::Error {
+                        status,
+                        code,
+                        message,
+                    },
+                )
+            }
+            Self::Drop(true) => (When::AfterEffect, Fault::DropConnection),
+            Self::Drop(false) => (When::BeforeEffect, Fault::DropConnection),
+            Self::Silence => (When::BeforeEffect, Fault::NeverAnswer),
         }
-        let mut kept = text.to_owned();
-        for (name, id) in &self.users {
-            kept = kept.replace(&format!("\"{}\"", arn(name)), &format!("\"{id}\""));
-        }
-        let known = |id: &str| self.users.values().any(|user| user == id);
-        let orphan = kept
-            .split('"')
-            .any(|part| part.starts_with("AIDA") && !known(part));
-        if kept.contains(":user/") || orphan {
-            return Err(("MalformedPolicyDocument", 400));
-        }
-        self.role.as_mut().ok_or(MISSING)?.trust = kept;
-        Ok(())
+    }
+}
+
+impl Keys {
+    pub fn iam(&self) -> aws_sdk_iam::Client {
+        let config = aws_sdk_iam::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .endpoint_url(&self.endpoint)
+            .credentials_provider(self.credentials.clone());
+        aws_sdk_iam::Client::from_conf(config.build())
     }
 
-    fn shown(&self, kept: &str) -> String {
-        self.users.iter().fold(kept.to_owned(), |text, (name, id)| {
-            text.replace(&format!("\"{id}\""), &format!("\"{}\"", arn(name)))
-        })
+    /// A session of the role, for as long as AWS gives; `None` when it refuses.
+    pub async fn assume(&self, session: &str) -> Option<Self> {
+        let config = aws_sdk_sts::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .endpoint_url(&self.endpoint)
+            .credentials_provider(self.credentials.clone());
+        let sts = aws_sdk_sts::Client::from_conf(config.build());
+        let chained = self.credentials.session_token().is_some();
+        let seconds = if chained { 3_600 } else { 43_200 };
+        let call = sts.assume_role().role_arn(ROLE).role_session_name(session);
+        match call.duration_seconds(seconds).send().await {
+            Ok(answer) => Some(self.with(answer.credentials().unwrap())),
+            Err(error) => {
+                let code = error.into_service_error();
+                assert_eq!(
+                    aws_sdk_sts::error::ProvideErrorMetadata::code(&code),
+                    Some("AccessDenied"),
+                    "{code:?}"
+                );
+                None
+            }
+        }
+    }
+
+    fn with(&self, issued: &Issued) -> Self {
+        let token = Some(issued.session_token().to_owned());
+        let (id, secret) = (issued.access_key_id(), issued.secret_access_key());
+        Self {
+            endpoint: self.endpoint.clone(),
+            credentials: Credentials::new(id, secret, token, None, "test"),
+        }
+    }
+
+    /// Whether a session can be used: an ordinary call with its keys.
+    pub async fn work(&self) -> bool {
+        self.iam().list_users().send().await.is_ok()
     }
 }
 
@@ -313,58 +256,10 @@ pub fn is_write(call: &str) -> bool {
     .contains(&call)
 }
 
-fn arn(user: &str) -> String {
-    format!("arn:aws:iam::{ACCOUNT}:user/{user}")
+fn key(user: &str) -> String {
+    format!("AKIA{}", user.to_uppercase())
 }
 
-fn encode(document: &str) -> String {
-    utf8_percent_encode(document, NON_ALPHANUMERIC).to_string()
-}
-
-async fn read_request(stream: &mut TcpStream) -> Option<BTreeMap<String, String>> {
-    let mut bytes = Vec::new();
-    let end = loop {
-        if let Some(at) = bytes.windows(4).position(|w| w == b"\r\n\r\n") {
-            break at + 4;
-        }
-        if stream.read_buf(&mut bytes).await.ok()? == 0 {
-            return None;
-        }
-    };
-    let head = String::from_utf8_lossy(&bytes[..end]).to_lowercase();
-    let length = head
-        .lines()
-        .find_map(|line| line.strip_prefix("content-length:"));
-    let length: usize = length.map_or(0, |value| value.trim().parse().unwrap());
-    while bytes.len() < end + length {
-        if stream.read_buf(&mut bytes).await.ok()? == 0 {
-            return None;
-        }
-    }
-    Some(
-        form_urlencoded::parse(&bytes[end..end + length])
-            .into_owned()
-            .collect(),
-    )
-}
-
-fn response(action: &str, answer: Answer) -> String {
-    let (status, body) = match answer {
-        Ok(result) => (
-            200,
-            format!(
-                "<{action}Response><{action}Result>{result}</{action}Result><ResponseMetadata><RequestId>r</RequestId></ResponseMetadata></{action}Response>"
-            ),
-        ),
-        Err((code, status)) => (
-            status,
-            format!(
-                "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{code}</Message></Error><RequestId>r</RequestId></ErrorResponse>"
-            ),
-        ),
-    };
-    format!(
-        "HTTP/1.1 {status} X\r\ncontent-type: text/xml\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    )
+fn user_arn(name: &str) -> String {
+    format!("arn:aws:iam::{ACCOUNT}:user/{name}")
 }

@@ -4,16 +4,17 @@ use super::cloud::is_write;
 use super::minutes;
 use super::stage::{FOREIGN, Stage};
 use countersign::db::targets::LeaseError;
+use countersign::sandbox::Hold;
 
 const WRITES: [&str; 2] = ["PutRolePolicy", "UpdateAssumeRolePolicy"];
 
-/// A worker is dropped while a call is held, and a new one comes when the lease has expired.
-async fn die_at(stage: &Stage, call: &'static str, after: bool) {
+/// A worker is dropped while a call is held, and a new one comes when the lease has expired. The call stays held as long as what is returned.
+async fn die_at(stage: &Stage, call: &'static str, after: bool) -> Hold {
     let held = stage.cloud.hold(call, after);
     let worker = stage.worker().await;
     tokio::select! {
         done = worker.run_until_idle() => panic!("{call} was never made: {done:?}"),
-        () = held.reached.notified() => {}
+        () = held.reached() => {}
     }
     drop(worker);
     stage.work().await;
@@ -22,6 +23,7 @@ async fn die_at(stage: &Stage, call: &'static str, after: bool) {
         "the dead worker's lease keeps others away"
     );
     stage.pass(minutes(2)).await;
+    held
 }
 
 #[tokio::test]
@@ -32,7 +34,7 @@ async fn what_a_dead_worker_left_of_an_opening_is_adopted() {
     {
         let stage = Stage::new().await;
         let grant = stage.approve("alice", 60).await;
-        die_at(&stage, call, after).await;
+        let _held = die_at(&stage, call, after).await;
         if call == "PutRolePolicy" {
             assert_eq!(
                 stage.state(grant).await,
@@ -71,7 +73,7 @@ async fn a_closing_survives_a_dead_worker() {
         let stage = Stage::new().await;
         let grant = stage.open("alice", 60).await;
         stage.revoke(grant).await;
-        die_at(&stage, call, after).await;
+        let _held = die_at(&stage, call, after).await;
         assert_eq!(stage.statements(), 0, "{call} {after}");
         stage.pass(minutes(16)).await;
         assert_eq!(stage.state(grant).await, "ended", "{call} {after}");
@@ -87,7 +89,7 @@ async fn an_opening_whose_worker_died_until_the_deadline_is_never_shown_as_open(
     let worker = stage.worker().await;
     tokio::select! {
         _ = worker.run_until_idle() => panic!("never written"),
-        () = held.reached.notified() => {}
+        () = held.reached() => {}
     }
     stage.pass(minutes(60)).await;
     assert_eq!(stage.state(grant).await, "failed");
@@ -106,13 +108,13 @@ async fn h4_a_worker_paused_past_its_lease_writes_nothing() {
         let held = stage.cloud.hold(call, true);
         let worker = stage.worker().await;
         let paused = tokio::spawn(async move { worker.step().await });
-        held.reached.notified().await;
+        held.reached().await;
         stage.advance(minutes(2));
         stage.work().await;
         assert_eq!(stage.state(grant).await, "active");
         let (trust, guard) = (stage.cloud.trust(), stage.cloud.guard());
         stage.cloud.take_log();
-        held.go.notify_one();
+        held.release();
         let said = paused.await.unwrap();
         assert!(matches!(said, Err(LeaseError::Lost)), "{said:?}");
         assert!(!stage.cloud.take_log().iter().any(|it| is_write(it)));
@@ -131,10 +133,10 @@ async fn an_answer_that_comes_after_the_lease_is_lost_changes_nothing() {
     let held = stage.cloud.hold("UpdateAssumeRolePolicy", true);
     let worker = stage.worker().await;
     let paused = tokio::spawn(async move { worker.step().await });
-    held.reached.notified().await;
+    held.reached().await;
     stage.advance(minutes(2));
     stage.work().await;
-    held.go.notify_one();
+    held.release();
     assert!(matches!(paused.await.unwrap(), Err(LeaseError::Lost)));
     assert_eq!(stage.state(grant).await, "active");
     let revision = stage.rows.target("revision").await;
@@ -173,9 +175,9 @@ async fn what_changes_while_a_worker_is_at_work_is_not_forgotten() {
         let held = stage.cloud.hold(call, false);
         let worker = stage.worker().await;
         let working = tokio::spawn(async move { worker.run_until_idle().await });
-        held.reached.notified().await;
+        held.reached().await;
         stage.revoke(grant).await;
-        held.go.notify_one();
+        held.release();
         working.await.unwrap().unwrap();
         assert_eq!(stage.state(grant).await, "ended", "{call}");
         assert_eq!(stage.cloud.trust(), FOREIGN, "{call}");

@@ -178,9 +178,9 @@ async fn a_wake_after_the_commit_is_enough_and_a_stop_gives_the_target_back() {
     let held = stage.cloud.hold("PutRolePolicy", false);
     stage.revoke(grant).await;
     wake.notify_one();
-    held.reached.notified().await;
+    held.reached().await;
     stop.send(()).unwrap();
-    held.go.notify_one();
+    held.release();
     running.await.unwrap();
     assert_eq!(stage.rows.target("lease_token").await, None);
     assert!(!stage.listed(grant), "the call in flight was finished");

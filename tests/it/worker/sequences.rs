@@ -1,8 +1,115 @@
 //! The sequences of GUARD §4, by their names, as far as they concern the loop.
 
+use chrono::TimeDelta;
+use countersign::aws::GUARD_NAME;
+use countersign::sandbox::Document;
+
 use super::cloud::Knob;
 use super::minutes;
+use super::rows::ROLE;
 use super::stage::{FOREIGN, Stage};
+
+#[tokio::test]
+async fn c1_an_early_end_holds_while_sts_still_honours_the_old_trust_policy() {
+    let mut stage = Stage::new().await;
+    stage.margins.propagation = minutes(2);
+    let grant = stage.open("alice", 60).await;
+    let alice = stage.cloud.keys("alice");
+    let before = alice.assume("alice").await.unwrap();
+    assert!(before.work().await);
+    stage.advance(minutes(10));
+    let trust = Document::Trust(ROLE.to_owned());
+    stage.cloud.knobs().freeze(&trust);
+    stage.revoke(grant).await;
+    stage.work().await;
+    assert_eq!(stage.state(grant).await, "ended");
+    assert_eq!(stage.cloud.trust(), FOREIGN);
+    let mut sessions = vec![before];
+    for name in ["alice".to_owned(), grant.to_string()] {
+        stage.pass(TimeDelta::seconds(30)).await;
+        sessions.push(
+            alice
+                .assume(&name)
+                .await
+                .expect("the old trust policy still admits her"),
+        );
+    }
+    stage.pass(minutes(1)).await;
+    stage.cloud.knobs().thaw(&trust);
+    for _ in 0..14 {
+        assert!(alice.assume("alice").await.is_none());
+        for session in &sessions {
+            assert!(!session.work().await, "at {}", stage.now());
+        }
+        stage.pass(minutes(55)).await;
+    }
+    assert_eq!(stage.cloud.guard(), None);
+}
+
+#[tokio::test]
+async fn c2_at_the_deadline_aws_itself_ends_the_access() {
+    let stage = Stage::new().await;
+    let alice = stage.cloud.create_user("alice");
+    assert!(
+        stage.cloud.keys("alice").assume("alice").await.is_none(),
+        "{alice}"
+    );
+    stage.cloud.delete_user("alice");
+    let grant = stage.open("alice", 60).await;
+    let (alice, name) = (stage.cloud.keys("alice"), grant.to_string());
+    let mut sessions = Vec::new();
+    for session in ["alice", &name] {
+        sessions.push(alice.assume(session).await.unwrap());
+    }
+    assert!(
+        alice.assume("somebody").await.is_none(),
+        "the session name is pinned"
+    );
+    stage.cloud.create_user("mallory");
+    assert!(stage.cloud.keys("mallory").assume("alice").await.is_none());
+    stage.advance(minutes(59));
+    for session in &sessions {
+        assert!(session.work().await);
+    }
+    // No worker is there at the deadline.
+    stage.advance(minutes(1));
+    for (session, again) in sessions.iter().zip(["alice", &name]) {
+        assert!(!session.work().await);
+        assert!(alice.assume(again).await.is_none());
+    }
+}
+
+#[tokio::test]
+async fn c4_the_elevated_person_cannot_delete_the_guard_or_leave_her_name() {
+    // Everybody in the account may assume the role, and the role may do everything.
+    let open = "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"arn:aws:iam::111122223333:root\"},\"Action\":\"sts:AssumeRole\"}]}";
+    let stage = Stage::with_trust(open).await;
+    let operator = stage.cloud.keys("admin").assume("operator").await.unwrap();
+    let grant = stage.open("alice", 60).await;
+    assert!(
+        operator.assume("other").await.is_some(),
+        "nothing but the guard stands against it"
+    );
+    let alice = stage.cloud.keys("alice");
+    for name in ["alice".to_owned(), grant.to_string()] {
+        let session = alice.assume(&name).await.unwrap();
+        assert!(session.work().await);
+        let delete = session.iam().delete_role_policy();
+        let deleted = delete
+            .role_name("prod-admin")
+            .policy_name(GUARD_NAME)
+            .send()
+            .await;
+        assert!(deleted.is_err() && stage.cloud.guard().is_some());
+        assert!(session.assume("other").await.is_none());
+        assert!(
+            session
+                .assume("grant_00000000000000000000000000")
+                .await
+                .is_none()
+        );
+    }
+}
 
 #[tokio::test]
 async fn c7_a_console_name_is_another_principals_only_when_its_last_session_is_dead() {
@@ -54,8 +161,8 @@ async fn c8_a_principal_that_was_created_anew_is_not_let_in() {
 async fn c8_another_role_of_the_same_name_gets_nothing() {
     let stage = Stage::new().await;
     let grant = stage.open("alice", 60).await;
-    stage.cloud.delete_role();
-    stage.cloud.create_role(FOREIGN);
+    stage.cloud.knobs().delete_role(ROLE);
+    stage.cloud.knobs().create_role(ROLE, FOREIGN).unwrap();
     stage.cloud.take_log();
     stage.pass(minutes(1)).await;
     let row = stage.grant(grant).await;
@@ -140,11 +247,14 @@ async fn h2_a_refused_opening_does_not_hold_up_the_closings_beside_it() {
 #[tokio::test]
 async fn h2_a_foreign_orphan_keeps_new_grants_out() {
     let stage = Stage::new().await;
-    let orphan = FOREIGN.replace(
-        "{\"Service\":[\"ec2.amazonaws.com\"]}",
-        "{\"AWS\":\"AIDA00000000000000099\"}",
-    );
-    stage.cloud.create_role(&orphan);
+    let mallory = stage.cloud.create_user("mallory");
+    let trusted = format!("{{\"AWS\":\"{mallory}\"}}");
+    stage
+        .cloud
+        .edit_trust(|trust| trust.replace("{\"Service\":[\"ec2.amazonaws.com\"]}", &trusted));
+    stage.cloud.delete_user("mallory");
+    let orphan = stage.cloud.trust();
+    assert!(orphan.contains("\"AIDA"), "{orphan}");
     let grant = stage.approve("alice", 60).await;
     stage.work().await;
     assert_eq!(
@@ -158,15 +268,30 @@ async fn h2_a_foreign_orphan_keeps_new_grants_out() {
 }
 
 #[tokio::test]
-async fn h3_the_guard_names_a_grant_for_twelve_hours_whatever_the_role_says() {
+async fn h3_a_twelve_hour_session_stays_dead_though_the_role_allows_less_by_now() {
     let stage = Stage::new().await;
     let grant = stage.open("alice", 60).await;
-    stage.pass(minutes(60)).await;
-    stage.pass(minutes(12 * 60)).await;
-    assert!(stage.cloud.guard().unwrap().contains(":alice"));
+    stage.advance(minutes(59));
+    let session = stage.cloud.keys("alice").assume("alice").await.unwrap();
+    let admin = stage.cloud.keys("admin").iam();
+    admin
+        .update_role()
+        .role_name("prod-admin")
+        .max_session_duration(3_600)
+        .send()
+        .await
+        .unwrap();
+    assert!(session.work().await);
+    stage.pass(minutes(1)).await;
+    assert_eq!(stage.state(grant).await, "ended");
+    for _ in 0..12 {
+        assert!(!session.work().await, "at {}", stage.now());
+        stage.pass(minutes(60)).await;
+    }
     assert_eq!(stage.grant(grant).await.guard_gone_at, None);
     stage.pass(minutes(1)).await;
     assert_eq!(stage.cloud.guard(), None);
+    assert!(!session.work().await, "it has expired by itself");
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use super::rows::{GrantRow, Rows};
 use crate::support::TestDb;
 
 /// A hand-written trust policy that a parser would not give back as it is.
-pub const FOREIGN: &str = "{\n  \"Version\" : \"2012-10-17\",\n  \"Statement\":[ {\"Effect\":\"Allow\", \"Sid\":\"Caf\\u00e9\",\"Principal\":{\"Service\":[\"ec2.amazonaws.com\"]},\n    \"Action\":\"sts:AssumeRole\"} ]\n}";
+pub const FOREIGN: &str = "{\n  \"Version\" : \"2012-10-17\",\n  \"Statement\":[ {\"Effect\":\"Allow\", \"Sid\":\"Caf\\u0065\",\"Principal\":{\"Service\":[\"ec2.amazonaws.com\"]},\n    \"Action\":\"sts:AssumeRole\"} ]\n}";
 
 pub struct Stage {
     pub rows: Rows,
@@ -31,11 +31,15 @@ pub struct Stage {
 impl Stage {
     /// P = 0, L = 15 minutes, δ = 5 seconds.
     pub async fn new() -> Self {
+        Self::with_trust(FOREIGN).await
+    }
+
+    pub async fn with_trust(trust: &str) -> Self {
         let db = TestDb::new().await;
         let start: DateTime<Utc> = "2026-01-05T09:00:00Z".parse().unwrap();
         Self {
             rows: Rows::new(db.pool).await,
-            cloud: Cloud::start(FOREIGN).await,
+            cloud: Cloud::start(trust, start).await,
             clock: Clock::fixed(start),
             margins: Margins {
                 propagation: TimeDelta::zero(),
@@ -55,6 +59,7 @@ impl Stage {
         let mut now = self.now.lock().unwrap();
         *now += by;
         self.clock.set(*now);
+        self.cloud.knobs().set_clock(*now);
     }
 
     pub async fn worker(&self) -> Worker {
@@ -62,7 +67,13 @@ impl Stage {
     }
 
     pub async fn worker_woken_by(&self, wake: Arc<Notify>) -> Worker {
-        let aws = Aws::with(&self.cloud.endpoint, "AKIAEXAMPLE", "secret", self.timeout).await;
+        let aws = Aws::with(
+            &self.cloud.endpoint(),
+            "AKIACOUNTERSIGN",
+            "secret",
+            self.timeout,
+        )
+        .await;
         let settings = Settings {
             poll: Duration::from_secs(60),
             lease: Duration::from_secs(60),
