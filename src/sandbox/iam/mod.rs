@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::caller::Caller;
+use super::quota;
 use super::state::{Account, Role, State, User};
 use super::wire::{Fault, Params, Xml};
 
@@ -62,6 +63,11 @@ pub(super) fn call(state: &mut State, action: &str, it: &Call<'_>) -> Result<Xml
         return Err(unknown(action, "2010-05-08"));
     }
     it.params.without(&["PermissionsBoundary"])?;
+    for field in ["RoleName", "UserName"] {
+        if let Some(name) = it.params.get(field) {
+            quota::name(field, name, 1..=128)?;
+        }
+    }
     let arn = resource(state, action, it)?;
     let none = BTreeMap::new();
     let tags = role(state, it).map_or(&none, |(_, role)| &role.tags);

@@ -174,6 +174,19 @@ async fn names_and_paths_that_iam_does_not_take() {
 }
 
 #[tokio::test]
+async fn a_path_in_front_of_a_name_does_not_lead_around_the_policies() {
+    let own = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iam:*","Resource":"arn:aws:iam::111122223333:role/mine/*"}]}"#;
+    let mut account = account(&trusts(ALICE));
+    account.users[0] = user("alice", Some(own));
+    let sandbox = start_with(account).await;
+    let iam = as_user(&sandbox, "alice").0;
+    let put = iam.update_assume_role_policy().role_name("mine/prod-admin");
+    let put = put.policy_document(trusts("*")).send().await;
+    assert_eq!(code(put), "ValidationError");
+    assert_eq!(sandbox.knobs().trust(ROLE), Some(trusts(ALICE)));
+}
+
+#[tokio::test]
 async fn what_is_not_there_is_named() {
     let sandbox = start(&trusts(ALICE)).await;
     let iam = as_user(&sandbox, "admin").0;
