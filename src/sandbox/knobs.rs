@@ -1,19 +1,16 @@
 //! What tests turn: the clock, calls held or failed before or after their effect, documents that lag, the call log, edits by another hand.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::watch;
 
+use super::dials::{Dials, Rule, Slot, Time, What};
 use super::iam::{self, NewRole};
-use super::server::Incoming;
 use super::state::{Doc, State};
 use super::wire::Fault as Refusal;
 use super::{Shared, server};
-
-/// How many calls the log keeps.
-const KEPT_CALLS: usize = 100_000;
 
 /// Before or after the call took effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,30 +66,6 @@ pub struct Call {
     pub code: Option<String>,
 }
 
-/// What happens to the n-th call of an action.
-#[derive(Debug, Clone)]
-pub(super) struct Rule {
-    action: String,
-    /// Calls still to come, this one included; 0 for every call.
-    countdown: usize,
-    pub(super) when: When,
-    pub(super) what: What,
-}
-
-#[derive(Debug, Clone)]
-pub(super) enum What {
-    Hold {
-        reached: watch::Sender<bool>,
-        released: watch::Receiver<bool>,
-    },
-    Fail(Fault),
-    /// The effect waits for `land`, the connection breaks at once.
-    Late(Slot),
-}
-
-/// Where a call waits until it lands.
-pub(super) type Slot = Arc<Mutex<Option<Incoming>>>;
-
 /// A call that is held.
 #[derive(Debug)]
 pub struct Hold {
@@ -142,68 +115,6 @@ impl LateWrite {
         if let Some(call) = call {
             let _ = server::effect(&self.shared, &call);
         }
-    }
-}
-
-/// What time it is in the sandbox.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) enum Time {
-    #[default]
-    Real,
-    /// Real time and this much.
-    Ahead(TimeDelta),
-    /// Stands still.
-    Fixed(DateTime<Utc>),
-}
-
-#[derive(Debug, Clone, Default)]
-pub(super) struct Dials {
-    pub(super) time: Time,
-    pub(super) delay: TimeDelta,
-    pub(super) stale_reads: bool,
-    pub(super) normalised_reads: bool,
-    rules: Vec<Rule>,
-    calls: Vec<Call>,
-}
-
-impl Dials {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the sandbox has a clock of its own"
-    )]
-    pub(super) fn now(&self) -> DateTime<Utc> {
-        match self.time {
-            Time::Real => Utc::now(),
-            Time::Ahead(by) => Utc::now() + by,
-            Time::Fixed(at) => at,
-        }
-    }
-
-    pub(super) fn log(&mut self, call: Call) {
-        if self.calls.len() >= KEPT_CALLS {
-            self.calls.drain(..KEPT_CALLS / 2);
-        }
-        self.calls.push(call);
-    }
-
-    /// The rules that this call sets off.
-    pub(super) fn arriving(&mut self, action: &str) -> Vec<Rule> {
-        let mut due = Vec::new();
-        self.rules.retain_mut(|rule| {
-            if rule.action != action {
-                return true;
-            }
-            if rule.countdown == 0 {
-                due.push(rule.clone());
-                return true;
-            }
-            rule.countdown -= 1;
-            if rule.countdown == 0 {
-                due.push(rule.clone());
-            }
-            rule.countdown > 0
-        });
-        due
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod caller;
 mod condition;
+mod dials;
 mod document;
 pub mod evaluate;
 mod iam;
@@ -29,7 +30,7 @@ pub use knobs::{Call, Document, Fault, Hold, Knobs, LateWrite, When};
 pub use seed::{Seed, SeedAccount, SeedRole, SeedUser};
 pub use wire::Fault as Refusal;
 
-use knobs::Dials;
+use dials::Dials;
 use state::State;
 
 /// How the sandbox starts.

@@ -8,10 +8,10 @@ use axum::extract::{Request, State as Shares};
 use axum::http::request::Parts;
 use axum::response::Response;
 
+use super::dials::{Rule, What};
 use super::iam::Mode;
-use super::knobs::{Call, Rule, What};
 use super::wire::{Fault as Refusal, Params, Xml};
-use super::{Fault, Shared, When, caller, iam, sigv4, sts, wire};
+use super::{Call, Fault, Shared, When, caller, iam, sigv4, sts, wire};
 
 /// A call whose signature was good.
 #[derive(Debug, Clone)]

@@ -64,7 +64,7 @@ async fn a_call_is_held_before_or_after_its_effect() {
             .role_name("prod-admin")
             .policy_name("p");
         let call = tokio::spawn(call.policy_document(mark("second")).send());
-        hold.reached().await;
+        reached(&hold).await;
         let expected = if done { "second" } else { "first" };
         assert_eq!(there(&sandbox), Some(mark(expected)));
         assert!(!call.is_finished());
@@ -113,7 +113,7 @@ async fn a_call_is_never_answered() {
         .role_name("prod-admin")
         .policy_name("p");
     let call = tokio::spawn(call.policy_document(mark("first")).send());
-    hold.reached().await;
+    reached(&hold).await;
     hold.release();
     assert_eq!(put(&sandbox, &mark("second")).await, "ok");
     assert!(!call.is_finished());

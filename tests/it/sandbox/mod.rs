@@ -16,7 +16,7 @@ use aws_sdk_iam::config::retry::RetryConfig;
 use aws_sdk_iam::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sts::operation::assume_role::{AssumeRoleError, AssumeRoleOutput};
-use countersign::sandbox::{Options, Sandbox, Seed, SeedAccount, SeedRole, SeedUser};
+use countersign::sandbox::{Hold, Options, Sandbox, Seed, SeedAccount, SeedRole, SeedUser};
 
 pub const ACCOUNT: &str = "111122223333";
 pub const ROLE: &str = "arn:aws:iam::111122223333:role/prod-admin";
@@ -197,6 +197,13 @@ pub async fn assume(
 /// A session of `prod-admin` for whom its trust policy admits.
 pub async fn session(sandbox: &Sandbox, name: &str, session: &str) -> AssumeRoleOutput {
     assume(sandbox, name, session).await.expect("trusted")
+}
+
+/// Waits until the call is held; one that never comes is a failure and not a wait without end.
+pub async fn reached(hold: &Hold) {
+    let patience = std::time::Duration::from_secs(60);
+    let there = tokio::time::timeout(patience, hold.reached()).await;
+    there.expect("the call that is to be held");
 }
 
 /// Whether a session may do something: the role allows everything that no Deny forbids.

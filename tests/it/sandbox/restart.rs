@@ -84,7 +84,7 @@ async fn a_call_that_was_held_takes_no_effect_after_the_stop() {
         .role_name("prod-admin")
         .policy_name("all");
     let call = tokio::spawn(call.send());
-    hold.reached().await;
+    reached(&hold).await;
     sandbox.stop().await;
     hold.release();
     assert_eq!(code(call.await.unwrap()), "no answer");

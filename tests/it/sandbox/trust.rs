@@ -259,3 +259,102 @@ async fn not_principal_and_services_name_no_user() {
     let service = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}}"#;
     assert_eq!(outcome(service, "admin").await, DENIED);
 }
+
+/// alice may assume `hub`, and `hub` may assume `prod-admin`, with whatever is asked for besides.
+async fn chain() -> Sandbox {
+    let every = |principal: &str| trusts(principal).replace("sts:AssumeRole", "sts:*");
+    let hub = "arn:aws:iam::111122223333:role/hub";
+    let mut account = account(&every(hub));
+    account.roles.push(role("hub", &every(ALICE)));
+    start_with(account).await
+}
+
+#[tokio::test]
+async fn a_source_identity_goes_on_through_chaining_and_cannot_be_changed() {
+    let sandbox = chain().await;
+    let hub = "arn:aws:iam::111122223333:role/hub";
+    let call = call(&sandbox, "alice").role_arn(hub);
+    let first = call.source_identity("person-1").send().await.unwrap();
+    let again = |identity: Option<&str>| {
+        let sts = as_session(&sandbox, &first).1;
+        let call = sts
+            .assume_role()
+            .role_arn(ROLE)
+            .role_session_name("chained");
+        call.set_source_identity(identity.map(str::to_owned)).send()
+    };
+    for identity in [None, Some("person-1")] {
+        let second = again(identity).await.unwrap();
+        assert_eq!(second.source_identity(), Some("person-1"));
+    }
+    assert_eq!(code(again(Some("person-2")).await), DENIED);
+    // The hub's own policies must let it hand the identity on, although the trust policy names the hub.
+    let deny = identity("Allow", "sts:AssumeRole", "{}");
+    sandbox
+        .knobs()
+        .put_role_policy(hub, "all", Some(&deny))
+        .unwrap();
+    assert_eq!(code(again(None).await), DENIED);
+    let only = trusts(hub);
+    sandbox
+        .knobs()
+        .put_role_policy(hub, "all", Some(ALLOW_ALL))
+        .unwrap();
+    sandbox.knobs().put_trust(ROLE, &only).unwrap();
+    assert_eq!(
+        code(again(None).await),
+        DENIED,
+        "nor does the trust policy allow it"
+    );
+}
+
+#[tokio::test]
+async fn session_tags_need_their_own_permission_and_are_the_callers() {
+    let sandbox = start(&trusts(ALICE)).await;
+    let with = || {
+        let tag = aws_sdk_sts::types::Tag::builder().key("team").value("sre");
+        call(&sandbox, "alice").tags(tag.build().unwrap()).send()
+    };
+    assert_eq!(code(with().await), DENIED);
+    let pinned = trusting(
+        ALICE,
+        r#"{"StringEqualsIfExists":{"aws:RequestTag/team":"sre"},"ForAllValues:StringEquals":{"aws:TagKeys":"team"}}"#,
+    );
+    let pinned = pinned.replace(
+        "\"sts:AssumeRole\"",
+        r#"["sts:AssumeRole","sts:TagSession"]"#,
+    );
+    sandbox.knobs().put_trust(ROLE, &pinned).unwrap();
+    let session = with().await.unwrap();
+    assert!(works(&sandbox, &session).await);
+    let deny = identity(
+        "Deny",
+        "*",
+        r#"{"StringEquals":{"aws:PrincipalTag/team":"sre"}}"#,
+    );
+    sandbox
+        .knobs()
+        .put_role_policy(ROLE, "deny", Some(&deny))
+        .unwrap();
+    assert!(!works(&sandbox, &session).await);
+}
+
+#[tokio::test]
+async fn a_role_is_assumed_by_its_whole_arn() {
+    let mut account = account("{}");
+    let path = "/team/".to_owned();
+    account.roles.push(SeedRole {
+        path,
+        ..role("deploy", &trusts("*"))
+    });
+    let sandbox = start_with(account).await;
+    for (arn, expected) in [
+        ("arn:aws:iam::111122223333:role/team/deploy", "ok"),
+        ("arn:aws:iam::111122223333:role/deploy", DENIED),
+        ("arn:aws:iam::111122223333:role/team/Deploy", DENIED),
+        ("arn:aws:iam::444455556666:role/team/deploy", DENIED),
+    ] {
+        let call = call(&sandbox, "alice").role_arn(arn);
+        assert_eq!(code(call.send().await), expected, "{arn}");
+    }
+}
