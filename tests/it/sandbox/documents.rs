@@ -49,6 +49,12 @@ async fn trust_policies_that_iam_does_not_take() {
         ),
         ("no principal", policy(&format!("{{{allow}}}"))),
         (
+            "principals and others",
+            policy(&format!(
+                r#"{{{allow},{alice},"NotPrincipal":{{"AWS":"{BOB}"}}}}"#
+            )),
+        ),
+        (
             "an empty principal",
             policy(&format!(r#"{{{allow},"Principal":{{}}}}"#)),
         ),
