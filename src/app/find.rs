@@ -4,8 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::ctx::Ctx;
 use crate::db;
-use crate::db::audit::Entry;
-use crate::db::requests::{Decision, Listed, View};
+use crate::db::requests::View;
 use crate::domain::entitlement::Entitlement;
 use crate::domain::grant::Grant;
 use crate::domain::person::Principal;
@@ -13,6 +12,9 @@ use crate::domain::request::Request;
 use crate::error::Error;
 use crate::ids::{EventId, GrantId, RequestId};
 use crate::{authz, policy};
+
+pub use crate::db::audit::Entry;
+pub use crate::db::requests::{Decision, Listed};
 
 /// Where a page of a list begins, and how long it is.
 #[derive(Debug, Clone, Copy)]
