@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::api;
 use crate::app::{App, expire};
 use crate::config::Config;
 use crate::worker::{Settings, Worker};
@@ -32,7 +33,12 @@ impl Service {
     ///
     /// # Errors
     /// When the listener has no address.
-    pub fn start(listener: TcpListener, app: &App, config: &Config, router: Router) -> std::io::Result<Self> {
+    pub fn start(
+        listener: TcpListener,
+        app: &App,
+        config: &Config,
+        router: Router,
+    ) -> std::io::Result<Self> {
         let address = listener.local_addr()?;
         let (stop, stopped) = watch::channel(false);
         let told = move || {
@@ -41,7 +47,13 @@ impl Service {
                 let _ = stopped.wait_for(|it| *it).await;
             }
         };
-        let worker = Worker::new(app.pool().clone(), app.clock().clone(), app.aws().clone(), Settings::from(config), app.wake());
+        let worker = Worker::new(
+            app.pool().clone(),
+            app.clock().clone(),
+            app.aws().clone(),
+            Settings::from(config),
+            app.wake(),
+        );
         let server = axum::serve(listener, router).with_graceful_shutdown(told());
         Ok(Self {
             address,
@@ -70,11 +82,19 @@ impl Service {
     }
 }
 
+/// The API under `/api/v1`.
+pub fn router(app: &App) -> Router {
+    Router::new().nest("/api/v1", api::router(app.clone()))
+}
+
 async fn sweep(app: App, stopped: impl Future<Output = ()>) {
     let mut stopped = std::pin::pin!(stopped);
     loop {
         if let Err(error) = expire::expire_due(&app).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "cannot look for requests that have lapsed");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "cannot look for requests that have lapsed"
+            );
         }
         tokio::select! {
             () = &mut stopped => return,

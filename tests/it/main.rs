@@ -1,5 +1,6 @@
 //! All integration tests, in one binary: they share one Postgres.
 
+mod app;
 mod architecture;
 mod house;
 mod policy;
