@@ -265,8 +265,12 @@ pub async fn again(
     if !page::mends(&error) {
         return Err(error.into());
     }
-    let page = look(visit, id, form, page::errors(&error)).await?;
-    Ok(answer(error.status(), &page))
+    match look(visit, id, form, page::errors(&error)).await {
+        Ok(page) => Ok(answer(error.status(), &page)),
+        // What somebody may not look at any more still tells them what became of it.
+        Err(Failed(Error::NotFound)) => Err(error.into()),
+        Err(failed) => Err(failed),
+    }
 }
 
 async fn look(
