@@ -106,11 +106,11 @@ impl Worker {
         write: &Write,
         written: bool,
     ) -> Result<(), LeaseError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = self.pool().begin().await?;
         for (grant, unclear_at) in &write.unclear {
             work::answered(&mut tx, *grant, *unclear_at).await?;
         }
-        let now = self.clock.now(&mut tx).await?;
+        let now = self.clock().now(&mut tx).await?;
         targets::hold(&mut tx, lease, now, now + self.lease()).await?;
         let target = if written {
             &Target {
@@ -130,9 +130,9 @@ impl Worker {
         lease: &Lease,
         refused: &[GrantId],
     ) -> Result<(), LeaseError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = self.pool().begin().await?;
         let mut locked = work::lock(&mut tx, lease.target).await?;
-        let now = self.clock.now(&mut tx).await?;
+        let now = self.clock().now(&mut tx).await?;
         targets::hold(&mut tx, lease, now, now + self.lease()).await?;
         let mut record = Record {
             conn: &mut tx,
@@ -150,7 +150,7 @@ impl Worker {
         lease: &Lease,
         due: Option<DateTime<Utc>>,
     ) -> Result<(), LeaseError> {
-        let mut conn = self.pool.acquire().await?;
+        let mut conn = self.pool().acquire().await?;
         let done = Release {
             due,
             attempts: 0,
@@ -160,13 +160,17 @@ impl Worker {
         targets::release(&mut conn, lease, &done).await
     }
 
-    /// Gives the target back unfinished, to be taken up again at once.
-    pub(super) async fn hand_back(&self, lease: &Lease) -> Result<(), LeaseError> {
-        let mut tx = self.pool.begin().await?;
-        let now = self.clock.now(&mut tx).await?;
+    /// Gives the target back unfinished, to be taken up again `after` some time.
+    pub(super) async fn hand_back(
+        &self,
+        lease: &Lease,
+        after: TimeDelta,
+    ) -> Result<(), LeaseError> {
+        let mut tx = self.pool().begin().await?;
+        let now = self.clock().now(&mut tx).await?;
         let held = targets::hold(&mut tx, lease, now, now + self.lease()).await?;
         let unfinished = Release {
-            due: Some(now),
+            due: Some(now + after),
             attempts: held.attempts,
             last_error: held.last_error,
             last_error_at: held.last_error_at,
@@ -182,9 +186,9 @@ impl Worker {
         error: AwsError,
         refused: &[GrantId],
     ) -> Result<(), LeaseError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = self.pool().begin().await?;
         let mut locked = work::lock(&mut tx, lease.target).await?;
-        let now = self.clock.now(&mut tx).await?;
+        let now = self.clock().now(&mut tx).await?;
         let held = targets::hold(&mut tx, lease, now, now + self.lease()).await?;
         let attempts = held.attempts.saturating_add(1);
         let mut record = Record {

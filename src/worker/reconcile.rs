@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Worker;
 use super::outcome::{Next, Write};
@@ -18,6 +18,8 @@ use crate::policy::{Input, Observed, Plan, Step, plan};
 
 /// Looks at one target before it is given back; far more than a plan takes.
 const MOST_ROUNDS: usize = 24;
+/// The pause after so many.
+const BREATH: TimeDelta = TimeDelta::seconds(5);
 
 /// The work on one target, from its claim to its release.
 struct Pass<'a> {
@@ -77,7 +79,7 @@ impl Worker {
         };
         for _ in 0..MOST_ROUNDS {
             if self.is_stopping() {
-                break;
+                return self.hand_back(lease, TimeDelta::zero()).await;
             }
             match pass.round().await? {
                 Round::Again => {}
@@ -85,7 +87,8 @@ impl Worker {
                 Round::Failed(error) => return self.failed(lease, error, &pass.refused).await,
             }
         }
-        self.hand_back(lease).await
+        tracing::warn!(target.id = %lease.target, "AWS does not come to rest; going on later");
+        self.hand_back(lease, BREATH).await
     }
 }
 
@@ -107,7 +110,7 @@ impl Pass<'_> {
     async fn look(&self) -> Result<Observed, AwsError> {
         let open = self.grants.iter().filter(|g| is_open(g));
         let principals: BTreeSet<String> = open.map(|g| g.principal_arn.clone()).collect();
-        let look = observe(&self.worker.aws, &self.role_arn, principals);
+        let look = observe(self.worker.aws(), &self.role_arn, principals);
         let limit = self.worker.settings.lease / 2;
         tokio::time::timeout(limit, look)
             .await
@@ -122,7 +125,7 @@ impl Pass<'_> {
         if !self.grants.iter().any(is_opening) {
             return false;
         }
-        match self.worker.aws.is_ours(&role.arn, &role.role_id).await {
+        match self.worker.aws().is_ours(&role.arn, &role.role_id).await {
             Ok(ours) => ours,
             Err(error) => {
                 self.closings_only = true;
@@ -141,12 +144,12 @@ impl Pass<'_> {
     ) -> Result<Next, LeaseError> {
         let worker = self.worker;
         let held_at = Instant::now();
-        let mut tx = worker.pool.begin().await?;
+        let mut tx = worker.pool().begin().await?;
         let locked = work::lock(&mut tx, self.lease.target).await?;
-        let now = worker.clock.now(&mut tx).await?;
+        let now = worker.clock().now(&mut tx).await?;
         let held = targets::hold(&mut tx, self.lease, now, now + worker.lease()).await?;
         let mut grants = worker.due(&mut tx, locked, now).await?;
-        if looked_at.elapsed() > worker.aws.timeout() {
+        if looked_at.elapsed() > worker.aws().timeout() {
             // Too much may have changed meanwhile: a plan rests on a fresh look.
             tx.commit().await?;
             self.grants = grants;
@@ -204,7 +207,7 @@ impl Pass<'_> {
     async fn write(&mut self, write: Write) -> Result<Round, LeaseError> {
         let worker = self.worker;
         // Nobody may begin to work on the target while our call may still be under way (GUARD H4).
-        if write.held_at.elapsed() + worker.aws.timeout() >= worker.settings.lease {
+        if write.held_at.elapsed() + worker.aws().timeout() >= worker.settings.lease {
             return Err(LeaseError::Lost);
         }
         let answer = send(worker, &self.role_arn, &write.step).await;
@@ -230,9 +233,9 @@ impl Pass<'_> {
 async fn send(worker: &Worker, role_arn: &str, step: &Step) -> Result<(), AwsError> {
     match step {
         Step::Rest => Ok(()),
-        Step::PutGuard { document, .. } => apply::put_guard(&worker.aws, role_arn, document).await,
-        Step::DeleteGuard => apply::delete_guard(&worker.aws, role_arn).await,
-        Step::PutTrust { document, .. } => apply::put_trust(&worker.aws, role_arn, document).await,
+        Step::PutGuard { document, .. } => apply::put_guard(worker.aws(), role_arn, document).await,
+        Step::DeleteGuard => apply::delete_guard(worker.aws(), role_arn).await,
+        Step::PutTrust { document, .. } => apply::put_trust(worker.aws(), role_arn, document).await,
     }
 }
 
