@@ -24,6 +24,9 @@ pub(super) struct Known<'a> {
     pub statement: Option<Seen>,
     /// Opening or active, and within its time.
     pub live: bool,
+    /// Not live, and its statement is not there as far as this look can tell. What counts for the cut is `absent_at`: the same text may have stood there
+    /// before its statement was added, so that a lagging read of it, after a removal that AWS never answered, proves nothing.
+    pub absent: bool,
 }
 
 /// One look at a role that is there, with everything known about its grants.
@@ -36,6 +39,8 @@ pub(super) struct Look<'a> {
     pub read: guard::Read,
     /// Whether the trust policy may be one from before our last write.
     pub stale: bool,
+    /// Whether it cannot be one from before our last write.
+    pub settled: bool,
     /// Whether the guard may take in nothing that it does not hold already.
     pub restricted: bool,
     /// By id.
@@ -52,10 +57,9 @@ impl<'a> Look<'a> {
         restricted: bool,
     ) -> Self {
         let written = input.target.written_trust.as_ref();
-        let stale = written.is_some_and(|w| {
-            input.now < w.at + input.margins.propagation
-                && super::fingerprint(&role.trust) != w.hash
-        });
+        let settled = written.is_none_or(|w| input.now >= w.at + input.margins.propagation);
+        let as_written = || written.is_some_and(|w| w.hash == super::fingerprint(&role.trust));
+        let stale = !settled && !as_written();
         let mut look = Self {
             input,
             role,
@@ -67,6 +71,7 @@ impl<'a> Look<'a> {
                 .map(|g| guard::read(g, &role.role_id))
                 .unwrap_or_default(),
             stale,
+            settled,
             restricted,
             grants: Vec::new(),
             kept: Times::new(),
@@ -113,11 +118,12 @@ impl<'a> Look<'a> {
         let may_still_land = marks
             .unclear_at
             .is_some_and(|at| now < at + margins.unanswered);
+        let absent = !live && statement.is_none() && self.document.is_ok();
+        let waits = self.has(Clause::AbsenceWaits);
+        let absent = absent && (!self.stale && !may_still_land || !waits);
         if live || statement.is_some() {
             marks.absent_at = None;
-        } else if self.document.is_ok()
-            && (!self.stale && !may_still_land || !self.has(Clause::AbsenceWaits))
-        {
+        } else if absent && (self.settled || !waits) {
             marks.absent_at = marks.absent_at.or(Some(now));
         }
         marks.guard_until = self
@@ -128,6 +134,7 @@ impl<'a> Look<'a> {
             marks,
             statement,
             live,
+            absent,
         }
     }
 
@@ -162,33 +169,41 @@ impl<'a> Look<'a> {
                 .is_some_and(|until| self.input.now <= until)
     }
 
-    /// Console names that the guard holds and no grant here has ever had: from a database that has gone back in time, another installation, or
-    /// a hand (GUARD C9). They stay denied until their last session is dead.
+    /// Console names that the guard holds for a grant that nobody here knows: from a database that has gone back in time, another installation,
+    /// or a hand (GUARD C9). They stay denied until their last session is dead.
     fn unknown_names(&self) -> Times {
         let Input { now, margins, .. } = *self.input;
         let outlived = LONGEST_SESSION + margins.propagation * 2 + margins.clock;
-        let known: BTreeSet<&str> = self
-            .input
-            .grants
+        let names = self
+            .read
+            .names
             .iter()
-            .filter(|g| g.marks.console_since.is_some())
-            .filter_map(|g| g.console_name.as_deref())
-            .collect();
-        let names = self.read.names.iter();
+            .filter(|name| !name.starts_with(GRANT_PREFIX));
         names
-            .filter(|name| !name.starts_with(GRANT_PREFIX) && !known.contains(name.as_str()))
+            .filter(|name| !self.is_explained(name))
             .map(|name| {
-                (
-                    name.clone(),
-                    self.read
-                        .kept
-                        .get(name)
-                        .copied()
-                        .unwrap_or(now.trunc_subsecs(0)),
-                )
+                let found = self.read.kept.get(name).copied();
+                (name.clone(), found.unwrap_or(now.trunc_subsecs(0)))
             })
             .filter(|(_, found)| now <= *found + outlived)
             .collect()
+    }
+
+    /// Whether the grants at hand account for a console name in the guard: one of them has had it, and, where the guard is our latest and nobody
+    /// holds the name now, until the very time that stands there.
+    fn is_explained(&self, name: &str) -> bool {
+        let had =
+            |g: &&Grant| g.marks.console_since.is_some() && g.console_name.as_deref() == Some(name);
+        let holders: Vec<&Grant> = self.input.grants.iter().filter(had).collect();
+        let known = self.input.target.revision;
+        let latest = self.read.revision.is_none_or(|revision| revision >= known);
+        let until = self.read.until.get(name).filter(|_| latest);
+        let open = |g: &&Grant| is_open(g) && self.input.now < g.deadline;
+        let until_then = |g: &Grant, at| g.deadline == at || g.marks.sent_until == Some(at);
+        !self.read.kept.contains_key(name)
+            && !holders.is_empty()
+            && (holders.iter().any(open)
+                || until.is_none_or(|at| holders.iter().any(|g| until_then(g, *at))))
     }
 
     /// Gives console names to live grants that have none: one principal at a time, and never before older sessions are cut off.
@@ -253,12 +268,11 @@ impl<'a> Look<'a> {
             lists: self.has(Clause::List),
             ..Guard::default()
         };
-        for k in self.grants.iter().filter(|k| k.live) {
-            if self.admits(k, &k.grant.grant_name) {
-                guard
-                    .until
-                    .insert(k.grant.grant_name.clone(), k.grant.deadline);
-            }
+        let admitted = |k: &&Known<'_>| k.live && self.admits(k, &k.grant.grant_name);
+        for k in self.grants.iter().filter(admitted) {
+            guard
+                .until
+                .insert(k.grant.grant_name.clone(), k.grant.deadline);
             if let Some(name) = self.console_name(k).filter(|name| self.admits(k, name)) {
                 let until = guard
                     .until
@@ -292,7 +306,7 @@ impl<'a> Look<'a> {
     /// A restricted guard lists only what the one in AWS lists, or, where somebody deleted it, what is open already.
     fn admits(&self, k: &Known<'_>, name: &str) -> bool {
         let lost = self.role.guard.is_none() && matches!(k.grant.state, GrantState::Active { .. });
-        !self.restricted || lost || self.read.until.contains(name)
+        !self.restricted || lost || self.read.until.contains_key(name)
     }
 
     pub fn console_name<'b>(&self, k: &Known<'b>) -> Option<&'b str> {

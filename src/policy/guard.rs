@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 
 use super::meaning::{Node, same};
-use super::trust::literal;
+use super::trust::{literal, parse_literal};
 
 /// Name of the inline policy.
 pub const NAME: &str = "CountersignGuard";
@@ -46,8 +46,8 @@ impl Guard {
             .filter(|n| n.starts_with(GRANT_PREFIX))
             .collect();
         let unlisted = match (self.lists, listed.as_slice()) {
-            // Only a test takes the list away; no role session has an empty name.
-            (false, _) => users("StringEquals", role_id, &[""]),
+            // Only a test takes the list away; this denies nobody.
+            (false, _) => users("StringEquals", "nobody", &["nobody"]),
             (true, []) => users("StringLike", role_id, &["grant_*"]),
             (true, listed) => format!(
                 "{},{}",
@@ -140,8 +140,8 @@ pub struct Read {
     pub revision: Option<i64>,
     /// Grant names that are not dead by the list.
     pub listed: BTreeSet<String>,
-    /// Names that are denied from some time on.
-    pub until: BTreeSet<String>,
+    /// From when names are denied.
+    pub until: Times,
     /// Names that are denied altogether.
     pub denied: BTreeSet<String>,
     /// Names that nobody knew when they were found, and when that was.
@@ -183,8 +183,11 @@ pub fn read(document: &str, role_id: &str) -> Read {
         if let Some(found) = found {
             read.kept
                 .extend(named.into_iter().map(|name| (name, found)));
-        } else if condition.get("DateGreaterThanEqualsIfExists").is_some() {
-            read.until.extend(named);
+        } else if let Some(from) = condition.get("DateGreaterThanEqualsIfExists") {
+            let from = from.get("aws:CurrentTime").and_then(Node::text);
+            let from = from.and_then(parse_literal).unwrap_or_default();
+            read.until
+                .extend(named.into_iter().map(|name| (name, from)));
         } else if condition.get("DateLessThanEqualsIfExists").is_none() && sid != SHIELD {
             read.denied.extend(named);
         }

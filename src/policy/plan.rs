@@ -164,7 +164,7 @@ impl Planner<'_> {
             .iter()
             .filter(|k| self.guard.until.contains_key(&k.grant.grant_name));
         let opens = grants
-            .filter(|k| !self.look.read.until.contains(&k.grant.grant_name))
+            .filter(|k| !self.look.read.until.contains_key(&k.grant.grant_name))
             .map(|k| k.grant.id)
             .collect();
         let put = Step::PutGuard {
@@ -342,7 +342,7 @@ impl Planner<'_> {
     }
 
     fn is_closed(&self, k: &Known<'_>) -> bool {
-        let absent = k.marks.absent_at.is_some() || k.marks.sent_until.is_none();
+        let absent = k.absent || k.marks.sent_until.is_none();
         matches!(k.grant.state, GrantState::Closing(_)) && absent && !self.guard_is_unclear()
     }
 

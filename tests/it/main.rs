@@ -2,6 +2,7 @@
 
 mod architecture;
 mod house;
+mod policy;
 mod sandbox;
 mod support;
 mod web;

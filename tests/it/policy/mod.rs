@@ -1,0 +1,161 @@
+//! `policy` is pure; these tests judge its documents with an evaluator of their own (GUARD §7).
+
+mod capacity;
+mod document;
+mod evaluate;
+mod guard;
+mod invariants;
+mod judge;
+mod plan;
+mod plane;
+
+mod world;
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use countersign::domain::grant::{Cause, Closing, Grant, GrantState, Marks};
+use countersign::domain::target::{Condition, Target};
+use countersign::ids::{GrantId, PersonId, RequestId, TargetId};
+use countersign::policy::{Margins, ObservedRole};
+use uuid::Uuid;
+
+pub const ROLE_ID: &str = "AROAEXAMPLEROLE000001";
+pub const ROLE_ARN: &str = "arn:aws:iam::111122223333:role/prod-admin";
+pub const FOREIGN: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
+
+/// Who may be let in: two accounts have an alice.
+pub const PEOPLE: [(&str, &str, &str); 3] = [
+    (
+        "arn:aws:iam::111122223333:user/alice",
+        "AIDAALICE00000000001",
+        "alice",
+    ),
+    (
+        "arn:aws:iam::111122223333:user/bob",
+        "AIDABOB0000000000001",
+        "bob",
+    ),
+    (
+        "arn:aws:iam::444455556666:user/alice",
+        "AIDAOTHERALICE000001",
+        "alice",
+    ),
+];
+pub const ALICE: usize = 0;
+pub const BOB: usize = 1;
+pub const OTHER_ALICE: usize = 2;
+
+/// The defaults of production.
+pub const PRODUCTION: Margins = Margins {
+    propagation: TimeDelta::minutes(2),
+    unanswered: TimeDelta::minutes(15),
+    clock: TimeDelta::seconds(5),
+};
+/// The demo's.
+pub const DEMO: Margins = Margins {
+    propagation: TimeDelta::zero(),
+    unanswered: TimeDelta::zero(),
+    clock: TimeDelta::seconds(1),
+};
+
+/// Seconds after the tests' beginning of time.
+pub fn at(seconds: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_796_083_200 + seconds, 0).unwrap()
+}
+
+pub fn grant_id(nth: u128) -> GrantId {
+    GrantId::from_uuid(Uuid::from_u128(
+        (0x0190_0000_0000_7000_8000_u128 << 48) + nth,
+    ))
+}
+
+/// A grant in state opening.
+pub fn grant(nth: u128, person: usize, starts: i64, deadline: i64) -> Grant {
+    let (arn, id, console) = PEOPLE[person];
+    Grant {
+        id: grant_id(nth),
+        request: RequestId::from_uuid(Uuid::from_u128(nth)),
+        target: TargetId::from_uuid(Uuid::nil()),
+        person: PersonId::from_uuid(Uuid::from_u128(person as u128)),
+        principal_arn: arn.to_owned(),
+        principal_id: Some(id.to_owned()),
+        role_id: Some(ROLE_ID.to_owned()),
+        grant_name: grant_id(nth).to_string(),
+        console_name: Some(console.to_owned()),
+        starts_at: at(starts),
+        deadline: at(deadline),
+        approved_at: at(starts),
+        marks: Marks::default(),
+        state: GrantState::Opening { at: at(starts) },
+    }
+}
+
+pub fn close(grant: &mut Grant, now: DateTime<Utc>, cause: Cause) {
+    let (opening_at, opened_at) = match grant.state {
+        GrantState::Opening { at } => (at, None),
+        GrantState::Active {
+            opening_at,
+            opened_at,
+        } => (opening_at, Some(opened_at)),
+        _ => return,
+    };
+    grant.state = GrantState::Closing(Closing {
+        opening_at,
+        opened_at,
+        since: now,
+        cause,
+        by: None,
+        reason: None,
+    });
+}
+
+pub fn end(grant: &mut Grant, now: DateTime<Utc>) {
+    let GrantState::Closing(closing) = grant.state.clone() else {
+        panic!("{} is not closing", grant.id);
+    };
+    grant.state = GrantState::Ended {
+        opening_at: Some(closing.opening_at),
+        opened_at: closing.opened_at,
+        requested_at: closing.since,
+        cause: closing.cause,
+        by: None,
+        reason: None,
+        at: now,
+    };
+}
+
+pub fn is_open(g: &Grant) -> bool {
+    matches!(
+        g.state,
+        GrantState::Opening { .. } | GrantState::Active { .. }
+    )
+}
+
+pub fn target() -> Target {
+    Target {
+        id: TargetId::from_uuid(Uuid::nil()),
+        account: "111122223333".to_owned(),
+        arn: ROLE_ARN.to_owned(),
+        revision: 0,
+        condition: Condition::Ok,
+        written_trust: None,
+        written_guard: None,
+        guard_unclear_at: None,
+        original_trust: None,
+    }
+}
+
+pub fn role(trust: &str, guard: Option<&str>) -> ObservedRole {
+    ObservedRole {
+        role_id: ROLE_ID.to_owned(),
+        arn: ROLE_ARN.to_owned(),
+        trust: trust.to_owned(),
+        guard: guard.map(str::to_owned),
+        trust_quota: 8192,
+        principals: PEOPLE
+            .iter()
+            .map(|(arn, id, _)| ((*arn).to_owned(), Some((*id).to_owned())))
+            .collect::<BTreeMap<_, _>>(),
+    }
+}
