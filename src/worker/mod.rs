@@ -12,36 +12,32 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use sqlx::PgPool;
+use tokio::sync::Notify;
 
-use crate::app::App;
 use crate::aws::Aws;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::policy::Margins;
 
-/// One of any number of equal workers on one Postgres. Cheap to clone; nothing lives in it that the database does not know.
+/// How the worker works.
 #[derive(Debug, Clone)]
-pub struct Worker {
-    app: App,
-    settings: Settings,
-    stopping: Arc<AtomicBool>,
+pub struct Settings {
+    /// How often it looks for due targets without being woken.
+    pub poll: Duration,
+    /// How long a target belongs to one worker; longer than an AWS call may take.
+    pub lease: Duration,
+    /// How many targets one process works on at a time.
+    pub concurrency: usize,
+    /// Failures in a row after which an opening is given up. A closing never is.
+    pub open_attempts: i32,
+    /// P, L and δ.
+    pub margins: Margins,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Settings {
-    poll: Duration,
-    lease: Duration,
-    concurrency: usize,
-    open_attempts: i32,
-    margins: Margins,
-}
-
-impl Worker {
-    /// A worker of this application. It begins with [`Self::run`], and looks at once whenever the application's `wake` is told.
-    #[must_use]
-    pub fn new(app: App, config: &Config) -> Self {
+impl From<&Config> for Settings {
+    fn from(config: &Config) -> Self {
         let (aws, worker) = (&config.aws, &config.worker);
-        let settings = Settings {
+        Self {
             poll: worker.poll,
             lease: worker.lease,
             concurrency: usize::try_from(worker.concurrency.get()).unwrap_or(usize::MAX),
@@ -51,24 +47,39 @@ impl Worker {
                 unanswered: delta(aws.unanswered_margin),
                 clock: delta(aws.clock_margin),
             },
-        };
-        Self {
-            app,
-            settings,
-            stopping: Arc::default(),
         }
     }
+}
 
-    fn pool(&self) -> &PgPool {
-        self.app.pool()
-    }
+/// One of any number of equal workers on one Postgres. Cheap to clone; nothing lives in it that the database does not know.
+#[derive(Debug, Clone)]
+pub struct Worker {
+    pool: PgPool,
+    clock: Clock,
+    aws: Aws,
+    settings: Settings,
+    wake: Arc<Notify>,
+    stopping: Arc<AtomicBool>,
+}
 
-    fn clock(&self) -> &Clock {
-        self.app.clock()
-    }
-
-    fn aws(&self) -> &Aws {
-        self.app.aws()
+impl Worker {
+    /// A worker that has not begun. `wake` is told (`notify_one`) after a commit that made a target due, so that nobody waits for the next poll.
+    #[must_use]
+    pub fn new(
+        pool: PgPool,
+        clock: Clock,
+        aws: Aws,
+        settings: Settings,
+        wake: Arc<Notify>,
+    ) -> Self {
+        Self {
+            pool,
+            clock,
+            aws,
+            settings,
+            wake,
+            stopping: Arc::default(),
+        }
     }
 
     fn lease(&self) -> TimeDelta {

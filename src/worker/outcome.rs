@@ -106,11 +106,11 @@ impl Worker {
         write: &Write,
         written: bool,
     ) -> Result<(), LeaseError> {
-        let mut tx = self.pool().begin().await?;
+        let mut tx = self.pool.begin().await?;
         for (grant, unclear_at) in &write.unclear {
             work::answered(&mut tx, *grant, *unclear_at).await?;
         }
-        let now = self.clock().now(&mut tx).await?;
+        let now = self.clock.now(&mut tx).await?;
         targets::hold(&mut tx, lease, now, now + self.lease()).await?;
         let target = if written {
             &Target {
@@ -130,9 +130,9 @@ impl Worker {
         lease: &Lease,
         refused: &[GrantId],
     ) -> Result<(), LeaseError> {
-        let mut tx = self.pool().begin().await?;
+        let mut tx = self.pool.begin().await?;
         let mut locked = work::lock(&mut tx, lease.target).await?;
-        let now = self.clock().now(&mut tx).await?;
+        let now = self.clock.now(&mut tx).await?;
         targets::hold(&mut tx, lease, now, now + self.lease()).await?;
         let mut record = Record {
             conn: &mut tx,
@@ -150,7 +150,7 @@ impl Worker {
         lease: &Lease,
         due: Option<DateTime<Utc>>,
     ) -> Result<(), LeaseError> {
-        let mut conn = self.pool().acquire().await?;
+        let mut conn = self.pool.acquire().await?;
         let done = Release {
             due,
             attempts: 0,
@@ -166,8 +166,8 @@ impl Worker {
         lease: &Lease,
         after: TimeDelta,
     ) -> Result<(), LeaseError> {
-        let mut tx = self.pool().begin().await?;
-        let now = self.clock().now(&mut tx).await?;
+        let mut tx = self.pool.begin().await?;
+        let now = self.clock.now(&mut tx).await?;
         let held = targets::hold(&mut tx, lease, now, now + self.lease()).await?;
         let unfinished = Release {
             due: Some(now + after),
@@ -186,9 +186,9 @@ impl Worker {
         error: AwsError,
         refused: &[GrantId],
     ) -> Result<(), LeaseError> {
-        let mut tx = self.pool().begin().await?;
+        let mut tx = self.pool.begin().await?;
         let mut locked = work::lock(&mut tx, lease.target).await?;
-        let now = self.clock().now(&mut tx).await?;
+        let now = self.clock.now(&mut tx).await?;
         let held = targets::hold(&mut tx, lease, now, now + self.lease()).await?;
         let attempts = held.attempts.saturating_add(1);
         let mut record = Record {

@@ -110,7 +110,7 @@ impl Pass<'_> {
     async fn look(&self) -> Result<Observed, AwsError> {
         let open = self.grants.iter().filter(|g| is_open(g));
         let principals: BTreeSet<String> = open.map(|g| g.principal_arn.clone()).collect();
-        let look = observe(self.worker.aws(), &self.role_arn, principals);
+        let look = observe(&self.worker.aws, &self.role_arn, principals);
         let limit = self.worker.settings.lease / 2;
         tokio::time::timeout(limit, look)
             .await
@@ -125,7 +125,7 @@ impl Pass<'_> {
         if !self.grants.iter().any(is_opening) {
             return false;
         }
-        match self.worker.aws().is_ours(&role.arn, &role.role_id).await {
+        match self.worker.aws.is_ours(&role.arn, &role.role_id).await {
             Ok(ours) => ours,
             Err(error) => {
                 self.closings_only = true;
@@ -144,12 +144,12 @@ impl Pass<'_> {
     ) -> Result<Next, LeaseError> {
         let worker = self.worker;
         let held_at = Instant::now();
-        let mut tx = worker.pool().begin().await?;
+        let mut tx = worker.pool.begin().await?;
         let locked = work::lock(&mut tx, self.lease.target).await?;
-        let now = worker.clock().now(&mut tx).await?;
+        let now = worker.clock.now(&mut tx).await?;
         let held = targets::hold(&mut tx, self.lease, now, now + worker.lease()).await?;
         let mut grants = worker.due(&mut tx, locked, now).await?;
-        if looked_at.elapsed() > worker.aws().timeout() {
+        if looked_at.elapsed() > worker.aws.timeout() {
             // Too much may have changed meanwhile: a plan rests on a fresh look.
             tx.commit().await?;
             self.grants = grants;
@@ -207,7 +207,7 @@ impl Pass<'_> {
     async fn write(&mut self, write: Write) -> Result<Round, LeaseError> {
         let worker = self.worker;
         // Nobody may begin to work on the target while our call may still be under way (GUARD H4).
-        if write.held_at.elapsed() + worker.aws().timeout() >= worker.settings.lease {
+        if write.held_at.elapsed() + worker.aws.timeout() >= worker.settings.lease {
             return Err(LeaseError::Lost);
         }
         let answer = send(worker, &self.role_arn, &write.step).await;
@@ -233,9 +233,9 @@ impl Pass<'_> {
 async fn send(worker: &Worker, role_arn: &str, step: &Step) -> Result<(), AwsError> {
     match step {
         Step::Rest => Ok(()),
-        Step::PutGuard { document, .. } => apply::put_guard(worker.aws(), role_arn, document).await,
-        Step::DeleteGuard => apply::delete_guard(worker.aws(), role_arn).await,
-        Step::PutTrust { document, .. } => apply::put_trust(worker.aws(), role_arn, document).await,
+        Step::PutGuard { document, .. } => apply::put_guard(&worker.aws, role_arn, document).await,
+        Step::DeleteGuard => apply::delete_guard(&worker.aws, role_arn).await,
+        Step::PutTrust { document, .. } => apply::put_trust(&worker.aws, role_arn, document).await,
     }
 }
 

@@ -1,12 +1,11 @@
 //! The process's side of the loop: when to look for work, how much at a time, and how to stop.
 
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::task::JoinSet;
 
 use super::Worker;
-use crate::app::expire::expire_due;
 use crate::db::targets::{self, Lease, LeaseError};
 
 /// How long work in progress may take to reach a stop. What is cut off then is taken up by another worker when its lease has expired.
@@ -15,20 +14,14 @@ const DRAIN: Duration = Duration::from_secs(10);
 impl Worker {
     /// Works until `shutdown` resolves, then lets every target in hand come to a stop.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) {
-        let wake = self.app.wake();
         let mut shutdown = std::pin::pin!(shutdown);
         let mut tasks = JoinSet::new();
-        let mut swept: Option<Instant> = None;
         loop {
-            if swept.is_none_or(|at| at.elapsed() >= self.settings.poll) {
-                self.sweep().await;
-                swept = Some(Instant::now());
-            }
             self.fill(&mut tasks).await;
             let pause = self.pause().await;
             tokio::select! {
                 () = &mut shutdown => break,
-                () = wake.notified() => {}
+                () = self.wake.notified() => {}
                 Some(done) = tasks.join_next() => report(done),
                 () = tokio::time::sleep(pause) => {}
             }
@@ -44,20 +37,6 @@ impl Worker {
                 targets = tasks.len(),
                 "stopped in the middle of work; another worker takes it up"
             );
-        }
-    }
-
-    /// Requests that nobody decided in time lapse.
-    async fn sweep(&self) {
-        match expire_due(&self.app).await {
-            Ok(0) => {}
-            Ok(count) => tracing::info!(count, "requests expired"),
-            Err(error) => {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "cannot expire requests"
-                );
-            }
         }
     }
 
@@ -88,8 +67,8 @@ impl Worker {
     /// Until the next target is due, at most until the next poll.
     async fn pause(&self) -> Duration {
         let next = async {
-            let mut conn = self.pool().acquire().await?;
-            let now = self.clock().now(&mut conn).await?;
+            let mut conn = self.pool.acquire().await?;
+            let now = self.clock.now(&mut conn).await?;
             let due = targets::next_due(&mut conn, now).await?;
             Ok::<_, sqlx::Error>(due.and_then(|due| (due - now).to_std().ok()))
         };

@@ -1,6 +1,8 @@
 //! What is meant to happen.
 
-use countersign::worker::Worker;
+use std::sync::Arc;
+
+use tokio::sync::Notify;
 
 use super::minutes;
 use super::stage::{FOREIGN, Stage};
@@ -165,8 +167,8 @@ async fn a_grant_whose_time_is_over_before_anybody_worked_fails() {
 #[tokio::test]
 async fn a_wake_after_the_commit_is_enough_and_a_stop_gives_the_target_back() {
     let stage = Stage::new().await;
-    let (app, config) = stage.app().await;
-    let (worker, wake) = (Worker::new(app.clone(), &config), app.wake());
+    let wake = Arc::new(Notify::new());
+    let worker = stage.worker_woken_by(wake.clone()).await;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let running = tokio::spawn(worker.run(async move { drop(stopped.await) }));
     let grant = stage.approve("alice", 60).await;
@@ -186,19 +188,4 @@ async fn a_wake_after_the_commit_is_enough_and_a_stop_gives_the_target_back() {
     assert!(!stage.listed(grant), "the call in flight was finished");
     stage.work().await;
     assert_eq!(stage.state(grant).await, "ended");
-}
-
-#[tokio::test]
-async fn requests_that_nobody_decided_are_swept() {
-    let stage = Stage::new().await;
-    let person = stage.rows.person("alice").await;
-    let request = stage.rows.ask(person, stage.now()).await;
-    stage.advance(minutes(24 * 60));
-    let (app, config) = stage.app().await;
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let running = tokio::spawn(Worker::new(app, &config).run(async move { drop(stopped.await) }));
-    let expired = || async { stage.rows.request_state(request).await == "expired" };
-    wait::until_async("the request has expired", expired).await;
-    stop.send(()).unwrap();
-    running.await.unwrap();
 }

@@ -59,12 +59,6 @@ impl Rows {
         person(&self.pool, name, "developers").await
     }
 
-    /// A pending request for an hour, as `submit` leaves it.
-    pub async fn ask(&self, person: PersonId, at: DateTime<Utc>) -> RequestId {
-        let arn = format!("arn:aws:iam::{ACCOUNT}:user/{}", person.uuid());
-        self.pending(person, &arn, at, TimeDelta::hours(1)).await
-    }
-
     async fn pending(
         &self,
         person: PersonId,
@@ -146,16 +140,6 @@ impl Rows {
             guard_gone_at: row.get("guard_gone_at"),
             ended_at: row.get("ended_at"),
         }
-    }
-
-    pub async fn request_state(&self, request: RequestId) -> String {
-        let sql = format!("SELECT state FROM requests WHERE id = '{}'", request.uuid());
-        let row = self
-            .pool
-            .fetch_one(sqlx::raw_sql(AssertSqlSafe(sql)))
-            .await
-            .unwrap();
-        row.get("state")
     }
 
     /// The state of a grant.

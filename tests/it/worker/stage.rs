@@ -1,15 +1,15 @@
 //! A database, a cloud, and a clock that stands until it is moved.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use countersign::app::App;
 use countersign::aws::Aws;
 use countersign::clock::Clock;
-use countersign::config::Config;
 use countersign::ids::GrantId;
 use countersign::policy::Margins;
-use countersign::worker::Worker;
+use countersign::worker::{Settings, Worker};
+use tokio::sync::Notify;
 
 use super::cloud::Cloud;
 use super::rows::{GrantRow, Rows};
@@ -62,24 +62,27 @@ impl Stage {
         self.cloud.knobs().set_clock(*now);
     }
 
-    /// An application as one process has it.
-    pub async fn app(&self) -> (App, Config) {
-        let std = |delta: TimeDelta| delta.to_std().unwrap();
-        let mut config = Config::default();
-        config.aws.operation_timeout = self.timeout;
-        config.aws.propagation_margin = std(self.margins.propagation);
-        config.aws.unanswered_margin = std(self.margins.unanswered);
-        config.aws.clock_margin = std(self.margins.clock);
-        config.worker.poll = Duration::from_secs(60);
-        let endpoint = self.cloud.endpoint();
-        let aws = Aws::with(&endpoint, "AKIACOUNTERSIGN", "secret", self.timeout).await;
-        let app = App::new(self.rows.pool.clone(), self.clock.clone(), aws, &config);
-        (app, config)
+    pub async fn worker(&self) -> Worker {
+        self.worker_woken_by(Arc::default()).await
     }
 
-    pub async fn worker(&self) -> Worker {
-        let (app, config) = self.app().await;
-        Worker::new(app, &config)
+    pub async fn worker_woken_by(&self, wake: Arc<Notify>) -> Worker {
+        let endpoint = self.cloud.endpoint();
+        let aws = Aws::with(&endpoint, "AKIACOUNTERSIGN", "secret", self.timeout).await;
+        let settings = Settings {
+            poll: Duration::from_secs(60),
+            lease: Duration::from_secs(60),
+            concurrency: 4,
+            open_attempts: 8,
+            margins: self.margins,
+        };
+        Worker::new(
+            self.rows.pool.clone(),
+            self.clock.clone(),
+            aws,
+            settings,
+            wake,
+        )
     }
 
     /// A new worker works until nothing is due.
