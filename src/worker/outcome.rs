@@ -160,13 +160,17 @@ impl Worker {
         targets::release(&mut conn, lease, &done).await
     }
 
-    /// Gives the target back unfinished, to be taken up again at once.
-    pub(super) async fn hand_back(&self, lease: &Lease) -> Result<(), LeaseError> {
+    /// Gives the target back unfinished, to be taken up again `after` some time.
+    pub(super) async fn hand_back(
+        &self,
+        lease: &Lease,
+        after: TimeDelta,
+    ) -> Result<(), LeaseError> {
         let mut tx = self.pool.begin().await?;
         let now = self.clock.now(&mut tx).await?;
         let held = targets::hold(&mut tx, lease, now, now + self.lease()).await?;
         let unfinished = Release {
-            due: Some(now),
+            due: Some(now + after),
             attempts: held.attempts,
             last_error: held.last_error,
             last_error_at: held.last_error_at,
