@@ -8,6 +8,7 @@ mod invariants;
 mod judge;
 mod plan;
 mod plane;
+mod run;
 
 mod world;
 
