@@ -127,7 +127,8 @@ impl Planner<'_> {
                 step
             }
             GuardStep::Sent(step, until) => {
-                // A guard that AWS refuses must not keep statements from being taken away; one that somebody deleted goes back first.
+                // A guard that AWS refuses must not keep statements from being taken away. One that somebody deleted goes back first; where it
+                // cannot be put back, no statement stays (GUARD §6).
                 let deleted = self.look.role.guard.is_none();
                 let refused = self.look.input.closings_only;
                 let closing = if deleted && !refused {

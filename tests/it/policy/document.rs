@@ -208,7 +208,7 @@ type Write = fn(&mut Pen);
 fn ours(nths: &[u128]) -> BTreeMap<String, String> {
     let statement = |nth: &u128| {
         let g = grant(*nth, ALICE, 0, 3600 + i64::try_from(*nth).unwrap());
-        (sid(g.id), trust::of(&g, nth % 2 == 0, g.deadline))
+        (sid(g.id), trust::of(&g, nth.is_multiple_of(2), g.deadline))
     };
     nths.iter().map(statement).collect()
 }

@@ -9,6 +9,7 @@ mod judge;
 mod plan;
 mod plane;
 mod run;
+mod sequences;
 
 mod world;
 

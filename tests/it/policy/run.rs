@@ -10,6 +10,7 @@ use countersign::policy::{
 use super::evaluate::{Policy, session_request};
 use super::{PEOPLE, ROLE_ID, at, close, end, is_open, role, target};
 
+#[derive(Debug, Clone)]
 pub struct Run {
     pub now: DateTime<Utc>,
     pub margins: Margins,
