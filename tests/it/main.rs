@@ -4,6 +4,7 @@ mod app;
 mod architecture;
 mod house;
 mod policy;
+mod process;
 mod sandbox;
 mod support;
 mod web;
