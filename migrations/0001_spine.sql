@@ -203,6 +203,7 @@ COMMENT ON COLUMN requests.submitted_at IS 'When it was asked.';
 COMMENT ON COLUMN requests.expires_at IS 'When it lapses undecided.';
 COMMENT ON COLUMN requests.closed_at IS 'When it left pending.';
 CREATE INDEX requests_person ON requests (person, id DESC);
+CREATE INDEX requests_state ON requests (state, id DESC);
 CREATE INDEX requests_waiting ON requests (approver_group, id DESC) WHERE state = 'pending';
 CREATE INDEX requests_expiry ON requests (expires_at) WHERE state = 'pending';
 

@@ -1,1 +1,29 @@
-fn main() {}
+//! The `countersign` program: reads the command line and calls what it names.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use countersign::cli::{self, Cli, Command, Failure};
+use countersign::{demo, telemetry};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Cli::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+async fn run(cli: Cli) -> Result<(), Failure> {
+    let config = cli.configuration()?;
+    telemetry::start(config.log.format);
+    match cli.command {
+        Command::Migrate => cli::migrate(&config).await,
+        Command::Serve => cli::serve::run(config).await,
+        Command::Catalog(command) => cli::catalog::run(&config, command).await,
+        Command::Token(command) => cli::token::run(&config, command).await,
+        Command::Demo(arguments) => demo::run::run(arguments).await,
+        Command::Sandbox(arguments) => cli::sandbox::run(arguments).await,
+        Command::Config => cli::print_config(&config),
+    }
+}

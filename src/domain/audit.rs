@@ -68,6 +68,10 @@ pub enum Outcome {
 
 /// What was done, with what else there is to know of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    missing_docs,
+    reason = "the fields' names say it; each has its unit in it"
+)]
 pub enum Action {
     /// A person asked.
     RequestSubmitted {

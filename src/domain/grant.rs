@@ -149,6 +149,15 @@ impl GrantState {
             Self::Failed { .. } => "failed",
         }
     }
+
+    /// Whether it can still be ended: it is open, or is to be opened.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        match self {
+            Self::Scheduled | Self::Opening { .. } | Self::Active { .. } => true,
+            Self::Closing(_) | Self::Ended { .. } | Self::Failed { .. } => false,
+        }
+    }
 }
 
 /// What was sent to AWS for a grant and what was seen there: the stored facts of GUARD §2. Sent facts are stored before the write, seen ones after the read.

@@ -36,17 +36,15 @@ pub struct Principal {
     pub arn: String,
 }
 
-impl Principal {
-    /// The session name that the console's Switch Role sends for an IAM user: the last segment of its ARN's path (GUARD M3). `None` where that
-    /// name may not be pinned: shorter than STS's two characters, or looking like one of our own (GUARD M2).
-    #[must_use]
-    pub fn console_name(&self) -> Option<String> {
-        let name = self.arn.rsplit('/').next()?;
-        let usable = (2..=64).contains(&name.len())
-            && !name.starts_with("grant_")
-            && name
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b));
-        usable.then(|| name.to_owned())
-    }
+/// The session name that the console's Switch Role sends for an IAM user: the last segment of its ARN's path (GUARD M3). `None` where that name may
+/// not be pinned: shorter than STS's two characters, or looking like one of our own (GUARD M2).
+#[must_use]
+pub fn console_name(arn: &str) -> Option<String> {
+    let name = arn.rsplit('/').next()?;
+    let usable = (2..=64).contains(&name.len())
+        && !name.starts_with("grant_")
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b));
+    usable.then(|| name.to_owned())
 }

@@ -6,7 +6,7 @@ use super::audit::{Action, By};
 use super::change::Change;
 use super::entitlement::Terms;
 use super::grant::{Grant, GrantState, Marks};
-use super::person::Principal;
+use super::person::{Principal, console_name};
 use super::text::{Ticket, Words};
 use crate::ids::{EntitlementId, GrantId, PersonId, PrincipalId, RequestId, TargetId};
 
@@ -138,7 +138,7 @@ impl Ask {
             version: 1,
             person,
             principal: self.principal.id,
-            console_name: self.principal.console_name(),
+            console_name: console_name(&self.principal.arn),
             principal_arn: self.principal.arn,
             principal_unique_id: self.principal_unique_id,
             entitlement: self.entitlement.id,

@@ -1,1 +1,10 @@
+//! All integration tests, in one binary: they share one Postgres.
+
+mod app;
+mod architecture;
+mod house;
 mod policy;
+mod sandbox;
+mod support;
+mod web;
+mod worker;

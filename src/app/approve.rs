@@ -1,0 +1,70 @@
+//! Approving a request: one more voice, and with the last one the grant.
+
+use super::ctx::{Ctx, Tx};
+use super::expire;
+use crate::domain::request::{Approval, Request};
+use crate::domain::text::Words;
+use crate::error::Error;
+use crate::ids::RequestId;
+use crate::{authz, db};
+
+/// Counts the caller's voice. The last one needed makes the grant and its target due, in the same transaction.
+///
+/// # Errors
+/// When the caller may not decide it, has decided already, or it is not pending.
+pub async fn approve(ctx: &Ctx, id: RequestId, comment: Option<String>) -> Result<Request, Error> {
+    let said = comment.as_deref().filter(|it| !it.trim().is_empty());
+    let comment = match said.map(Words::parse).transpose() {
+        Ok(comment) => comment,
+        Err(error) => {
+            return Err(ctx
+                .refused(
+                    "request.approved",
+                    id,
+                    Error::field("comment", error.to_string()),
+                )
+                .await);
+        }
+    };
+    expire::if_overdue(&ctx.app, id).await?;
+    ctx.verb("request.approved", id, async |tx: &mut Tx| {
+        let (authz::Decidable(request), decisions) = decidable(ctx, tx, id).await?;
+        let voted = decisions.iter().any(|it| it.person == ctx.person.id);
+        let have =
+            i16::try_from(decisions.iter().filter(|it| it.approved).count()).unwrap_or(i16::MAX);
+        let approval = request.approve(have.saturating_add(1), comment.as_ref(), &tx.by)?;
+        if voted {
+            return Err(Error::AlreadyDecided);
+        }
+        let now = tx.now();
+        db::requests::decide(tx.conn(), id, ctx.person.id, true, comment.as_ref(), now).await?;
+        match approval {
+            Approval::Counted(change) => Ok(db::requests::store(tx.conn(), change).await?),
+            Approval::Complete(change, grant) => {
+                let request = db::requests::store(tx.conn(), change).await?;
+                db::grants::insert(tx.conn(), &grant).await?;
+                db::targets::make_due(tx.conn(), grant.target, grant.starts_at).await?;
+                Ok(request)
+            }
+        }
+    })
+    .await
+}
+
+/// Locks the request and its requester's say: the caller as they are now in the database, and the voices so far.
+pub(super) async fn decidable(
+    ctx: &Ctx,
+    tx: &mut Tx,
+    id: RequestId,
+) -> Result<(authz::Decidable, Vec<db::requests::Decision>), Error> {
+    let request = db::requests::lock(tx.conn(), id)
+        .await?
+        .ok_or(Error::NotFound)?;
+    let person = db::people::get(tx.conn(), ctx.person.id)
+        .await?
+        .ok_or(Error::NotFound)?;
+    let decisions = db::requests::decisions(tx.conn(), id).await?;
+    let has_decided = decisions.iter().any(|it| it.person == person.id);
+    let decidable = authz::decide(ctx.app.roles(), &person, request, has_decided)?;
+    Ok((decidable, decisions))
+}

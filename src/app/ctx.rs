@@ -1,0 +1,230 @@
+//! What a verb works with, and the runner that gives it its one transaction.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+use tokio::sync::Notify;
+
+use crate::authz::Roles;
+use crate::aws::Aws;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::db;
+use crate::domain::audit::{Action, Actor, By, Channel, Event, Outcome};
+use crate::domain::person::Person;
+use crate::error::Error;
+
+/// The application: what every verb needs, whoever calls. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct App(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    pool: PgPool,
+    clock: Clock,
+    aws: Aws,
+    roles: Roles,
+    settings: Settings,
+    wake: Arc<Notify>,
+}
+
+/// The settings that verbs look at.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// How long a request waits for a decision.
+    pub expire_after: TimeDelta,
+    /// How long a session lives without use.
+    pub session_idle: TimeDelta,
+    /// How long it lives at most.
+    pub session_lifetime: TimeDelta,
+}
+
+impl App {
+    /// An application on this database and this AWS.
+    #[must_use]
+    pub fn new(pool: PgPool, clock: Clock, aws: Aws, config: &Config) -> Self {
+        let delta = |it| TimeDelta::from_std(it).unwrap_or(TimeDelta::MAX);
+        let settings = Settings {
+            expire_after: delta(config.requests.expire_after),
+            session_idle: delta(config.sessions.idle),
+            session_lifetime: delta(config.sessions.lifetime),
+        };
+        let roles = Roles {
+            admin: config.roles.admin.clone(),
+            auditor: config.roles.auditor.clone(),
+        };
+        Self(Arc::new(Inner {
+            pool,
+            clock,
+            aws,
+            roles,
+            settings,
+            wake: Arc::default(),
+        }))
+    }
+
+    /// The database.
+    #[must_use]
+    pub fn pool(&self) -> &PgPool {
+        &self.0.pool
+    }
+
+    /// The clock.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// AWS, for the look before a request is stored.
+    #[must_use]
+    pub fn aws(&self) -> &Aws {
+        &self.0.aws
+    }
+
+    /// Who has standing rights.
+    #[must_use]
+    pub fn roles(&self) -> &Roles {
+        &self.0.roles
+    }
+
+    /// The settings.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        self.0.settings
+    }
+
+    /// Told after every commit that may have made a target due.
+    #[must_use]
+    pub fn wake(&self) -> Arc<Notify> {
+        Arc::clone(&self.0.wake)
+    }
+
+    /// Runs `verb` in one transaction, commits what it did, and wakes the worker.
+    ///
+    /// # Errors
+    /// What the verb fails with; nothing of it is kept then.
+    pub async fn transaction<T>(
+        &self,
+        actor: Actor,
+        channel: Channel,
+        verb: impl AsyncFnOnce(&mut Tx) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut inner = self.0.pool.begin().await?;
+        let at = self.0.clock.now(&mut inner).await?;
+        let mut tx = Tx {
+            inner,
+            by: By { actor, channel, at },
+        };
+        let result = verb(&mut tx).await?;
+        tx.inner.commit().await?;
+        self.0.wake.notify_one();
+        Ok(result)
+    }
+
+    /// Reads something at one moment of the clock.
+    ///
+    /// # Errors
+    /// What the read fails with.
+    pub async fn read<T>(
+        &self,
+        read: impl AsyncFnOnce(&mut PgConnection, DateTime<Utc>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut conn = self.0.pool.acquire().await?;
+        let now = self.0.clock.now(&mut conn).await?;
+        read(&mut conn, now).await
+    }
+}
+
+/// The one transaction of a verb.
+#[derive(Debug)]
+pub struct Tx {
+    inner: Transaction<'static, Postgres>,
+    /// Who acts, through what, and when.
+    pub by: By,
+}
+
+impl Tx {
+    /// The connection, for `db`.
+    pub fn conn(&mut self) -> &mut PgConnection {
+        &mut self.inner
+    }
+
+    /// When the verb acts.
+    #[must_use]
+    pub const fn now(&self) -> DateTime<Utc> {
+        self.by.at
+    }
+}
+
+/// A signed-in caller.
+#[derive(Debug, Clone)]
+pub struct Ctx {
+    /// The application.
+    pub app: App,
+    /// Who calls.
+    pub person: Person,
+    /// Through what.
+    pub channel: Channel,
+}
+
+impl Ctx {
+    /// Whether the caller sees everything.
+    #[must_use]
+    pub fn sees_all(&self) -> bool {
+        self.app.roles().sees_all(&self.person)
+    }
+
+    fn actor(&self) -> Actor {
+        Actor::Person {
+            id: self.person.id,
+            name: self.person.name.clone(),
+        }
+    }
+
+    /// Runs a verb of the caller in one transaction. A refusal is put on record in a transaction of its own, as `action` on `subject`.
+    ///
+    /// # Errors
+    /// What the verb fails with; nothing of it is kept then.
+    pub async fn verb<T>(
+        &self,
+        action: &'static str,
+        subject: impl ToString,
+        verb: impl AsyncFnOnce(&mut Tx) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let result = self.app.transaction(self.actor(), self.channel, verb).await;
+        match result {
+            Err(error) if error.is_refusal() => Err(self.refused(action, subject, error).await),
+            other => other,
+        }
+    }
+
+    /// Puts a refusal on record and hands it back.
+    pub async fn refused(
+        &self,
+        action: &'static str,
+        subject: impl ToString,
+        error: Error,
+    ) -> Error {
+        let code = error.told_code();
+        let subject = subject.to_string();
+        let told = self
+            .app
+            .transaction(self.actor(), self.channel, async |tx: &mut Tx| {
+                let By { actor, channel, at } = tx.by.clone();
+                let event = Event {
+                    at,
+                    action: Action::Refused { action },
+                    actor,
+                    subject,
+                    channel,
+                    outcome: Outcome::Refused(code),
+                };
+                Ok(db::audit::append(tx.conn(), &event).await?)
+            });
+        match told.await {
+            Ok(()) => error,
+            Err(failure) => failure,
+        }
+    }
+}

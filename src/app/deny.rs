@@ -1,0 +1,46 @@
+//! Denying a request: one no ends it.
+
+use super::approve::decidable;
+use super::ctx::{Ctx, Tx};
+use super::expire;
+use crate::domain::request::Request;
+use crate::domain::text::{InvalidText, Words};
+use crate::error::Error;
+use crate::ids::RequestId;
+use crate::{authz, db};
+
+/// Ends a pending request with the caller's no.
+///
+/// # Errors
+/// When there is no comment, the caller may not decide it, has decided already, or it is not pending.
+pub async fn deny(ctx: &Ctx, id: RequestId, comment: Option<String>) -> Result<Request, Error> {
+    let comment = match Words::parse(comment.as_deref().unwrap_or_default()) {
+        Ok(comment) => comment,
+        Err(InvalidText::Empty) => {
+            return Err(ctx
+                .refused("request.denied", id, Error::CommentRequired)
+                .await);
+        }
+        Err(error) => {
+            return Err(ctx
+                .refused(
+                    "request.denied",
+                    id,
+                    Error::field("comment", error.to_string()),
+                )
+                .await);
+        }
+    };
+    expire::if_overdue(&ctx.app, id).await?;
+    ctx.verb("request.denied", id, async |tx: &mut Tx| {
+        let (authz::Decidable(request), decisions) = decidable(ctx, tx, id).await?;
+        let change = request.deny(&comment, &tx.by)?;
+        if decisions.iter().any(|it| it.person == ctx.person.id) {
+            return Err(Error::AlreadyDecided);
+        }
+        let now = tx.now();
+        db::requests::decide(tx.conn(), id, ctx.person.id, false, Some(&comment), now).await?;
+        Ok(db::requests::store(tx.conn(), change).await?)
+    })
+    .await
+}

@@ -1,0 +1,15 @@
+//! What can be done: one verb per file, and `find` for reading.
+
+pub mod approve;
+pub mod catalog;
+pub mod ctx;
+pub mod deny;
+pub mod end;
+pub mod expire;
+pub mod find;
+pub mod sign_in;
+pub mod submit;
+pub mod tokens;
+pub mod withdraw;
+
+pub use ctx::{App, Ctx};

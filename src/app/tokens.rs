@@ -1,0 +1,122 @@
+//! API tokens: made on the server's command line, shown once, stored as a hash.
+
+use chrono::TimeDelta;
+use secrecy::SecretString;
+use sha2::{Digest, Sha256};
+
+use super::ctx::{App, Tx};
+use crate::db;
+use crate::db::people::NewToken;
+use crate::domain::audit::{Action, Actor, Channel};
+use crate::domain::person::Person;
+use crate::error::Error;
+use crate::ids::TokenId;
+
+/// What every API token begins with, so that scanners for secrets recognise it.
+pub const PREFIX: &str = "csn_";
+/// The longest life of a token.
+pub const LONGEST: TimeDelta = TimeDelta::days(90);
+
+/// SHA-256 of a token, as it is stored.
+#[must_use]
+pub fn hash(token: &str) -> [u8; 32] {
+    Sha256::digest(token).into()
+}
+
+/// 256 random bits in hexadecimal.
+#[must_use]
+pub(super) fn secret() -> String {
+    hex::encode(rand::random::<[u8; 32]>())
+}
+
+/// Makes a token for the person with this id or e-mail address.
+///
+/// # Errors
+/// When there is no such person or more than one, the name is empty, or the life is longer than 90 days.
+pub async fn create(
+    app: &App,
+    machine: &str,
+    person: &str,
+    name: &str,
+    expires_in: TimeDelta,
+) -> Result<(TokenId, SecretString), Error> {
+    if name.trim().is_empty() {
+        return Err(Error::field("name", "must not be empty"));
+    }
+    if expires_in <= TimeDelta::zero() || expires_in > LONGEST {
+        return Err(Error::field(
+            "expires-in",
+            "must be from PT1S to 90 days (PT2160H)",
+        ));
+    }
+    let token = format!("{PREFIX}{}", secret());
+    let actor = Actor::Machine {
+        name: machine.to_owned(),
+    };
+    let id = app.transaction(actor, Channel::Cli, async |tx: &mut Tx| {
+        let person = named(tx, person).await?;
+        let (id, created_at) = (TokenId::new(), tx.now());
+        let expires_at = created_at + expires_in;
+        let prefix = &token[..PREFIX.len() + 6];
+        let new = NewToken {
+            id,
+            hash: &hash(&token),
+            prefix,
+            person: person.id,
+            name,
+            created_at,
+            expires_at,
+        };
+        db::people::insert_token(tx.conn(), &new).await?;
+        let event = tx.by.did(
+            id,
+            Action::TokenCreated {
+                name: name.to_owned(),
+                prefix: prefix.to_owned(),
+                expires_at,
+            },
+        );
+        db::audit::append(tx.conn(), &event).await?;
+        Ok(id)
+    });
+    Ok((id.await?, token.into()))
+}
+
+/// Revokes a token. A token that does not work any more stays as it is.
+///
+/// # Errors
+/// `NotFound` where there is no token of this id that works.
+pub async fn revoke(app: &App, machine: &str, id: TokenId) -> Result<(), Error> {
+    let actor = Actor::Machine {
+        name: machine.to_owned(),
+    };
+    app.transaction(actor, Channel::Cli, async |tx: &mut Tx| {
+        let now = tx.now();
+        if !db::people::revoke_token(tx.conn(), id, now).await? {
+            return Err(Error::NotFound);
+        }
+        let event = tx.by.did(id, Action::TokenRevoked);
+        Ok(db::audit::append(tx.conn(), &event).await?)
+    })
+    .await
+}
+
+async fn named(tx: &mut Tx, person: &str) -> Result<Person, Error> {
+    if let Ok(id) = person.parse() {
+        return db::people::get(tx.conn(), id)
+            .await?
+            .ok_or_else(|| Error::field("person", "is not known"));
+    }
+    let mut found = db::people::with_email(tx.conn(), person).await?;
+    match found.len() {
+        1 => Ok(found.remove(0)),
+        0 => Err(Error::field(
+            "person",
+            "is not known: give the e-mail address or the id of somebody in the catalog",
+        )),
+        _ => Err(Error::field(
+            "person",
+            "is the e-mail address of several people: give the id",
+        )),
+    }
+}

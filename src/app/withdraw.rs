@@ -1,0 +1,31 @@
+//! Taking a request back.
+
+use super::ctx::{Ctx, Tx};
+use super::expire;
+use crate::domain::request::Request;
+use crate::error::Error;
+use crate::ids::RequestId;
+use crate::{authz, db};
+
+/// Takes the caller's own pending request back.
+///
+/// # Errors
+/// When it is not the caller's, or not pending.
+pub async fn withdraw(ctx: &Ctx, id: RequestId) -> Result<Request, Error> {
+    expire::if_overdue(&ctx.app, id).await?;
+    ctx.verb("request.withdrawn", id, async |tx: &mut Tx| {
+        let request = db::requests::lock(tx.conn(), id)
+            .await?
+            .ok_or(Error::NotFound)?;
+        let person = db::people::get(tx.conn(), ctx.person.id)
+            .await?
+            .ok_or(Error::NotFound)?;
+        let decisions = db::requests::decisions(tx.conn(), id).await?;
+        let has_decided = decisions.iter().any(|it| it.person == person.id);
+        let authz::Withdrawable(request) =
+            authz::withdraw(ctx.app.roles(), &person, request, has_decided)?;
+        let change = request.withdraw(&tx.by)?;
+        Ok(db::requests::store(tx.conn(), change).await?)
+    })
+    .await
+}

@@ -1,0 +1,129 @@
+//! Who may do what to which row. Each function takes the locked row and returns the thing that may be acted on; a verb cannot act on anything else.
+//! Not visible is [`Error::NotFound`]; visible but not allowed is [`Error::Forbidden`].
+
+use crate::domain::grant::{Cause, Grant};
+use crate::domain::person::Person;
+use crate::domain::request::Request;
+use crate::error::Error;
+
+/// The groups with standing rights.
+#[derive(Debug, Clone, Default)]
+pub struct Roles {
+    /// May end every grant and see everything.
+    pub admin: Vec<String>,
+    /// May see everything.
+    pub auditor: Vec<String>,
+}
+
+impl Roles {
+    /// Whether the person is an admin.
+    #[must_use]
+    pub fn is_admin(&self, person: &Person) -> bool {
+        self.admin.iter().any(|group| person.is_in(group))
+    }
+
+    /// Whether the person sees everything.
+    #[must_use]
+    pub fn sees_all(&self, person: &Person) -> bool {
+        self.is_admin(person) || self.auditor.iter().any(|group| person.is_in(group))
+    }
+}
+
+/// A request that the caller may approve or deny.
+#[derive(Debug)]
+pub struct Decidable(pub Request);
+
+/// A request that the caller may take back.
+#[derive(Debug)]
+pub struct Withdrawable(pub Request);
+
+/// A grant that the caller may end, and the cause that this gives.
+#[derive(Debug)]
+pub struct Endable(pub Grant, pub Cause);
+
+/// Whether the person may see a request: its requester, whoever may decide it, whoever decided it, auditors and admins.
+#[must_use]
+pub fn sees(roles: &Roles, person: &Person, request: &Request, has_decided: bool) -> bool {
+    let may_decide =
+        request.state.closed_at().is_none() && person.is_in(&request.terms.approver_group);
+    request.person == person.id || has_decided || may_decide || roles.sees_all(person)
+}
+
+/// Whether the person may approve or deny: an approver of it, never its requester.
+///
+/// # Errors
+/// `SelfApproval`, `NotFound` or `Forbidden`.
+pub fn decide(
+    roles: &Roles,
+    person: &Person,
+    request: Request,
+    has_decided: bool,
+) -> Result<Decidable, Error> {
+    if request.person == person.id {
+        return Err(Error::SelfApproval);
+    }
+    // An approver learns from the refusal that a request is closed; hiding it would only puzzle them.
+    if person.is_in(&request.terms.approver_group) {
+        return Ok(Decidable(request));
+    }
+    Err(hidden_or_forbidden(sees(
+        roles,
+        person,
+        &request,
+        has_decided,
+    )))
+}
+
+/// Whether the person may take the request back: only its requester.
+///
+/// # Errors
+/// `NotFound` or `Forbidden`.
+pub fn withdraw(
+    roles: &Roles,
+    person: &Person,
+    request: Request,
+    has_decided: bool,
+) -> Result<Withdrawable, Error> {
+    if request.person == person.id {
+        return Ok(Withdrawable(request));
+    }
+    Err(hidden_or_forbidden(sees(
+        roles,
+        person,
+        &request,
+        has_decided,
+    )))
+}
+
+/// Whether the person may end the grant: its requester releases it; an approver of its request or an admin revokes it.
+///
+/// # Errors
+/// `NotFound` or `Forbidden`.
+pub fn end(
+    roles: &Roles,
+    person: &Person,
+    grant: Grant,
+    request: &Request,
+    has_decided: bool,
+) -> Result<Endable, Error> {
+    if grant.person == person.id {
+        return Ok(Endable(grant, Cause::Released));
+    }
+    if roles.is_admin(person) || person.is_in(&request.terms.approver_group) {
+        return Ok(Endable(grant, Cause::Revoked));
+    }
+    Err(hidden_or_forbidden(sees(
+        roles,
+        person,
+        request,
+        has_decided,
+    )))
+}
+
+const fn hidden_or_forbidden(seen: bool) -> Error {
+    if seen {
+        Error::Forbidden
+    } else {
+        Error::NotFound
+    }
+}

@@ -1,0 +1,163 @@
+//! The SDK's clients.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
+use aws_sdk_iam::config::Credentials;
+use aws_sdk_iam::types::SummaryKeyType;
+use tokio::sync::OnceCell;
+
+use super::error::AwsError;
+use crate::config;
+
+/// What AWS allows a trust policy to have when the account says nothing (characters).
+const DEFAULT_TRUST_QUOTA: usize = 2_048;
+/// How long the account's quota is believed.
+const QUOTA_AGE: Duration = Duration::from_mins(5);
+
+/// AWS as one account sees it. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Aws {
+    /// For reads: the SDK repeats them.
+    pub(super) reads: aws_sdk_iam::Client,
+    /// For document writes: never repeated, since a repeated whole document may overwrite a newer one (AWS.md §4.2).
+    pub(super) writes: aws_sdk_iam::Client,
+    sts: aws_sdk_sts::Client,
+    timeout: Duration,
+    known: Arc<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    quota: Mutex<Option<(usize, Instant)>>,
+    caller: OnceCell<Caller>,
+}
+
+#[derive(Debug)]
+struct Caller {
+    arn: String,
+    user_id: String,
+}
+
+impl Aws {
+    /// Clients with the SDK's own chain of credentials; `AWS_ENDPOINT_URL` is honoured.
+    pub async fn from_env(settings: &config::Aws) -> Self {
+        let region = RegionProviderChain::first_try(settings.region.clone().map(Region::new))
+            .or_default_provider()
+            .or_else(Region::from_static("us-east-1"));
+        Self::load(base().region(region), settings.operation_timeout).await
+    }
+
+    /// Clients for one endpoint with one long-term access key (the demo and the tests).
+    pub async fn with(endpoint: &str, access_key: &str, secret: &str, timeout: Duration) -> Self {
+        let credentials = Credentials::new(access_key, secret, None, None, "given");
+        let loader = base()
+            .region(Region::from_static("us-east-1"))
+            .endpoint_url(endpoint)
+            .credentials_provider(credentials);
+        Self::load(loader, timeout).await
+    }
+
+    async fn load(loader: ConfigLoader, timeout: Duration) -> Self {
+        let timeouts = TimeoutConfig::builder().operation_timeout(timeout).build();
+        let shared = loader.timeout_config(timeouts).load().await;
+        Self {
+            reads: client(&shared, RetryConfig::standard()),
+            writes: client(&shared, RetryConfig::disabled()),
+            sts: aws_sdk_sts::Client::new(&shared),
+            timeout,
+            known: Arc::default(),
+        }
+    }
+
+    /// The longest that one call may take; after that its answer is unknown.
+    #[must_use]
+    pub const fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// How many characters a trust policy may have in this account; asked anew every few minutes. When AWS does not say, the last answer or its
+    /// default: a closing never waits for this.
+    pub(super) async fn trust_quota(&self) -> usize {
+        let known = *self
+            .known
+            .quota
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some((quota, at)) = known
+            && at.elapsed() < QUOTA_AGE
+        {
+            return quota;
+        }
+        match self.reads.get_account_summary().send().await {
+            Ok(summary) => {
+                let quota = summary
+                    .summary_map()
+                    .and_then(|map| map.get(&SummaryKeyType::AssumeRolePolicySizeQuota))
+                    .and_then(|quota| usize::try_from(*quota).ok())
+                    .unwrap_or(DEFAULT_TRUST_QUOTA);
+                *self
+                    .known
+                    .quota
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner) = Some((quota, Instant::now()));
+                quota
+            }
+            Err(error) => {
+                AwsError::of("GetAccountSummary", &error);
+                known.map_or(DEFAULT_TRUST_QUOTA, |(quota, _)| quota)
+            }
+        }
+    }
+
+    /// Whether the role is the one that we work as: by its unique id, or by account and name (case and path do not tell roles apart).
+    ///
+    /// # Errors
+    /// When STS does not tell who we are.
+    pub async fn is_ours(&self, role_arn: &str, role_id: &str) -> Result<bool, AwsError> {
+        let caller = self.known.caller.get_or_try_init(|| self.caller()).await?;
+        let caller_id = caller.user_id.split(':').next();
+        let same_name = match (account_and_name(role_arn), account_and_name(&caller.arn)) {
+            (Some(role), Some(us)) => {
+                caller.arn.contains(":assumed-role/")
+                    && role.0 == us.0
+                    && role.1.eq_ignore_ascii_case(us.1)
+            }
+            _ => false,
+        };
+        Ok(caller_id == Some(role_id) || same_name)
+    }
+
+    async fn caller(&self) -> Result<Caller, AwsError> {
+        let answer = self.sts.get_caller_identity().send().await;
+        let answer = answer.map_err(|error| AwsError::of("GetCallerIdentity", &error))?;
+        Ok(Caller {
+            arn: answer.arn.unwrap_or_default(),
+            user_id: answer.user_id.unwrap_or_default(),
+        })
+    }
+}
+
+fn base() -> ConfigLoader {
+    aws_config::defaults(BehaviorVersion::latest())
+}
+
+fn client(shared: &SdkConfig, retry: RetryConfig) -> aws_sdk_iam::Client {
+    let config = aws_sdk_iam::config::Builder::from(shared).retry_config(retry);
+    aws_sdk_iam::Client::from_conf(config.build())
+}
+
+/// `arn:aws:iam::1:role/path/name` and `arn:aws:sts::1:assumed-role/name/session` → `(1, name)`.
+fn account_and_name(arn: &str) -> Option<(&str, &str)> {
+    let mut parts = arn.splitn(6, ':').skip(4);
+    let (account, resource) = (parts.next()?, parts.next()?);
+    let name = match resource.strip_prefix("assumed-role/") {
+        Some(rest) => rest.split('/').next()?,
+        None => resource.strip_prefix("role/")?.rsplit('/').next()?,
+    };
+    Some((account, name))
+}

@@ -1,0 +1,113 @@
+//! What a failed call means for us (AWS.md §4).
+
+use std::error::Error;
+
+use aws_sdk_iam::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+
+/// Why AWS did not do it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AwsError {
+    /// The role (or user) is not there.
+    #[error("AWS says that it is not there")]
+    Gone,
+    /// Only AWS itself may change this role.
+    #[error("AWS does not let anybody change this role")]
+    Protected,
+    /// The document is larger than the quota.
+    #[error("AWS says that the document is too large")]
+    Full,
+    /// Too many calls, or somebody else is changing it right now: later.
+    #[error("AWS asks us to slow down")]
+    Throttled,
+    /// No answer, or one that does not tell whether it was done. A read simply failed; a write may have landed or may still land.
+    #[error("AWS did not answer clearly")]
+    Unclear,
+    /// Nothing listens there: nothing was sent.
+    #[error("AWS cannot be reached")]
+    Unreachable,
+    /// Our own rights or credentials are not enough.
+    #[error("AWS refuses us")]
+    Denied,
+    /// AWS does not accept the document, for example because a principal in it does not exist.
+    #[error("AWS does not accept the document")]
+    Malformed,
+}
+
+impl AwsError {
+    /// The word that is stored and told.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Gone => "gone",
+            Self::Protected => "protected",
+            Self::Full => "full",
+            Self::Throttled => "throttled",
+            Self::Unclear => "unclear",
+            Self::Unreachable => "unreachable",
+            Self::Denied => "denied",
+            Self::Malformed => "malformed",
+        }
+    }
+
+    /// Judges a failed call; what the SDK says goes to the log, and only there.
+    pub(super) fn of<E, R>(call: &'static str, error: &SdkError<E, R>) -> Self
+    where
+        E: ProvideErrorMetadata + Error + 'static,
+        R: std::fmt::Debug + 'static,
+    {
+        let kind = match error {
+            SdkError::ServiceError(answer) => Self::of_code(answer.err().code()),
+            SdkError::ConstructionFailure(_) => Self::Denied,
+            SdkError::DispatchFailure(_) if refused_connection(error) => Self::Unreachable,
+            _ => Self::Unclear,
+        };
+        if kind != Self::Gone {
+            tracing::warn!(aws.call = call, error.code = kind.code(), error = %DisplayErrorContext(error), "AWS call failed");
+        }
+        kind
+    }
+
+    fn of_code(code: Option<&str>) -> Self {
+        match code.unwrap_or_default() {
+            "NoSuchEntity" => Self::Gone,
+            "UnmodifiableEntity" => Self::Protected,
+            "LimitExceeded" => Self::Full,
+            "MalformedPolicyDocument"
+            | "InvalidInput"
+            | "ValidationError"
+            | "PolicyNotAttachable" => Self::Malformed,
+            "Throttling"
+            | "ThrottlingException"
+            | "RequestLimitExceeded"
+            | "TooManyRequestsException"
+            | "ConcurrentModification"
+            | "EntityTemporarilyUnmodifiable" => Self::Throttled,
+            "AccessDenied"
+            | "AccessDeniedException"
+            | "ExpiredToken"
+            | "ExpiredTokenException"
+            | "InvalidClientTokenId"
+            | "UnrecognizedClientException"
+            | "SignatureDoesNotMatch"
+            | "IncompleteSignature"
+            | "MissingAuthenticationToken"
+            | "OptInRequired"
+            | "RequestExpired" => Self::Denied,
+            _ => Self::Unclear,
+        }
+    }
+}
+
+/// Whether the other side refused the connection, so that the request cannot have been sent.
+fn refused_connection(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(at) = cause {
+        if let Some(io) = at.downcast_ref::<std::io::Error>()
+            && io.kind() == std::io::ErrorKind::ConnectionRefused
+        {
+            return true;
+        }
+        cause = at.source();
+    }
+    false
+}

@@ -1,0 +1,154 @@
+//! One look at a role.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use percent_encoding::percent_decode_str;
+
+use super::{Aws, AwsError, GUARD_NAME, name_of};
+use crate::policy::{Observed, ObservedRole};
+
+/// What `submit` wants to know of a role before anything is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// `RoleId` (`AROA…`).
+    pub role_id: String,
+    /// Its ARN as AWS writes it.
+    pub role_arn: String,
+    /// The trust policy, percent-decoded.
+    pub trust: String,
+    /// How many characters it may have.
+    pub trust_quota: usize,
+    /// Unique id of the principal (`AIDA…`); `None` when it is not there.
+    pub principal_id: Option<String>,
+    /// Whether it is the role that Countersign itself works as, which is never a target.
+    pub ours: bool,
+}
+
+/// Looks at a role and a principal without writing anything.
+///
+/// # Errors
+/// `Gone` when there is no such role; whatever else the reads fail with.
+pub async fn check(aws: &Aws, role_arn: &str, principal_arn: &str) -> Result<Check, AwsError> {
+    let (role, principal_id, trust_quota) =
+        tokio::try_join!(role(aws, role_arn), user_id(aws, principal_arn), async {
+            Ok(aws.trust_quota().await)
+        })?;
+    let role = role.ok_or(AwsError::Gone)?;
+    let ours = aws.is_ours(&role.arn, &role.id).await?;
+    Ok(Check {
+        role_id: role.id,
+        role_arn: role.arn,
+        trust: role.trust,
+        trust_quota,
+        principal_id,
+        ours,
+    })
+}
+
+/// Reads the role, its guard and the ids of `principals` (ARNs). The trust policy is read last, so that little time passes between it and a write that
+/// is made from it.
+///
+/// # Errors
+/// When a read fails; a role that is not there is an answer, not an error.
+pub async fn observe(
+    aws: &Aws,
+    role_arn: &str,
+    principals: impl IntoIterator<Item = String> + Send,
+) -> Result<Observed, AwsError> {
+    let (guard, trust_quota, principals) = tokio::try_join!(
+        guard(aws, role_arn),
+        async { Ok(aws.trust_quota().await) },
+        user_ids(aws, principals.into_iter().collect())
+    )?;
+    Ok(match role(aws, role_arn).await? {
+        None => Observed::Gone,
+        Some(role) => Observed::Role(ObservedRole {
+            role_id: role.id,
+            arn: role.arn,
+            trust: role.trust,
+            guard,
+            trust_quota,
+            principals,
+        }),
+    })
+}
+
+struct Role {
+    id: String,
+    arn: String,
+    trust: String,
+}
+
+/// `None` when there is no role of that ARN (a role of the same name with another path is another role).
+async fn role(aws: &Aws, arn: &str) -> Result<Option<Role>, AwsError> {
+    let Some(name) = name_of(arn, "role") else {
+        return Ok(None);
+    };
+    let answer = match aws.reads.get_role().role_name(name).send().await {
+        Ok(answer) => answer,
+        Err(error) => return not_there(AwsError::of("GetRole", &error)),
+    };
+    let role = answer.role().filter(|role| role.arn() == arn);
+    Ok(role.map(|role| Role {
+        id: role.role_id().to_owned(),
+        arn: role.arn().to_owned(),
+        trust: decode(role.assume_role_policy_document().unwrap_or_default()),
+    }))
+}
+
+async fn guard(aws: &Aws, role_arn: &str) -> Result<Option<String>, AwsError> {
+    let Some(name) = name_of(role_arn, "role") else {
+        return Ok(None);
+    };
+    let call = aws
+        .reads
+        .get_role_policy()
+        .role_name(name)
+        .policy_name(GUARD_NAME);
+    match call.send().await {
+        Ok(answer) => Ok(Some(decode(answer.policy_document()))),
+        Err(error) => not_there(AwsError::of("GetRolePolicy", &error)),
+    }
+}
+
+async fn user_ids(
+    aws: &Aws,
+    arns: BTreeSet<String>,
+) -> Result<BTreeMap<String, Option<String>>, AwsError> {
+    let mut ids = BTreeMap::new();
+    for arn in arns {
+        let id = user_id(aws, &arn).await?;
+        ids.insert(arn, id);
+    }
+    Ok(ids)
+}
+
+/// The unique id of an IAM user; `None` when there is none of that ARN.
+async fn user_id(aws: &Aws, arn: &str) -> Result<Option<String>, AwsError> {
+    let Some(name) = name_of(arn, "user") else {
+        return Ok(None);
+    };
+    match aws.reads.get_user().user_name(name).send().await {
+        Ok(answer) => {
+            let user = answer.user().filter(|user| user.arn() == arn);
+            Ok(user.map(|user| user.user_id().to_owned()))
+        }
+        Err(error) => not_there(AwsError::of("GetUser", &error)),
+    }
+}
+
+/// "It is not there" is an answer.
+fn not_there<T>(error: AwsError) -> Result<Option<T>, AwsError> {
+    match error {
+        AwsError::Gone => Ok(None),
+        other => Err(other),
+    }
+}
+
+/// Documents come percent-encoded as RFC 3986 has it, and the SDK leaves them so (AWS.md §3.5); a plus sign is a plus sign. What does not decode to
+/// UTF-8 stays as it is: it is no JSON, and treated so.
+fn decode(document: &str) -> String {
+    percent_decode_str(document)
+        .decode_utf8()
+        .map_or_else(|_| document.to_owned(), std::borrow::Cow::into_owned)
+}

@@ -1,0 +1,40 @@
+use std::error::Error;
+use std::process::ExitCode;
+
+use crate::config::ConfigError;
+
+/// Why a command failed: any error, told in one line.
+#[derive(Debug)]
+pub struct Failure(Box<dyn Error + Send + Sync>);
+
+impl<E: Error + Send + Sync + 'static> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self(Box::new(error))
+    }
+}
+
+impl Failure {
+    /// Says on standard error what is wrong. The code is 78 (`EX_CONFIG` of sysexits.h) for a refused configuration, else 1;
+    /// clap itself exits with 2 for wrong usage.
+    #[must_use]
+    pub fn report(&self) -> ExitCode {
+        eprintln!("countersign: {}", self.line());
+        ExitCode::from(if self.0.is::<ConfigError>() { 78 } else { 1 })
+    }
+
+    /// The error and its causes.
+    fn line(&self) -> String {
+        let mut line = self.0.to_string();
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            let text = error.to_string();
+            // Some libraries repeat their cause in their own text.
+            if !line.contains(&text) {
+                line.push_str(": ");
+                line.push_str(&text);
+            }
+            cause = error.source();
+        }
+        line.replace('\n', " ")
+    }
+}

@@ -1,0 +1,112 @@
+//! The command line: what may be typed, the small commands, and how a failure is told.
+
+pub mod catalog;
+mod failure;
+pub mod sandbox;
+pub mod serve;
+pub mod token;
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config::{Config, ConfigError};
+use crate::db;
+pub use failure::Failure;
+
+/// Just-in-time elevation approval service for AWS IAM.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true)]
+pub struct Cli {
+    /// The configuration, a TOML file. `COUNTERSIGN_SECTION__KEY` in the environment stands above it.
+    #[arg(long, global = true, env = "COUNTERSIGN_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Bring the database's schema up to date, as its owner, and give the role countersign_app its privileges
+    Migrate,
+    /// Serve the portal and the API, and keep AWS at what was decided, until interrupted
+    Serve,
+    /// Accounts, people and entitlements
+    #[command(subcommand)]
+    Catalog(catalog::Catalog),
+    /// API tokens
+    #[command(subcommand)]
+    Token(token::Token),
+    /// Everything on this machine, with people and a role to try it on, until interrupted
+    Demo(DemoArguments),
+    /// Run the AWS stand-in alone, until it is interrupted
+    Sandbox(sandbox::Arguments),
+    /// Print the configuration that applies, secrets as ***
+    Config,
+}
+
+/// What may be typed after `demo`.
+#[derive(Debug, Args)]
+pub struct DemoArguments {
+    /// The portal's port; 0 picks a free one
+    #[arg(long, default_value_t = 8080)]
+    pub port: u16,
+    /// The port of the AWS stand-in; 0 picks a free one
+    #[arg(long, default_value_t = 4566)]
+    pub aws_port: u16,
+    /// Where the data are kept
+    #[arg(long, value_name = "FOLDER", default_value = ".countersign")]
+    pub data_dir: PathBuf,
+    /// Forget the data of earlier starts
+    #[arg(long)]
+    pub reset: bool,
+}
+
+impl Cli {
+    /// Reads the configuration that the command line and the environment name.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub fn configuration(&self) -> Result<Config, ConfigError> {
+        // Variables that are not Unicode cannot be ours.
+        let env = std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        });
+        Config::load(self.config.as_deref(), env)
+    }
+}
+
+/// `countersign migrate`.
+///
+/// # Errors
+/// When no database is configured, or it cannot be migrated.
+pub async fn migrate(config: &Config) -> Result<(), Failure> {
+    Ok(db::migrate::migrate(config.database_url()?).await?)
+}
+
+/// `countersign config`.
+///
+/// # Errors
+/// When standard output is closed.
+pub fn print_config(config: &Config) -> Result<(), Failure> {
+    Ok(std::io::stdout().write_all(config.to_toml().as_bytes())?)
+}
+
+/// Listens from now on for Ctrl-C and SIGTERM; the future ends when one of them comes.
+///
+/// # Errors
+/// When the operating system does not let us listen.
+pub fn interrupted() -> std::io::Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}

@@ -1,0 +1,96 @@
+//! How single values are read and shown; each error says what is expected.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+
+use axum::http::Uri;
+use secrecy::SecretString;
+use serde::de::{Deserialize, Deserializer, Error};
+use serde::ser::Serializer;
+
+/// The literal defaults, all above zero.
+pub(super) const fn at_least_one(count: u32) -> NonZeroU32 {
+    match NonZeroU32::new(count) {
+        Some(count) => count,
+        None => NonZeroU32::MIN,
+    }
+}
+
+pub(super) fn address<'de, D: Deserializer<'de>>(d: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(d)?;
+    text.parse().map_err(|_| {
+        D::Error::custom(format!(
+            "expected an address and a port such as 127.0.0.1:8080, not `{text}`"
+        ))
+    })
+}
+
+pub(super) fn public_url<'de, D: Deserializer<'de>>(d: D) -> Result<Option<String>, D::Error> {
+    let text = String::deserialize(d)?;
+    let expected = |what: &str| D::Error::custom(format!("expected {what}, not `{text}`"));
+    let form = "a URL of scheme and host such as https://countersign.example.com";
+    let uri: Uri = text.parse().map_err(|_| expected(form))?;
+    let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+        return Err(expected(form));
+    };
+    let bare = uri.path().trim_matches('/').is_empty() && uri.query().is_none();
+    if !bare || authority.as_str().contains('@') {
+        return Err(expected(form));
+    }
+    match scheme {
+        "https" => {}
+        "http" if super::is_loopback(authority.host()) => {}
+        "http" => return Err(expected("https (http is for loopback addresses only)")),
+        _ => return Err(expected(form)),
+    }
+    Ok(Some(format!("{scheme}://{authority}")))
+}
+
+#[expect(
+    clippy::ref_option,
+    reason = "serde hands over a reference to the field"
+)]
+pub(super) fn hidden<S: Serializer>(_: &Option<SecretString>, s: S) -> Result<S::Ok, S::Error> {
+    s.serialize_str("***")
+}
+
+/// Durations above zero.
+pub(super) mod duration {
+    use std::time::Duration;
+
+    use serde::de::{Deserializer, Error};
+
+    pub use super::duration_or_zero::serialize;
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Duration, D::Error> {
+        let duration = super::duration_or_zero::deserialize(d)?;
+        if duration.is_zero() {
+            return Err(D::Error::custom("expected a duration above zero"));
+        }
+        Ok(duration)
+    }
+}
+
+/// ISO 8601 durations of hours, minutes and seconds.
+pub(super) mod duration_or_zero {
+    use std::time::Duration;
+
+    use jiff::fmt::temporal::{SpanParser, SpanPrinter};
+    use serde::de::{Deserialize, Deserializer, Error};
+    use serde::ser::Serializer;
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Duration, D::Error> {
+        let text = String::deserialize(d)?;
+        SpanParser::new()
+            .parse_unsigned_duration(&text)
+            .map_err(|_| {
+                D::Error::custom(format!(
+                    "expected an ISO 8601 duration such as PT2M or PT24H, not `{text}`"
+                ))
+            })
+    }
+
+    pub fn serialize<S: Serializer>(duration: &Duration, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(&SpanPrinter::new().unsigned_duration_to_string(duration))
+    }
+}

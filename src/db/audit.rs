@@ -1,0 +1,167 @@
+//! The audit log: rows go in, and stay.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use crate::domain::audit::{Actor, Event, Outcome};
+use crate::ids::{EventId, GrantId, PersonId};
+
+/// Appends one event.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn append(conn: &mut PgConnection, event: &Event) -> sqlx::Result<()> {
+    let (kind, id, name) = match &event.actor {
+        Actor::Person { id, name } => ("person", id.to_string(), name.as_str()),
+        Actor::Machine { name } => ("machine", name.clone(), name.as_str()),
+        Actor::System { part } => ("system", (*part).to_owned(), *part),
+    };
+    let (outcome, code) = match event.outcome {
+        Outcome::Success => ("success", None),
+        Outcome::Refused(code) => ("refused", Some(code)),
+        Outcome::Failure(code) => ("failure", Some(code)),
+    };
+    let details = serde_json::to_value(&event.action).map_err(|e| sqlx::Error::Encode(e.into()))?;
+    sqlx::query!(
+        "INSERT INTO audit_events (id, at, action, actor_kind, actor_id, actor_name, subject, channel, outcome, code, details)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        EventId::new().uuid(),
+        event.at,
+        event.action.name(),
+        kind,
+        id,
+        name,
+        event.subject,
+        event.channel.as_str(),
+        outcome,
+        code,
+        details,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// One row, as it is read.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Its id.
+    pub id: EventId,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// What.
+    pub action: String,
+    /// person, machine or system.
+    pub actor_kind: String,
+    /// TypeID of the person; or the name of the machine or part.
+    pub actor_id: String,
+    /// The name as it was then.
+    pub actor_name: String,
+    /// TypeID of what it was done to, or its name.
+    pub subject: String,
+    /// Through what.
+    pub channel: String,
+    /// success, refused or failure.
+    pub outcome: String,
+    /// The error code, unless it was a success.
+    pub code: Option<String>,
+    /// What else there is to know.
+    pub details: serde_json::Value,
+}
+
+/// Which events a list shows.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Only this action.
+    pub action: Option<String>,
+    /// Only this actor: TypeID, or name of a machine or part.
+    pub actor: Option<String>,
+    /// Only this subject: TypeID or name.
+    pub subject: Option<String>,
+    /// Not before.
+    pub from: Option<DateTime<Utc>>,
+    /// Before.
+    pub to: Option<DateTime<Utc>>,
+    /// Only what concerns this person: what they did, and what was done to their requests and grants.
+    pub concerning: Option<PersonId>,
+}
+
+/// Up to `limit` events before `cursor`, newest first. Ids carry the time of their making, so that a span of time is a span of ids.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn list(
+    conn: &mut PgConnection,
+    filter: &Filter,
+    cursor: Option<EventId>,
+    limit: i64,
+) -> sqlx::Result<Vec<Entry>> {
+    // Postgres takes no NUL in a text, so no event has one.
+    let asked = [&filter.action, &filter.actor, &filter.subject];
+    if asked.into_iter().flatten().any(|it| it.contains('\0')) {
+        return Ok(Vec::new());
+    }
+    let concerning = filter.concerning;
+    let before = cursor.map_or(uuid::Uuid::max(), EventId::uuid);
+    let before = filter.to.map_or(before, |to| before.min(first_id_at(to)));
+    let after = filter.from.map_or(uuid::Uuid::nil(), first_id_at);
+    let subjects = match concerning {
+        Some(person) => Some(of_person(conn, person).await?),
+        None => None,
+    };
+    sqlx::query_as!(
+        Entry,
+        "SELECT id, at, action, actor_kind, actor_id, actor_name, subject, channel, outcome, code, details FROM audit_events
+         WHERE id < $1 AND id >= $2
+           AND ($3::text IS NULL OR action = $3) AND ($4::text IS NULL OR actor_id = $4) AND ($5::text IS NULL OR subject = $5)
+           AND ($6::text IS NULL OR actor_id = $6 OR subject = ANY($7::text[]))
+         ORDER BY id DESC LIMIT $8",
+        before,
+        after,
+        filter.action,
+        filter.actor,
+        filter.subject,
+        concerning.map(|it| it.to_string()),
+        subjects.as_deref(),
+        limit,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// The TypeIDs of a person's latest thousand requests and their grants.
+async fn of_person(conn: &mut PgConnection, person: PersonId) -> sqlx::Result<Vec<String>> {
+    let rows = sqlx::query!(
+        r#"SELECT r.id, g.id AS "grant?: GrantId" FROM requests r LEFT JOIN grants g ON g.request = r.id
+           WHERE r.person = $1 ORDER BY r.id DESC LIMIT 1000"#,
+        person.uuid()
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .flat_map(|row| [Some(row.id.to_string()), row.grant.map(|it| it.to_string())])
+        .flatten()
+        .collect())
+}
+
+/// The events of these subjects, oldest first: the history of a request and its grant.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn history(conn: &mut PgConnection, subjects: &[String]) -> sqlx::Result<Vec<Entry>> {
+    sqlx::query_as!(
+        Entry,
+        "SELECT id, at, action, actor_kind, actor_id, actor_name, subject, channel, outcome, code, details FROM audit_events
+         WHERE subject = ANY($1) ORDER BY id LIMIT 500",
+        subjects
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// The smallest UUIDv7 of a moment: 48 bits of milliseconds.
+fn first_id_at(at: DateTime<Utc>) -> uuid::Uuid {
+    let millis = u64::try_from(at.timestamp_millis()).unwrap_or_default();
+    uuid::Uuid::from_u128(u128::from(millis) << 80)
+}

@@ -1,0 +1,242 @@
+//! The catalog: accounts, people, targets and entitlements.
+
+use sqlx::PgConnection;
+
+use crate::domain::entitlement::{Entitlement, Method, Terms};
+use crate::ids::{EntitlementId, PersonId, PrincipalId, TargetId};
+
+struct Row {
+    id: EntitlementId,
+    target: TargetId,
+    name: String,
+    description: String,
+    account: String,
+    account_name: String,
+    role_arn: String,
+    min_duration_seconds: i32,
+    max_duration_seconds: i32,
+    requester_group: String,
+    approver_group: String,
+    needed: i16,
+    version: i32,
+}
+
+impl From<Row> for Entitlement {
+    fn from(row: Row) -> Self {
+        Self {
+            id: row.id,
+            target: row.target,
+            terms: Terms {
+                name: row.name,
+                description: row.description,
+                account: row.account,
+                account_name: row.account_name,
+                role_arn: row.role_arn,
+                // The column's CHECK knows one method.
+                method: Method::TrustPolicy,
+                min_duration_seconds: row.min_duration_seconds,
+                max_duration_seconds: row.max_duration_seconds,
+                requester_group: row.requester_group,
+                approver_group: row.approver_group,
+                needed: row.needed,
+                version: row.version,
+            },
+        }
+    }
+}
+
+/// What people in these groups may ask for, by name.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn entitlements(
+    conn: &mut PgConnection,
+    groups: &[String],
+) -> sqlx::Result<Vec<Entitlement>> {
+    let rows = sqlx::query_as!(
+        Row,
+        "SELECT e.id, e.target, e.name, e.description, t.account, a.name AS account_name, t.arn AS role_arn, e.min_duration_seconds,
+                e.max_duration_seconds, e.requester_group, e.approver_group, e.needed, e.version
+         FROM entitlements e JOIN targets t ON t.id = e.target JOIN accounts a ON a.id = t.account
+         WHERE e.retired_at IS NULL AND e.requester_group = ANY($1) ORDER BY e.name",
+        groups
+    );
+    Ok(rows
+        .fetch_all(conn)
+        .await?
+        .into_iter()
+        .map(Into::into)
+        .collect())
+}
+
+/// One entitlement of the catalog.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn entitlement(conn: &mut PgConnection, name: &str) -> sqlx::Result<Option<Entitlement>> {
+    // Postgres takes no NUL in a text, so nothing has such a name.
+    if name.contains('\0') {
+        return Ok(None);
+    }
+    let row = sqlx::query_as!(
+        Row,
+        "SELECT e.id, e.target, e.name, e.description, t.account, a.name AS account_name, t.arn AS role_arn, e.min_duration_seconds,
+                e.max_duration_seconds, e.requester_group, e.approver_group, e.needed, e.version
+         FROM entitlements e JOIN targets t ON t.id = e.target JOIN accounts a ON a.id = t.account
+         WHERE e.retired_at IS NULL AND e.name = $1",
+        name
+    );
+    Ok(row.fetch_optional(conn).await?.map(Into::into))
+}
+
+/// Adds an account or gives it another name; tells whether anything changed.
+///
+/// # Errors
+/// When the database does not answer or refuses the row.
+pub async fn put_account(conn: &mut PgConnection, id: &str, name: &str) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "INSERT INTO accounts AS a (id, name) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET name = excluded.name WHERE a.name <> excluded.name",
+        id,
+        name
+    );
+    Ok(done.execute(conn).await?.rows_affected() == 1)
+}
+
+/// A person of the catalog.
+#[derive(Debug)]
+pub struct NewPerson<'a> {
+    /// OIDC issuer.
+    pub issuer: &'a str,
+    /// OIDC subject.
+    pub subject: &'a str,
+    /// Name.
+    pub name: &'a str,
+    /// E-mail address.
+    pub email: &'a str,
+    /// Groups.
+    pub groups: &'a [String],
+}
+
+/// Adds a person or changes what is known of them; tells their id and whether anything changed.
+///
+/// # Errors
+/// When the database does not answer or refuses the row.
+pub async fn put_person(
+    conn: &mut PgConnection,
+    person: &NewPerson<'_>,
+) -> sqlx::Result<(PersonId, bool)> {
+    let done = sqlx::query!(
+        "INSERT INTO people AS p (id, issuer, subject, name, email, groups) VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (issuer, subject) DO UPDATE SET name = excluded.name, email = excluded.email, groups = excluded.groups
+         WHERE (p.name, p.email, p.groups) IS DISTINCT FROM (excluded.name, excluded.email, excluded.groups)",
+        PersonId::new().uuid(),
+        person.issuer,
+        person.subject,
+        person.name,
+        person.email,
+        person.groups,
+    )
+    .execute(&mut *conn)
+    .await?;
+    let id = sqlx::query_scalar!(
+        "SELECT id FROM people WHERE issuer = $1 AND subject = $2",
+        person.issuer,
+        person.subject
+    );
+    Ok((id.fetch_one(conn).await?, done.rows_affected() == 1))
+}
+
+/// Adds an AWS identity to a person; tells whether it is new.
+///
+/// # Errors
+/// When the database does not answer or refuses the row.
+pub async fn put_principal(
+    conn: &mut PgConnection,
+    person: PersonId,
+    account: &str,
+    arn: &str,
+) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "INSERT INTO principals (id, person, account, arn) VALUES ($1, $2, $3, $4) ON CONFLICT (person, arn) DO NOTHING",
+        PrincipalId::new().uuid(),
+        person.uuid(),
+        account,
+        arn
+    );
+    Ok(done.execute(conn).await?.rows_affected() == 1)
+}
+
+/// Whose AWS identity this is, where it is somebody else's than `person`'s.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn other_owner(
+    conn: &mut PgConnection,
+    person: PersonId,
+    arn: &str,
+) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar!(
+        "SELECT p.email FROM principals o JOIN people p ON p.id = o.person WHERE o.arn = $1 AND o.person <> $2 LIMIT 1",
+        arn,
+        person.uuid()
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// The target of a role, made where it is missing.
+///
+/// # Errors
+/// When the database does not answer or refuses the row.
+pub async fn put_target(
+    conn: &mut PgConnection,
+    account: &str,
+    arn: &str,
+) -> sqlx::Result<TargetId> {
+    sqlx::query!(
+        "INSERT INTO targets (id, account, kind, arn) VALUES ($1, $2, 'role', $3) ON CONFLICT (arn) DO NOTHING",
+        TargetId::new().uuid(),
+        account,
+        arn
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query_scalar!("SELECT id FROM targets WHERE arn = $1", arn)
+        .fetch_one(conn)
+        .await
+}
+
+/// Adds an entitlement or changes it, which gives it a new version; tells whether anything changed.
+///
+/// # Errors
+/// When the database does not answer or refuses the row.
+pub async fn put_entitlement(
+    conn: &mut PgConnection,
+    target: TargetId,
+    terms: &Terms,
+) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "INSERT INTO entitlements AS e (id, name, description, target, method, min_duration_seconds, max_duration_seconds, requester_group,
+             approver_group, needed)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+         ON CONFLICT (name) DO UPDATE SET description = excluded.description, target = excluded.target, method = excluded.method,
+             min_duration_seconds = excluded.min_duration_seconds, max_duration_seconds = excluded.max_duration_seconds,
+             requester_group = excluded.requester_group, approver_group = excluded.approver_group, needed = excluded.needed,
+             version = e.version + 1, retired_at = NULL
+         WHERE (e.description, e.target, e.method, e.min_duration_seconds, e.max_duration_seconds, e.requester_group, e.approver_group, e.needed,
+                e.retired_at)
+            IS DISTINCT FROM (excluded.description, excluded.target, excluded.method, excluded.min_duration_seconds,
+                excluded.max_duration_seconds, excluded.requester_group, excluded.approver_group, excluded.needed, NULL::timestamptz)",
+        EntitlementId::new().uuid(),
+        terms.name,
+        terms.description,
+        target.uuid(),
+        terms.method.as_str(),
+        terms.min_duration_seconds,
+        terms.max_duration_seconds,
+        terms.requester_group,
+        terms.approver_group,
+        terms.needed,
+    );
+    Ok(done.execute(conn).await?.rows_affected() == 1)
+}

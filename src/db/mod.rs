@@ -1,0 +1,12 @@
+//! SQL and nothing else: plain functions on a connection, checked at compile time.
+
+pub mod audit;
+pub mod catalog;
+pub mod foreign;
+pub mod grants;
+pub mod migrate;
+pub mod people;
+pub mod pool;
+pub mod requests;
+pub mod targets;
+pub mod work;

@@ -1,0 +1,255 @@
+//! People, their AWS principals, their sessions and API tokens.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use crate::domain::person::{Person, Principal};
+use crate::ids::{PersonId, TokenId};
+
+/// A person.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn get(conn: &mut PgConnection, id: PersonId) -> sqlx::Result<Option<Person>> {
+    sqlx::query_as!(
+        Person,
+        "SELECT id, name, email, groups FROM people WHERE id = $1",
+        id.uuid()
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// The people with this e-mail address: for the command line, where a person is named; never to tell who is calling.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn with_email(conn: &mut PgConnection, email: &str) -> sqlx::Result<Vec<Person>> {
+    sqlx::query_as!(
+        Person,
+        "SELECT id, name, email, groups FROM people WHERE email = $1",
+        email
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Everybody, by name.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn all(conn: &mut PgConnection) -> sqlx::Result<Vec<Person>> {
+    sqlx::query_as!(
+        Person,
+        "SELECT id, name, email, groups FROM people ORDER BY name"
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// The names of these people.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn names(
+    conn: &mut PgConnection,
+    ids: &[uuid::Uuid],
+) -> sqlx::Result<HashMap<PersonId, String>> {
+    let rows = sqlx::query!("SELECT id, name FROM people WHERE id = ANY($1)", ids)
+        .fetch_all(conn)
+        .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.name)).collect())
+}
+
+/// The names of the people in a group, without one of them.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn in_group(
+    conn: &mut PgConnection,
+    group: &str,
+    without: PersonId,
+) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar!(
+        "SELECT name FROM people WHERE $1 = ANY(groups) AND id <> $2 ORDER BY name",
+        group,
+        without.uuid()
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// The AWS identities of a person, those of one account.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn principals(conn: &mut PgConnection, person: PersonId) -> sqlx::Result<Vec<Principal>> {
+    sqlx::query_as!(
+        Principal,
+        "SELECT id, person, account, arn FROM principals WHERE person = $1 ORDER BY arn",
+        person.uuid()
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Stores a session of the portal.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn start_session(
+    conn: &mut PgConnection,
+    token_hash: &[u8; 32],
+    person: PersonId,
+    now: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "INSERT INTO sessions (token_hash, person, created_at, last_seen_at, expires_at) VALUES ($1, $2, $3, $3, $4)",
+        token_hash,
+        person.uuid(),
+        now,
+        expires_at
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// The person of a session that is neither over, idle for too long, nor ended. Its last use is kept to the minute.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn of_session(
+    conn: &mut PgConnection,
+    token_hash: &[u8; 32],
+    now: DateTime<Utc>,
+    idle_since: DateTime<Utc>,
+) -> sqlx::Result<Option<Person>> {
+    let person = sqlx::query_as!(
+        Person,
+        "SELECT p.id, p.name, p.email, p.groups FROM sessions s JOIN people p ON p.id = s.person
+         WHERE s.token_hash = $1 AND s.ended_at IS NULL AND s.expires_at > $2 AND s.last_seen_at > $3",
+        token_hash,
+        now,
+        idle_since
+    )
+    .fetch_optional(&mut *conn)
+    .await?;
+    if person.is_some() {
+        sqlx::query!(
+            "UPDATE sessions SET last_seen_at = $2 WHERE token_hash = $1 AND last_seen_at < $2::timestamptz - interval '1 minute'",
+            token_hash,
+            now
+        )
+        .execute(conn)
+        .await?;
+    }
+    Ok(person)
+}
+
+/// Ends a session; tells whether there was one.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn end_session(
+    conn: &mut PgConnection,
+    token_hash: &[u8; 32],
+    now: DateTime<Utc>,
+) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "UPDATE sessions SET ended_at = $2 WHERE token_hash = $1 AND ended_at IS NULL",
+        token_hash,
+        now
+    );
+    Ok(done.execute(conn).await?.rows_affected() == 1)
+}
+
+/// A new API token.
+#[derive(Debug)]
+pub struct NewToken<'a> {
+    /// Its id.
+    pub id: TokenId,
+    /// SHA-256 of the token.
+    pub hash: &'a [u8; 32],
+    /// Its first characters.
+    pub prefix: &'a str,
+    /// Whom it speaks for.
+    pub person: PersonId,
+    /// What it is for.
+    pub name: &'a str,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it stops working.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Stores an API token.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn insert_token(conn: &mut PgConnection, token: &NewToken<'_>) -> sqlx::Result<()> {
+    sqlx::query!(
+        "INSERT INTO api_tokens (id, token_hash, prefix, person, name, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        token.id.uuid(),
+        token.hash,
+        token.prefix,
+        token.person.uuid(),
+        token.name,
+        token.created_at,
+        token.expires_at,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// The person of an API token that works. Its last use is kept to the minute.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn of_token(
+    conn: &mut PgConnection,
+    token_hash: &[u8; 32],
+    now: DateTime<Utc>,
+) -> sqlx::Result<Option<Person>> {
+    let person = sqlx::query_as!(
+        Person,
+        "SELECT p.id, p.name, p.email, p.groups FROM api_tokens t JOIN people p ON p.id = t.person
+         WHERE t.token_hash = $1 AND t.revoked_at IS NULL AND t.expires_at > $2",
+        token_hash,
+        now
+    )
+    .fetch_optional(&mut *conn)
+    .await?;
+    if person.is_some() {
+        sqlx::query!(
+            "UPDATE api_tokens SET last_used_at = $2
+             WHERE token_hash = $1 AND (last_used_at IS NULL OR last_used_at < $2::timestamptz - interval '1 minute')",
+            token_hash,
+            now
+        )
+        .execute(conn)
+        .await?;
+    }
+    Ok(person)
+}
+
+/// Revokes an API token; tells whether it worked until now.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn revoke_token(
+    conn: &mut PgConnection,
+    id: TokenId,
+    now: DateTime<Utc>,
+) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "UPDATE api_tokens SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL",
+        id.uuid(),
+        now
+    );
+    Ok(done.execute(conn).await?.rows_affected() == 1)
+}

@@ -1,0 +1,393 @@
+//! A private Postgres in a folder of its own: on a Unix socket only, gone when the process that started it is gone.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+mod find;
+
+use find::Binaries;
+
+/// The file that says that a folder is ours to use and to remove.
+const MARKER: &str = ".countersign-data";
+/// How long a predecessor may take to let go of the folder.
+const HANDOVER: Duration = Duration::from_secs(5);
+/// How long the server may take to be ready, recovery after a crash included.
+const READY: Duration = Duration::from_secs(60);
+/// Names the socket file; nothing listens on TCP.
+const PORT: &str = "5432";
+
+/// Starts the server and waits on a pipe that the parent process holds. When the pipe closes, in whatever way the parent
+/// ended, the server is stopped and its folders removed. Standard output is the data folder's lock: it is held until all is gone.
+const LIFELINE: &str = r#"
+signal=$1 socket=$2 doomed=$3
+shift 3
+exec 3<&0
+"$@" </dev/null >&2 3<&- &
+server=$!
+{ read -r _ <&3; kill -s "$signal" "$server"; } </dev/null >/dev/null 2>&1 &
+lifeline=$!
+exec 3<&- </dev/null
+wait "$server"
+status=$?
+kill "$lifeline" 2>/dev/null
+rm -rf -- "$socket" ${doomed:+"$doomed"}
+exit "$status"
+"#;
+
+/// What the data are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Survives a crash; the next start finds the data again.
+    Durable,
+    /// For tests: nothing is flushed to disk, and the whole data folder goes when the server goes.
+    Fast,
+}
+
+/// Why there is no Postgres.
+#[derive(Debug, thiserror::Error)]
+pub enum PostgresError {
+    /// No Postgres binaries anywhere.
+    #[error(
+        "Postgres is not installed: install the package `postgresql` (Debian, Ubuntu, Homebrew) or `postgresql-server` (Fedora), \
+         or name the folder of `initdb` in COUNTERSIGN_PG_BIN"
+    )]
+    Missing,
+    /// `COUNTERSIGN_PG_BIN` is set to something else.
+    #[error("COUNTERSIGN_PG_BIN is {}, where there is no `initdb` and `postgres`", .0.display())]
+    NoBinariesIn(PathBuf),
+    /// The folder holds somebody's files.
+    #[error("{} is not empty and was not made by countersign: choose another folder with --data-dir", .0.display())]
+    NotOurs(PathBuf),
+    /// Another process uses the folder.
+    #[error("{} is in use by another countersign: stop it, or choose another folder with --data-dir", .0.display())]
+    InUse(PathBuf),
+    /// Run by root where user namespaces are forbidden, in a folder that is closed to the other user.
+    #[error("Postgres does not run as root, and user id {uid} cannot enter {}: choose another folder with --data-dir", .folder.display())]
+    Unreachable {
+        /// The user that Postgres would run as.
+        uid: u32,
+        /// The data folder.
+        folder: PathBuf,
+    },
+    /// A program of Postgres did not succeed.
+    #[error("{program} failed: {reason}")]
+    Failed {
+        /// Which one.
+        program: &'static str,
+        /// The last line that it wrote.
+        reason: String,
+    },
+    /// The operating system refused something.
+    #[error("cannot {what}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// Its answer.
+        #[source]
+        source: io::Error,
+    },
+}
+
+fn failed_to(what: impl Into<String>) -> impl FnOnce(io::Error) -> PostgresError {
+    let what = what.into();
+    move |source| PostgresError::Io { what, source }
+}
+
+/// A running server. Dropping it, or ending the process in whatever way, stops the server.
+#[derive(Debug)]
+pub struct Postgres {
+    shell: Child,
+    socket: PathBuf,
+}
+
+impl Postgres {
+    /// Starts the server on `data_dir`, which is made when it is missing. Blocks until the server accepts connections.
+    ///
+    /// # Errors
+    /// When Postgres is missing or does not start, or the folder is not ours, in use or unreachable.
+    pub fn start(data_dir: &Path, mode: Mode) -> Result<Self, PostgresError> {
+        let binaries = find::binaries()?;
+        let user = find::run_as()?;
+        claim(data_dir)?;
+        let data_dir = data_dir
+            .canonicalize()
+            .map_err(failed_to(format!("open {}", data_dir.display())))?;
+        let lock = lock(&data_dir)?;
+        user.give(&data_dir)?;
+        initialise(&binaries, user, &data_dir)?;
+        forget_dead_server(&data_dir)?;
+
+        let log = data_dir.join("postgres.log");
+        let log_file = File::create(&log).map_err(failed_to(format!("write {}", log.display())))?;
+        let socket = socket_folder(user)?;
+        let (signal, doomed) = match mode {
+            Mode::Durable => ("INT", Path::new("")),
+            Mode::Fast => ("QUIT", data_dir.as_path()),
+        };
+        let mut command = user.command(Path::new("/bin/sh"), false);
+        command
+            .args(["-c", LIFELINE, "countersign-postgres", signal])
+            .args([&socket, doomed])
+            .args(user.prefix())
+            .arg(&binaries.postgres)
+            .arg("-D")
+            .arg(data_dir.join("postgres"))
+            .args(settings(&socket, mode))
+            .stdin(Stdio::piped())
+            .stdout(lock)
+            .stderr(log_file)
+            .process_group(0);
+        let shell = command
+            .spawn()
+            .map_err(failed_to("start a shell for Postgres"))?;
+        drop(command);
+        let mut postgres = Self { shell, socket };
+        postgres.wait_until_ready(&data_dir.join("postgres/postmaster.pid"), &log)?;
+        Ok(postgres)
+    }
+
+    /// A connection URL for `user` (no password: the socket's folder is closed to others) and `database`.
+    #[must_use]
+    pub fn url(&self, user: &str, database: &str) -> String {
+        let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        format!(
+            "postgres://{}@{}:{PORT}/{}",
+            encode(user),
+            encode(&self.socket.to_string_lossy()),
+            encode(database)
+        )
+    }
+
+    /// Stops the server and waits until it is gone.
+    ///
+    /// # Errors
+    /// When the server did not end by itself.
+    pub async fn stop(mut self) -> Result<(), PostgresError> {
+        drop(self.shell.stdin.take());
+        let ended = tokio::task::spawn_blocking(move || self.shell.wait()).await;
+        let status = ended
+            .map_err(io::Error::other)
+            .flatten()
+            .map_err(failed_to("wait for Postgres"))?;
+        if status.success() {
+            return Ok(());
+        }
+        Err(PostgresError::Failed {
+            program: "postgres",
+            reason: status.to_string(),
+        })
+    }
+
+    /// Postgres writes the word into its pid file once it accepts connections.
+    fn wait_until_ready(&mut self, pid_file: &Path, log: &Path) -> Result<(), PostgresError> {
+        let started = Instant::now();
+        loop {
+            let ready = fs::read_to_string(pid_file)
+                .is_ok_and(|text| text.lines().nth(7).is_some_and(|it| it.trim() == "ready"));
+            if ready {
+                return Ok(());
+            }
+            let ended = self.shell.try_wait().map_err(failed_to("watch Postgres"))?;
+            if ended.is_some() || started.elapsed() > READY {
+                return Err(PostgresError::Failed {
+                    program: "postgres",
+                    reason: last_words(&fs::read_to_string(log).unwrap_or_default()),
+                });
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+/// Removes everything in a data folder of ours, after its server is gone. A missing folder is fine.
+///
+/// # Errors
+/// When the folder is not ours or in use.
+pub fn reset(data_dir: &Path) -> Result<(), PostgresError> {
+    if !data_dir.exists() {
+        return Ok(());
+    }
+    claim(data_dir)?;
+    let _lock = lock(data_dir)?;
+    fs::remove_dir_all(data_dir).map_err(failed_to(format!("remove {}", data_dir.display())))
+}
+
+/// Makes the folder ours, or sees that it is.
+fn claim(data_dir: &Path) -> Result<(), PostgresError> {
+    let cannot = |what| failed_to(format!("{what} {}", data_dir.display()));
+    if !data_dir.exists() {
+        let parent = data_dir.parent().unwrap_or(data_dir);
+        fs::create_dir_all(parent).map_err(cannot("make the parents of"))?;
+        let made = fs::DirBuilder::new().mode(0o700).create(data_dir);
+        made.map_err(cannot("make the folder"))?;
+    }
+    let marker = data_dir.join(MARKER);
+    if marker.exists() {
+        return Ok(());
+    }
+    let mut entries = fs::read_dir(data_dir).map_err(cannot("read"))?;
+    if entries.next().is_some() {
+        return Err(PostgresError::NotOurs(data_dir.to_owned()));
+    }
+    fs::write(
+        marker,
+        "The data of `countersign demo`. `--reset` removes this folder.\n",
+    )
+    .map_err(cannot("write into"))
+}
+
+/// Waits until no other process, nor the server of one that was killed, uses the folder.
+fn lock(data_dir: &Path) -> Result<File, PostgresError> {
+    let path = data_dir.join("postgres.lock");
+    let file = File::create(&path).map_err(failed_to(format!("write {}", path.display())))?;
+    let started = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if started.elapsed() < HANDOVER => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            Err(TryLockError::WouldBlock) => {
+                return Err(PostgresError::InUse(data_dir.to_owned()));
+            }
+            Err(TryLockError::Error(error)) => {
+                return Err(failed_to(format!("lock {}", path.display()))(error));
+            }
+        }
+    }
+}
+
+/// Runs `initdb` unless it has run. The folder gets its name last, so that an interrupted run leaves nothing half made.
+fn initialise(
+    binaries: &Binaries,
+    user: find::RunAs,
+    data_dir: &Path,
+) -> Result<(), PostgresError> {
+    let cluster = data_dir.join("postgres");
+    if cluster.exists() {
+        return Ok(());
+    }
+    let unfinished = data_dir.join("postgres.new");
+    if unfinished.exists() {
+        fs::remove_dir_all(&unfinished)
+            .map_err(failed_to(format!("remove {}", unfinished.display())))?;
+    }
+    private_folder(&unfinished, user)?;
+    let output = user
+        .command(&binaries.initdb, true)
+        .args(["--no-sync", "--no-instructions", "--auth=trust"])
+        .args(["--locale=C", "--encoding=UTF8", "--username=postgres"])
+        .arg("-D")
+        .arg(&unfinished)
+        .stdin(Stdio::null())
+        .output()
+        .map_err(failed_to(format!("run {}", binaries.initdb.display())))?;
+    require(output.status, "initdb", &output.stderr)?;
+    fs::rename(&unfinished, &cluster).map_err(failed_to(format!("make {}", cluster.display())))
+}
+
+/// After a crash of the machine the pid file names a process that is gone, or by now another program.
+fn forget_dead_server(data_dir: &Path) -> Result<(), PostgresError> {
+    let path = data_dir.join("postgres/postmaster.pid");
+    let Ok(text) = fs::read_to_string(&path) else {
+        return Ok(());
+    };
+    let pid = text.lines().next().unwrap_or_default();
+    let process = Command::new("ps")
+        .args(["-o", "comm=", "-p", pid])
+        .output()
+        .map_err(failed_to("run ps"))?;
+    if String::from_utf8_lossy(&process.stdout).contains("postgres") {
+        return Err(PostgresError::InUse(data_dir.to_owned()));
+    }
+    fs::remove_file(&path).map_err(failed_to(format!("remove {}", path.display())))
+}
+
+/// A new folder for the socket, with a short path: a socket's path has 108 bytes at most.
+fn socket_folder(user: find::RunAs) -> Result<PathBuf, PostgresError> {
+    let temporary = std::env::temp_dir();
+    let base = if temporary.as_os_str().len() > 60 {
+        Path::new("/tmp")
+    } else {
+        &temporary
+    };
+    let folder = base.join(format!("countersign-{:016x}", rand::random::<u64>()));
+    private_folder(&folder, user)?;
+    Ok(folder)
+}
+
+fn private_folder(path: &Path, user: find::RunAs) -> Result<(), PostgresError> {
+    fs::DirBuilder::new()
+        .mode(0o700)
+        .create(path)
+        .map_err(failed_to(format!("make the folder {}", path.display())))?;
+    user.give(path)
+}
+
+fn settings(socket: &Path, mode: Mode) -> Vec<String> {
+    let socket = format!("unix_socket_directories={}", socket.display());
+    let port = format!("port={PORT}");
+    let common = [&socket, &port, "listen_addresses=", "timezone=UTC"];
+    let fast = [
+        "fsync=off",
+        "synchronous_commit=off",
+        "full_page_writes=off",
+        "wal_level=minimal",
+        "max_wal_senders=0",
+        "max_connections=500",
+    ];
+    let fast = if mode == Mode::Fast { &fast[..] } else { &[] };
+    let all = common.iter().copied().chain(fast.iter().copied());
+    all.flat_map(|setting| ["-c".to_owned(), setting.to_owned()])
+        .collect()
+}
+
+fn require(status: ExitStatus, program: &'static str, said: &[u8]) -> Result<(), PostgresError> {
+    if status.success() {
+        return Ok(());
+    }
+    Err(PostgresError::Failed {
+        program,
+        reason: last_words(&String::from_utf8_lossy(said)),
+    })
+}
+
+/// The line that says why: the last FATAL or error, else the last one.
+fn last_words(log: &str) -> String {
+    let lines = || log.lines().rev().filter(|line| !line.trim().is_empty());
+    let line = lines()
+        .find(|line| line.contains("FATAL") || line.contains("error:"))
+        .or_else(|| lines().next());
+    line.unwrap_or("it said nothing").trim().to_owned()
+}
+
+impl find::RunAs {
+    /// Makes `path` the property of the user that Postgres runs as.
+    fn give(self, path: &Path) -> Result<(), PostgresError> {
+        let Self::Other(uid) = self else {
+            return Ok(());
+        };
+        chown(path, Some(uid), None).map_err(failed_to(format!("give {} away", path.display())))?;
+        let entered = Command::new("/bin/sh")
+            .args(["-c", "cd \"$1\"", "sh"])
+            .arg(path)
+            .stderr(Stdio::null())
+            .uid(uid)
+            .status()
+            .map_err(failed_to("start a shell"))?;
+        if entered.success() {
+            return Ok(());
+        }
+        Err(PostgresError::Unreachable {
+            uid,
+            folder: path.to_owned(),
+        })
+    }
+}

@@ -1,0 +1,286 @@
+//! What a caller is told when something cannot be done: one enum for the API's problem details and the portal's pages.
+
+use axum::http::StatusCode;
+
+use crate::domain::request::WrongState;
+use crate::ids::InvalidId;
+
+/// One field that was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldError {
+    /// Its name in the API and in the form.
+    pub field: &'static str,
+    /// `invalid_field`, `duration_out_of_range` or `principal_ambiguous`.
+    pub code: &'static str,
+    /// What is wrong and what would be right.
+    pub detail: String,
+}
+
+/// Why a verb was not done. What is shown never holds anything internal.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No token, or one that is forged, expired or revoked.
+    #[error("not signed in")]
+    Unauthenticated,
+    /// They may see it, but not do it.
+    #[error("not allowed")]
+    Forbidden,
+    /// One's own request.
+    #[error("own request")]
+    SelfApproval,
+    /// A cookie's request that no page of ours sent.
+    #[error("cross-site request")]
+    CrossSite,
+    /// It is not there, or they may not see it.
+    #[error("not found")]
+    NotFound,
+    /// The path exists with other methods.
+    #[error("method not allowed")]
+    MethodNotAllowed,
+    /// Not a TypeID of the right kind.
+    #[error(transparent)]
+    InvalidId(#[from] InvalidId),
+    /// The body or the query string cannot be read.
+    #[error("invalid JSON: {0}")]
+    InvalidJson(String),
+    /// Fields that do not fit.
+    #[error("invalid fields")]
+    InvalidFields(Vec<FieldError>),
+    /// A denial says why.
+    #[error("comment required")]
+    CommentRequired,
+    /// The verb does not go with the state.
+    #[error(transparent)]
+    WrongState(#[from] WrongState),
+    /// They have decided already.
+    #[error("already decided")]
+    AlreadyDecided,
+    /// Who asked may not ask for it any more.
+    #[error("not eligible")]
+    NotEligible,
+    /// The role is not there in AWS.
+    #[error("role not found")]
+    RoleNotFound,
+    /// Only AWS can change the role.
+    #[error("role protected")]
+    RoleProtected,
+    /// The role is the one that we work as.
+    #[error("role is ours")]
+    RoleIsOurs,
+    /// One more statement does not fit.
+    #[error("trust policy full")]
+    TrustPolicyFull {
+        /// Characters used, with every grant that may be open at the time.
+        used: usize,
+        /// Characters that there may be.
+        quota: usize,
+        /// Characters that this grant needs.
+        needed: usize,
+    },
+    /// The trust policy cannot be edited as text, or a deleted principal in it blocks every change.
+    #[error("trust policy unreadable")]
+    TrustPolicyUnreadable,
+    /// More than the API takes.
+    #[error("payload too large")]
+    PayloadTooLarge,
+    /// Not JSON (API), not a form (portal).
+    #[error("unsupported media type")]
+    UnsupportedMediaType,
+    /// The database does not answer in time.
+    #[error("busy")]
+    Busy,
+    /// A fault of ours; told to the log, not to the caller.
+    #[error("internal error")]
+    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Error {
+    /// The stable word for programs.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Unauthenticated => "unauthenticated",
+            Self::Forbidden => "forbidden",
+            Self::SelfApproval => "self_approval",
+            Self::CrossSite => "cross_site",
+            Self::NotFound => "not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::InvalidId(_) => "invalid_id",
+            Self::InvalidJson(_) => "invalid_json",
+            Self::InvalidFields(_) => "invalid_field",
+            Self::CommentRequired => "comment_required",
+            Self::WrongState(_) => "wrong_state",
+            Self::AlreadyDecided => "stale",
+            Self::NotEligible => "not_eligible",
+            Self::RoleNotFound => "role_not_found",
+            Self::RoleProtected => "role_protected",
+            Self::RoleIsOurs => "role_is_ours",
+            Self::TrustPolicyFull { .. } => "trust_policy_full",
+            Self::TrustPolicyUnreadable => "trust_policy_unreadable",
+            Self::PayloadTooLarge => "payload_too_large",
+            Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::Busy => "busy",
+            Self::Internal(_) => "internal",
+        }
+    }
+
+    /// The code told for programs: that of the one field that is wrong says more than `invalid_field`.
+    #[must_use]
+    pub fn told_code(&self) -> &'static str {
+        match self {
+            Self::InvalidFields(fields) if fields.len() == 1 => fields[0].code,
+            other => other.code(),
+        }
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub const fn status(&self) -> StatusCode {
+        match self {
+            Self::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Self::Forbidden | Self::SelfApproval | Self::CrossSite => StatusCode::FORBIDDEN,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::InvalidId(_) | Self::InvalidJson(_) => StatusCode::BAD_REQUEST,
+            Self::InvalidFields(_) | Self::CommentRequired => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::WrongState(_)
+            | Self::AlreadyDecided
+            | Self::NotEligible
+            | Self::RoleNotFound
+            | Self::RoleProtected
+            | Self::RoleIsOurs
+            | Self::TrustPolicyFull { .. }
+            | Self::TrustPolicyUnreadable => StatusCode::CONFLICT,
+            Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// A few words for people.
+    #[must_use]
+    pub const fn title(&self) -> &'static str {
+        match self {
+            Self::Unauthenticated => "You are not signed in",
+            Self::Forbidden => "You may not do this",
+            Self::SelfApproval => "Nobody decides on their own request",
+            Self::CrossSite => "This did not come from a page of Countersign",
+            Self::NotFound => "There is nothing here",
+            Self::MethodNotAllowed => "This cannot be done here",
+            Self::InvalidId(_) => "This is not a valid id",
+            Self::InvalidJson(_) => "This cannot be read",
+            Self::InvalidFields(_) => "Something does not fit",
+            Self::CommentRequired => "A denial needs a comment",
+            Self::WrongState(_) => "It is too late for this",
+            Self::AlreadyDecided => "You have decided already",
+            Self::NotEligible => "The requester may not ask for this any more",
+            Self::RoleNotFound => "The role is not there",
+            Self::RoleProtected => "Only AWS can change this role",
+            Self::RoleIsOurs => "This role is Countersign's own",
+            Self::TrustPolicyFull { .. } => "The role's trust policy is full",
+            Self::TrustPolicyUnreadable => "The role's trust policy cannot be changed safely",
+            Self::PayloadTooLarge => "This is too large",
+            Self::UnsupportedMediaType => "This kind of content is not taken here",
+            Self::Busy => "Countersign is busy",
+            Self::Internal(_) => "Something went wrong",
+        }
+    }
+
+    /// What was wrong and what to do, in a sentence or two.
+    #[must_use]
+    pub fn detail(&self) -> String {
+        let fixed = match self {
+            Self::InvalidId(error) => return format!("It is {error}."),
+            Self::InvalidJson(what) => return what.clone(),
+            Self::InvalidFields(fields) => {
+                let all: Vec<_> = fields
+                    .iter()
+                    .map(|it| format!("{} {}.", it.field, it.detail))
+                    .collect();
+                return all.join(" ");
+            }
+            Self::WrongState(wrong) => {
+                return format!(
+                    "You cannot {} it: this {} is {}.",
+                    wrong.verb, wrong.subject, wrong.state
+                );
+            }
+            Self::TrustPolicyFull {
+                used,
+                quota,
+                needed,
+            } => {
+                return format!(
+                    "It has {quota} characters, {used} are in use and this grant needs {needed}. Wait until another grant on the role has ended, \
+                     or have the quota (ACLSizePerRole) raised."
+                );
+            }
+            Self::Unauthenticated => "Send a valid token as `Authorization: Bearer …`, or sign in.",
+            Self::Forbidden => "You can see it, but this is for others to do.",
+            Self::SelfApproval => "Somebody else has to approve or deny what you have asked for.",
+            Self::CrossSite => "Go back to Countersign, reload the page and try again.",
+            Self::NotFound => "It does not exist, or you may not see it. Check the address.",
+            Self::MethodNotAllowed => "The address exists, but not with this HTTP method.",
+            Self::CommentRequired => {
+                "Say in `comment` why, so that the requester knows what to change."
+            }
+            Self::AlreadyDecided => "Your voice on this request counts once.",
+            Self::NotEligible => "They have left the group that may ask.",
+            Self::RoleNotFound => {
+                "AWS does not know the role of this entitlement. Tell the people who keep the catalog."
+            }
+            Self::RoleProtected => {
+                "It is service-linked or belongs to IAM Identity Center, so that its trust policy cannot be opened."
+            }
+            Self::RoleIsOurs => "Countersign never opens the role that it works with.",
+            Self::TrustPolicyUnreadable => {
+                "It is not a policy that can be edited without touching what others wrote, or it names a deleted user or role. Have its owner repair it."
+            }
+            Self::PayloadTooLarge => "At most 64 kB are taken.",
+            Self::UnsupportedMediaType => "Send `Content-Type: application/json`.",
+            Self::Busy => {
+                "The database did not answer in time. Nothing was changed; try again in a moment."
+            }
+            Self::Internal(_) => "Nothing was changed. It is in our log under the request's id.",
+        };
+        fixed.to_owned()
+    }
+
+    /// The fields that are wrong.
+    #[must_use]
+    pub fn fields(&self) -> &[FieldError] {
+        match self {
+            Self::InvalidFields(fields) => fields,
+            _ => &[],
+        }
+    }
+
+    /// Whether a signed-in caller was refused: that goes on record.
+    #[must_use]
+    pub const fn is_refusal(&self) -> bool {
+        matches!(self.status().as_u16(), 403 | 404 | 409 | 422)
+    }
+
+    /// One field that does not fit.
+    #[must_use]
+    pub fn field(field: &'static str, detail: impl Into<String>) -> Self {
+        Self::InvalidFields(vec![FieldError {
+            field,
+            code: "invalid_field",
+            detail: detail.into(),
+        }])
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => Self::Busy,
+            sqlx::Error::Database(refusal) if refusal.constraint() == Some("self_approval") => {
+                Self::SelfApproval
+            }
+            _ => Self::Internal(Box::new(error)),
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! Pure: the Condition element (IAM User Guide, "IAM JSON policy elements: Condition operators").
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
+use serde_json::Value;
+
+use super::evaluate::{Context, glob, strings};
+
+/// An operator, taken apart.
+struct Operator<'a> {
+    base: &'a str,
+    if_exists: bool,
+    set: Set,
+}
+
+#[derive(PartialEq, Eq)]
+enum Set {
+    Single,
+    AllValues,
+    AnyValue,
+}
+
+const BASES: [&str; 27] = [
+    "StringEquals",
+    "StringNotEquals",
+    "StringEqualsIgnoreCase",
+    "StringNotEqualsIgnoreCase",
+    "StringLike",
+    "StringNotLike",
+    "NumericEquals",
+    "NumericNotEquals",
+    "NumericLessThan",
+    "NumericLessThanEquals",
+    "NumericGreaterThan",
+    "NumericGreaterThanEquals",
+    "DateEquals",
+    "DateNotEquals",
+    "DateLessThan",
+    "DateLessThanEquals",
+    "DateGreaterThan",
+    "DateGreaterThanEquals",
+    "Bool",
+    "BinaryEquals",
+    "IpAddress",
+    "NotIpAddress",
+    "ArnEquals",
+    "ArnLike",
+    "ArnNotEquals",
+    "ArnNotLike",
+    "Null",
+];
+
+fn operator(name: &str) -> Option<Operator<'_>> {
+    let (set, rest) = if let Some(rest) = name.strip_prefix("ForAllValues:") {
+        (Set::AllValues, rest)
+    } else if let Some(rest) = name.strip_prefix("ForAnyValue:") {
+        (Set::AnyValue, rest)
+    } else {
+        (Set::Single, name)
+    };
+    let (base, if_exists) = rest
+        .strip_suffix("IfExists")
+        .map_or((rest, false), |base| (base, true));
+    (BASES.contains(&base) && !(base == "Null" && if_exists)).then_some(Operator {
+        base,
+        if_exists,
+        set,
+    })
+}
+
+/// What is wrong with a Condition element, if anything: an unknown operator, or a date that is none.
+pub(super) fn fault(condition: &Value) -> Option<String> {
+    let Value::Object(operators) = condition else {
+        return Some("Condition must be an object".to_owned());
+    };
+    for (name, keys) in operators {
+        let Some(operator) = operator(name) else {
+            return Some(format!("Invalid Condition type : {name}"));
+        };
+        let Value::Object(keys) = keys else {
+            return Some("Syntax errors in policy".to_owned());
+        };
+        for value in keys.values().flat_map(strings) {
+            if operator.base.starts_with("Date") && date(&value).is_none() {
+                return Some(format!("Invalid date in Condition: {value}"));
+            }
+        }
+    }
+    None
+}
+
+/// Whether every operator and key holds. No element holds always.
+pub(super) fn holds(condition: Option<&Value>, context: &Context) -> bool {
+    let Some(Value::Object(operators)) = condition else {
+        return condition.is_none();
+    };
+    operators.iter().all(|(name, keys)| {
+        let (Some(operator), Value::Object(keys)) = (operator(name), keys) else {
+            return false;
+        };
+        keys.iter()
+            .all(|(key, wanted)| key_holds(&operator, context.get(key), &strings(wanted), context))
+    })
+}
+
+fn key_holds(
+    operator: &Operator<'_>,
+    actual: Option<&[String]>,
+    wanted: &[String],
+    context: &Context,
+) -> bool {
+    if operator.base == "Null" {
+        let missing = actual.is_none().to_string();
+        return wanted.iter().any(|it| it.eq_ignore_ascii_case(&missing));
+    }
+    let positive = positive_of(operator.base);
+    let negated = positive != operator.base;
+    let Some(actual) = actual else {
+        return operator.if_exists || negated || operator.set == Set::AllValues;
+    };
+    // Several wanted values: any of them for a positive operator, none of them for a negated one (NOR).
+    let one = |value: &String| {
+        let any = wanted
+            .iter()
+            .any(|it| compare(positive, value, it, context));
+        any != negated
+    };
+    match operator.set {
+        Set::AllValues => actual.iter().all(one),
+        Set::AnyValue => actual.iter().any(one),
+        Set::Single if negated => actual.iter().all(one),
+        Set::Single => actual.iter().any(one),
+    }
+}
+
+fn positive_of(base: &str) -> &str {
+    match base {
+        "StringNotEquals" => "StringEquals",
+        "StringNotEqualsIgnoreCase" => "StringEqualsIgnoreCase",
+        "StringNotLike" => "StringLike",
+        "NumericNotEquals" => "NumericEquals",
+        "DateNotEquals" => "DateEquals",
+        "NotIpAddress" => "IpAddress",
+        "ArnNotEquals" => "ArnEquals",
+        "ArnNotLike" => "ArnLike",
+        other => other,
+    }
+}
+
+fn compare(base: &str, actual: &str, wanted: &str, context: &Context) -> bool {
+    if base.starts_with("Date") {
+        return match (date(actual), date(wanted)) {
+            (Some(actual), Some(wanted)) => {
+                ordered(base.trim_start_matches("Date"), &actual, &wanted)
+            }
+            _ => false,
+        };
+    }
+    if base.starts_with("Numeric") {
+        return match (actual.parse::<f64>(), wanted.parse::<f64>()) {
+            (Ok(actual), Ok(wanted)) => {
+                ordered(base.trim_start_matches("Numeric"), &actual, &wanted)
+            }
+            _ => false,
+        };
+    }
+    let Some(wanted) = expand(wanted, context) else {
+        return false;
+    };
+    match base {
+        "StringEquals" | "BinaryEquals" => actual == wanted,
+        "StringEqualsIgnoreCase" | "Bool" => actual.eq_ignore_ascii_case(&wanted),
+        "StringLike" => glob(&wanted, actual),
+        "ArnEquals" | "ArnLike" => arn_like(&wanted, actual),
+        "IpAddress" => actual == wanted.trim_end_matches("/32"),
+        _ => false,
+    }
+}
+
+fn ordered<T: PartialOrd>(relation: &str, actual: &T, wanted: &T) -> bool {
+    match relation {
+        "Equals" => actual == wanted,
+        "LessThan" => actual < wanted,
+        "LessThanEquals" => actual <= wanted,
+        "GreaterThan" => actual > wanted,
+        "GreaterThanEquals" => actual >= wanted,
+        _ => false,
+    }
+}
+
+/// Each of the six parts of an ARN is matched by itself.
+fn arn_like(pattern: &str, arn: &str) -> bool {
+    let parts = |text: &str| text.splitn(6, ':').map(str::to_owned).collect::<Vec<_>>();
+    let (pattern, arn) = (parts(pattern), parts(arn));
+    pattern.len() == arn.len() && pattern.iter().zip(&arn).all(|(p, a)| glob(p, a))
+}
+
+/// Replaces `${key}` by the request's value; `None` where the request has no such key, which matches nothing.
+pub(super) fn expand(text: &str, context: &Context) -> Option<String> {
+    let mut done = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("${") {
+        done.push_str(before);
+        let (key, tail) = after.split_once('}')?;
+        match key {
+            "*" | "?" | "$" => done.push_str(key),
+            _ => done.push_str(context.get(key)?.first()?),
+        }
+        rest = tail;
+    }
+    done.push_str(rest);
+    Some(done)
+}
+
+/// W3C forms of ISO 8601 (year; date; date and time with a zone), or seconds since 1970.
+pub(super) fn date(text: &str) -> Option<DateTime<Utc>> {
+    if let Ok(seconds) = text.parse::<i64>() {
+        return DateTime::from_timestamp(seconds, 0);
+    }
+    if let Ok(at) = DateTime::parse_from_rfc3339(text) {
+        return Some(at.to_utc());
+    }
+    if let Ok(at) = NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%MZ") {
+        return Some(at.and_utc());
+    }
+    let midnight = NaiveDate::parse_from_str(text, "%Y-%m-%d")
+        .ok()?
+        .and_hms_opt(0, 0, 0)?;
+    Some(midnight.and_utc())
+}

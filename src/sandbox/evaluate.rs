@@ -1,0 +1,216 @@
+//! Pure: what IAM decides about one request, from the texts of the policies and the request's context (IAM User Guide, "Policy evaluation logic").
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::condition;
+
+/// What the policies say together: an explicit Deny wins over every Allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// Some statement allows and none denies.
+    Allowed,
+    /// No statement applies.
+    ImplicitlyDenied,
+    /// Some statement denies.
+    ExplicitlyDenied,
+}
+
+/// Condition keys (matched without regard to case) and their values. A key that is not there is missing, which is not the same as empty.
+#[derive(Debug, Clone, Default)]
+pub struct Context(BTreeMap<String, Vec<String>>);
+
+impl Context {
+    /// Sets a key to one value.
+    pub fn set(&mut self, key: &str, value: impl Into<String>) {
+        self.0.insert(key.to_ascii_lowercase(), vec![value.into()]);
+    }
+
+    /// Sets a key to several values (`aws:TagKeys`).
+    pub fn set_all(&mut self, key: &str, values: Vec<String>) {
+        self.0.insert(key.to_ascii_lowercase(), values);
+    }
+
+    /// Takes a key away.
+    pub fn unset(&mut self, key: &str) {
+        self.0.remove(&key.to_ascii_lowercase());
+    }
+
+    /// The values of a key, if the request has it.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&[String]> {
+        self.0.get(&key.to_ascii_lowercase()).map(Vec::as_slice)
+    }
+}
+
+/// One call, as policies see it.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// `service:Action`.
+    pub action: &'a str,
+    /// ARN, or `*`.
+    pub resource: &'a str,
+    /// The condition keys.
+    pub context: &'a Context,
+}
+
+/// Who is named by a statement's `Principal`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Naming {
+    /// The caller is not named.
+    None,
+    /// The caller's whole account: its own policies must allow as well.
+    Account,
+    /// The caller's user, role or session, or everybody: nothing else is needed in the same account.
+    Exactly,
+}
+
+/// Decides over identity policies (no `Principal`). A text that is not a policy says nothing.
+#[must_use]
+pub fn decide<S: AsRef<str>>(policies: &[S], request: &Request<'_>) -> Decision {
+    let mut decision = Decision::ImplicitlyDenied;
+    for statement in policies.iter().flat_map(|text| statements(text.as_ref())) {
+        if !applies(&statement, request) {
+            continue;
+        }
+        if is_deny(&statement) {
+            return Decision::ExplicitlyDenied;
+        }
+        decision = Decision::Allowed;
+    }
+    decision
+}
+
+/// Decides over a trust policy: what it says, and how closely the statement that allows names the caller. `names` tells for one entry of
+/// `Principal.AWS` how it names the caller.
+pub fn decide_trust(
+    trust: &str,
+    request: &Request<'_>,
+    names: impl Fn(&str) -> Naming,
+) -> (Decision, Naming) {
+    let mut best = Naming::None;
+    for statement in statements(trust) {
+        let mut naming = principals(&statement, "Principal").map_or(Naming::None, |list| {
+            list.iter()
+                .map(|it| names(it))
+                .max()
+                .unwrap_or(Naming::None)
+        });
+        if let Some(spared) = principals(&statement, "NotPrincipal") {
+            let spares = spared.iter().any(|it| names(it) != Naming::None);
+            naming = if spares {
+                Naming::None
+            } else {
+                Naming::Exactly
+            };
+        }
+        if naming == Naming::None || !applies(&statement, request) {
+            continue;
+        }
+        if is_deny(&statement) {
+            return (Decision::ExplicitlyDenied, naming);
+        }
+        best = best.max(naming);
+    }
+    match best {
+        Naming::None => (Decision::ImplicitlyDenied, best),
+        Naming::Account | Naming::Exactly => (Decision::Allowed, best),
+    }
+}
+
+/// The statements of a policy, each as an object.
+pub(super) fn statements(text: &str) -> Vec<Map<String, Value>> {
+    let Ok(Value::Object(mut policy)) = serde_json::from_str(text) else {
+        return Vec::new();
+    };
+    let all = match policy.remove("Statement") {
+        Some(Value::Array(all)) => all,
+        Some(one) => vec![one],
+        None => Vec::new(),
+    };
+    all.into_iter()
+        .filter_map(|it| match it {
+            Value::Object(it) => Some(it),
+            _ => None,
+        })
+        .collect()
+}
+
+/// The `AWS` entries of `Principal` or `NotPrincipal`; `*` alone stands for everybody.
+pub(super) fn principals(statement: &Map<String, Value>, key: &str) -> Option<Vec<String>> {
+    match statement.get(key)? {
+        Value::String(all) => Some(vec![all.clone()]),
+        Value::Object(kinds) => Some(kinds.get("AWS").map(strings).unwrap_or_default()),
+        _ => Some(Vec::new()),
+    }
+}
+
+/// A string, or the strings of a list. Numbers and booleans are read as text, as IAM does.
+pub(super) fn strings(value: &Value) -> Vec<String> {
+    match value {
+        Value::Array(all) => all.iter().flat_map(strings).collect(),
+        Value::String(one) => vec![one.clone()],
+        Value::Bool(_) | Value::Number(_) => vec![value.to_string()],
+        Value::Null | Value::Object(_) => Vec::new(),
+    }
+}
+
+fn is_deny(statement: &Map<String, Value>) -> bool {
+    statement.get("Effect").and_then(Value::as_str) == Some("Deny")
+}
+
+fn applies(statement: &Map<String, Value>, request: &Request<'_>) -> bool {
+    let action = request.action.to_ascii_lowercase();
+    let of_action = |pattern: &String| glob(&pattern.to_ascii_lowercase(), &action);
+    let of_resource = |pattern: &String| {
+        condition::expand(pattern, request.context).is_some_and(|it| glob(&it, request.resource))
+    };
+    lists(statement, "Action", "NotAction", of_action)
+        && lists(statement, "Resource", "NotResource", of_resource)
+        && condition::holds(statement.get("Condition"), request.context)
+}
+
+/// Whether the element applies; a statement without either (a trust policy's resource) applies to all.
+fn lists(
+    statement: &Map<String, Value>,
+    element: &str,
+    negated: &str,
+    matches: impl Fn(&String) -> bool,
+) -> bool {
+    if let Some(value) = statement.get(element) {
+        return strings(value).iter().any(&matches);
+    }
+    statement
+        .get(negated)
+        .is_none_or(|value| !strings(value).iter().any(&matches))
+}
+
+/// `*` for any text, `?` for any one character.
+#[must_use]
+pub fn glob(pattern: &str, text: &str) -> bool {
+    let (pattern, text): (Vec<char>, Vec<char>) =
+        (pattern.chars().collect(), text.chars().collect());
+    let (mut p, mut t) = (0, 0);
+    let mut back: Option<(usize, usize)> = None;
+    while t < text.len() {
+        match pattern.get(p) {
+            Some('*') => {
+                back = Some((p + 1, t));
+                p += 1;
+            }
+            Some(c) if *c == '?' || *c == text[t] => {
+                p += 1;
+                t += 1;
+            }
+            _ => match back {
+                Some((after, from)) => {
+                    back = Some((after, from + 1));
+                    (p, t) = (after, from + 1);
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[p..].iter().all(|c| *c == '*')
+}

@@ -1,0 +1,393 @@
+//! What tests turn: the clock, calls held or failed before or after their effect, documents that lag, the call log, edits by another hand.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, MutexGuard, PoisonError};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::watch;
+
+use super::state::{Doc, State};
+use super::wire::Fault as Refusal;
+use super::{Shared, iam};
+
+/// Before or after the call took effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// Nothing has happened yet.
+    BeforeEffect,
+    /// The effect is there, the answer is not.
+    AfterEffect,
+}
+
+/// How a call fails.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// With this answer.
+    Error {
+        /// HTTP status.
+        status: u16,
+        /// AWS's code.
+        code: String,
+        /// AWS's message.
+        message: String,
+    },
+    /// The connection breaks without an answer.
+    DropConnection,
+    /// No answer ever comes.
+    NeverAnswer,
+}
+
+/// A document with a data plane of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Document {
+    /// The trust policy of a role, by ARN.
+    Trust(String),
+    /// An inline policy of a role, by ARN and name.
+    RolePolicy(String, String),
+}
+
+/// One call that arrived with a good signature.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// The action.
+    pub action: String,
+    /// ARN of the caller.
+    pub caller: String,
+    /// The parameters, codes left out.
+    pub params: BTreeMap<String, String>,
+    /// The sandbox's time.
+    pub at: DateTime<Utc>,
+    /// HTTP status of the answer.
+    pub status: u16,
+    /// AWS's code, where it was refused.
+    pub code: Option<String>,
+}
+
+/// What happens to the n-th call of an action.
+#[derive(Debug, Clone)]
+pub(super) struct Rule {
+    action: String,
+    /// Calls still to come, this one included; 0 for every call.
+    countdown: usize,
+    pub(super) when: When,
+    pub(super) what: What,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum What {
+    Hold {
+        reached: watch::Sender<bool>,
+        released: watch::Receiver<bool>,
+    },
+    Fail(Fault),
+    /// The effect waits for `land`, the connection breaks at once.
+    Late(watch::Receiver<bool>),
+}
+
+/// A call that is held.
+#[derive(Debug)]
+pub struct Hold {
+    reached: watch::Receiver<bool>,
+    release: watch::Sender<bool>,
+}
+
+impl Hold {
+    /// Waits until the call is there.
+    pub async fn reached(&self) {
+        let mut reached = self.reached.clone();
+        let _ = reached.wait_for(|it| *it).await;
+    }
+
+    /// Whether the call is there.
+    #[must_use]
+    pub fn is_reached(&self) -> bool {
+        *self.reached.borrow()
+    }
+
+    /// Lets it go on.
+    pub fn release(self) {
+        let _ = self.release.send(true);
+    }
+}
+
+/// A write whose answer was lost and that has not landed yet.
+#[derive(Debug)]
+pub struct LateWrite(watch::Sender<bool>);
+
+impl LateWrite {
+    /// Lets it land now, over whatever was written meanwhile.
+    pub fn land(self) {
+        let _ = self.0.send(true);
+    }
+}
+
+/// What time it is in the sandbox.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) enum Time {
+    #[default]
+    Real,
+    /// Real time and this much.
+    Ahead(TimeDelta),
+    /// Stands still.
+    Fixed(DateTime<Utc>),
+}
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct Dials {
+    pub(super) time: Time,
+    pub(super) delay: TimeDelta,
+    pub(super) stale_reads: bool,
+    rules: Vec<Rule>,
+    pub(super) calls: Vec<Call>,
+}
+
+impl Dials {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the sandbox has a clock of its own"
+    )]
+    pub(super) fn now(&self) -> DateTime<Utc> {
+        match self.time {
+            Time::Real => Utc::now(),
+            Time::Ahead(by) => Utc::now() + by,
+            Time::Fixed(at) => at,
+        }
+    }
+
+    /// The rules that this call sets off.
+    pub(super) fn arriving(&mut self, action: &str) -> Vec<Rule> {
+        let mut due = Vec::new();
+        self.rules.retain_mut(|rule| {
+            if rule.action != action {
+                return true;
+            }
+            if rule.countdown == 0 {
+                due.push(rule.clone());
+                return true;
+            }
+            rule.countdown -= 1;
+            if rule.countdown == 0 {
+                due.push(rule.clone());
+            }
+            rule.countdown > 0
+        });
+        due
+    }
+}
+
+/// The handle to turn them; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Knobs(pub(super) Arc<Shared>);
+
+impl Knobs {
+    fn dials(&self) -> MutexGuard<'_, Dials> {
+        self.0.dials.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Stops the clock at `at`.
+    pub fn set_clock(&self, at: DateTime<Utc>) {
+        self.dials().time = Time::Fixed(at);
+    }
+
+    /// Steps the clock; a running one runs on.
+    pub fn advance(&self, by: TimeDelta) {
+        let mut dials = self.dials();
+        dials.time = match dials.time {
+            Time::Real => Time::Ahead(by),
+            Time::Ahead(before) => Time::Ahead(before + by),
+            Time::Fixed(at) => Time::Fixed(at + by),
+        };
+    }
+
+    /// Back to real time.
+    pub fn real_clock(&self) {
+        self.dials().time = Time::Real;
+    }
+
+    /// The sandbox's time.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        self.dials().now()
+    }
+
+    /// The `nth` call of `action` from now (from 1) waits before or after its effect.
+    #[must_use]
+    pub fn hold(&self, action: &str, nth: usize, when: When) -> Hold {
+        let (reached, is_reached) = watch::channel(false);
+        let (release, released) = watch::channel(false);
+        self.rule(action, nth, when, What::Hold { reached, released });
+        Hold {
+            reached: is_reached,
+            release,
+        }
+    }
+
+    /// The `nth` call of `action` from now (from 1) fails.
+    pub fn fail(&self, action: &str, nth: usize, when: When, fault: Fault) {
+        self.rule(action, nth, when, What::Fail(fault));
+    }
+
+    /// Every call of `action` fails until [`Self::clear`].
+    pub fn fail_always(&self, action: &str, when: When, fault: Fault) {
+        self.rule(action, 0, when, What::Fail(fault));
+    }
+
+    /// The `nth` call of `action` loses its answer at once and takes effect only when it is told to.
+    #[must_use]
+    pub fn land_late(&self, action: &str, nth: usize) -> LateWrite {
+        let (land, landed) = watch::channel(false);
+        self.rule(action, nth, When::BeforeEffect, What::Late(landed));
+        LateWrite(land)
+    }
+
+    /// Forgets every hold and fault that has not happened.
+    pub fn clear(&self) {
+        self.dials().rules.clear();
+    }
+
+    fn rule(&self, action: &str, countdown: usize, when: When, what: What) {
+        self.dials().rules.push(Rule {
+            action: action.to_owned(),
+            countdown,
+            when,
+            what,
+        });
+    }
+
+    /// How long the data plane goes on with an older version of every document.
+    pub fn propagation_delay(&self, delay: TimeDelta) {
+        self.dials().delay = delay;
+    }
+
+    /// The data plane stands still for this document.
+    pub fn freeze(&self, document: &Document) {
+        let (now, delay) = {
+            let dials = self.dials();
+            (dials.now(), dials.delay)
+        };
+        self.edit(|state, _| with_doc(state, document, |doc| doc.freeze(now, delay)));
+    }
+
+    /// The data plane follows again.
+    pub fn thaw(&self, document: &Document) {
+        self.edit(|state, _| with_doc(state, document, Doc::thaw));
+    }
+
+    /// Whether reads show the version before the last write.
+    pub fn stale_reads(&self, on: bool) {
+        self.dials().stale_reads = on;
+    }
+
+    /// Every call so far, oldest first.
+    #[must_use]
+    pub fn calls(&self) -> Vec<Call> {
+        self.dials().calls.clone()
+    }
+
+    /// The role's trust policy as it is read.
+    #[must_use]
+    pub fn trust(&self, role: &str) -> Option<String> {
+        let state = self.state();
+        let (account, name) = locate(role)?;
+        let role = state.accounts.get(&account)?.roles.get(&name)?;
+        role.trust
+            .control(false)
+            .map(|version| state.shown(version))
+    }
+
+    /// Puts a role's trust policy, as another hand would.
+    ///
+    /// # Errors
+    /// As IAM refuses it.
+    pub fn put_trust(&self, role: &str, text: &str) -> Result<(), Refusal> {
+        self.edit(|state, now| iam::put_trust(state, role, text, now))
+    }
+
+    /// An inline policy of a role.
+    #[must_use]
+    pub fn role_policy(&self, role: &str, policy: &str) -> Option<String> {
+        let state = self.state();
+        let (account, name) = locate(role)?;
+        let role = state.accounts.get(&account)?.roles.get(&name)?;
+        role.policies.get(policy)?.control(false)?.text.clone()
+    }
+
+    /// Puts or, without a text, deletes an inline policy of a role.
+    ///
+    /// # Errors
+    /// As IAM refuses it.
+    pub fn put_role_policy(
+        &self,
+        role: &str,
+        policy: &str,
+        text: Option<&str>,
+    ) -> Result<(), Refusal> {
+        self.edit(|state, now| iam::put_role_policy(state, role, policy, text, now))
+    }
+
+    /// Deletes a user, whatever it has.
+    pub fn delete_user(&self, arn: &str) {
+        self.edit(|state, _| {
+            locate(arn)
+                .and_then(|(account, name)| state.accounts.get_mut(&account)?.users.remove(&name))
+        });
+    }
+
+    /// Makes a user with an access key.
+    pub fn create_user(&self, arn: &str, access_key_id: &str, secret: &str) {
+        self.edit(|state, now| iam::create_user(state, arn, Some((access_key_id, secret)), now));
+    }
+
+    /// Deletes a role, whatever it has.
+    pub fn delete_role(&self, arn: &str) {
+        self.edit(|state, _| {
+            locate(arn)
+                .and_then(|(account, name)| state.accounts.get_mut(&account)?.roles.remove(&name))
+        });
+    }
+
+    /// Makes a role.
+    ///
+    /// # Errors
+    /// As IAM refuses it.
+    pub fn create_role(&self, arn: &str, trust: &str) -> Result<(), Refusal> {
+        self.edit(|state, now| iam::create_role(state, arn, trust, 3_600, now))
+    }
+
+    /// The unique id of a user or role.
+    #[must_use]
+    pub fn unique_id(&self, arn: &str) -> Option<String> {
+        self.state().id_of(arn)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn edit<T>(&self, change: impl FnOnce(&mut State, DateTime<Utc>) -> T) -> T {
+        let now = self.now();
+        let mut state = self.state();
+        let result = change(&mut state, now);
+        self.0.save(&state);
+        result
+    }
+}
+
+fn with_doc(state: &mut State, document: &Document, change: impl FnOnce(&mut Doc)) {
+    let (Document::Trust(arn) | Document::RolePolicy(arn, _)) = document;
+    let Some(role) = locate(arn)
+        .and_then(|(account, name)| state.accounts.get_mut(&account)?.roles.get_mut(&name))
+    else {
+        return;
+    };
+    match document {
+        Document::Trust(_) => change(&mut role.trust),
+        Document::RolePolicy(_, policy) => change(role.policies.entry(policy.clone()).or_default()),
+    }
+}
+
+/// The account and the lower-case name in an ARN of a user or role.
+pub(super) fn locate(arn: &str) -> Option<(String, String)> {
+    let (account, rest) = arn.strip_prefix("arn:aws:iam::")?.split_once(':')?;
+    Some((account.to_owned(), rest.rsplit('/').next()?.to_lowercase()))
+}

@@ -1,0 +1,230 @@
+//! The AWS query protocol: parameters in a form, answers and faults in XML.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+/// A refusal, as AWS words it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// HTTP status.
+    pub status: u16,
+    /// `Code` of the answer.
+    pub code: String,
+    /// `Message` of the answer.
+    pub message: String,
+}
+
+impl Fault {
+    /// A fault with this status, code and message.
+    #[must_use]
+    pub fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            code: code.to_owned(),
+            message: message.into(),
+        }
+    }
+
+    pub(super) fn malformed(message: &str) -> Self {
+        Self::new(400, "MalformedPolicyDocument", message)
+    }
+
+    pub(super) fn validation(message: impl Into<String>) -> Self {
+        Self::new(400, "ValidationError", message)
+    }
+
+    pub(super) fn no_such(what: &str, name: &str) -> Self {
+        Self::new(
+            404,
+            "NoSuchEntity",
+            format!("The {what} with name {name} cannot be found."),
+        )
+    }
+
+    pub(super) fn exists(what: &str, name: &str) -> Self {
+        Self::new(
+            409,
+            "EntityAlreadyExists",
+            format!("{what} with name {name} already exists."),
+        )
+    }
+
+    pub(super) fn denied(caller: &str, action: &str, resource: &str, explicitly: bool) -> Self {
+        let why = if explicitly {
+            " with an explicit deny in an identity-based policy"
+        } else {
+            ""
+        };
+        Self::new(
+            403,
+            "AccessDenied",
+            format!(
+                "User: {caller} is not authorized to perform: {action} on resource: {resource}{why}"
+            ),
+        )
+    }
+}
+
+/// The parameters of a call.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Params(BTreeMap<String, String>);
+
+impl Params {
+    pub(super) fn parse(body: &[u8]) -> Self {
+        Self(form_urlencoded::parse(body).into_owned().collect())
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    pub(super) fn need(&self, name: &str) -> Result<&str, Fault> {
+        self.get(name).ok_or_else(|| {
+            Fault::validation(format!(
+                "Value null at '{name}' failed to satisfy constraint: Member must not be null"
+            ))
+        })
+    }
+
+    /// A number in a range; `None` where it is not sent.
+    pub(super) fn number(
+        &self,
+        name: &str,
+        range: std::ops::RangeInclusive<i64>,
+    ) -> Result<Option<i64>, Fault> {
+        let Some(text) = self.get(name) else {
+            return Ok(None);
+        };
+        let refuse = || {
+            let (low, high) = (range.start(), range.end());
+            Fault::validation(format!(
+                "Value '{text}' at '{name}' failed to satisfy constraint: Member must have value between {low} and {high}"
+            ))
+        };
+        let number = text.parse().map_err(|_| refuse())?;
+        if range.contains(&number) {
+            Ok(Some(number))
+        } else {
+            Err(refuse())
+        }
+    }
+
+    /// What may be shown in a log: everything but codes.
+    pub(super) fn shown(&self) -> BTreeMap<String, String> {
+        let mut shown = self.0.clone();
+        shown.remove("TokenCode");
+        shown
+    }
+}
+
+/// Answers are built by nesting; text is escaped.
+#[derive(Debug, Default)]
+pub(super) struct Xml(String);
+
+impl Xml {
+    pub(super) fn leaf(mut self, name: &str, text: impl AsRef<str>) -> Self {
+        let _ = write!(self.0, "<{name}>{}</{name}>", escape(text.as_ref()));
+        self
+    }
+
+    pub(super) fn maybe(self, name: &str, text: Option<&str>) -> Self {
+        match text {
+            Some(text) => self.leaf(name, text),
+            None => self,
+        }
+    }
+
+    pub(super) fn node(mut self, name: &str, inner: Self) -> Self {
+        let _ = write!(self.0, "<{name}>{}</{name}>", inner.0);
+        self
+    }
+
+    pub(super) fn members(self, name: &str, all: impl IntoIterator<Item = Self>) -> Self {
+        let members = all
+            .into_iter()
+            .fold(Self::default(), |list, it| list.node("member", it));
+        self.node(name, members)
+    }
+
+    pub(super) fn names(self, name: &str, all: impl IntoIterator<Item = String>) -> Self {
+        let members = all
+            .into_iter()
+            .fold(Self::default(), |list, it| list.leaf("member", it));
+        self.node(name, members)
+    }
+}
+
+fn escape(text: &str) -> String {
+    let mut done = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '<' => done.push_str("&lt;"),
+            '>' => done.push_str("&gt;"),
+            '&' => done.push_str("&amp;"),
+            '"' => done.push_str("&quot;"),
+            '\r' => done.push_str("&#xD;"),
+            c => done.push(c),
+        }
+    }
+    done
+}
+
+/// The answer to a call: its result, or its fault.
+pub(super) fn answer(
+    service: &str,
+    action: &str,
+    request_id: &str,
+    result: Result<Xml, Fault>,
+) -> Response {
+    let namespace = match service {
+        "sts" => "https://sts.amazonaws.com/doc/2011-06-15/",
+        _ => "https://iam.amazonaws.com/doc/2010-05-08/",
+    };
+    let (status, body) = match result {
+        Ok(xml) => {
+            let result = if xml.0.is_empty() {
+                String::new()
+            } else {
+                format!("<{action}Result>{}</{action}Result>", xml.0)
+            };
+            let meta =
+                format!("<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata>");
+            (
+                200,
+                format!(
+                    "<{action}Response xmlns=\"{namespace}\">{result}{meta}</{action}Response>"
+                ),
+            )
+        }
+        Err(fault) => {
+            let side = if fault.status < 500 {
+                "Sender"
+            } else {
+                "Receiver"
+            };
+            let error = Xml::default()
+                .leaf("Type", side)
+                .leaf("Code", &fault.code)
+                .leaf("Message", &fault.message);
+            let error = error.0;
+            (
+                fault.status,
+                format!(
+                    "<ErrorResponse xmlns=\"{namespace}\"><Error>{error}</Error><RequestId>{request_id}</RequestId></ErrorResponse>"
+                ),
+            )
+        }
+    };
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = [
+        (header::CONTENT_TYPE, "text/xml"),
+        (
+            header::HeaderName::from_static("x-amzn-requestid"),
+            request_id,
+        ),
+    ];
+    (status, headers, body).into_response()
+}

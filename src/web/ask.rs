@@ -1,0 +1,188 @@
+//! Asking for an entitlement.
+
+use askama::Template;
+use axum::extract::Path;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use jiff::SignedDuration;
+
+use super::page::{self, Frame, Here};
+use super::problem::{Failed, answer};
+use super::show::Icon;
+use super::visit::{self, Sent, Visit};
+use super::{assets, show};
+use crate::app::find;
+use crate::app::submit::{self, NewRequest};
+use crate::domain::entitlement::{Entitlement, Method};
+use crate::error::{Error, FieldError};
+
+/// Lengths that the form offers, as far as the entitlement allows them (seconds).
+const LENGTHS: [i32; 10] = [30, 60, 300, 900, 1800, 3600, 7200, 14_400, 28_800, 43_200];
+
+/// What the form sends.
+#[derive(Debug, Clone, Default, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AskForm {
+    /// One of the offered lengths, or `other`.
+    pub duration: String,
+    /// Another length.
+    pub other: String,
+    /// Why.
+    pub justification: String,
+    /// A ticket's name or URL; empty for none.
+    pub ticket: String,
+    /// `YYYY-MM-DDTHH:MM` in UTC; empty for at once.
+    pub starts_at: String,
+    /// ARN of the identity to be let in; empty where the caller has one alone.
+    pub principal: String,
+}
+
+/// `GET /entitlements/{name}`
+#[derive(Template)]
+#[template(path = "pages/ask.html")]
+pub struct Ask {
+    /// Around it.
+    pub frame: Frame,
+    /// What is asked for.
+    pub entitlement: Entitlement,
+    /// What was typed.
+    pub form: AskForm,
+    /// What is wrong with it.
+    pub errors: Vec<FieldError>,
+    /// The lengths on offer, seconds.
+    pub choices: Vec<i32>,
+    /// ARNs of the caller's AWS identities.
+    pub principals: Vec<String>,
+}
+
+impl Ask {
+    /// The form for `entitlement`, with what was typed before.
+    #[must_use]
+    pub fn new(
+        frame: Frame,
+        entitlement: Entitlement,
+        form: AskForm,
+        errors: Vec<FieldError>,
+    ) -> Self {
+        let terms = &entitlement.terms;
+        let within = terms.min_duration_seconds..=terms.max_duration_seconds;
+        Self {
+            choices: LENGTHS
+                .into_iter()
+                .filter(|length| within.contains(length))
+                .collect(),
+            frame,
+            entitlement,
+            form,
+            errors,
+            principals: vec![],
+        }
+    }
+
+    fn error(&self, field: &str) -> Option<String> {
+        page::error(&self.errors, field)
+    }
+
+    /// What was chosen; at first the longest length that is not above an hour.
+    fn chosen(&self, length: &i32) -> bool {
+        if self.form.duration.is_empty() {
+            let first = self.choices.iter().rev().find(|choice| **choice <= 3600);
+            return first.or(self.choices.first()) == Some(length);
+        }
+        self.form.duration == format!("{length}s")
+    }
+}
+
+impl AskForm {
+    /// What is asked for.
+    ///
+    /// # Errors
+    /// When a length or a time is none; everything else is for the verb to check.
+    fn read(&self, entitlement: &Entitlement) -> Result<NewRequest, Error> {
+        let typed = if self.duration == "other" {
+            &self.other
+        } else {
+            &self.duration
+        };
+        let duration = typed.trim().parse::<SignedDuration>();
+        let starts_at = visit::moment(&self.starts_at);
+        let mut wrong = Vec::new();
+        if duration.is_err() {
+            wrong.push(page::invalid(
+                "duration",
+                "must be a length of time such as 45m, 1h30m or PT45M",
+            ));
+        }
+        if starts_at.is_err() {
+            wrong.push(page::invalid(
+                "starts_at",
+                "must be a day and a time such as 2026-11-23T21:40",
+            ));
+        }
+        match (duration, starts_at) {
+            (Ok(duration), Ok(starts_at)) => Ok(NewRequest {
+                entitlement: entitlement.terms.name.clone(),
+                principal: visit::typed(&self.principal),
+                duration_seconds: duration.as_secs(),
+                justification: self.justification.clone(),
+                starts_at,
+                ticket: visit::typed(&self.ticket),
+            }),
+            _ => Err(Error::InvalidFields(wrong)),
+        }
+    }
+}
+
+/// `GET /entitlements/{name}`
+pub async fn page(visit: Visit, Path(name): Path<String>) -> Result<Response, Failed> {
+    let entitlement = find::entitlement(&visit.ctx, &name).await?;
+    show(&visit, entitlement, AskForm::default(), None).await
+}
+
+/// `POST /entitlements/{name}`
+pub async fn submit(
+    visit: Visit,
+    Path(name): Path<String>,
+    Sent(form): Sent<AskForm>,
+) -> Result<Response, Failed> {
+    let entitlement = match find::entitlement(&visit.ctx, &name).await {
+        Ok(entitlement) => entitlement,
+        Err(error) => {
+            return Err(visit
+                .ctx
+                .refused("request.submitted", &name, error)
+                .await
+                .into());
+        }
+    };
+    let asked = match form.read(&entitlement) {
+        Ok(ask) => submit::submit(&visit.ctx, ask).await,
+        Err(error) => Err(visit.ctx.refused("request.submitted", &name, error).await),
+    };
+    match asked {
+        Ok(request) => Ok(Redirect::to(&format!("/requests/{}", request.id)).into_response()),
+        Err(error) if page::mends(&error) => show(&visit, entitlement, form, Some(error)).await,
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn show(
+    visit: &Visit,
+    entitlement: Entitlement,
+    form: AskForm,
+    error: Option<Error>,
+) -> Result<Response, Failed> {
+    let status = error.as_ref().map_or(StatusCode::OK, Error::status);
+    let errors = error.as_ref().map_or_else(Vec::new, page::errors);
+    let principals = find::principals(&visit.ctx).await?;
+    let account = entitlement.terms.account.clone();
+    let page = Ask {
+        principals: principals
+            .into_iter()
+            .filter(|it| it.account == account)
+            .map(|it| it.arn)
+            .collect(),
+        ..Ask::new(visit.frame(Here::Home).await?, entitlement, form, errors)
+    };
+    Ok(answer(status, &page))
+}

@@ -1,0 +1,58 @@
+//! The session's cookie, and where to go after sign-in.
+
+use axum::http::HeaderMap;
+use axum::http::header::COOKIE;
+
+/// The cookie's name: bound to the host by its prefix where there is https.
+#[must_use]
+pub const fn name(https: bool) -> &'static str {
+    if https {
+        "__Host-countersign"
+    } else {
+        "countersign"
+    }
+}
+
+/// The session's token, if the request carries one.
+#[must_use]
+pub fn read(headers: &HeaderMap, https: bool) -> Option<&str> {
+    headers
+        .get_all(COOKIE)
+        .iter()
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(key, _)| *key == name(https))
+        .map(|(_, token)| token)
+}
+
+/// `Set-Cookie` for a session; it ends with the browser, or with the server's own limits.
+#[must_use]
+pub fn set(token: &str, https: bool) -> String {
+    let secure = if https { "; Secure" } else { "" };
+    format!(
+        "{}={token}; Path=/; HttpOnly; SameSite=Lax{secure}",
+        name(https)
+    )
+}
+
+/// `Set-Cookie` that removes it.
+#[must_use]
+pub fn clear(https: bool) -> String {
+    format!("{}; Max-Age=0", set("", https))
+}
+
+/// A place of ours to go to: an absolute path in plain ASCII, else the start page. Never another host (`//evil`, `/\evil`, `https:…`).
+#[must_use]
+pub fn place(next: &str) -> &str {
+    let plain = |c: u8| c.is_ascii_alphanumeric() || b"/_-.?=&%:".contains(&c);
+    if next.starts_with('/')
+        && !next.starts_with("//")
+        && next.len() <= 2000
+        && next.bytes().all(plain)
+    {
+        next
+    } else {
+        "/"
+    }
+}

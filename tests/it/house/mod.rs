@@ -1,0 +1,6 @@
+//! The house: configuration, command line, Postgres, database roles.
+
+mod cli;
+mod config;
+mod postgres;
+mod roles;

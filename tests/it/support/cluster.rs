@@ -1,0 +1,96 @@
+//! One Postgres for all tests of the process, and a migrated database of its own for each test.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use countersign::db::pool;
+use countersign::demo::database::Database;
+use countersign::demo::postgres::{Mode, Postgres};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
+
+const TEMPLATE: &str = "template_countersign";
+
+/// A test's database takes 8 MB, and none is dropped before the process ends.
+const ROOM_KB: u64 = 3 << 20;
+
+/// Holds a process and paths, never a pool: each test has a runtime of its own. It ends with the test process.
+static CLUSTER: LazyLock<Postgres> = LazyLock::new(|| {
+    // A thread of its own: the caller may be inside a runtime.
+    std::thread::spawn(|| {
+        let folder = tempfile::Builder::new()
+            .prefix("countersign-tests-")
+            .tempdir_in(roomy_folder())
+            .unwrap()
+            .keep();
+        let postgres =
+            Postgres::start(&folder, Mode::Fast).unwrap_or_else(|error| panic!("{error}"));
+        tokio::runtime::Runtime::new()
+            .unwrap()
+            .block_on(Database::prepare(&postgres, TEMPLATE))
+            .unwrap();
+        postgres
+    })
+    .join()
+    .unwrap()
+});
+
+/// The tests' Postgres.
+pub fn cluster() -> &'static Postgres {
+    &CLUSTER
+}
+
+/// Memory where there is enough of it.
+fn roomy_folder() -> PathBuf {
+    let memory = Path::new("/dev/shm");
+    let free = Command::new("df").arg("-Pk").arg(memory).output();
+    let free = free.map(|df| String::from_utf8_lossy(&df.stdout).into_owned());
+    let kilobytes = free.ok().and_then(|text| {
+        let columns = text.lines().nth(1)?.split_whitespace();
+        columns.into_iter().nth(3)?.parse::<u64>().ok()
+    });
+    if kilobytes.is_some_and(|free| free >= ROOM_KB) {
+        memory.to_owned()
+    } else {
+        std::env::temp_dir()
+    }
+}
+
+/// A migrated database that no other test sees.
+#[derive(Debug)]
+pub struct TestDb {
+    /// The database's name.
+    pub name: String,
+    /// As a member of `countersign_app`, as `serve` connects.
+    pub pool: PgPool,
+    /// The database's owner, who migrates it.
+    pub owner_url: String,
+    /// The URL of `pool`.
+    pub app_url: String,
+}
+
+impl TestDb {
+    /// A new database.
+    pub async fn new() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        let postgres = cluster();
+        let mut admin = PgConnection::connect(&postgres.url("postgres", "postgres"))
+            .await
+            .unwrap();
+        sqlx::raw_sql(AssertSqlSafe(format!(
+            "CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY OWNER countersign_owner"
+        )))
+        .execute(&mut admin)
+        .await
+        .unwrap();
+        let Database { owner_url, app_url } = Database::named(postgres, &name);
+        Self {
+            pool: pool::connect(&app_url, 8).await.unwrap(),
+            name,
+            owner_url,
+            app_url,
+        }
+    }
+}

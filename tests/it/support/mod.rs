@@ -1,0 +1,6 @@
+//! What the tests share.
+
+mod cluster;
+pub mod wait;
+
+pub use cluster::{TestDb, cluster};

@@ -1,0 +1,132 @@
+//! Made-up facts: one entitlement, one request, one grant, in each state.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use countersign::domain::entitlement::{Entitlement, Method, Terms};
+use countersign::domain::grant::{Cause, Closing, Grant, GrantState, Marks};
+use countersign::domain::request::{Request, RequestState};
+use countersign::domain::text::Text;
+use countersign::ids::{EntitlementId, GrantId, PersonId, PrincipalId, RequestId, TargetId};
+use uuid::Uuid;
+
+/// Text that a template must escape wherever it is shown.
+pub const HOSTILE: &str = r#"<script>alert(1)</script>"><img src=x onerror=alert(1)>"#;
+
+pub fn now() -> DateTime<Utc> {
+    "2026-11-23T21:40:12Z".parse().expect("a time")
+}
+
+pub fn minutes(n: i64) -> TimeDelta {
+    TimeDelta::minutes(n)
+}
+
+pub const fn uuid(n: u128) -> Uuid {
+    Uuid::from_u128(0x0199_aaaa_bbbb_7ccc_8ddd_eeee_ffff_0000 + n)
+}
+
+pub fn terms() -> Terms {
+    Terms {
+        name: "prod-admin".into(),
+        description: "Everything in the production account, for incidents and changes that automation cannot make.".into(),
+        account: "111122223333".into(),
+        account_name: "Production".into(),
+        role_arn: "arn:aws:iam::111122223333:role/prod-admin".into(),
+        method: Method::TrustPolicy,
+        min_duration_seconds: 5,
+        max_duration_seconds: 28_800,
+        requester_group: "engineers".into(),
+        approver_group: "sre-leads".into(),
+        needed: 1,
+        version: 1,
+    }
+}
+
+pub fn entitlement() -> Entitlement {
+    Entitlement {
+        id: EntitlementId::from_uuid(uuid(1)),
+        target: TargetId::from_uuid(uuid(2)),
+        terms: terms(),
+    }
+}
+
+pub fn request(state: RequestState) -> Request {
+    Request {
+        id: RequestId::from_uuid(uuid(3)),
+        version: 1,
+        person: PersonId::from_uuid(uuid(4)),
+        principal: PrincipalId::from_uuid(uuid(5)),
+        principal_arn: "arn:aws:iam::111122223333:user/alice".into(),
+        principal_unique_id: Some("AIDAQ3EGRIKLMNOPQRST".into()),
+        console_name: Some("alice".into()),
+        entitlement: EntitlementId::from_uuid(uuid(1)),
+        target: TargetId::from_uuid(uuid(2)),
+        role_id: Some("AROAQ3EGRIKLMNOPQRST".into()),
+        terms: terms(),
+        justification: Text::parse("Orders are stuck behind a poisoned message in checkout-dlq.\nI need to redrive the queue by hand and check that the consumers come back.")
+            .expect("a text"),
+        duration_seconds: 3600,
+        starts_at: None,
+        ticket: Some(Text::parse("INC-4711").expect("a text")),
+        target_checked: true,
+        submitted_at: now() - minutes(21),
+        expires_at: now() + minutes(1419),
+        state,
+    }
+}
+
+pub fn grant(state: GrantState) -> Grant {
+    Grant {
+        id: GrantId::from_uuid(uuid(6)),
+        request: RequestId::from_uuid(uuid(3)),
+        target: TargetId::from_uuid(uuid(2)),
+        person: PersonId::from_uuid(uuid(4)),
+        principal_arn: "arn:aws:iam::111122223333:user/alice".into(),
+        principal_id: Some("AIDAQ3EGRIKLMNOPQRST".into()),
+        role_id: Some("AROAQ3EGRIKLMNOPQRST".into()),
+        grant_name: GrantId::from_uuid(uuid(6)).to_string(),
+        console_name: Some("alice".into()),
+        starts_at: now() - minutes(18),
+        deadline: now() + minutes(42),
+        approved_at: now() - minutes(18),
+        marks: Marks::default(),
+        state,
+    }
+}
+
+pub fn active() -> GrantState {
+    GrantState::Active {
+        opening_at: now() - minutes(18),
+        opened_at: now() - minutes(18) + TimeDelta::seconds(2),
+    }
+}
+
+pub fn closing() -> GrantState {
+    GrantState::Closing(Closing {
+        opening_at: now() - minutes(18),
+        opened_at: Some(now() - minutes(17)),
+        since: now() - minutes(1),
+        cause: Cause::Revoked,
+        by: Some(PersonId::from_uuid(uuid(7))),
+        reason: Some(Text::parse("The incident is over.").expect("a text")),
+    })
+}
+
+pub fn ended() -> GrantState {
+    GrantState::Ended {
+        opening_at: Some(now() - minutes(18)),
+        opened_at: Some(now() - minutes(17)),
+        requested_at: now() - minutes(2),
+        cause: Cause::Deadline,
+        by: None,
+        reason: None,
+        at: now() - minutes(1),
+    }
+}
+
+pub fn failed() -> GrantState {
+    GrantState::Failed {
+        opening_at: Some(now() - minutes(18)),
+        requested_at: now() - minutes(3),
+        cause: Cause::CouldNotOpen,
+        at: now() - minutes(2),
+    }
+}

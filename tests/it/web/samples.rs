@@ -1,0 +1,378 @@
+//! Every page of the portal in its states, filled with made-up facts.
+
+use askama::Template;
+use countersign::app::find::{Decision, May};
+use countersign::demo;
+use countersign::domain::grant::{Grant, GrantState};
+use countersign::domain::person::Person;
+use countersign::domain::request::RequestState;
+use countersign::error::FieldError;
+use countersign::ids::{GrantId, PersonId, RequestId};
+use countersign::web::ask::{Ask, AskForm};
+use countersign::web::audit::{Audit, Filter, Line};
+use countersign::web::commands::Aws;
+use countersign::web::history::Entry;
+use countersign::web::home::Home;
+use countersign::web::page::{self, Frame, Here, Me, Row};
+use countersign::web::problem::Problem;
+use countersign::web::request::{DecideForm, RequestPage};
+use countersign::web::requests::Requests;
+use countersign::web::show::{Icon, Tone};
+use countersign::web::sign_in::SignIn;
+
+use super::facts::*;
+
+pub fn frame(here: Here, name: &str, waiting: usize) -> Frame {
+    Frame {
+        me: Some(Me {
+            name: name.into(),
+            waiting,
+        }),
+        here,
+        now: now(),
+    }
+}
+
+pub fn row(state: RequestState, grant: Option<Grant>) -> Row {
+    Row {
+        request: request(state),
+        requester: "Alice Archer".into(),
+        grant,
+    }
+}
+
+pub fn entry(
+    ago: i64,
+    tone: Tone,
+    icon: Icon,
+    text: &str,
+    quote: Option<&str>,
+    through: &str,
+) -> Entry {
+    Entry {
+        at: now() - minutes(ago),
+        icon,
+        tone,
+        text: text.into(),
+        quote: quote.map(Into::into),
+        through: through.into(),
+    }
+}
+
+pub fn history() -> Vec<Entry> {
+    vec![
+        entry(
+            21,
+            Tone::Wait,
+            Icon::Ask,
+            "Alice Archer asked for 1 h",
+            None,
+            "portal",
+        ),
+        entry(
+            18,
+            Tone::Good,
+            Icon::Check,
+            "Bob Brandt approved",
+            Some("Go. I am watching the queue depth with you."),
+            "portal",
+        ),
+        entry(
+            18,
+            Tone::Move,
+            Icon::Busy,
+            "Opening was put on record",
+            None,
+            "",
+        ),
+        entry(
+            18,
+            Tone::Good,
+            Icon::Open,
+            "AWS confirmed that it is open",
+            None,
+            "",
+        ),
+    ]
+}
+
+pub fn page(state: RequestState, granted: Option<Grant>) -> RequestPage {
+    let decided = !matches!(
+        state,
+        RequestState::Pending | RequestState::Withdrawn(_) | RequestState::Expired(_)
+    );
+    RequestPage {
+        frame: frame(Here::Requests, "Alice Archer", 0),
+        mine: true,
+        requester: "Alice Archer".into(),
+        decisions: decided
+            .then(|| voice("Bob Brandt", !matches!(state, RequestState::Denied(_))))
+            .into_iter()
+            .collect(),
+        approvers: vec!["Bob Brandt".into(), "Carol Costa".into()],
+        may: May {
+            decide: false,
+            withdraw: state == RequestState::Pending,
+            end: granted.as_ref().is_some_and(|g| g.state == active()),
+        },
+        history: if granted.is_some() {
+            history()
+        } else {
+            history().drain(..1).collect()
+        },
+        settled_at: Some(now() + minutes(1)),
+        grant: granted,
+        aws: Aws {
+            endpoint_url: Some("http://127.0.0.1:4566".into()),
+            region: "us-east-1".into(),
+        },
+        form: DecideForm::default(),
+        errors: vec![],
+        request: request(state),
+    }
+}
+
+pub fn voice(name: &str, approved: bool) -> Decision {
+    Decision {
+        person: PersonId::from_uuid(uuid(7)),
+        name: name.into(),
+        approved,
+        comment: None,
+        at: now(),
+    }
+}
+
+pub fn review() -> RequestPage {
+    RequestPage {
+        frame: frame(Here::Waiting, "Bob Brandt", 1),
+        mine: false,
+        may: May {
+            decide: true,
+            withdraw: false,
+            end: false,
+        },
+        ..page(RequestState::Pending, None)
+    }
+}
+
+pub fn errors(field: &'static str, detail: &str) -> Vec<FieldError> {
+    vec![page::invalid(field, detail)]
+}
+
+pub fn home(waiting: Vec<Row>, live: Vec<Row>) -> Home {
+    Home {
+        frame: frame(Here::Home, "Alice Archer", waiting.len()),
+        groups: vec!["engineers".into()],
+        waiting,
+        live,
+        entitlements: vec![entitlement()],
+        recent: vec![
+            row(RequestState::Pending, None),
+            row(RequestState::Approved(now()), Some(grant(active()))),
+            row(RequestState::Approved(now()), Some(grant(ended()))),
+            row(RequestState::Denied(now()), None),
+        ],
+    }
+}
+
+pub fn requests(rows: Vec<Row>) -> Requests {
+    Requests {
+        frame: frame(Here::Requests, "Alice Archer", 0),
+        heading: "My requests",
+        lead: "Everything you have asked for, the latest first.",
+        empty: "You have not asked for anything yet.",
+        show_requester: false,
+        next: (!rows.is_empty()).then(|| "/requests?cursor=abc".into()),
+        rows,
+    }
+}
+
+pub fn line(action: &str, subject: String, outcome: &str, code: Option<&str>) -> Line {
+    Line {
+        at: now(),
+        actor: "Bob Brandt".into(),
+        action: action.into(),
+        subject,
+        outcome: outcome.into(),
+        code: code.map(Into::into),
+        channel: "portal".into(),
+        details: vec![
+            ("stage".into(), "1".into()),
+            ("have".into(), "1".into()),
+            ("needed".into(), "1".into()),
+        ],
+    }
+}
+
+pub fn audit(events: Vec<Line>) -> Audit {
+    Audit {
+        frame: frame(Here::Audit, "Erin Eklund", 1),
+        filter: Filter::default(),
+        errors: vec![],
+        all: true,
+        actions: &["request.submitted", "request.approved"],
+        next: (!events.is_empty()).then(|| "/audit?cursor=abc".into()),
+        events,
+    }
+}
+
+pub fn lines() -> Vec<Line> {
+    let request = RequestId::from_uuid(uuid(3)).to_string();
+    let grant = GrantId::from_uuid(uuid(6)).to_string();
+    vec![
+        line("grant.opened", grant.clone(), "success", None),
+        line("grant.delayed", grant, "failure", Some("throttled")),
+        line("request.approved", request.clone(), "success", None),
+        line(
+            "request.approved",
+            request,
+            "refused",
+            Some("self_approval"),
+        ),
+        line("catalog.applied", "catalog".into(), "success", None),
+    ]
+}
+
+pub fn people() -> Vec<Person> {
+    let person = |n, name: &str, group: &str| Person {
+        id: PersonId::from_uuid(uuid(n)),
+        name: name.into(),
+        email: format!(
+            "{}@example.com",
+            name.split(' ').next().unwrap_or_default().to_lowercase()
+        ),
+        groups: vec![group.into()],
+    };
+    vec![
+        person(4, "Alice Archer", "engineers"),
+        person(7, "Bob Brandt", "sre-leads"),
+        person(8, "Carol Costa", "sre-leads"),
+        person(9, "Dave Dahl", "security-admins"),
+        person(10, "Erin Eklund", "auditors"),
+    ]
+}
+
+pub fn problem() -> Problem {
+    Problem {
+        frame: frame(Here::Elsewhere, "Alice Archer", 0),
+        status: 404,
+        title: "Not found".into(),
+        detail: "There is nothing here that you can see.".into(),
+        code: "not_found".into(),
+    }
+}
+
+pub fn html(page: &impl Template) -> String {
+    page.render().expect("a page")
+}
+
+/// Each page by name.
+pub fn all() -> Vec<(&'static str, String)> {
+    let approved = |state| {
+        page(
+            RequestState::Approved(now() - minutes(18)),
+            Some(grant(state)),
+        )
+    };
+    let wrong_ask = AskForm {
+        duration: "other".into(),
+        other: "3 fortnights".into(),
+        justification: HOSTILE.into(),
+        ..AskForm::default()
+    };
+    let failed_review = RequestPage {
+        form: DecideForm {
+            choice: "deny".into(),
+            comment: String::new(),
+        },
+        errors: errors("comment", "is needed for a denial"),
+        ..review()
+    };
+    let nobody = Frame {
+        me: None,
+        here: Here::Elsewhere,
+        now: now(),
+    };
+    let denied = RequestState::Denied(now());
+    vec![
+        (
+            "home",
+            html(&home(
+                vec![],
+                vec![row(RequestState::Approved(now()), Some(grant(active())))],
+            )),
+        ),
+        (
+            "home-approver",
+            html(&home(vec![row(RequestState::Pending, None)], vec![])),
+        ),
+        (
+            "home-empty",
+            html(&Home {
+                entitlements: vec![],
+                recent: vec![],
+                ..home(vec![], vec![])
+            }),
+        ),
+        (
+            "ask",
+            html(&Ask::new(
+                frame(Here::Home, "Alice Archer", 0),
+                entitlement(),
+                AskForm::default(),
+                vec![],
+            )),
+        ),
+        (
+            "ask-wrong",
+            html(&Ask::new(
+                frame(Here::Home, "Alice Archer", 0),
+                entitlement(),
+                wrong_ask,
+                errors("duration", "is not a duration"),
+            )),
+        ),
+        ("request-pending", html(&page(RequestState::Pending, None))),
+        ("request-review", html(&review())),
+        ("request-review-wrong", html(&failed_review)),
+        ("request-denied", html(&page(denied, None))),
+        (
+            "request-withdrawn",
+            html(&page(RequestState::Withdrawn(now()), None)),
+        ),
+        (
+            "request-expired",
+            html(&page(RequestState::Expired(now()), None)),
+        ),
+        ("grant-scheduled", html(&approved(GrantState::Scheduled))),
+        (
+            "grant-opening",
+            html(&approved(GrantState::Opening { at: now() })),
+        ),
+        ("grant-active", html(&approved(active()))),
+        ("grant-closing", html(&approved(closing()))),
+        ("grant-ended", html(&approved(ended()))),
+        ("grant-failed", html(&approved(failed()))),
+        (
+            "requests",
+            html(&requests(vec![
+                row(RequestState::Pending, None),
+                row(denied, None),
+                row(RequestState::Expired(now()), None),
+            ])),
+        ),
+        ("requests-empty", html(&requests(vec![]))),
+        ("audit", html(&audit(lines()))),
+        ("audit-empty", html(&audit(vec![]))),
+        ("problem", html(&problem())),
+        (
+            "sign-in-demo",
+            html(&demo::sign_in::SignIn {
+                frame: nobody.clone(),
+                next: "/".into(),
+                people: people(),
+            }),
+        ),
+        ("sign-in", html(&SignIn { frame: nobody })),
+    ]
+}

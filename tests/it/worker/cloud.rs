@@ -1,0 +1,265 @@
+//! The sandbox with one role, and its knobs in the words of these tests.
+
+use std::sync::Mutex;
+
+use aws_sdk_iam::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_sts::types::Credentials as Issued;
+use chrono::{DateTime, Utc};
+use countersign::aws::GUARD_NAME;
+use countersign::sandbox::{
+    Fault, Hold, Knobs, Options, Sandbox, Seed, SeedAccount, SeedRole, SeedUser, When,
+};
+
+use super::rows::{ACCOUNT, ROLE};
+
+const ALLOW_ALL: &str =
+    r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
+
+/// What happens to a call.
+#[derive(Debug, Clone, Copy)]
+pub enum Knob {
+    /// Refused with this code and status, nothing done.
+    Refuse(&'static str, u16),
+    /// The connection breaks without an answer; `true`: after the effect.
+    Drop(bool),
+    /// Never answered, nothing done.
+    Silence,
+}
+
+/// One account with one role that may do everything.
+#[derive(Debug)]
+pub struct Cloud {
+    sandbox: Sandbox,
+    /// Calls that a test has seen already.
+    seen: Mutex<usize>,
+}
+
+/// Somebody's keys.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    endpoint: String,
+    credentials: Credentials,
+}
+
+impl Cloud {
+    pub async fn start(trust: &str, now: DateTime<Utc>) -> Self {
+        let user = |name: &str| SeedUser {
+            name: name.to_owned(),
+            path: "/".to_owned(),
+            access_key_id: Some(key(name)),
+            secret_access_key: Some("secret".to_owned()),
+            policies: [("all".to_owned(), ALLOW_ALL.to_owned())].into(),
+            mfa_code: None,
+        };
+        let role = SeedRole {
+            name: "prod-admin".to_owned(),
+            path: "/".to_owned(),
+            trust: trust.to_owned(),
+            policies: [("all".to_owned(), ALLOW_ALL.to_owned())].into(),
+            max_session_duration: 43_200,
+        };
+        let account = SeedAccount {
+            id: ACCOUNT.to_owned(),
+            trust_quota: 2_048,
+            users: vec![user("countersign"), user("admin")],
+            roles: vec![role],
+        };
+        let sandbox = Sandbox::start(Options {
+            addr: ([127, 0, 0, 1], 0).into(),
+            seed: Seed {
+                accounts: vec![account],
+            },
+            state_file: None,
+            allow_non_loopback: false,
+        });
+        let sandbox = sandbox.await.unwrap();
+        sandbox.knobs().set_clock(now);
+        Self {
+            sandbox,
+            seen: Mutex::new(0),
+        }
+    }
+
+    pub fn endpoint(&self) -> String {
+        self.sandbox.url()
+    }
+
+    pub const fn knobs(&self) -> &Knobs {
+        self.sandbox.knobs()
+    }
+
+    /// A user with an access key; returns the ARN.
+    pub fn create_user(&self, name: &str) -> String {
+        let arn = user_arn(name);
+        self.knobs().create_user(&arn, &key(name), "secret");
+        arn
+    }
+
+    pub fn delete_user(&self, name: &str) {
+        self.knobs().delete_user(&user_arn(name));
+    }
+
+    pub fn trust(&self) -> String {
+        self.knobs().trust(ROLE).unwrap()
+    }
+
+    /// Somebody else writes the trust policy.
+    pub fn edit_trust(&self, edit: impl FnOnce(&str) -> String) {
+        self.knobs().put_trust(ROLE, &edit(&self.trust())).unwrap();
+    }
+
+    pub fn guard(&self) -> Option<String> {
+        self.knobs().role_policy(ROLE, GUARD_NAME)
+    }
+
+    /// Somebody else deletes it.
+    pub fn delete_guard(&self) {
+        self.knobs()
+            .put_role_policy(ROLE, GUARD_NAME, None)
+            .unwrap();
+    }
+
+    /// The next call of `action` meets this.
+    pub fn once(&self, action: &str, knob: Knob) {
+        self.nth(action, 1, knob);
+    }
+
+    /// The `nth` call of `action` from now (from 1) meets this.
+    pub fn nth(&self, action: &str, nth: usize, knob: Knob) {
+        let (when, fault) = knob.fault();
+        self.knobs().fail(action, nth, when, fault);
+    }
+
+    /// Every call of `action` meets this, until the knobs are cleared.
+    pub fn always(&self, action: &str, knob: Knob) {
+        let (when, fault) = knob.fault();
+        self.knobs().fail_always(action, when, fault);
+    }
+
+    /// Holds the next call of `action`, before or after its effect.
+    pub fn hold(&self, action: &str, after: bool) -> Hold {
+        let when = if after {
+            When::AfterEffect
+        } else {
+            When::BeforeEffect
+        };
+        self.knobs().hold(action, 1, when)
+    }
+
+    /// What our service had done since the last time, in order.
+    pub fn take_log(&self) -> Vec<String> {
+        let calls = self.knobs().calls();
+        let mut seen = self.seen.lock().unwrap();
+        let new = calls[*seen..]
+            .iter()
+            .filter(|call| call.caller.ends_with(":user/countersign"));
+        let log = new.map(|call| call.action.clone()).collect();
+        *seen = calls.len();
+        log
+    }
+
+    /// The document writes among them.
+    pub fn take_writes(&self) -> Vec<String> {
+        let mut log = self.take_log();
+        log.retain(|call| is_write(call));
+        log
+    }
+
+    /// The long-term keys of a user.
+    pub fn keys(&self, user: &str) -> Keys {
+        let credentials = Credentials::new(key(user), "secret", None, None, "test");
+        Keys {
+            endpoint: self.endpoint(),
+            credentials,
+        }
+    }
+}
+
+impl Knob {
+    fn fault(self) -> (When, Fault) {
+        match self {
+            Self::Refuse(code, status) => {
+                let (code, message) = (code.to_owned(), code.to_owned());
+                (
+                    When::BeforeEffect,
+                    Fault::Error {
+                        status,
+                        code,
+                        message,
+                    },
+                )
+            }
+            Self::Drop(true) => (When::AfterEffect, Fault::DropConnection),
+            Self::Drop(false) => (When::BeforeEffect, Fault::DropConnection),
+            Self::Silence => (When::BeforeEffect, Fault::NeverAnswer),
+        }
+    }
+}
+
+impl Keys {
+    pub fn iam(&self) -> aws_sdk_iam::Client {
+        let config = aws_sdk_iam::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .endpoint_url(&self.endpoint)
+            .credentials_provider(self.credentials.clone());
+        aws_sdk_iam::Client::from_conf(config.build())
+    }
+
+    /// A session of the role, for as long as AWS gives; `None` when it refuses.
+    pub async fn assume(&self, session: &str) -> Option<Self> {
+        let config = aws_sdk_sts::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .endpoint_url(&self.endpoint)
+            .credentials_provider(self.credentials.clone());
+        let sts = aws_sdk_sts::Client::from_conf(config.build());
+        let chained = self.credentials.session_token().is_some();
+        let seconds = if chained { 3_600 } else { 43_200 };
+        let call = sts.assume_role().role_arn(ROLE).role_session_name(session);
+        match call.duration_seconds(seconds).send().await {
+            Ok(answer) => Some(self.with(answer.credentials().unwrap())),
+            Err(error) => {
+                let code = error.into_service_error();
+                assert_eq!(
+                    aws_sdk_sts::error::ProvideErrorMetadata::code(&code),
+                    Some("AccessDenied"),
+                    "{code:?}"
+                );
+                None
+            }
+        }
+    }
+
+    fn with(&self, issued: &Issued) -> Self {
+        let token = Some(issued.session_token().to_owned());
+        let (id, secret) = (issued.access_key_id(), issued.secret_access_key());
+        Self {
+            endpoint: self.endpoint.clone(),
+            credentials: Credentials::new(id, secret, token, None, "test"),
+        }
+    }
+
+    /// Whether a session can be used: an ordinary call with its keys.
+    pub async fn work(&self) -> bool {
+        self.iam().list_users().send().await.is_ok()
+    }
+}
+
+/// Whether a call changes a document.
+pub fn is_write(call: &str) -> bool {
+    [
+        "UpdateAssumeRolePolicy",
+        "PutRolePolicy",
+        "DeleteRolePolicy",
+    ]
+    .contains(&call)
+}
+
+fn key(user: &str) -> String {
+    format!("AKIA{}", user.to_uppercase())
+}
+
+fn user_arn(name: &str) -> String {
+    format!("arn:aws:iam::{ACCOUNT}:user/{name}")
+}

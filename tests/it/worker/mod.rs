@@ -1,0 +1,16 @@
+//! The loop, on the wire with the real SDK.
+
+mod cloud;
+mod crash;
+mod path;
+mod queue;
+mod rows;
+mod sequences;
+mod stage;
+mod trouble;
+
+use chrono::TimeDelta;
+
+const fn minutes(count: i64) -> TimeDelta {
+    TimeDelta::minutes(count)
+}

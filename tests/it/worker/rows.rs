@@ -1,0 +1,195 @@
+//! What the verbs would have left in the database.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use countersign::db::targets;
+use countersign::ids::{EntitlementId, GrantId, PersonId, PrincipalId, RequestId, TargetId};
+use serde_json::json;
+use sqlx::{AssertSqlSafe, Executor, PgPool, Row};
+
+/// The account of all tests.
+pub const ACCOUNT: &str = "111122223333";
+/// The role of all tests.
+pub const ROLE: &str = "arn:aws:iam::111122223333:role/prod-admin";
+
+/// A catalog with one role, and people who may ask for it.
+#[derive(Debug)]
+pub struct Rows {
+    pub pool: PgPool,
+    pub target: TargetId,
+    entitlement: EntitlementId,
+    approver: PersonId,
+}
+
+/// A grant's row, as far as tests look at it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GrantRow {
+    pub state: String,
+    pub cause: Option<String>,
+    pub sent_until: Option<DateTime<Utc>>,
+    pub console_since: Option<DateTime<Utc>>,
+    pub guard_until: Option<DateTime<Utc>>,
+    pub guard_gone_at: Option<DateTime<Utc>>,
+    pub ended_at: Option<DateTime<Utc>>,
+}
+
+impl Rows {
+    pub async fn new(pool: PgPool) -> Self {
+        let (target, entitlement) = (TargetId::new(), EntitlementId::new());
+        run(
+            &pool,
+            format!("INSERT INTO accounts (id, name) VALUES ('{ACCOUNT}', 'prod')"),
+        )
+        .await;
+        run(&pool, format!("INSERT INTO targets (id, account, kind, arn) VALUES ('{}', '{ACCOUNT}', 'role', '{ROLE}')", target.uuid())).await;
+        run(&pool, format!(
+            "INSERT INTO entitlements (id, name, target, method, min_duration_seconds, max_duration_seconds, requester_group, approver_group, needed)
+             VALUES ('{}', 'prod-admin', '{}', 'trust_policy', 300, 43200, 'developers', 'leads', 1)",
+            entitlement.uuid(), target.uuid())).await;
+        let approver = person(&pool, "bob", "leads").await;
+        Self {
+            pool,
+            target,
+            entitlement,
+            approver,
+        }
+    }
+
+    /// A person in the group that may ask.
+    pub async fn person(&self, name: &str) -> PersonId {
+        person(&self.pool, name, "developers").await
+    }
+
+    async fn pending(
+        &self,
+        person: PersonId,
+        principal_arn: &str,
+        at: DateTime<Utc>,
+        length: TimeDelta,
+    ) -> RequestId {
+        let (request, principal) = (RequestId::new(), PrincipalId::new());
+        let terms = json!({
+            "name": "prod-admin", "description": "", "account": ACCOUNT, "account_name": "prod", "role_arn": ROLE, "method": "trust_policy",
+            "min_duration_seconds": 300, "max_duration_seconds": 43200, "requester_group": "developers", "approver_group": "leads",
+            "needed": 1, "version": 1
+        });
+        let (person, seconds) = (person.uuid(), length.num_seconds());
+        let sql = format!(
+            "INSERT INTO principals (id, person, account, arn) VALUES ('{}', '{person}', '{ACCOUNT}', '{principal_arn}') ON CONFLICT DO NOTHING;
+             INSERT INTO requests (id, person, principal, principal_arn, entitlement, target, approver_group, terms, justification, duration_seconds,
+                                   target_checked, state, submitted_at, expires_at)
+             SELECT '{}', '{person}', id, '{principal_arn}', '{}', '{}', 'leads', '{terms}', 'a reason', {seconds}, false, 'pending',
+                    '{at}', '{at}'::timestamptz + interval '1 day'
+             FROM principals WHERE person = '{person}' AND arn = '{principal_arn}'",
+            principal.uuid(), request.uuid(), self.entitlement.uuid(), self.target.uuid());
+        self.run(sql).await;
+        request
+    }
+
+    /// An approved request's grant, scheduled, its target due: what `approve` leaves. The ids of AWS are not known yet.
+    pub async fn approve(
+        &self,
+        person: PersonId,
+        principal_arn: &str,
+        at: DateTime<Utc>,
+        length: TimeDelta,
+    ) -> GrantId {
+        let request = self.pending(person, principal_arn, at, length).await.uuid();
+        let grant = GrantId::new();
+        let console = principal_arn.rsplit('/').next().unwrap();
+        let (person, target, until) = (person.uuid(), self.target.uuid(), at + length);
+        let sql = format!(
+            "INSERT INTO decisions (request, person, verdict, at) VALUES ('{request}', '{}', 'approve', '{at}');
+             INSERT INTO grants (id, request, target, person, principal_arn, grant_name, console_name, state, starts_at, deadline, approved_at)
+             VALUES ('{}', '{request}', '{target}', '{person}', '{principal_arn}', '{grant}', '{console}', 'scheduled', '{at}', '{until}', '{at}');
+             UPDATE requests SET state = 'approved', closed_at = '{at}', version = 2 WHERE id = '{request}'",
+            self.approver.uuid(), grant.uuid());
+        let mut tx = self.pool.begin().await.unwrap();
+        tx.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await.unwrap();
+        targets::make_due(&mut tx, self.target, at).await.unwrap();
+        tx.commit().await.unwrap();
+        grant
+    }
+
+    /// What `end` leaves when the approver revokes.
+    pub async fn revoke(&self, grant: GrantId, at: DateTime<Utc>) {
+        let mut tx = self.pool.begin().await.unwrap();
+        tx.execute(sqlx::raw_sql(AssertSqlSafe(format!(
+            "UPDATE grants SET state = 'closing', closing_at = '{at}', cause = 'revoked', closing_by = '{}' WHERE id = '{}' AND state IN ('opening', 'active')",
+            self.approver.uuid(), grant.uuid())))).await.unwrap();
+        targets::make_due(&mut tx, self.target, at).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    pub async fn run(&self, sql: String) {
+        run(&self.pool, sql).await;
+    }
+
+    pub async fn grant(&self, grant: GrantId) -> GrantRow {
+        let sql = format!("SELECT * FROM grants WHERE id = '{}'", grant.uuid());
+        let row = self
+            .pool
+            .fetch_one(sqlx::raw_sql(AssertSqlSafe(sql)))
+            .await
+            .unwrap();
+        GrantRow {
+            state: row.get("state"),
+            cause: row.get("cause"),
+            sent_until: row.get("sent_until"),
+            console_since: row.get("console_since"),
+            guard_until: row.get("guard_until"),
+            guard_gone_at: row.get("guard_gone_at"),
+            ended_at: row.get("ended_at"),
+        }
+    }
+
+    /// The state of a grant.
+    pub async fn state(&self, grant: GrantId) -> String {
+        self.grant(grant).await.state
+    }
+
+    /// The actions on record for a grant, in order.
+    pub async fn told(&self, grant: GrantId) -> Vec<String> {
+        let sql = format!("SELECT action FROM audit_events WHERE subject = '{grant}' ORDER BY id");
+        let rows = self
+            .pool
+            .fetch_all(sqlx::raw_sql(AssertSqlSafe(sql)))
+            .await
+            .unwrap();
+        rows.iter().map(|row| row.get("action")).collect()
+    }
+
+    /// The hand-written documents that were kept.
+    pub async fn kept(&self) -> Vec<String> {
+        let sql = "SELECT document FROM foreign_documents ORDER BY seen_at";
+        let rows = self.pool.fetch_all(sql).await.unwrap();
+        rows.iter().map(|row| row.get("document")).collect()
+    }
+
+    /// A column of the target's row, as text.
+    pub async fn target(&self, column: &str) -> Option<String> {
+        let sql = format!(
+            "SELECT {column}::text AS value FROM targets WHERE id = '{}'",
+            self.target.uuid()
+        );
+        let row = self
+            .pool
+            .fetch_one(sqlx::raw_sql(AssertSqlSafe(sql)))
+            .await
+            .unwrap();
+        row.get("value")
+    }
+}
+
+async fn person(pool: &PgPool, name: &str, group: &str) -> PersonId {
+    let id = PersonId::new();
+    run(pool, format!(
+        "INSERT INTO people (id, issuer, subject, name, email, groups) VALUES ('{}', 'test', '{name}', '{name}', '{name}@example.com', '{{{group}}}')",
+        id.uuid())).await;
+    id
+}
+
+async fn run(pool: &PgPool, sql: String) {
+    pool.execute(sqlx::raw_sql(AssertSqlSafe(sql)))
+        .await
+        .unwrap();
+}

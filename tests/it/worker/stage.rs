@@ -1,0 +1,139 @@
+//! A database, a cloud, and a clock that stands until it is moved.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use countersign::aws::Aws;
+use countersign::clock::Clock;
+use countersign::ids::GrantId;
+use countersign::policy::Margins;
+use countersign::worker::{Settings, Worker};
+use tokio::sync::Notify;
+
+use super::cloud::Cloud;
+use super::rows::{GrantRow, Rows};
+use crate::support::TestDb;
+
+/// A hand-written trust policy that a parser would not give back as it is.
+pub const FOREIGN: &str = "{\n  \"Version\" : \"2012-10-17\",\n  \"Statement\":[ {\"Effect\":\"Allow\", \"Sid\":\"Caf\\u0065\",\"Principal\":{\"Service\":[\"ec2.amazonaws.com\"]},\n    \"Action\":\"sts:AssumeRole\"} ]\n}";
+
+pub struct Stage {
+    pub rows: Rows,
+    pub cloud: Cloud,
+    pub clock: Clock,
+    pub margins: Margins,
+    /// How long an AWS call may take.
+    pub timeout: Duration,
+    now: std::sync::Mutex<DateTime<Utc>>,
+}
+
+impl Stage {
+    /// P = 0, L = 15 minutes, δ = 5 seconds.
+    pub async fn new() -> Self {
+        Self::with_trust(FOREIGN).await
+    }
+
+    pub async fn with_trust(trust: &str) -> Self {
+        let db = TestDb::new().await;
+        let start: DateTime<Utc> = "2026-01-05T09:00:00Z".parse().unwrap();
+        Self {
+            rows: Rows::new(db.pool).await,
+            cloud: Cloud::start(trust, start).await,
+            clock: Clock::fixed(start),
+            margins: Margins {
+                propagation: TimeDelta::zero(),
+                unanswered: TimeDelta::minutes(15),
+                clock: TimeDelta::seconds(5),
+            },
+            timeout: Duration::from_secs(10),
+            now: std::sync::Mutex::new(start),
+        }
+    }
+
+    pub fn now(&self) -> DateTime<Utc> {
+        *self.now.lock().unwrap()
+    }
+
+    pub fn advance(&self, by: TimeDelta) {
+        let mut now = self.now.lock().unwrap();
+        *now += by;
+        self.clock.set(*now);
+        self.cloud.knobs().set_clock(*now);
+    }
+
+    pub async fn worker(&self) -> Worker {
+        self.worker_woken_by(Arc::default()).await
+    }
+
+    pub async fn worker_woken_by(&self, wake: Arc<Notify>) -> Worker {
+        let endpoint = self.cloud.endpoint();
+        let aws = Aws::with(&endpoint, "AKIACOUNTERSIGN", "secret", self.timeout).await;
+        let settings = Settings {
+            poll: Duration::from_secs(60),
+            lease: Duration::from_secs(60),
+            concurrency: 4,
+            open_attempts: 8,
+            margins: self.margins,
+        };
+        Worker::new(
+            self.rows.pool.clone(),
+            self.clock.clone(),
+            aws,
+            settings,
+            wake,
+        )
+    }
+
+    /// A new worker works until nothing is due.
+    pub async fn work(&self) {
+        self.worker().await.run_until_idle().await.unwrap();
+    }
+
+    /// Moves the clock and works.
+    pub async fn pass(&self, by: TimeDelta) {
+        self.advance(by);
+        self.work().await;
+    }
+
+    /// A new person with an IAM user of that name, and an approved grant for `minutes`.
+    pub async fn approve(&self, name: &str, minutes: i64) -> GrantId {
+        let arn = self.cloud.create_user(name);
+        let person = self.rows.person(name).await;
+        self.rows
+            .approve(person, &arn, self.now(), TimeDelta::minutes(minutes))
+            .await
+    }
+
+    /// The same, opened.
+    pub async fn open(&self, name: &str, minutes: i64) -> GrantId {
+        let grant = self.approve(name, minutes).await;
+        self.work().await;
+        assert_eq!(self.state(grant).await, "active");
+        grant
+    }
+
+    pub async fn revoke(&self, grant: GrantId) {
+        self.rows.revoke(grant, self.now()).await;
+    }
+
+    pub async fn state(&self, grant: GrantId) -> String {
+        self.rows.state(grant).await
+    }
+
+    pub async fn grant(&self, grant: GrantId) -> GrantRow {
+        self.rows.grant(grant).await
+    }
+
+    /// How many statements of ours the trust policy holds.
+    pub fn statements(&self) -> usize {
+        self.cloud.trust().matches("\"Sid\":\"Countersign").count()
+    }
+
+    /// Whether the guard lists the grant as live.
+    pub fn listed(&self, grant: GrantId) -> bool {
+        self.cloud
+            .guard()
+            .is_some_and(|guard| guard.contains(&grant.to_string()))
+    }
+}
