@@ -357,6 +357,13 @@ fn what_is_replaced_stays_in_its_place() {
 }
 
 #[test]
+fn a_kept_original_does_not_make_a_closing_grow() {
+    let spaced = FOREIGN.replace("[{", &format!("[{}{{", " ".repeat(2000)));
+    let open = with(FOREIGN, &[1], None);
+    assert_eq!(with(&open, &[], Some(&spaced)), FOREIGN);
+}
+
+#[test]
 fn a_kept_original_does_not_undo_what_others_did_since() {
     let theirs = FOREIGN.replace("ec2", "lambda");
     assert_eq!(with(&with(&theirs, &[1], None), &[], Some(FOREIGN)), theirs);

@@ -19,7 +19,7 @@ fn run(seed: u64, people: &'static [usize], without: Option<Clause>) -> Result<(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 80, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_history_breaks_an_invariant(seed: u64, alone: bool) {

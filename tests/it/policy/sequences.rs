@@ -31,6 +31,15 @@ fn c8_a_deleted_or_recreated_user_ends_the_grant_and_is_never_let_in() {
 }
 
 #[test]
+fn c8_another_user_of_the_name_ends_the_grant_whatever_our_statement_shows() {
+    for id in [None, Some("AIDASOMEBODYELSE0001".to_owned())] {
+        let mut run = settled();
+        run.role.principals.insert(PEOPLE[ALICE].0.to_owned(), id);
+        assert_eq!(run.look().close, [(grant_id(1), Cause::PrincipalGone)]);
+    }
+}
+
+#[test]
 fn c8_our_statement_with_a_bare_id_ends_the_grant_whatever_the_look_at_the_user_says() {
     let mut run = settled();
     run.role.trust = run.role.trust.replace(PEOPLE[ALICE].0, PEOPLE[ALICE].1);
