@@ -1,5 +1,6 @@
 //! Countersign: a just-in-time elevation approval service for AWS IAM.
 
+pub mod api;
 pub mod app;
 pub mod authn;
 pub mod authz;
@@ -14,6 +15,7 @@ pub mod error;
 pub mod ids;
 pub mod policy;
 pub mod sandbox;
+pub mod serve;
 pub mod telemetry;
 pub mod web;
 pub mod worker;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use countersign::cli::{self, Cli, Command, Failure};
-use countersign::telemetry;
+use countersign::{demo, telemetry};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -19,6 +19,10 @@ async fn run(cli: Cli) -> Result<(), Failure> {
     telemetry::start(config.log.format);
     match cli.command {
         Command::Migrate => cli::migrate(&config).await,
+        Command::Serve => cli::serve::run(config).await,
+        Command::Catalog(command) => cli::catalog::run(&config, command).await,
+        Command::Token(command) => cli::token::run(&config, command).await,
+        Command::Demo(arguments) => demo::run::run(arguments).await,
         Command::Sandbox(arguments) => cli::sandbox::run(arguments).await,
         Command::Config => cli::print_config(&config),
     }

@@ -8,8 +8,10 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::api;
 use crate::app::{App, expire};
 use crate::config::Config;
+use crate::web;
 use crate::worker::{Settings, Worker};
 
 /// How often requests that nobody decided are looked for.
@@ -32,7 +34,12 @@ impl Service {
     ///
     /// # Errors
     /// When the listener has no address.
-    pub fn start(listener: TcpListener, app: &App, config: &Config, router: Router) -> std::io::Result<Self> {
+    pub fn start(
+        listener: TcpListener,
+        app: &App,
+        config: &Config,
+        router: Router,
+    ) -> std::io::Result<Self> {
         let address = listener.local_addr()?;
         let (stop, stopped) = watch::channel(false);
         let told = move || {
@@ -41,7 +48,13 @@ impl Service {
                 let _ = stopped.wait_for(|it| *it).await;
             }
         };
-        let worker = Worker::new(app.pool().clone(), app.clock().clone(), app.aws().clone(), Settings::from(config), app.wake());
+        let worker = Worker::new(
+            app.pool().clone(),
+            app.clock().clone(),
+            app.aws().clone(),
+            Settings::from(config),
+            app.wake(),
+        );
         let server = axum::serve(listener, router).with_graceful_shutdown(told());
         Ok(Self {
             address,
@@ -70,11 +83,43 @@ impl Service {
     }
 }
 
+/// The API under `/api/v1`, and the portal for everything else. `aws_endpoint` is told to people where AWS is not AWS's own; `sign_in` serves the
+/// portal's `/sign-in`; without it that page says that there is no way to sign in.
+pub fn router(
+    app: &App,
+    config: &Config,
+    aws_endpoint: Option<&str>,
+    sign_in: Option<Router<web::Portal>>,
+) -> Router {
+    let settings = web::Settings {
+        public_url: config.public_url(),
+        aws: web::commands::Aws {
+            endpoint_url: aws_endpoint.map(|url| url.trim_end_matches('/').to_owned()),
+            region: config
+                .aws
+                .region
+                .clone()
+                .unwrap_or_else(|| "us-east-1".to_owned()),
+        },
+    };
+    let portal = web::router(
+        app.clone(),
+        settings,
+        sign_in.unwrap_or_else(web::sign_in::router),
+    );
+    Router::new()
+        .nest("/api/v1", api::router(app.clone()))
+        .fallback_service(portal)
+}
+
 async fn sweep(app: App, stopped: impl Future<Output = ()>) {
     let mut stopped = std::pin::pin!(stopped);
     loop {
         if let Err(error) = expire::expire_due(&app).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "cannot look for requests that have lapsed");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "cannot look for requests that have lapsed"
+            );
         }
         tokio::select! {
             () = &mut stopped => return,

@@ -13,7 +13,8 @@ use crate::{authz, db};
 /// # Errors
 /// When the caller may not decide it, has decided already, or it is not pending.
 pub async fn approve(ctx: &Ctx, id: RequestId, comment: Option<String>) -> Result<Request, Error> {
-    let comment = match comment.as_deref().map(Words::parse).transpose() {
+    let said = comment.as_deref().filter(|it| !it.trim().is_empty());
+    let comment = match said.map(Words::parse).transpose() {
         Ok(comment) => comment,
         Err(error) => {
             return Err(ctx

@@ -80,6 +80,12 @@ pub async fn submit(ctx: &Ctx, new: NewRequest) -> Result<Request, Error> {
             check_duration(&entitlement.terms, new.duration_seconds)
                 .map_err(|it| Error::InvalidFields(vec![it]))?;
         }
+        // What AWS told of another role says nothing of this one.
+        let seen = if entitlement.target == checked.entitlement.target {
+            seen
+        } else {
+            Seen::default()
+        };
         let ask = Ask {
             principal: checked.principal,
             principal_unique_id: seen.principal_id,
@@ -121,6 +127,9 @@ async fn prepare(ctx: &Ctx, new: &NewRequest) -> Result<(Checked, Seen), Error> 
         })
         .await?;
     let terms = &checked.entitlement.terms;
+    if capacity::is_protected(&terms.role_arn) {
+        return Err(Error::RoleProtected);
+    }
     let look = crate::aws::check(ctx.app.aws(), &terms.role_arn, &checked.principal.arn);
     let seen = match tokio::time::timeout(LOOK, look).await {
         Ok(Ok(role)) => usable(role, &checked.principal, &others)?,
@@ -155,6 +164,7 @@ fn check(
     let ticket = new
         .ticket
         .as_deref()
+        .filter(|it| !it.trim().is_empty())
         .map(Ticket::parse)
         .transpose()
         .map_err(|it| invalid("ticket", it.to_string()))

@@ -1,12 +1,15 @@
 //! The command line: what may be typed, the small commands, and how a failure is told.
 
+pub mod catalog;
 mod failure;
 pub mod sandbox;
+pub mod serve;
+pub mod token;
 
 use std::io::Write;
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Config, ConfigError};
@@ -30,10 +33,37 @@ pub struct Cli {
 pub enum Command {
     /// Bring the database's schema up to date, as its owner, and give the role countersign_app its privileges
     Migrate,
+    /// Serve the portal and the API, and keep AWS at what was decided, until interrupted
+    Serve,
+    /// Accounts, people and entitlements
+    #[command(subcommand)]
+    Catalog(catalog::Catalog),
+    /// API tokens
+    #[command(subcommand)]
+    Token(token::Token),
+    /// Everything on this machine, with people and a role to try it on, until interrupted
+    Demo(DemoArguments),
     /// Run the AWS stand-in alone, until it is interrupted
     Sandbox(sandbox::Arguments),
     /// Print the configuration that applies, secrets as ***
     Config,
+}
+
+/// What may be typed after `demo`.
+#[derive(Debug, Args)]
+pub struct DemoArguments {
+    /// The portal's port; 0 picks a free one
+    #[arg(long, default_value_t = 8080)]
+    pub port: u16,
+    /// The port of the AWS stand-in; 0 picks a free one
+    #[arg(long, default_value_t = 4566)]
+    pub aws_port: u16,
+    /// Where the data are kept
+    #[arg(long, value_name = "FOLDER", default_value = ".countersign")]
+    pub data_dir: PathBuf,
+    /// Forget the data of earlier starts
+    #[arg(long)]
+    pub reset: bool,
 }
 
 impl Cli {

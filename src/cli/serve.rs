@@ -10,7 +10,7 @@ use crate::aws::Aws;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db;
-use crate::serve::Service;
+use crate::serve::{Service, router};
 
 /// The address cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -28,8 +28,17 @@ pub struct CannotListen {
 /// # Errors
 /// When no database is configured, or it cannot be used.
 pub async fn app(config: &Config) -> Result<App, Failure> {
-    let pool = db::pool::connect(config.database_url()?, config.database.max_connections.get()).await?;
-    Ok(App::new(pool, Clock::Database, Aws::from_env(&config.aws).await, config))
+    let pool = db::pool::connect(
+        config.database_url()?,
+        config.database.max_connections.get(),
+    )
+    .await?;
+    Ok(App::new(
+        pool,
+        Clock::Database,
+        Aws::from_env(&config.aws).await,
+        config,
+    ))
 }
 
 /// Serves until the process is interrupted. Once it listens, it prints one line that says where.
@@ -39,12 +48,20 @@ pub async fn app(config: &Config) -> Result<App, Failure> {
 pub async fn run(mut config: Config) -> Result<(), Failure> {
     let app = app(&config).await?;
     let address = config.server.listen;
-    let listener = TcpListener::bind(address).await.map_err(|source| CannotListen { address, source })?;
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|source| CannotListen { address, source })?;
     config.server.listen = listener.local_addr()?;
     let end = interrupted()?;
-    let router = crate::serve::router(&app, &config, crate::web::sign_in::router());
+    let endpoint = std::env::var("AWS_ENDPOINT_URL").ok();
+    let router = router(&app, &config, endpoint.as_deref(), None);
     let service = Service::start(listener, &app, &config, router)?;
-    writeln!(std::io::stdout(), "Countersign is at {} (listening on http://{})", config.public_url(), service.address())?;
+    writeln!(
+        std::io::stdout(),
+        "Countersign is at {} (listening on http://{})",
+        config.public_url(),
+        service.address()
+    )?;
     end.await;
     service.stop().await;
     app.pool().close().await;

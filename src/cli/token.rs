@@ -48,14 +48,24 @@ pub async fn run(config: &Config, command: Token) -> Result<(), Failure> {
         other => Failure::from(Refused(other.detail())),
     };
     match command {
-        Token::Create { person, name, expires_in } => {
-            let expires_in = catalog::parse_duration(&expires_in).ok_or_else(|| Refused("--expires-in must be an ISO 8601 duration such as PT720H".to_owned()))?;
-            let (id, token) = tokens::create(&app, "command line", &person, &name, expires_in).await.map_err(told)?;
+        Token::Create {
+            person,
+            name,
+            expires_in,
+        } => {
+            let expires_in = catalog::parse_duration(&expires_in).ok_or_else(|| {
+                Refused("--expires-in must be an ISO 8601 duration such as PT720H".to_owned())
+            })?;
+            let (id, token) = tokens::create(&app, "command line", &person, &name, expires_in)
+                .await
+                .map_err(told)?;
             eprintln!("{id} is shown this once:");
             writeln!(std::io::stdout(), "{}", token.expose_secret())?;
         }
         Token::Revoke { id } => {
-            tokens::revoke(&app, "command line", id).await.map_err(told)?;
+            tokens::revoke(&app, "command line", id)
+                .await
+                .map_err(told)?;
             eprintln!("{id} does not work any more");
         }
     }

@@ -74,6 +74,10 @@ pub async fn entitlements(
 /// # Errors
 /// When the database does not answer.
 pub async fn entitlement(conn: &mut PgConnection, name: &str) -> sqlx::Result<Option<Entitlement>> {
+    // Postgres takes no NUL in a text, so nothing has such a name.
+    if name.contains('\0') {
+        return Ok(None);
+    }
     let row = sqlx::query_as!(
         Row,
         "SELECT e.id, e.target, e.name, e.description, t.account, a.name AS account_name, t.arn AS role_arn, e.min_duration_seconds,

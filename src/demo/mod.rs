@@ -2,4 +2,6 @@
 
 pub mod database;
 pub mod postgres;
+pub mod run;
+pub mod seed;
 pub mod sign_in;

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use clap::Args;
 use secrecy::ExposeSecret;
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -18,7 +17,7 @@ use super::seed::{self, AllKeys};
 use crate::app::{App, catalog, tokens};
 use crate::authn;
 use crate::aws::Aws;
-use crate::cli::{Failure, interrupted, serve::CannotListen};
+use crate::cli::{DemoArguments, Failure, interrupted, serve::CannotListen};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db;
@@ -30,23 +29,6 @@ const TOKEN_LIFE: TimeDelta = TimeDelta::days(90);
 /// How long an AWS call may take.
 const AWS_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What may be typed after `demo`.
-#[derive(Debug, Args)]
-pub struct Arguments {
-    /// The portal's port; 0 picks a free one
-    #[arg(long, default_value_t = 8080)]
-    port: u16,
-    /// The port of the AWS stand-in; 0 picks a free one
-    #[arg(long, default_value_t = 4566)]
-    aws_port: u16,
-    /// Where the data are kept
-    #[arg(long, value_name = "FOLDER", default_value = ".countersign")]
-    data_dir: PathBuf,
-    /// Forget the data of earlier starts
-    #[arg(long)]
-    reset: bool,
-}
-
 #[derive(Debug, thiserror::Error)]
 #[error("cannot use {}", .0.display())]
 struct Unusable(PathBuf, #[source] std::io::Error);
@@ -55,7 +37,7 @@ struct Unusable(PathBuf, #[source] std::io::Error);
 ///
 /// # Errors
 /// When Postgres is missing, a port is taken, or the data folder is not ours.
-pub async fn run(arguments: Arguments) -> Result<(), Failure> {
+pub async fn run(arguments: DemoArguments) -> Result<(), Failure> {
     let end = interrupted()?;
     let folder = &arguments.data_dir;
     if arguments.reset {
@@ -63,7 +45,9 @@ pub async fn run(arguments: Arguments) -> Result<(), Failure> {
     }
     // Ports first: what is taken is told before anything is started.
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, arguments.port));
-    let listener = TcpListener::bind(address).await.map_err(|source| CannotListen { address, source })?;
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|source| CannotListen { address, source })?;
     let postgres = Postgres::start(folder, Mode::Durable)?;
     let _ = std::fs::remove_file(folder.join("demo.json"));
     let database = Database::prepare(&postgres, "countersign").await?;
@@ -81,17 +65,27 @@ pub async fn run(arguments: Arguments) -> Result<(), Failure> {
     let config = config(listener.local_addr()?);
     let pool = db::pool::connect(&database.app_url, config.database.max_connections.get()).await?;
     let ours = seed::ours(&keys).cloned();
-    let (id, secret) = ours.map(|it| (it.access_key_id, it.secret_access_key)).unwrap_or_default();
+    let (id, secret) = ours
+        .map(|it| (it.access_key_id, it.secret_access_key))
+        .unwrap_or_default();
     let aws = Aws::with(&sandbox.url(), &id, &secret, AWS_TIMEOUT).await;
     let app = App::new(pool, Clock::Database, aws, &config);
     catalog::apply(&app, &seed::catalog(), "demo").await?;
     give_tokens(&app, &mut keys).await?;
     write_private(&keys_file, &keys)?;
 
-    let router = serve::router(&app, &config, Some(&sandbox.url()), super::sign_in::router);
+    let router = serve::router(
+        &app,
+        &config,
+        Some(&sandbox.url()),
+        Some(super::sign_in::router()),
+    );
     let service = Service::start(listener, &app, &config, router)?;
     let portal = config.public_url();
-    write_private(&folder.join("demo.json"), &description(&portal, &sandbox.url(), &keys))?;
+    write_private(
+        &folder.join("demo.json"),
+        &description(&portal, &sandbox.url(), &keys),
+    )?;
     std::io::stdout().write_all(welcome(&portal, &sandbox.url(), folder).as_bytes())?;
 
     end.await;
@@ -121,7 +115,9 @@ fn config(listen: SocketAddr) -> Config {
 /// Keeps the tokens of earlier starts that still work.
 async fn give_tokens(app: &App, keys: &mut AllKeys) -> Result<(), Failure> {
     for (_, user, _) in seed::PEOPLE {
-        let Some(own) = keys.get_mut(user) else { continue };
+        let Some(own) = keys.get_mut(user) else {
+            continue;
+        };
         if authn::bearer(app, &own.api_token).await.is_err() {
             let email = format!("{user}@example.com");
             let (_, token) = tokens::create(app, "demo", &email, "demo", TOKEN_LIFE).await?;
@@ -178,7 +174,13 @@ fn write_private(path: &Path, value: &impl serde::Serialize) -> Result<(), Failu
     let text = serde_json::to_vec_pretty(value)?;
     let _ = std::fs::remove_file(&beside);
     let mut options = std::fs::OpenOptions::new();
-    let file = options.write(true).create_new(true).mode(0o600).open(&beside);
-    file.and_then(|mut file| file.write_all(&text)).and_then(|()| std::fs::rename(&beside, path)).map_err(cannot)?;
+    let file = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&beside);
+    file.and_then(|mut file| file.write_all(&text))
+        .and_then(|()| std::fs::rename(&beside, path))
+        .map_err(cannot)?;
     Ok(())
 }

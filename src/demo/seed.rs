@@ -34,7 +34,8 @@ const TRUST: &str = r#"{
   ]
 }"#;
 
-const EVERYTHING: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
+const EVERYTHING: &str =
+    r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
 
 /// What Countersign needs, and nothing more: the documents of the target roles, and to look.
 const MANAGER: &str = r#"{"Version":"2012-10-17","Statement":[
@@ -112,7 +113,11 @@ pub fn aws(keys: &AllKeys) -> Seed {
         path: "/".to_owned(),
         access_key_id: Some(keys.access_key_id.clone()),
         secret_access_key: Some(keys.secret_access_key.clone()),
-        policies: if user == OURSELVES { BTreeMap::from([("manager".to_owned(), MANAGER.to_owned())]) } else { BTreeMap::new() },
+        policies: if user == OURSELVES {
+            BTreeMap::from([("manager".to_owned(), MANAGER.to_owned())])
+        } else {
+            BTreeMap::new()
+        },
         mfa_code: None,
     });
     let role = SeedRole {
@@ -122,5 +127,12 @@ pub fn aws(keys: &AllKeys) -> Seed {
         policies: BTreeMap::from([("everything".to_owned(), EVERYTHING.to_owned())]),
         max_session_duration: 43_200,
     };
-    Seed { accounts: vec![SeedAccount { id: ACCOUNT.to_owned(), trust_quota: 2_048, users: users.collect(), roles: vec![role] }] }
+    Seed {
+        accounts: vec![SeedAccount {
+            id: ACCOUNT.to_owned(),
+            trust_quota: 2_048,
+            users: users.collect(),
+            roles: vec![role],
+        }],
+    }
 }

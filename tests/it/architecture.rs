@@ -23,7 +23,7 @@ const MAY_NAME: [(&str, &[&str]); 15] = [
     ("web", &["authn", "app", "domain"]),
     ("api", &["authn", "app", "domain"]),
     ("sandbox", &[]),
-    ("cli", &["app", "db", "domain", "sandbox"]),
+    ("cli", &["app", "aws", "db", "domain", "sandbox", "serve"]),
     // These put the parts together.
     (
         "serve",
@@ -34,7 +34,8 @@ const MAY_NAME: [(&str, &[&str]); 15] = [
     (
         "demo",
         &[
-            "api", "app", "authn", "aws", "db", "domain", "sandbox", "serve", "web", "worker",
+            "api", "app", "authn", "aws", "cli", "db", "domain", "sandbox", "serve", "web",
+            "worker",
         ],
     ),
     ("main", &["cli", "demo", "sandbox", "serve"]),

@@ -1,8 +1,10 @@
 //! All integration tests, in one binary: they share one Postgres.
 
+mod app;
 mod architecture;
 mod house;
 mod policy;
+mod process;
 mod sandbox;
 mod support;
 mod web;

@@ -1,0 +1,70 @@
+//! The audit log.
+
+use axum::Json;
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+
+use super::extract::{Asked, Caller, page};
+use super::problem::{Problem, ProblemDetails};
+use super::types::{Actor, AuditEvent, List};
+use crate::app::find::{self, AuditFilter};
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Filter {
+    action: Option<String>,
+    actor: Option<String>,
+    subject: Option<String>,
+    from: Option<DateTime<Utc>>,
+    to: Option<DateTime<Utc>>,
+    limit: Option<i64>,
+    cursor: Option<String>,
+}
+
+/// The audit log, newest first: all of it for auditors and admins, else what concerns the caller
+#[utoipa::path(get, path = "/audit-events",
+    params(("action" = Option<String>, Query, description = "such as request.approved"),
+           ("actor" = Option<String>, Query, description = "TypeID of a person, or name of a machine or part"),
+           ("subject" = Option<String>, Query, description = "TypeID of a request or grant, or a name"),
+           ("from" = Option<String>, Query, description = "not before (RFC 3339)"),
+           ("to" = Option<String>, Query, description = "before (RFC 3339)"),
+           ("limit" = Option<i64>, Query, description = "1 to 200, 50 unless said otherwise"),
+           ("cursor" = Option<String>, Query, description = "the `next` of the page before")),
+    responses((status = 200, body = List<AuditEvent>), (status = "4XX", body = ProblemDetails)))]
+pub(super) async fn list(
+    Caller(ctx): Caller,
+    Asked(asked): Asked<Filter>,
+) -> Result<Json<List<AuditEvent>>, Problem> {
+    let Filter {
+        action,
+        actor,
+        subject,
+        from,
+        to,
+        limit,
+        cursor,
+    } = asked;
+    let filter = AuditFilter {
+        action,
+        actor,
+        subject,
+        from,
+        to,
+    };
+    let found = find::audit_events(&ctx, filter, page(limit, cursor.as_deref())?).await?;
+    Ok(Json(List::of(found, |it| AuditEvent {
+        id: it.id.to_string(),
+        at: it.at,
+        action: it.action,
+        actor: Actor {
+            kind: it.actor_kind,
+            id: it.actor_id,
+            name: it.actor_name,
+        },
+        subject: it.subject,
+        channel: it.channel,
+        outcome: it.outcome,
+        code: it.code,
+        details: it.details,
+    })))
+}

@@ -1,0 +1,44 @@
+//! What may be asked for, and who asks.
+
+use axum::Json;
+
+use super::extract::{Asked, Caller, PageQuery, page};
+use super::problem::{Problem, ProblemDetails};
+use super::types::{Entitlement, List, Me};
+use crate::app::find::{self, Items};
+use crate::ids::EntitlementId;
+
+/// What the caller may ask for, by name
+#[utoipa::path(get, path = "/entitlements", responses((status = 200, body = List<Entitlement>), (status = "4XX", body = ProblemDetails)))]
+pub(super) async fn entitlements(
+    Caller(ctx): Caller,
+    Asked(asked): Asked<PageQuery>,
+) -> Result<Json<List<Entitlement>>, Problem> {
+    page::<EntitlementId>(asked.limit, asked.cursor.as_deref())?;
+    let items = find::entitlements(&ctx).await?;
+    Ok(Json(List::of(
+        Items {
+            items,
+            next: None::<EntitlementId>,
+        },
+        Into::into,
+    )))
+}
+
+/// The caller
+#[utoipa::path(get, path = "/people/me", responses((status = 200, body = Me), (status = "4XX", body = ProblemDetails)))]
+pub(super) async fn me(Caller(ctx): Caller) -> Result<Json<Me>, Problem> {
+    let principals = find::principals(&ctx)
+        .await?
+        .into_iter()
+        .map(|it| it.arn)
+        .collect();
+    let person = ctx.person;
+    Ok(Json(Me {
+        id: person.id.to_string(),
+        name: person.name,
+        email: person.email,
+        groups: person.groups,
+        principals,
+    }))
+}

@@ -1,0 +1,133 @@
+//! What a handler takes: the caller, an id, a body, a page of a list.
+
+use std::str::FromStr;
+
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::StatusCode;
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::problem::Problem;
+use crate::app::{App, Ctx, find};
+use crate::authn;
+use crate::domain::audit::Channel;
+use crate::error::Error;
+use crate::ids::InvalidId;
+
+/// The caller, by bearer token alone (RFC 6750): cookies are not looked at.
+pub(super) struct Caller(pub(super) Ctx);
+
+impl FromRequestParts<App> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let header = parts
+            .headers
+            .get(AUTHORIZATION)
+            .and_then(|value| value.to_str().ok());
+        let token = header.and_then(|it| {
+            let (scheme, token) = it.split_once(' ')?;
+            scheme
+                .eq_ignore_ascii_case("bearer")
+                .then_some(token.trim())
+        });
+        let person = authn::bearer(app, token.ok_or(Error::Unauthenticated)?).await?;
+        Ok(Self(Ctx {
+            app: app.clone(),
+            person,
+            channel: Channel::Api,
+        }))
+    }
+}
+
+/// The id in the path. One that cannot be is told only to callers who have shown who they are.
+pub(super) struct Id<T>(pub(super) T);
+
+impl<T: FromStr<Err = InvalidId>> FromRequestParts<App> for Id<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let Path(text) = Path::<String>::from_request_parts(parts, app)
+            .await
+            .map_err(|_| Error::NotFound)?;
+        Ok(Self(text.parse().map_err(Error::from)?))
+    }
+}
+
+/// A JSON body.
+pub(super) struct Body<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
+        match axum::Json::from_request(request, app).await {
+            Ok(axum::Json(body)) => Ok(Self(body)),
+            Err(JsonRejection::MissingJsonContentType(_)) => {
+                Err(Problem(Error::UnsupportedMediaType))
+            }
+            Err(JsonRejection::JsonDataError(error)) => {
+                Err(Problem(Error::InvalidJson(reason(&error.body_text()))))
+            }
+            Err(JsonRejection::JsonSyntaxError(error)) => {
+                Err(Problem(Error::InvalidJson(reason(&error.body_text()))))
+            }
+            Err(other) if other.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+                Err(Problem(Error::PayloadTooLarge))
+            }
+            Err(_) => Err(Problem(Error::InvalidJson(
+                "The body could not be read.".to_owned(),
+            ))),
+        }
+    }
+}
+
+/// The parser's own words, which name the field and the place.
+fn reason(text: &str) -> String {
+    let (_, reason) = text.split_once(": ").unwrap_or(("", text));
+    format!("The body does not fit: {reason}.")
+}
+
+/// The query string; unknown parameters are refused.
+pub(super) struct Asked<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequestParts<App> for Asked<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        match Query::from_request_parts(parts, app).await {
+            Ok(Query(asked)) => Ok(Self(asked)),
+            Err(error) => Err(Problem(Error::InvalidJson(format!(
+                "The query string does not fit: {}.",
+                error.body_text()
+            )))),
+        }
+    }
+}
+
+/// What pages of a list are asked for with, when there is nothing else to ask.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PageQuery {
+    pub(super) limit: Option<i64>,
+    pub(super) cursor: Option<String>,
+}
+
+/// A page: 50 rows unless said otherwise, 200 at most; the cursor is what the page before gave as `next`.
+pub(super) fn page<C: FromStr>(
+    limit: Option<i64>,
+    cursor: Option<&str>,
+) -> Result<find::Page<C>, Error> {
+    let limit = limit.unwrap_or(50);
+    if !(1..=200).contains(&limit) {
+        return Err(Error::field("limit", "must be from 1 to 200"));
+    }
+    let cursor = cursor
+        .map(str::parse)
+        .transpose()
+        .map_err(|_| Error::field("cursor", "must be the `next` of the page before"))?;
+    Ok(find::Page { cursor, limit })
+}

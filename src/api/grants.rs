@@ -1,0 +1,61 @@
+//! Grants.
+
+use axum::Json;
+use axum::http::StatusCode;
+use serde::Deserialize;
+
+use super::extract::{Asked, Body, Caller, Id, page};
+use super::problem::{Problem, ProblemDetails};
+use super::types::{End, Grant, List};
+use crate::app::{self, find};
+use crate::ids::GrantId;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Filter {
+    #[serde(default)]
+    mine: bool,
+    limit: Option<i64>,
+    cursor: Option<String>,
+}
+
+/// The caller's grants, newest first; all of them for auditors and admins
+#[utoipa::path(get, path = "/grants",
+    params(("mine" = Option<bool>, Query, description = "only the caller's own"),
+           ("limit" = Option<i64>, Query, description = "1 to 200, 50 unless said otherwise"),
+           ("cursor" = Option<String>, Query, description = "the `next` of the page before")),
+    responses((status = 200, body = List<Grant>), (status = "4XX", body = ProblemDetails)))]
+pub(super) async fn list(
+    Caller(ctx): Caller,
+    Asked(asked): Asked<Filter>,
+) -> Result<Json<List<Grant>>, Problem> {
+    let found = find::grants(
+        &ctx,
+        asked.mine,
+        page(asked.limit, asked.cursor.as_deref())?,
+    )
+    .await?;
+    Ok(Json(List::of(found, |it| Grant::of(&it))))
+}
+
+/// One grant
+#[utoipa::path(get, path = "/grants/{id}", params(("id" = String, Path, description = "TypeID grant_…")),
+    responses((status = 200, body = Grant), (status = "4XX", body = ProblemDetails)))]
+pub(super) async fn get(Caller(ctx): Caller, Id(id): Id<GrantId>) -> Result<Json<Grant>, Problem> {
+    Ok(Json(Grant::of(&find::grant(&ctx, id).await?)))
+}
+
+/// End a grant before its deadline
+#[utoipa::path(post, path = "/grants/{id}/end", params(("id" = String, Path, description = "TypeID grant_…")), request_body = End,
+    responses((status = 202, body = Grant), (status = "4XX", body = ProblemDetails)))]
+pub(super) async fn end(
+    Caller(ctx): Caller,
+    Id(id): Id<GrantId>,
+    Body(said): Body<End>,
+) -> Result<(StatusCode, Json<Grant>), Problem> {
+    app::end::end(&ctx, id, said.reason).await?;
+    Ok((
+        StatusCode::ACCEPTED,
+        Json(Grant::of(&find::grant(&ctx, id).await?)),
+    ))
+}

@@ -1,0 +1,80 @@
+//! Every route, once: the router, the OpenAPI document's check and the authorization test are made from this table.
+
+use axum::routing::{MethodRouter, get, post};
+
+use super::{audit, catalog, grants, openapi, requests};
+use crate::app::App;
+
+/// One path with its methods.
+#[derive(Debug, Clone, Copy)]
+pub struct Route {
+    /// Below `/api/v1`.
+    pub path: &'static str,
+    /// The methods, and for each that changes something the audit action that even a refusal leaves behind.
+    pub methods: &'static [(&'static str, Option<&'static str>)],
+    pub(super) handler: fn() -> MethodRouter<App>,
+}
+
+/// All of them.
+pub const ROUTES: &[Route] = &[
+    Route {
+        path: "/requests",
+        methods: &[("GET", None), ("POST", Some("request.submitted"))],
+        handler: || get(requests::list).post(requests::submit),
+    },
+    Route {
+        path: "/requests/{id}",
+        methods: &[("GET", None)],
+        handler: || get(requests::get),
+    },
+    Route {
+        path: "/requests/{id}/approve",
+        methods: &[("POST", Some("request.approved"))],
+        handler: || post(requests::approve),
+    },
+    Route {
+        path: "/requests/{id}/deny",
+        methods: &[("POST", Some("request.denied"))],
+        handler: || post(requests::deny),
+    },
+    Route {
+        path: "/requests/{id}/withdraw",
+        methods: &[("POST", Some("request.withdrawn"))],
+        handler: || post(requests::withdraw),
+    },
+    Route {
+        path: "/grants",
+        methods: &[("GET", None)],
+        handler: || get(grants::list),
+    },
+    Route {
+        path: "/grants/{id}",
+        methods: &[("GET", None)],
+        handler: || get(grants::get),
+    },
+    Route {
+        path: "/grants/{id}/end",
+        methods: &[("POST", Some("grant.closing"))],
+        handler: || post(grants::end),
+    },
+    Route {
+        path: "/entitlements",
+        methods: &[("GET", None)],
+        handler: || get(catalog::entitlements),
+    },
+    Route {
+        path: "/people/me",
+        methods: &[("GET", None)],
+        handler: || get(catalog::me),
+    },
+    Route {
+        path: "/audit-events",
+        methods: &[("GET", None)],
+        handler: || get(audit::list),
+    },
+    Route {
+        path: "/openapi.json",
+        methods: &[("GET", None)],
+        handler: || get(openapi::get),
+    },
+];

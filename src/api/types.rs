@@ -1,0 +1,306 @@
+//! What goes over the wire.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::app::find::{GrantView, Items};
+use crate::domain::entitlement;
+use crate::domain::grant::{self, GrantState};
+use crate::domain::request;
+
+/// A page of a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct List<T> {
+    /// The rows, newest first.
+    items: Vec<T>,
+    /// The cursor of the next page; null on the last.
+    next: Option<String>,
+}
+
+impl<T> List<T> {
+    pub(super) fn of<S, C: ToString>(page: Items<S, C>, show: impl Fn(S) -> T) -> Self {
+        Self {
+            next: page.next.map(|it| it.to_string()),
+            items: page.items.into_iter().map(show).collect(),
+        }
+    }
+}
+
+/// An ask for one entitlement.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewRequest {
+    /// Name of the entitlement.
+    #[schema(example = "prod-admin")]
+    pub(super) entitlement: String,
+    /// ISO 8601, whole seconds.
+    #[schema(example = "PT1H")]
+    pub(super) duration: String,
+    /// Why: 1 to 2,000 characters.
+    pub(super) justification: String,
+    /// From when (RFC 3339); at once after approval where it is left out.
+    pub(super) starts_at: Option<DateTime<Utc>>,
+    /// Name or URL of a ticket.
+    pub(super) ticket: Option<String>,
+    /// ARN of the AWS identity to be let in; needed only by those who have several in the account.
+    pub(super) principal: Option<String>,
+}
+
+/// A decision's comment.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Decision {
+    /// In the approver's words; needed for a denial.
+    pub(super) comment: Option<String>,
+}
+
+/// An early end.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct End {
+    /// Why, for the record.
+    pub(super) reason: Option<String>,
+}
+
+/// Nothing to say.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Nothing {}
+
+/// A person's ask.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Request {
+    /// TypeID.
+    id: String,
+    /// pending, approved, denied, withdrawn or expired.
+    state: &'static str,
+    /// Grows with each transition.
+    version: i32,
+    /// Name of the entitlement.
+    entitlement: String,
+    /// The account's 12 digits.
+    account: String,
+    /// ARN of the role.
+    role_arn: String,
+    /// TypeID of the requester.
+    person_id: String,
+    /// ARN of the AWS identity to be let in.
+    principal_arn: String,
+    /// Why.
+    justification: String,
+    /// ISO 8601.
+    duration: String,
+    /// Asked start.
+    starts_at: Option<DateTime<Utc>>,
+    /// Ticket.
+    ticket: Option<String>,
+    /// How many people must approve.
+    approvals_needed: i16,
+    /// Whether AWS was asked about the role when the request was made; if not, it is asked when it opens.
+    target_checked: bool,
+    /// When it was made.
+    submitted_at: DateTime<Utc>,
+    /// When it lapses undecided.
+    expires_at: DateTime<Utc>,
+    /// When it left `pending`.
+    closed_at: Option<DateTime<Utc>>,
+    /// Its grant; null until there is one.
+    grant_id: Option<String>,
+}
+
+impl Request {
+    pub(super) fn of(it: &request::Request, grant: Option<&grant::Grant>) -> Self {
+        Self {
+            id: it.id.to_string(),
+            state: it.state.as_str(),
+            version: it.version,
+            entitlement: it.terms.name.clone(),
+            account: it.terms.account.clone(),
+            role_arn: it.terms.role_arn.clone(),
+            person_id: it.person.to_string(),
+            principal_arn: it.principal_arn.clone(),
+            justification: it.justification.to_string(),
+            duration: duration(it.duration_seconds),
+            starts_at: it.starts_at,
+            ticket: it.ticket.as_ref().map(ToString::to_string),
+            approvals_needed: it.terms.needed,
+            target_checked: it.target_checked,
+            submitted_at: it.submitted_at,
+            expires_at: it.expires_at,
+            closed_at: it.state.closed_at(),
+            grant_id: grant.map(|it| it.id.to_string()),
+        }
+    }
+}
+
+/// The effect on AWS of an approved request.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Grant {
+    /// TypeID; also the session name that always works.
+    id: String,
+    /// scheduled, opening, active, closing, ended or failed.
+    state: &'static str,
+    /// TypeID of its request.
+    request_id: String,
+    /// Name of the entitlement.
+    entitlement: String,
+    /// ARN of the role.
+    role_arn: String,
+    /// ARN of the AWS identity that is let in.
+    principal_arn: String,
+    /// The names that a session may have now.
+    session_names: Vec<String>,
+    /// From when.
+    starts_at: DateTime<Utc>,
+    /// Until when; written into AWS.
+    deadline: DateTime<Utc>,
+    /// When AWS confirmed that it is open.
+    opened_at: Option<DateTime<Utc>>,
+    /// Why it is closing, ended or failed.
+    cause: Option<&'static str>,
+    /// When its end was asked for, or the deadline was noticed.
+    closing_at: Option<DateTime<Utc>>,
+    /// When AWS confirmed the end.
+    ended_at: Option<DateTime<Utc>>,
+}
+
+impl Grant {
+    pub(super) fn of(view: &GrantView) -> Self {
+        let it = &view.grant;
+        let (opened_at, closing, ended_at) = match &it.state {
+            GrantState::Scheduled | GrantState::Opening { .. } => (None, None, None),
+            GrantState::Active { opened_at, .. } => (Some(*opened_at), None, None),
+            GrantState::Closing(it) => (it.opened_at, Some((it.cause, it.since)), None),
+            GrantState::Ended {
+                opened_at,
+                cause,
+                requested_at,
+                at,
+                ..
+            } => (*opened_at, Some((*cause, *requested_at)), Some(*at)),
+            GrantState::Failed {
+                cause,
+                requested_at,
+                at,
+                ..
+            } => (None, Some((*cause, *requested_at)), Some(*at)),
+        };
+        let console = it
+            .console_name
+            .clone()
+            .filter(|_| it.marks.console_since.is_some());
+        Self {
+            id: it.id.to_string(),
+            state: it.state.as_str(),
+            request_id: it.request.to_string(),
+            entitlement: view.request.terms.name.clone(),
+            role_arn: view.request.terms.role_arn.clone(),
+            principal_arn: it.principal_arn.clone(),
+            session_names: std::iter::once(it.grant_name.clone())
+                .chain(console)
+                .collect(),
+            starts_at: it.starts_at,
+            deadline: it.deadline,
+            opened_at,
+            cause: closing.map(|(cause, _)| cause.as_str()),
+            closing_at: closing.map(|(_, at)| at),
+            ended_at,
+        }
+    }
+}
+
+/// What may be asked for.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Entitlement {
+    /// Its name.
+    name: String,
+    /// What it is for.
+    description: String,
+    /// The account's 12 digits.
+    account: String,
+    /// The account's name.
+    account_name: String,
+    /// ARN of the role.
+    role_arn: String,
+    /// How it is opened.
+    method: &'static str,
+    /// Shortest duration, ISO 8601.
+    min_duration: String,
+    /// Longest duration, ISO 8601.
+    max_duration: String,
+    /// How many people must approve.
+    approvals_needed: i16,
+}
+
+impl From<entitlement::Entitlement> for Entitlement {
+    fn from(it: entitlement::Entitlement) -> Self {
+        let it = it.terms;
+        Self {
+            name: it.name,
+            description: it.description,
+            account: it.account,
+            account_name: it.account_name,
+            role_arn: it.role_arn,
+            method: it.method.as_str(),
+            min_duration: duration(it.min_duration_seconds),
+            max_duration: duration(it.max_duration_seconds),
+            approvals_needed: it.needed,
+        }
+    }
+}
+
+/// The caller.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Me {
+    /// TypeID.
+    pub(super) id: String,
+    /// Name.
+    pub(super) name: String,
+    /// E-mail address.
+    pub(super) email: String,
+    /// Groups.
+    pub(super) groups: Vec<String>,
+    /// ARNs of the AWS identities.
+    pub(super) principals: Vec<String>,
+}
+
+/// One row of the audit log.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AuditEvent {
+    /// TypeID.
+    pub(super) id: String,
+    /// When.
+    pub(super) at: DateTime<Utc>,
+    /// What.
+    pub(super) action: String,
+    /// Who.
+    pub(super) actor: Actor,
+    /// TypeID of what it was done to, or its name.
+    pub(super) subject: String,
+    /// portal, api, cli or system.
+    pub(super) channel: String,
+    /// success, refused or failure.
+    pub(super) outcome: String,
+    /// The error code, unless it was a success.
+    pub(super) code: Option<String>,
+    /// What else there is to know of it.
+    #[schema(value_type = Object)]
+    pub(super) details: serde_json::Value,
+}
+
+/// Who did it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Actor {
+    /// person, machine or system.
+    pub(super) kind: String,
+    /// TypeID of the person; or the name of the machine or part.
+    pub(super) id: String,
+    /// The name as it was then.
+    pub(super) name: String,
+}
+
+/// Seconds in ISO 8601.
+fn duration(seconds: i32) -> String {
+    jiff::SignedDuration::from_secs(i64::from(seconds)).to_string()
+}

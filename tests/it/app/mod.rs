@@ -1,0 +1,13 @@
+//! The people's path without HTTP.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the tests' own SQL is not in the offline data of the query macros"
+)]
+
+mod decisions;
+mod inputs;
+mod matrix;
+mod roles;
+mod rows;
+mod setup;

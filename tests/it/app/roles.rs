@@ -1,0 +1,87 @@
+//! What AWS tells of a role when somebody asks for it.
+
+use std::time::Duration;
+
+use countersign::app::catalog;
+use countersign::app::ctx::{App, Ctx};
+use countersign::app::submit::submit;
+use countersign::aws::Aws;
+use countersign::config::Config;
+
+use super::setup::{CATALOG, Company, ask};
+use crate::sandbox;
+
+const EMPTY: &str = r#"{"Version":"2012-10-17","Statement":[]}"#;
+
+/// alice at a company whose AWS is a sandbox where `prod-admin` has that trust policy; the sandbox runs as long as it is held.
+async fn alice(company: &Company, trust: &str) -> (Ctx, countersign::sandbox::Sandbox) {
+    let aws = sandbox::start(trust).await;
+    let (key, secret) = sandbox::key("admin");
+    let client = Aws::with(&aws.url(), &key, &secret, Duration::from_secs(10)).await;
+    let app = App::new(
+        company.pool().clone(),
+        company.clock.clone(),
+        client,
+        &Config::default(),
+    );
+    let ctx = Ctx {
+        app,
+        ..company.ctx("alice").await
+    };
+    (ctx, aws)
+}
+
+#[tokio::test]
+async fn a_role_that_is_there_is_on_the_request() {
+    let company = Company::new().await;
+    let (alice, _aws) = alice(&company, EMPTY).await;
+    let request = submit(&alice, ask("prod-admin")).await.unwrap();
+    assert!(request.target_checked);
+    assert!(request.role_id.unwrap().starts_with("AROA"));
+    assert!(request.principal_unique_id.unwrap().starts_with("AIDA"));
+}
+
+#[tokio::test]
+async fn a_role_that_cannot_be_opened_is_refused_with_nothing_stored() {
+    let company = Company::new().await;
+    let full = format!(
+        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"AWS":"arn:aws:iam::111122223333:root"}},"Action":"sts:AssumeRole","Condition":{{"StringEquals":{{"aws:PrincipalTag/x":"{}"}}}}}}]}}"#,
+        "x".repeat(1_700)
+    );
+    let two = r#"{"Version":"2012-10-17","Statement":[],"Statement":[]}"#;
+    for (name, trust, code) in [
+        ("prod-root", EMPTY, "role_not_found"),
+        ("prod-admin", full.as_str(), "trust_policy_full"),
+        ("prod-admin", "not JSON", "trust_policy_unreadable"),
+        ("prod-admin", two, "trust_policy_unreadable"),
+    ] {
+        let (alice, _aws) = alice(&company, trust).await;
+        let error = submit(&alice, ask(name)).await.unwrap_err();
+        assert_eq!(error.code(), code, "{error:?}");
+        assert_eq!(error.status().as_u16(), 409);
+    }
+    assert_eq!(company.count("requests").await, 0);
+    assert_eq!(
+        company
+            .events("prod-admin", "request.submitted", "refused")
+            .await,
+        3
+    );
+}
+
+#[tokio::test]
+async fn a_protected_role_is_refused_even_when_aws_is_silent() {
+    let company = Company::new().await;
+    let protected = CATALOG.replace(
+        ":role/prod-admin",
+        ":role/aws-service-role/x.amazonaws.com/AWSServiceRoleForX",
+    );
+    catalog::apply(&company.app, &protected, "test")
+        .await
+        .unwrap();
+    let error = submit(&company.ctx("alice").await, ask("prod-admin"))
+        .await
+        .unwrap_err();
+    assert_eq!(error.code(), "role_protected");
+    assert_eq!(company.count("requests").await, 0);
+}

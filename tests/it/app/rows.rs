@@ -1,0 +1,288 @@
+//! Rows: what they cannot become, and that nothing is lost in them.
+
+use chrono::TimeDelta;
+use countersign::app::approve::approve;
+use countersign::app::find;
+use countersign::app::{sign_in, tokens};
+use countersign::authn::{bearer, session};
+use countersign::db::{grants, requests};
+use countersign::domain::Change;
+use countersign::domain::audit::{Actor, By, Channel};
+use countersign::domain::grant::{Cause, Grant};
+use countersign::domain::request::Request;
+use countersign::domain::text::Words;
+use countersign::error::Error;
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use secrecy::ExposeSecret;
+
+use super::setup::{CATALOG, Company};
+
+#[tokio::test]
+async fn what_is_on_record_cannot_be_changed_by_sql() {
+    let company = Company::new().await;
+    let id = company.ask("prod-admin").await.id;
+    approve(&company.ctx("bob").await, id, None).await.unwrap();
+    let mut conn = <sqlx::PgConnection as sqlx::Connection>::connect(&company.db.owner_url)
+        .await
+        .unwrap();
+    for sql in [
+        "UPDATE audit_events SET actor_name = 'x'",
+        "DELETE FROM audit_events",
+        "TRUNCATE audit_events",
+        "UPDATE decisions SET verdict = 'deny', comment = 'x'",
+        "DELETE FROM decisions",
+        "TRUNCATE decisions",
+        "UPDATE requests SET justification = 'x'",
+        "UPDATE requests SET duration_seconds = 1",
+        "UPDATE requests SET state = 'pending', closed_at = NULL",
+        "UPDATE requests SET state = 'denied'",
+        "DELETE FROM requests",
+        "UPDATE grants SET deadline = deadline + interval '1 hour'",
+        "UPDATE grants SET principal_arn = 'x'",
+        "DELETE FROM grants",
+    ] {
+        let result = sqlx::query(sql).execute(&mut conn).await;
+        assert!(result.is_err(), "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn a_grant_needs_its_approvals_by_sql_too() {
+    let company = Company::new().await;
+    let request = company.ask("prod-root").await;
+    approve(&company.ctx("bob").await, request.id, None)
+        .await
+        .unwrap();
+    let mut conn = company.pool().acquire().await.unwrap();
+    let by = By::system("test", company.start);
+    let countersign::domain::request::Approval::Complete(_, grant) =
+        request.approve(2, None, &by).unwrap()
+    else {
+        panic!("two are enough");
+    };
+    let error = grants::insert(&mut conn, &grant).await.unwrap_err();
+    assert_eq!(
+        error.as_database_error().unwrap().constraint(),
+        Some("approvals_missing")
+    );
+}
+
+/// A grant's course, as letters: Open, opeNed, End, Close, closeD; what does not go with the state is left out.
+fn walk(mut grant: Grant, course: &[u8], ctx: &countersign::app::ctx::Ctx) -> Vec<Change<Grant>> {
+    let mut changes = Vec::new();
+    for (step, letter) in course.iter().enumerate() {
+        let at = grant.approved_at + TimeDelta::seconds(i64::try_from(step).unwrap() + 1);
+        let by = By {
+            actor: Actor::System { part: "test" },
+            channel: Channel::System,
+            at,
+        };
+        let reason = (letter % 2 == 0).then(|| Words::parse("Fertig – \u{1f525}\nja").unwrap());
+        let cause = Cause::ALL[usize::from(*letter) % Cause::ALL.len()];
+        let next = match letter % 5 {
+            0 => grant.clone().open(&by),
+            1 => grant.clone().opened(&by),
+            2 => grant
+                .clone()
+                .end(Cause::Revoked, ctx.person.id, reason, &by),
+            3 if !matches!(
+                cause,
+                Cause::Released | Cause::Revoked | Cause::NotEligible | Cause::CouldNotOpen
+            ) =>
+            {
+                grant.clone().close(cause, &by)
+            }
+            _ => grant.clone().closed(&by),
+        };
+        let Ok(mut change) = next else { continue };
+        change.value.marks.sent_until = change.value.marks.sent_until.or_else(|| {
+            (change.value.state.as_str() != "scheduled").then_some(change.value.deadline)
+        });
+        grant = change.value.clone();
+        changes.push(change);
+    }
+    changes
+}
+
+#[test]
+fn grants_come_back_as_they_were_stored() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (company, bob) = runtime.block_on(async {
+        let company = Company::new().await;
+        let bob = company.ctx("bob").await;
+        (company, bob)
+    });
+    let mut runner = TestRunner::new(ProptestConfig {
+        cases: 48,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    });
+    runner
+        .run(&proptest::collection::vec(any::<u8>(), 0..8), |course| {
+            runtime.block_on(async {
+                let id = company.ask("prod-admin").await.id;
+                approve(&bob, id, None).await.unwrap();
+                let grant = find::request(&bob, id).await.unwrap().grant.unwrap();
+                for change in walk(grant, &course, &bob) {
+                    let mut tx = company.pool().begin().await.unwrap();
+                    let stored = grants::store(&mut tx, change).await.unwrap();
+                    let read = grants::lock(&mut tx, stored.id).await.unwrap().unwrap();
+                    tx.commit().await.unwrap();
+                    assert_eq!(stored, read);
+                }
+            });
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn requests_come_back_as_they_were_stored() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let company = runtime.block_on(Company::new());
+    let mut runner = TestRunner::new(ProptestConfig {
+        cases: 48,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    });
+    let input = (
+        "[a-zA-Z0-9 äß\u{1f525}\n\t'\"\\\\]{0,40}x",
+        5..28_800_i64,
+        proptest::option::of(1..2_000_000_i64),
+        0..4_u8,
+    );
+    runner
+        .run(&input, |(text, seconds, start, fate)| {
+            runtime.block_on(async {
+                let alice = company.ctx("alice").await;
+                let input = countersign::app::submit::NewRequest {
+                    entitlement: "prod-admin".to_owned(),
+                    principal: None,
+                    duration_seconds: seconds,
+                    justification: text.clone(),
+                    starts_at: start
+                        .map(|it| company.start + TimeDelta::microseconds(it * 1_000_003)),
+                    ticket: Some("https://tickets.example/1".to_owned()),
+                };
+                let request: Request = countersign::app::submit::submit(&alice, input)
+                    .await
+                    .unwrap();
+                let mut tx = company.pool().begin().await.unwrap();
+                let read = requests::lock(&mut tx, request.id).await.unwrap().unwrap();
+                assert_eq!(request, read);
+                let by = By::system("test", company.start + TimeDelta::microseconds(7));
+                let change = match fate {
+                    0 => request.withdraw(&by),
+                    1 => request.expire(&by),
+                    2 => request.deny(&Words::parse("no").unwrap(), &by),
+                    _ => return,
+                };
+                let stored = requests::store(&mut tx, change.unwrap()).await.unwrap();
+                let read = requests::lock(&mut tx, stored.id).await.unwrap().unwrap();
+                assert_eq!(stored, read);
+                tx.commit().await.unwrap();
+            });
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_catalog_applied_twice_changes_nothing() {
+    let company = Company::new().await;
+    let again = countersign::app::catalog::apply(&company.app, CATALOG, "test")
+        .await
+        .unwrap();
+    assert_eq!(again.changes, Vec::<String>::new());
+    assert_eq!(
+        company
+            .events("catalog", "catalog.applied", "success")
+            .await,
+        2
+    );
+}
+
+#[tokio::test]
+async fn a_wrong_catalog_is_refused_in_words() {
+    let company = Company::new().await;
+    for (from, to, says) in [
+        ("needed = 1", "needed = 11", "needed"),
+        ("needed = 1", "need = 1", "need"),
+        ("\"PT8H\"", "\"8 hours\"", "max_duration"),
+        ("\"PT8H\"", "\"PT13H\"", "max_duration"),
+        (":role/prod-admin", ":user/prod-admin", "role_arn"),
+        ("id = \"111122223333\"", "id = \"1111\"", "12 digits"),
+    ] {
+        let text = CATALOG.replacen(from, to, 1);
+        let error = countersign::app::catalog::apply(&company.app, &text, "test")
+            .await
+            .unwrap_err();
+        assert!(error.to_string().contains(says), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn tokens_work_until_they_expire_or_are_revoked() {
+    let company = Company::new().await;
+    let hour = TimeDelta::hours(1);
+    let (id, token) = tokens::create(&company.app, "cli", "bob@example.com", "test", hour)
+        .await
+        .unwrap();
+    let token = token.expose_secret();
+    assert!(token.starts_with("csn_"));
+    assert_eq!(bearer(&company.app, token).await.unwrap().name, "Bob");
+    for forged in [
+        "",
+        "csn_",
+        "csn_AAAA",
+        &token[..token.len() - 1],
+        &format!("{token}A"),
+    ] {
+        assert!(matches!(
+            bearer(&company.app, forged).await,
+            Err(Error::Unauthenticated)
+        ));
+    }
+    tokens::revoke(&company.app, "cli", id).await.unwrap();
+    assert!(matches!(
+        bearer(&company.app, token).await,
+        Err(Error::Unauthenticated)
+    ));
+    let (_, other) = tokens::create(&company.app, "cli", "bob@example.com", "test", hour)
+        .await
+        .unwrap();
+    company.later(hour);
+    assert!(matches!(
+        bearer(&company.app, other.expose_secret()).await,
+        Err(Error::Unauthenticated)
+    ));
+}
+
+#[tokio::test]
+async fn sessions_end_by_sign_out_idleness_and_age() {
+    let company = Company::new().await;
+    let bob = company.ctx("bob").await;
+    let app = &company.app;
+    let start = || sign_in::start(app, bob.person.id);
+    let signed_out = start().await.unwrap();
+    assert_eq!(
+        session(app, signed_out.expose_secret()).await.unwrap().id,
+        bob.person.id
+    );
+    sign_in::end(app, &bob.person, signed_out.expose_secret())
+        .await
+        .unwrap();
+    assert!(session(app, signed_out.expose_secret()).await.is_err());
+    let (idle, used) = (start().await.unwrap(), start().await.unwrap());
+    for minutes in (20..720).step_by(20) {
+        company.later(TimeDelta::minutes(minutes));
+        assert!(
+            session(app, used.expose_secret()).await.is_ok(),
+            "{minutes}"
+        );
+    }
+    assert!(session(app, idle.expose_secret()).await.is_err());
+    company.later(TimeDelta::minutes(720));
+    assert!(session(app, used.expose_secret()).await.is_err());
+}

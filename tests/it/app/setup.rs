@@ -1,0 +1,183 @@
+//! A small company on a database of its own, with an AWS that does not answer.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use countersign::app::ctx::{App, Ctx};
+use countersign::app::submit::{NewRequest, submit};
+use countersign::app::{catalog, sign_in};
+use countersign::aws::Aws;
+use countersign::clock::Clock;
+use countersign::config::Config;
+use countersign::domain::audit::Channel;
+use countersign::domain::request::Request;
+use sqlx::PgPool;
+
+use crate::support::TestDb;
+
+/// Everybody: alice asks; bob, carol, dave and erin approve; ada is an admin, otto an auditor, mallory nobody.
+pub const CATALOG: &str = r#"
+[[accounts]]
+id = "111122223333"
+name = "Production"
+
+[[people]]
+issuer = "demo"
+subject = "alice"
+name = "Alice"
+email = "alice@example.com"
+groups = ["developers", "approvers"]
+principals = ["arn:aws:iam::111122223333:user/alice"]
+[[people]]
+issuer = "demo"
+subject = "bob"
+name = "Bob"
+email = "bob@example.com"
+groups = ["approvers"]
+[[people]]
+issuer = "demo"
+subject = "carol"
+name = "Carol"
+email = "carol@example.com"
+groups = ["approvers"]
+[[people]]
+issuer = "demo"
+subject = "dave"
+name = "Dave"
+email = "dave@example.com"
+groups = ["approvers"]
+[[people]]
+issuer = "demo"
+subject = "erin"
+name = "Erin"
+email = "erin@example.com"
+groups = ["approvers"]
+[[people]]
+issuer = "demo"
+subject = "ada"
+name = "Ada"
+email = "ada@example.com"
+groups = ["admins"]
+[[people]]
+issuer = "demo"
+subject = "otto"
+name = "Otto"
+email = "otto@example.com"
+groups = ["auditors"]
+[[people]]
+issuer = "demo"
+subject = "mallory"
+name = "Mallory"
+email = "mallory@example.com"
+
+[[entitlements]]
+name = "prod-admin"
+description = "Everything in production."
+role_arn = "arn:aws:iam::111122223333:role/prod-admin"
+method = "trust_policy"
+min_duration = "PT5S"
+max_duration = "PT8H"
+requester_group = "developers"
+approver_group = "approvers"
+needed = 1
+[[entitlements]]
+name = "prod-root"
+description = "Needs two."
+role_arn = "arn:aws:iam::111122223333:role/prod-root"
+method = "trust_policy"
+min_duration = "PT5S"
+max_duration = "PT1H"
+requester_group = "developers"
+approver_group = "approvers"
+needed = 2
+"#;
+
+pub struct Company {
+    pub db: TestDb,
+    pub app: App,
+    pub clock: Clock,
+    pub start: DateTime<Utc>,
+}
+
+impl Company {
+    pub async fn new() -> Self {
+        let db = TestDb::new().await;
+        let start = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        let clock = Clock::fixed(start);
+        // The discard port: nothing listens there.
+        let aws = Aws::with(
+            "http://127.0.0.1:9",
+            "AKIA",
+            "secret",
+            Duration::from_secs(1),
+        )
+        .await;
+        let mut config = Config::default();
+        config.roles.admin = vec!["admins".to_owned()];
+        config.roles.auditor = vec!["auditors".to_owned()];
+        let app = App::new(db.pool.clone(), clock.clone(), aws, &config);
+        catalog::apply(&app, CATALOG, "test").await.unwrap();
+        Self {
+            db,
+            app,
+            clock,
+            start,
+        }
+    }
+
+    pub fn pool(&self) -> &PgPool {
+        &self.db.pool
+    }
+
+    pub fn later(&self, by: TimeDelta) {
+        self.clock.set(self.start + by);
+    }
+
+    pub async fn ctx(&self, name: &str) -> Ctx {
+        let people = sign_in::people(&self.app).await.unwrap();
+        let person = people
+            .into_iter()
+            .find(|it| it.name.eq_ignore_ascii_case(name));
+        Ctx {
+            app: self.app.clone(),
+            person: person.unwrap(),
+            channel: Channel::Api,
+        }
+    }
+
+    /// alice asks.
+    pub async fn ask(&self, entitlement: &str) -> Request {
+        submit(&self.ctx("alice").await, ask(entitlement))
+            .await
+            .unwrap()
+    }
+
+    /// How many rows the audit log has of `action` with `outcome` on `subject`.
+    pub async fn events(&self, subject: impl ToString, action: &str, outcome: &str) -> i64 {
+        sqlx::query_scalar(
+            "SELECT count(*) FROM audit_events WHERE subject = $1 AND action = $2 AND outcome = $3",
+        )
+        .bind(subject.to_string())
+        .bind(action)
+        .bind(outcome)
+        .fetch_one(self.pool())
+        .await
+        .unwrap()
+    }
+
+    pub async fn count(&self, table: &str) -> i64 {
+        sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table}")))
+            .fetch_one(self.pool())
+            .await
+            .unwrap()
+    }
+}
+
+pub fn ask(entitlement: &str) -> NewRequest {
+    NewRequest {
+        entitlement: entitlement.to_owned(),
+        duration_seconds: 900,
+        justification: "The database is on fire".to_owned(),
+        ..NewRequest::default()
+    }
+}
