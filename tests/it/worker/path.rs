@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
+use super::cloud::reached;
 use super::minutes;
 use super::stage::{FOREIGN, Stage};
 use crate::support::wait;
@@ -180,7 +181,7 @@ async fn a_wake_after_the_commit_is_enough_and_a_stop_gives_the_target_back() {
     let held = stage.cloud.hold("PutRolePolicy", false);
     stage.revoke(grant).await;
     wake.notify_one();
-    held.reached().await;
+    reached(&held).await;
     stop.send(()).unwrap();
     held.release();
     running.await.unwrap();

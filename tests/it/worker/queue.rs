@@ -102,3 +102,19 @@ async fn a_target_that_rests_is_left_alone_until_it_is_due() {
     stage.advance(minutes(1));
     assert!(claim(&stage, false).await.is_some());
 }
+
+#[tokio::test]
+async fn a_wake_does_not_take_a_target_out_of_its_holders_hands() {
+    let stage = Stage::new().await;
+    stage.approve("alice", 60).await;
+    let lease = claim(&stage, false).await.unwrap();
+    let mut conn = stage.rows.pool.acquire().await.unwrap();
+    targets::make_due(&mut conn, lease.target, stage.now())
+        .await
+        .unwrap();
+    assert_eq!(claim(&stage, false).await, None);
+    targets::release(&mut conn, &lease, &rested(minutes(50), &stage))
+        .await
+        .unwrap();
+    assert!(claim(&stage, false).await.is_some());
+}

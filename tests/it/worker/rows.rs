@@ -158,9 +158,9 @@ impl Rows {
         rows.iter().map(|row| row.get("action")).collect()
     }
 
-    /// The hand-written documents that were kept.
+    /// The hand-written trust policies that were kept.
     pub async fn kept(&self) -> Vec<String> {
-        let sql = "SELECT document FROM foreign_documents ORDER BY seen_at";
+        let sql = "SELECT document FROM foreign_documents WHERE kind = 'trust' ORDER BY seen_at";
         let rows = self.pool.fetch_all(sql).await.unwrap();
         rows.iter().map(|row| row.get("document")).collect()
     }

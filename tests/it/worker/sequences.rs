@@ -118,6 +118,7 @@ async fn c7_a_console_name_is_another_principals_only_when_its_last_session_is_d
     let first = stage.open("alice", 30).await;
     stage.pass(minutes(30)).await;
     assert_eq!(stage.state(first).await, "ended");
+    stage.pass(minutes(1)).await;
     // A new hire gets the name, in AWS another user.
     stage.cloud.delete_user("alice");
     let arn = stage.cloud.create_user("alice");
@@ -156,6 +157,32 @@ async fn c8_a_principal_that_was_created_anew_is_not_let_in() {
         ("ended", Some("principal_gone"))
     );
     assert_eq!(stage.cloud.trust(), FOREIGN);
+}
+
+#[tokio::test]
+async fn c8_another_user_of_the_approved_name_is_not_let_in() {
+    let stage = Stage::new().await;
+    let grant = stage.approve("alice", 60).await;
+    let approved = stage
+        .cloud
+        .knobs()
+        .unique_id("arn:aws:iam::111122223333:user/alice");
+    let fixed = format!("UPDATE grants SET principal_id = '{}'", approved.unwrap());
+    stage.rows.run(fixed).await;
+    stage.cloud.delete_user("alice");
+    stage.cloud.create_user("alice");
+    stage.work().await;
+    let row = stage.grant(grant).await;
+    assert_eq!(
+        (row.state.as_str(), row.cause.as_deref()),
+        ("ended", Some("principal_gone"))
+    );
+    assert!(
+        !stage
+            .cloud
+            .take_writes()
+            .contains(&"UpdateAssumeRolePolicy".to_owned())
+    );
 }
 
 #[tokio::test]

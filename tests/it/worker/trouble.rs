@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
+
 use super::cloud::Knob;
 use super::minutes;
 use super::rows::ROLE;
@@ -284,4 +286,18 @@ async fn a_foreign_edit_survives_and_is_kept() {
         kept.iter().any(|text| text.contains("lambda")),
         "and the edited one"
     );
+}
+
+#[tokio::test]
+async fn what_aws_refused_is_not_waited_for() {
+    for call in WRITES {
+        let mut stage = Stage::new().await;
+        stage.margins.propagation = minutes(2);
+        let grant = stage.approve("alice", 60).await;
+        stage.cloud.once(call, Knob::Refuse("Throttling", 400));
+        stage.work().await;
+        assert_eq!(stage.state(grant).await, "opening", "{call}");
+        stage.pass(TimeDelta::seconds(2)).await;
+        assert_eq!(stage.state(grant).await, "active", "{call}");
+    }
 }
