@@ -1,26 +1,23 @@
 //! IAM: roles, users and their documents.
 
+mod documents;
+mod users;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+pub(super) use documents::{put_role_policy, put_trust};
+pub(super) use users::create_user;
+
+use documents::*;
+use users::*;
 
 use super::caller::Caller;
 use super::document::{self, Kind};
 use super::knobs::locate;
-use super::state::{AccessKey, Account, Doc, Role, State, User};
+use super::state::{Account, Doc, Role, State};
 use super::wire::{Fault, Params, Xml};
-
-/// Inline policies of one role or user together, without white space (IAM quotas).
-const ROLE_INLINE: usize = 10_240;
-const USER_INLINE: usize = 2_048;
-
-/// RFC 3986: everything but the unreserved characters.
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
 
 /// What a call needs to know besides its parameters.
 pub(super) struct Call<'a> {
@@ -189,31 +186,6 @@ fn role_mut<'a>(state: &'a mut State, arn: &str) -> Result<&'a mut Role, Fault> 
     found.ok_or_else(|| Fault::no_such("role", name))
 }
 
-/// The named user, or the caller where none is named.
-fn user<'a>(state: &'a State, it: &Call<'_>) -> Result<(&'a Account, &'a User), Fault> {
-    let account = own(state, it)?;
-    let own_name = it
-        .caller
-        .principal_arn
-        .rsplit('/')
-        .next()
-        .unwrap_or_default();
-    let name = it.params.get("UserName").unwrap_or(own_name);
-    let user = account
-        .users
-        .get(&name.to_lowercase())
-        .ok_or_else(|| Fault::no_such("user", name))?;
-    Ok((account, user))
-}
-
-fn user_mut<'a>(state: &'a mut State, it: &Call<'_>) -> Result<&'a mut User, Fault> {
-    let key = user(state, it)?.1.name.to_lowercase();
-    let account = state.accounts.get_mut(&it.caller.account);
-    account
-        .and_then(|it| it.users.get_mut(&key))
-        .ok_or_else(|| Fault::no_such("user", &key))
-}
-
 fn check_name(name: &str) -> Result<(), Fault> {
     let fits = (1..=64).contains(&name.len())
         && name
@@ -226,121 +198,6 @@ fn check_name(name: &str) -> Result<(), Fault> {
             "The specified value for name is invalid: {name}. It must contain only alphanumeric characters and/or the following: +=,.@_-"
         )))
     }
-}
-
-/// Service-linked roles and those of Identity Center are AWS's own.
-fn require_modifiable(role: &Role) -> Result<(), Fault> {
-    if role.path.starts_with("/aws-reserved/") || role.path.starts_with("/aws-service-role/") {
-        let message = format!(
-            "Cannot perform the operation on the protected role '{}' - this role is only modifiable by AWS",
-            role.name
-        );
-        return Err(Fault::new(400, "UnmodifiableEntity", message));
-    }
-    Ok(())
-}
-
-pub(super) fn put_trust(
-    state: &mut State,
-    arn: &str,
-    text: &str,
-    now: DateTime<Utc>,
-) -> Result<(), Fault> {
-    let quota = locate(arn)
-        .and_then(|(account, _)| state.accounts.get(&account))
-        .map_or(2_048, |it| it.trust_quota);
-    require_modifiable(role_mut(state, arn)?)?;
-    document::check(text, Kind::Trust)?;
-    if document::size(text) > quota {
-        return Err(Fault::new(
-            409,
-            "LimitExceeded",
-            format!("Cannot exceed quota for ACLSizePerRole: {quota}"),
-        ));
-    }
-    let bound = state.bind(text).map_err(|name| {
-        Fault::malformed(&format!("Invalid principal in policy: \"AWS\":\"{name}\""))
-    })?;
-    role_mut(state, arn)?
-        .trust
-        .put(Some(text.to_owned()), bound, now);
-    Ok(())
-}
-
-pub(super) fn put_role_policy(
-    state: &mut State,
-    arn: &str,
-    policy: &str,
-    text: Option<&str>,
-    now: DateTime<Utc>,
-) -> Result<(), Fault> {
-    let role = role_mut(state, arn)?;
-    require_modifiable(role)?;
-    let name = role.name.clone();
-    put_inline(
-        &mut role.policies,
-        policy,
-        text,
-        now,
-        ROLE_INLINE,
-        &format!("role {name}"),
-    )
-}
-
-fn put_user_policy(state: &mut State, it: &Call<'_>, text: Option<&str>) -> Result<Xml, Fault> {
-    let policy = it.params.need("PolicyName")?;
-    let user = user_mut(state, it)?;
-    let owner = format!("user {}", user.name);
-    put_inline(
-        &mut user.policies,
-        policy,
-        text,
-        it.now,
-        USER_INLINE,
-        &owner,
-    )
-    .map(|()| Xml::default())
-}
-
-fn put_inline(
-    policies: &mut BTreeMap<String, Doc>,
-    name: &str,
-    text: Option<&str>,
-    now: DateTime<Utc>,
-    quota: usize,
-    owner: &str,
-) -> Result<(), Fault> {
-    let Some(text) = text else {
-        let doc = policies
-            .get_mut(name)
-            .filter(|it| it.control(false).is_some());
-        doc.ok_or_else(|| Fault::no_such("role policy", name))?
-            .put(None, BTreeMap::new(), now);
-        return Ok(());
-    };
-    if name.len() > 128 || check_name(&name.chars().take(64).collect::<String>()).is_err() {
-        return Err(Fault::validation(format!(
-            "The specified value for policyName is invalid: {name}"
-        )));
-    }
-    document::check(text, Kind::Identity)?;
-    let others = policies.iter().filter(|(other, _)| *other != name);
-    let others: usize = others
-        .filter_map(|(_, doc)| doc.control(false)?.text.as_deref())
-        .map(document::size)
-        .sum();
-    if others + document::size(text) > quota {
-        return Err(Fault::new(
-            409,
-            "LimitExceeded",
-            format!("Maximum policy size of {quota} bytes exceeded for {owner}"),
-        ));
-    }
-    policies
-        .entry(name.to_owned())
-        .or_default()
-        .put(Some(text.to_owned()), BTreeMap::new(), now);
-    Ok(())
 }
 
 pub(super) fn create_role(
@@ -451,153 +308,6 @@ fn tags(role: &Role) -> Xml {
         .leaf("IsTruncated", "false")
 }
 
-pub(super) fn create_user(
-    state: &mut State,
-    arn: &str,
-    key: Option<(&str, &str)>,
-    now: DateTime<Utc>,
-) {
-    let id = state.unique_id("AIDA");
-    let Some((account, lower)) = locate(arn) else {
-        return;
-    };
-    let Some(account) = state.accounts.get_mut(&account) else {
-        return;
-    };
-    let name = arn.rsplit('/').next().unwrap_or_default().to_owned();
-    let path = arn
-        .split_once(":user")
-        .and_then(|(_, rest)| rest.strip_suffix(name.as_str()))
-        .unwrap_or("/")
-        .to_owned();
-    let keys = key.map(|(id, secret)| AccessKey {
-        id: id.to_owned(),
-        secret: secret.to_owned(),
-        created_at: now,
-    });
-    account.users.insert(
-        lower,
-        User {
-            name,
-            path,
-            id,
-            created_at: now,
-            keys: keys.into_iter().collect(),
-            policies: BTreeMap::new(),
-            mfa: None,
-        },
-    );
-}
-
-fn delete_user(state: &mut State, it: &Call<'_>) -> Result<Xml, Fault> {
-    let (_, user) = user(state, it)?;
-    if !user.keys.is_empty()
-        || user
-            .policies
-            .values()
-            .any(|doc| doc.control(false).is_some())
-    {
-        return Err(Fault::new(
-            409,
-            "DeleteConflict",
-            "Cannot delete entity, must delete access keys and policies first.",
-        ));
-    }
-    let key = user.name.to_lowercase();
-    state
-        .accounts
-        .get_mut(&it.caller.account)
-        .and_then(|account| account.users.remove(&key));
-    Ok(Xml::default())
-}
-
-fn create_access_key(state: &mut State, it: &Call<'_>) -> Result<Xml, Fault> {
-    let id = state.unique_id("AKIA");
-    let secret = hex::encode((0..20).map(|_| rand::random::<u8>()).collect::<Vec<_>>());
-    let user = user_mut(state, it)?;
-    if user.keys.len() >= 2 {
-        return Err(Fault::new(
-            409,
-            "LimitExceeded",
-            "Cannot exceed quota for AccessKeysPerUser: 2",
-        ));
-    }
-    user.keys.push(AccessKey {
-        id: id.clone(),
-        secret: secret.clone(),
-        created_at: it.now,
-    });
-    let key = Xml::default()
-        .leaf("UserName", &user.name)
-        .leaf("AccessKeyId", id)
-        .leaf("Status", "Active")
-        .leaf("SecretAccessKey", secret);
-    Ok(Xml::default().node("AccessKey", key))
-}
-
-fn list_access_keys(state: &State, it: &Call<'_>) -> Result<Xml, Fault> {
-    let (_, user) = user(state, it)?;
-    let keys = user.keys.iter().map(|key| {
-        Xml::default()
-            .leaf("UserName", &user.name)
-            .leaf("AccessKeyId", &key.id)
-            .leaf("Status", "Active")
-            .leaf("CreateDate", stamp(key.created_at))
-    });
-    Ok(Xml::default()
-        .members("AccessKeyMetadata", keys)
-        .leaf("IsTruncated", "false"))
-}
-
-fn get_role_policy(state: &State, it: &Call<'_>) -> Result<Xml, Fault> {
-    let (_, role) = role(state, it)?;
-    let name = it.params.need("PolicyName")?;
-    let text = text(&role.policies, name, it.stale)?;
-    Ok(Xml::default()
-        .leaf("RoleName", &role.name)
-        .leaf("PolicyName", name)
-        .leaf("PolicyDocument", encode(&text)))
-}
-
-fn get_user_policy(state: &State, it: &Call<'_>) -> Result<Xml, Fault> {
-    let (_, user) = user(state, it)?;
-    let name = it.params.need("PolicyName")?;
-    let text = text(&user.policies, name, it.stale)?;
-    Ok(Xml::default()
-        .leaf("UserName", &user.name)
-        .leaf("PolicyName", name)
-        .leaf("PolicyDocument", encode(&text)))
-}
-
-fn text(policies: &BTreeMap<String, Doc>, name: &str, stale: bool) -> Result<String, Fault> {
-    let version = policies.get(name).and_then(|doc| doc.control(stale));
-    version
-        .and_then(|it| it.text.clone())
-        .ok_or_else(|| Fault::no_such("role policy", name))
-}
-
-fn policy_names(policies: &BTreeMap<String, Doc>, stale: bool) -> Xml {
-    let names = policies
-        .iter()
-        .filter(|(_, doc)| doc.control(stale).is_some())
-        .map(|(name, _)| name.clone());
-    Xml::default()
-        .names("PolicyNames", names)
-        .leaf("IsTruncated", "false")
-}
-
-fn get_user(state: &State, it: &Call<'_>) -> Result<Xml, Fault> {
-    user(state, it).map(|(account, user)| Xml::default().node("User", show_user(account, user)))
-}
-
-fn list_users(state: &State, it: &Call<'_>) -> Result<Xml, Fault> {
-    let account = own(state, it)?;
-    let users = account.users.values().map(|user| show_user(account, user));
-    Ok(Xml::default()
-        .members("Users", users)
-        .leaf("IsTruncated", "false"))
-}
-
 fn list_roles(state: &State, it: &Call<'_>) -> Result<Xml, Fault> {
     let account = own(state, it)?;
     let roles = account
@@ -627,15 +337,6 @@ fn account_summary(state: &State, it: &Call<'_>) -> Result<Xml, Fault> {
     Ok(Xml::default().node("SummaryMap", map))
 }
 
-fn show_user(account: &Account, user: &User) -> Xml {
-    Xml::default()
-        .leaf("Path", &user.path)
-        .leaf("UserName", &user.name)
-        .leaf("UserId", &user.id)
-        .leaf("Arn", account.user_arn(user))
-        .leaf("CreateDate", stamp(user.created_at))
-}
-
 fn show_role(state: &State, account: &Account, role: &Role, stale: bool) -> Xml {
     let trust = role
         .trust
@@ -651,10 +352,6 @@ fn show_role(state: &State, account: &Account, role: &Role, stale: bool) -> Xml 
         .leaf("AssumeRolePolicyDocument", encode(&trust))
         .leaf("Description", &role.description)
         .leaf("MaxSessionDuration", role.max_session_duration.to_string())
-}
-
-fn encode(text: &str) -> String {
-    utf8_percent_encode(text, ENCODED).to_string()
 }
 
 fn stamp(at: DateTime<Utc>) -> String {
