@@ -70,16 +70,11 @@ impl askama::filters::HtmlSafe for Told {}
 
 impl From<Entry> for Line {
     fn from(event: Entry) -> Self {
-        let words = |value: &Value| {
-            value
-                .as_str()
-                .map_or_else(|| value.to_string(), ToOwned::to_owned)
-        };
         let details = event.details.as_object().into_iter().flatten();
         Self {
             details: details
                 .filter(|(_, value)| !value.is_null())
-                .map(|(name, value)| (name.clone(), words(value)))
+                .map(|(name, value)| (name.replace('_', " "), words(value)))
                 .collect(),
             at: event.at,
             actor: event.actor_name,
@@ -89,6 +84,17 @@ impl From<Entry> for Line {
             code: event.code,
             channel: event.channel,
         }
+    }
+}
+
+/// A detail as people read it; times like every other time.
+fn words(value: &Value) -> String {
+    let Some(text) = value.as_str() else {
+        return value.to_string();
+    };
+    match text.parse::<DateTime<Utc>>() {
+        Ok(at) => at.format("%-d %b %Y, %H:%M:%S UTC").to_string(),
+        Err(_) => text.to_owned(),
     }
 }
 
