@@ -213,8 +213,7 @@ impl Pass<'_> {
         let answer = send(worker, &self.role_arn, &write.step).await;
         match answer {
             Err(AwsError::Unclear) => {}
-            Ok(()) => worker.answered(self.lease, &write, true).await?,
-            Err(_) => worker.answered(self.lease, &write, false).await?,
+            definite => worker.answered(self.lease, &write, definite).await?,
         }
         Ok(match answer {
             Ok(()) | Err(AwsError::Gone) => Round::Again,
