@@ -126,6 +126,7 @@ pub fn aws(keys: &AllKeys) -> Seed {
         trust: TRUST.to_owned(),
         policies: BTreeMap::from([("everything".to_owned(), EVERYTHING.to_owned())]),
         max_session_duration: 43_200,
+        tags: BTreeMap::new(),
     };
     Seed {
         accounts: vec![SeedAccount {

@@ -1,5 +1,7 @@
 //! Who calls: an IAM user with a long-term key, or a session.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 use super::evaluate::{Context, Decision, Request, decide};
@@ -20,6 +22,8 @@ pub(super) struct Caller {
     pub(super) principal_id: String,
     pub(super) session: Option<Session>,
     pub(super) is_role: bool,
+    /// Of the role and of the session, which counts more.
+    tags: BTreeMap<String, String>,
     policies: Vec<String>,
 }
 
@@ -54,10 +58,12 @@ pub(super) fn secret(
     key.map(|it| it.secret.clone()).ok_or_else(invalid)
 }
 
-/// The identity of an access key whose signature was good.
+/// The identity of an access key whose signature was good. The session of a user without a second factor cannot call IAM (STS API
+/// Reference, GetSessionToken).
 pub(super) fn identify(
     state: &State,
     access_key: &str,
+    service: &str,
     now: DateTime<Utc>,
     delay: TimeDelta,
 ) -> Result<Caller, Fault> {
@@ -86,6 +92,7 @@ pub(super) fn identify(
         ));
     }
     let found = match &session.holder {
+        Holder::User { .. } if service == "iam" && !session.mfa => None,
         Holder::User { account, id } => state
             .accounts
             .get(account)
@@ -120,6 +127,7 @@ fn user_caller(
         principal_id: user.id.clone(),
         session,
         is_role: false,
+        tags: BTreeMap::new(),
         policies: user
             .policies
             .values()
@@ -137,6 +145,8 @@ fn role_caller(
     delay: TimeDelta,
 ) -> Option<Caller> {
     let role = account.roles.values().find(|it| it.id == id)?;
+    let mut tags = role.tags.clone();
+    tags.extend(session.tags.clone());
     Some(Caller {
         account: account.id.clone(),
         arn: format!(
@@ -148,6 +158,7 @@ fn role_caller(
         principal_id: role.id.clone(),
         session: Some(session.clone()),
         is_role: true,
+        tags,
         policies: role
             .policies
             .values()
@@ -172,50 +183,99 @@ impl Caller {
             if self.is_role { "AssumedRole" } else { "User" },
         );
         context.set("aws:SecureTransport", "false");
+        context.set("aws:SourceIp", "127.0.0.1");
         context.set("aws:ViaAWSService", "false");
+        for (key, value) in &self.tags {
+            context.set(&format!("aws:PrincipalTag/{key}"), value.as_str());
+        }
         if !self.is_role {
-            context.set(
-                "aws:username",
-                self.arn.rsplit('/').next().unwrap_or_default(),
-            );
+            let name = self.arn.rsplit('/').next().unwrap_or_default();
+            context.set("aws:username", name);
         }
         if let Some(session) = &self.session {
             context.set("aws:TokenIssueTime", stamp(session.issued_at));
             context.set("aws:MultiFactorAuthPresent", session.mfa.to_string());
-            if let Holder::Role {
-                source_identity: Some(identity),
-                ..
-            } = &session.holder
-            {
-                context.set("aws:SourceIdentity", identity.as_str());
+            if session.mfa {
+                let age = (now - session.issued_at).num_seconds();
+                context.set("aws:MultiFactorAuthAge", age.to_string());
             }
+        }
+        if let Some(identity) = self.source_identity() {
+            context.set("aws:SourceIdentity", identity);
         }
         context
     }
 
-    /// What the caller's own policies say.
-    pub(super) fn decide(&self, action: &str, resource: &str, context: &Context) -> Decision {
-        decide(
-            &self.policies,
-            &Request {
-                action,
-                resource,
-                context,
-            },
-        )
+    /// The source identity of the session; it never changes, and goes on through role chaining.
+    pub(super) fn source_identity(&self) -> Option<&str> {
+        match &self.session.as_ref()?.holder {
+            Holder::Role {
+                source_identity, ..
+            } => source_identity.as_deref(),
+            Holder::User { .. } => None,
+        }
     }
 
-    /// Refuses what the caller's own policies do not allow.
+    /// What the caller's own policies say; the session policy, if there is one, limits them.
+    pub(super) fn decide(&self, action: &str, resource: &str, context: &Context) -> Decision {
+        let request = Request {
+            action,
+            resource,
+            context,
+        };
+        let own = decide(&self.policies, &request);
+        let limit = self.session_policy(action, resource, context);
+        match (own, limit) {
+            (Decision::ExplicitlyDenied, _) | (_, Decision::ExplicitlyDenied) => {
+                Decision::ExplicitlyDenied
+            }
+            (Decision::Allowed, Decision::Allowed) => Decision::Allowed,
+            _ => Decision::ImplicitlyDenied,
+        }
+    }
+
+    /// What the session policy alone says. Where there is none, nothing is limited.
+    pub(super) fn session_policy(
+        &self,
+        action: &str,
+        resource: &str,
+        context: &Context,
+    ) -> Decision {
+        let policy = self.session.as_ref().and_then(|it| it.policy.as_deref());
+        policy.map_or(Decision::Allowed, |text| {
+            decide(
+                &[text],
+                &Request {
+                    action,
+                    resource,
+                    context,
+                },
+            )
+        })
+    }
+
+    /// Refuses what the caller's own policies do not allow. `tags` are the resource's.
     pub(super) fn require(
         &self,
         action: &str,
         resource: &str,
+        tags: &BTreeMap<String, String>,
         now: DateTime<Utc>,
     ) -> Result<(), Fault> {
-        match self.decide(action, resource, &self.context(now)) {
-            Decision::Allowed => Ok(()),
-            Decision::ImplicitlyDenied => Err(Fault::denied(&self.arn, action, resource, false)),
-            Decision::ExplicitlyDenied => Err(Fault::denied(&self.arn, action, resource, true)),
+        let mut context = self.context(now);
+        for (key, value) in tags {
+            context.set(&format!("aws:ResourceTag/{key}"), value.as_str());
+            context.set(&format!("iam:ResourceTag/{key}"), value.as_str());
         }
+        let why = match self.decide(action, resource, &context) {
+            Decision::Allowed => return Ok(()),
+            Decision::ImplicitlyDenied => {
+                format!("because no identity-based policy allows the {action} action")
+            }
+            Decision::ExplicitlyDenied => {
+                "with an explicit deny in an identity-based policy".to_owned()
+            }
+        };
+        Err(Fault::denied(&self.arn, action, resource, &why))
     }
 }

@@ -1,5 +1,7 @@
 //! Pure: the Condition element (IAM User Guide, "IAM JSON policy elements: Condition operators").
 
+use std::net::IpAddr;
+
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use serde_json::Value;
 
@@ -67,7 +69,7 @@ fn operator(name: &str) -> Option<Operator<'_>> {
     })
 }
 
-/// What is wrong with a Condition element, if anything: an unknown operator, or a date that is none.
+/// What is wrong with a Condition element, if anything: an unknown operator, a key without a vendor, a date that is none.
 pub(super) fn fault(condition: &Value) -> Option<String> {
     let Value::Object(operators) = condition else {
         return Some("Condition must be an object".to_owned());
@@ -79,6 +81,15 @@ pub(super) fn fault(condition: &Value) -> Option<String> {
         let Value::Object(keys) = keys else {
             return Some("Syntax errors in policy".to_owned());
         };
+        if keys.keys().any(|key| !key.contains(':')) {
+            return Some(
+                "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."
+                    .to_owned(),
+            );
+        }
+        if keys.values().any(|it| it.is_null() || it.is_object()) {
+            return Some("Syntax errors in policy".to_owned());
+        }
         for value in keys.values().flat_map(strings) {
             if operator.base.starts_with("Date") && date(&value).is_none() {
                 return Some(format!("Invalid date in Condition: {value}"));
@@ -88,8 +99,12 @@ pub(super) fn fault(condition: &Value) -> Option<String> {
     None
 }
 
-/// Whether every operator and key holds. No element holds always.
-pub(super) fn holds(condition: Option<&Value>, context: &Context) -> bool {
+/// Whether every operator and key holds. No element holds always. `variables` is where `${…}` is looked up, if the policy's version has it.
+pub(super) fn holds(
+    condition: Option<&Value>,
+    context: &Context,
+    variables: Option<&Context>,
+) -> bool {
     let Some(Value::Object(operators)) = condition else {
         return condition.is_none();
     };
@@ -97,8 +112,9 @@ pub(super) fn holds(condition: Option<&Value>, context: &Context) -> bool {
         let (Some(operator), Value::Object(keys)) = (operator(name), keys) else {
             return false;
         };
-        keys.iter()
-            .all(|(key, wanted)| key_holds(&operator, context.get(key), &strings(wanted), context))
+        keys.iter().all(|(key, wanted)| {
+            key_holds(&operator, context.get(key), &strings(wanted), variables)
+        })
     })
 }
 
@@ -106,7 +122,7 @@ fn key_holds(
     operator: &Operator<'_>,
     actual: Option<&[String]>,
     wanted: &[String],
-    context: &Context,
+    variables: Option<&Context>,
 ) -> bool {
     if operator.base == "Null" {
         let missing = actual.is_none().to_string();
@@ -115,13 +131,18 @@ fn key_holds(
     let positive = positive_of(operator.base);
     let negated = positive != operator.base;
     let Some(actual) = actual else {
-        return operator.if_exists || negated || operator.set == Set::AllValues;
+        return operator.if_exists
+            || match operator.set {
+                Set::AllValues => true,
+                Set::AnyValue => false,
+                Set::Single => negated,
+            };
     };
     // Several wanted values: any of them for a positive operator, none of them for a negated one (NOR).
     let one = |value: &String| {
         let any = wanted
             .iter()
-            .any(|it| compare(positive, value, it, context));
+            .any(|it| compare(positive, value, it, variables));
         any != negated
     };
     match operator.set {
@@ -146,7 +167,7 @@ fn positive_of(base: &str) -> &str {
     }
 }
 
-fn compare(base: &str, actual: &str, wanted: &str, context: &Context) -> bool {
+fn compare(base: &str, actual: &str, wanted: &str, variables: Option<&Context>) -> bool {
     if base.starts_with("Date") {
         return match (date(actual), date(wanted)) {
             (Some(actual), Some(wanted)) => {
@@ -163,7 +184,7 @@ fn compare(base: &str, actual: &str, wanted: &str, context: &Context) -> bool {
             _ => false,
         };
     }
-    let Some(wanted) = expand(wanted, context) else {
+    let Some(wanted) = expand(wanted, variables) else {
         return false;
     };
     match base {
@@ -171,7 +192,7 @@ fn compare(base: &str, actual: &str, wanted: &str, context: &Context) -> bool {
         "StringEqualsIgnoreCase" | "Bool" => actual.eq_ignore_ascii_case(&wanted),
         "StringLike" => glob(&wanted, actual),
         "ArnEquals" | "ArnLike" => arn_like(&wanted, actual),
-        "IpAddress" => actual == wanted.trim_end_matches("/32"),
+        "IpAddress" => in_network(actual, &wanted).unwrap_or(false),
         _ => false,
     }
 }
@@ -194,8 +215,34 @@ fn arn_like(pattern: &str, arn: &str) -> bool {
     pattern.len() == arn.len() && pattern.iter().zip(&arn).all(|(p, a)| glob(p, a))
 }
 
-/// Replaces `${key}` by the request's value; `None` where the request has no such key, which matches nothing.
-pub(super) fn expand(text: &str, context: &Context) -> Option<String> {
+/// Whether an address lies in a network of CIDR form; `None` where one of them is none.
+fn in_network(address: &str, network: &str) -> Option<bool> {
+    let (base, length) = match network.split_once('/') {
+        Some((base, length)) => (base, Some(length.parse::<u32>().ok()?)),
+        None => (network, None),
+    };
+    // Both as 128 bits, the significant ones at the left.
+    let bits = |it: IpAddr| match it {
+        IpAddr::V4(it) => u128::from(it.to_bits()) << 96,
+        IpAddr::V6(it) => it.to_bits(),
+    };
+    let (address, base) = (
+        address.parse::<IpAddr>().ok()?,
+        base.parse::<IpAddr>().ok()?,
+    );
+    let width = if base.is_ipv4() { 32 } else { 128 };
+    let length = length.unwrap_or(width);
+    let ignored = 128 - length.min(width);
+    let prefix = |it| bits(it).checked_shr(ignored).unwrap_or(0);
+    Some(address.is_ipv4() == base.is_ipv4() && length <= width && prefix(address) == prefix(base))
+}
+
+/// Replaces `${key}` by the request's value; `None` where the request has no such key, which matches nothing. Defaults (`${key, 'x'}`) are
+/// not known here.
+pub(super) fn expand(text: &str, variables: Option<&Context>) -> Option<String> {
+    let Some(context) = variables else {
+        return Some(text.to_owned());
+    };
     let mut done = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {
@@ -211,7 +258,7 @@ pub(super) fn expand(text: &str, context: &Context) -> Option<String> {
     Some(done)
 }
 
-/// W3C forms of ISO 8601 (year; date; date and time with a zone), or seconds since 1970.
+/// W3C forms of ISO 8601 (month; day; day and time with a zone), or seconds since 1970.
 pub(super) fn date(text: &str) -> Option<DateTime<Utc>> {
     if let Ok(seconds) = text.parse::<i64>() {
         return DateTime::from_timestamp(seconds, 0);
@@ -223,6 +270,7 @@ pub(super) fn date(text: &str) -> Option<DateTime<Utc>> {
         return Some(at.and_utc());
     }
     let midnight = NaiveDate::parse_from_str(text, "%Y-%m-%d")
+        .or_else(|_| NaiveDate::parse_from_str(&format!("{text}-01"), "%Y-%m-%d"))
         .ok()?
         .and_hms_opt(0, 0, 0)?;
     Some(midnight.and_utc())

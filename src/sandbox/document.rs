@@ -1,16 +1,18 @@
 //! What IAM accepts as a policy document, and how it binds the principals of a trust policy to unique ids.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::ops::Range;
 
-use serde::Deserialize;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::condition;
-use super::evaluate::{principals, strings};
+use super::evaluate::{Policy, principals, strings};
 use super::wire::Fault;
 
-const OPERATOR_KEYS: [&str; 9] = [
+const ELEMENTS: [&str; 9] = [
     "Sid",
     "Effect",
     "Principal",
@@ -31,7 +33,7 @@ pub(super) enum Kind {
     Identity,
 }
 
-/// Checks the text as IAM does when it is put.
+/// Checks the text as IAM does when it is put. Where a key stands twice in an object, the last one counts, here and in evaluation.
 pub(super) fn check(text: &str, kind: Kind) -> Result<(), Fault> {
     let malformed = |message: &str| Err(Fault::malformed(message));
     if text.is_empty() || text.chars().count() > 131_072 {
@@ -88,7 +90,7 @@ fn check_statement(statement: &Map<String, Value>, kind: Kind) -> Result<(), Fau
     let has = |key: &str| statement.contains_key(key);
     if statement
         .keys()
-        .any(|key| !OPERATOR_KEYS.contains(&key.as_str()))
+        .any(|key| !ELEMENTS.contains(&key.as_str()))
     {
         return malformed("Syntax errors in policy.");
     }
@@ -106,29 +108,10 @@ fn check_statement(statement: &Map<String, Value>, kind: Kind) -> Result<(), Fau
     if has("Action") == has("NotAction") {
         return malformed("Policy statement must contain actions.");
     }
-    let actions = statement
-        .get("Action")
-        .or_else(|| statement.get("NotAction"));
-    let actions = actions.map(strings).unwrap_or_default();
-    if actions.is_empty() || actions.iter().any(|it| it != "*" && !it.contains(':')) {
-        return malformed(
-            "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.",
-        );
-    }
+    check_actions(statement, kind)?;
     match kind {
-        Kind::Trust if has("Resource") || has("NotResource") => {
-            return malformed("Has prohibited field Resource");
-        }
-        Kind::Trust if has("Principal") == has("NotPrincipal") => {
-            return malformed("Missing required field Principal");
-        }
-        Kind::Identity if has("Principal") || has("NotPrincipal") => {
-            return malformed("Policy document should not specify a principal.");
-        }
-        Kind::Identity if has("Resource") == has("NotResource") => {
-            return malformed("Policy statement must contain resources.");
-        }
-        Kind::Trust | Kind::Identity => {}
+        Kind::Trust => check_principal(statement)?,
+        Kind::Identity => check_resource(statement)?,
     }
     match statement.get("Condition").and_then(condition::fault) {
         Some(fault) => malformed(&fault),
@@ -136,9 +119,88 @@ fn check_statement(statement: &Map<String, Value>, kind: Kind) -> Result<(), Fau
     }
 }
 
+fn check_actions(statement: &Map<String, Value>, kind: Kind) -> Result<(), Fault> {
+    let actions = statement
+        .get("Action")
+        .or_else(|| statement.get("NotAction"));
+    let actions = actions.map(strings).unwrap_or_default();
+    if actions.is_empty() || actions.iter().any(|it| it != "*" && !it.contains(':')) {
+        return Err(Fault::malformed(
+            "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.",
+        ));
+    }
+    let of_sts = |it: &String| it == "*" || it.to_ascii_lowercase().starts_with("sts:");
+    if kind == Kind::Trust && !actions.iter().all(of_sts) {
+        return Err(Fault::malformed(
+            "AssumeRole policy may only specify STS AssumeRole actions.",
+        ));
+    }
+    Ok(())
+}
+
+/// Of a trust policy: somebody is named, and no resource.
+fn check_principal(statement: &Map<String, Value>) -> Result<(), Fault> {
+    let has = |key: &str| statement.contains_key(key);
+    if has("Resource") || has("NotResource") {
+        return Err(Fault::malformed("Has prohibited field Resource"));
+    }
+    if has("Principal") == has("NotPrincipal") {
+        return Err(Fault::malformed("Missing required field Principal"));
+    }
+    let named = statement
+        .get("Principal")
+        .or_else(|| statement.get("NotPrincipal"));
+    let fits = match named {
+        Some(Value::String(_)) => true,
+        Some(Value::Object(kinds)) => {
+            let known = ["AWS", "Service", "Federated", "CanonicalUser"];
+            !kinds.is_empty()
+                && kinds
+                    .iter()
+                    .all(|(kind, all)| known.contains(&kind.as_str()) && !strings(all).is_empty())
+        }
+        _ => false,
+    };
+    if fits {
+        Ok(())
+    } else {
+        Err(Fault::malformed("Invalid principal in policy"))
+    }
+}
+
+/// Of an identity policy: resources are named, and nobody.
+fn check_resource(statement: &Map<String, Value>) -> Result<(), Fault> {
+    let has = |key: &str| statement.contains_key(key);
+    if has("Principal") || has("NotPrincipal") {
+        return Err(Fault::malformed(
+            "Policy document should not specify a principal.",
+        ));
+    }
+    if has("Resource") == has("NotResource") {
+        return Err(Fault::malformed("Policy statement must contain resources."));
+    }
+    let resources = statement
+        .get("Resource")
+        .or_else(|| statement.get("NotResource"));
+    let resources = resources.map(strings).unwrap_or_default();
+    match resources
+        .iter()
+        .find(|it| *it != "*" && !it.starts_with("arn:"))
+    {
+        Some(other) => Err(Fault::malformed(&format!(
+            "Resource {other} must be in ARN format or \"*\"."
+        ))),
+        None if resources.is_empty() => {
+            Err(Fault::malformed("Policy statement must contain resources."))
+        }
+        None => Ok(()),
+    }
+}
+
 /// Every entry of `Principal.AWS` and `NotPrincipal.AWS`.
 pub(super) fn named(text: &str) -> BTreeSet<String> {
-    super::evaluate::statements(text)
+    Policy::parse(text)
+        .statements
         .iter()
         .flat_map(|it| {
             ["Principal", "NotPrincipal"].map(|key| principals(it, key).unwrap_or_default())
@@ -147,40 +209,80 @@ pub(super) fn named(text: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// How many characters count against a quota: white space does not.
-pub(super) fn size(text: &str) -> usize {
-    text.chars().filter(|c| !c.is_whitespace()).count()
+/// The members of a JSON object in the order of the text, repeated keys included.
+struct Members<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Collect;
+        impl<'de> Visitor<'de> for Collect {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut all = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    all.push(member);
+                }
+                Ok(Members(all))
+            }
+        }
+        deserializer.deserialize_map(Collect)
+    }
 }
 
-#[derive(Deserialize)]
-struct Spans<'a> {
-    #[serde(borrow, rename = "Statement")]
-    statement: &'a RawValue,
-}
-
-#[derive(Deserialize)]
-struct PrincipalSpan<'a> {
-    #[serde(borrow, default, rename = "Principal")]
-    principal: Option<&'a RawValue>,
+fn members(text: &str) -> Vec<(String, &RawValue)> {
+    serde_json::from_str::<Members<'_>>(text).map_or_else(|_| Vec::new(), |it| it.0)
 }
 
 /// The text with some of its principals written otherwise (a deleted one as its raw id); every other byte as it was.
 pub(super) fn rename_principals(text: &str, names: &BTreeMap<String, String>) -> String {
-    let mut done = text.to_owned();
-    let Ok(spans) = serde_json::from_str::<Spans<'_>>(text) else {
-        return done;
-    };
-    let statement = spans.statement.get();
-    let all: Vec<PrincipalSpan<'_>> = serde_json::from_str(statement)
-        .or_else(|_| serde_json::from_str(statement).map(|one| vec![one]))
-        .unwrap_or_default();
-    for span in all.iter().rev().filter_map(|it| it.principal) {
-        let start = span.get().as_ptr() as usize - text.as_ptr() as usize;
-        let mut principal = span.get().to_owned();
-        for (from, to) in names {
-            principal = principal.replace(&format!("\"{from}\""), &format!("\"{to}\""));
+    let mut found = Vec::new();
+    for (_, statements) in members(text).iter().filter(|it| it.0 == "Statement") {
+        let list: Vec<&RawValue> =
+            serde_json::from_str(statements.get()).unwrap_or_else(|_| vec![*statements]);
+        for (key, principal) in list.iter().flat_map(|it| members(it.get())) {
+            if key == "Principal" || key == "NotPrincipal" {
+                find(principal, names, text, &mut found);
+            }
         }
-        done.replace_range(start..start + span.get().len(), &principal);
+    }
+    let mut done = text.to_owned();
+    found.sort_by_key(|(span, _)| span.start);
+    for (span, name) in found.into_iter().rev() {
+        done.replace_range(span, &format!("\"{name}\""));
     }
     done
+}
+
+/// Where in `text` the strings inside `value` stand that have another name.
+fn find<'a>(
+    value: &RawValue,
+    names: &'a BTreeMap<String, String>,
+    text: &str,
+    found: &mut Vec<(Range<usize>, &'a str)>,
+) {
+    let raw = value.get();
+    if let Ok(name) = serde_json::from_str::<String>(raw) {
+        if let Some(new) = names.get(&name) {
+            let start = raw.as_ptr().addr() - text.as_ptr().addr();
+            found.push((start..start + raw.len(), new));
+        }
+    } else if let Ok(list) = serde_json::from_str::<Vec<&RawValue>>(raw) {
+        for it in list {
+            find(it, names, text, found);
+        }
+    } else {
+        for (_, it) in members(raw) {
+            find(it, names, text, found);
+        }
+    }
+}
+
+/// The document as some reads show it: the same meaning, keys in another order, no white space.
+pub(super) fn normalised(text: &str) -> String {
+    serde_json::from_str::<Value>(text).map_or_else(|_| text.to_owned(), |it| it.to_string())
 }

@@ -62,22 +62,26 @@ pub enum Naming {
     None,
     /// The caller's whole account: its own policies must allow as well.
     Account,
-    /// The caller's user, role or session, or everybody: nothing else is needed in the same account.
+    /// The caller's user or role, or everybody: nothing else is needed in the same account.
     Exactly,
+    /// The caller's very session: not even its session policy limits that (IAM User Guide, "Policy evaluation logic").
+    Session,
 }
 
 /// Decides over identity policies (no `Principal`). A text that is not a policy says nothing.
 #[must_use]
 pub fn decide<S: AsRef<str>>(policies: &[S], request: &Request<'_>) -> Decision {
     let mut decision = Decision::ImplicitlyDenied;
-    for statement in policies.iter().flat_map(|text| statements(text.as_ref())) {
-        if !applies(&statement, request) {
-            continue;
+    for policy in policies.iter().map(|text| Policy::parse(text.as_ref())) {
+        for statement in &policy.statements {
+            if !policy.applies(statement, request) {
+                continue;
+            }
+            if is_deny(statement) {
+                return Decision::ExplicitlyDenied;
+            }
+            decision = Decision::Allowed;
         }
-        if is_deny(&statement) {
-            return Decision::ExplicitlyDenied;
-        }
-        decision = Decision::Allowed;
     }
     decision
 }
@@ -90,51 +94,78 @@ pub fn decide_trust(
     names: impl Fn(&str) -> Naming,
 ) -> (Decision, Naming) {
     let mut best = Naming::None;
-    for statement in statements(trust) {
-        let mut naming = principals(&statement, "Principal").map_or(Naming::None, |list| {
-            list.iter()
-                .map(|it| names(it))
-                .max()
-                .unwrap_or(Naming::None)
-        });
-        if let Some(spared) = principals(&statement, "NotPrincipal") {
-            let spares = spared.iter().any(|it| names(it) != Naming::None);
-            naming = if spares {
-                Naming::None
-            } else {
-                Naming::Exactly
-            };
-        }
-        if naming == Naming::None || !applies(&statement, request) {
+    let policy = Policy::parse(trust);
+    for statement in &policy.statements {
+        let naming = naming(statement, &names);
+        if naming == Naming::None || !policy.applies(statement, request) {
             continue;
         }
-        if is_deny(&statement) {
+        if is_deny(statement) {
             return (Decision::ExplicitlyDenied, naming);
         }
         best = best.max(naming);
     }
     match best {
         Naming::None => (Decision::ImplicitlyDenied, best),
-        Naming::Account | Naming::Exactly => (Decision::Allowed, best),
+        Naming::Account | Naming::Exactly | Naming::Session => (Decision::Allowed, best),
     }
 }
 
-/// The statements of a policy, each as an object.
-pub(super) fn statements(text: &str) -> Vec<Map<String, Value>> {
-    let Ok(Value::Object(mut policy)) = serde_json::from_str(text) else {
-        return Vec::new();
-    };
-    let all = match policy.remove("Statement") {
-        Some(Value::Array(all)) => all,
-        Some(one) => vec![one],
-        None => Vec::new(),
-    };
-    all.into_iter()
-        .filter_map(|it| match it {
+fn naming(statement: &Map<String, Value>, names: impl Fn(&str) -> Naming) -> Naming {
+    let closest = |all: Vec<String>| all.iter().map(|it| names(it)).max();
+    if let Some(spared) = principals(statement, "NotPrincipal") {
+        return match closest(spared) {
+            None | Some(Naming::None) => Naming::Exactly,
+            Some(_) => Naming::None,
+        };
+    }
+    let named = principals(statement, "Principal").and_then(closest);
+    named.unwrap_or(Naming::None)
+}
+
+/// A policy, taken apart.
+pub(super) struct Policy {
+    /// Whether `${…}` stands for a value: only in version 2012-10-17.
+    variables: bool,
+    pub(super) statements: Vec<Map<String, Value>>,
+}
+
+impl Policy {
+    /// A text that is not a policy has no statements.
+    pub(super) fn parse(text: &str) -> Self {
+        let Ok(Value::Object(mut policy)) = serde_json::from_str(text) else {
+            return Self {
+                variables: false,
+                statements: Vec::new(),
+            };
+        };
+        let all = match policy.remove("Statement") {
+            Some(Value::Array(all)) => all,
+            Some(one) => vec![one],
+            None => Vec::new(),
+        };
+        let object = |it| match it {
             Value::Object(it) => Some(it),
             _ => None,
-        })
-        .collect()
+        };
+        Self {
+            variables: policy.get("Version").and_then(Value::as_str) == Some("2012-10-17"),
+            statements: all.into_iter().filter_map(object).collect(),
+        }
+    }
+
+    /// Whether the statement is about this action and resource, and its conditions hold.
+    fn applies(&self, statement: &Map<String, Value>, request: &Request<'_>) -> bool {
+        let variables = self.variables.then_some(request.context);
+        let action = request.action.to_ascii_lowercase();
+        let of_action = |pattern: &String| glob(&pattern.to_ascii_lowercase(), &action);
+        let of_resource = |pattern: &String| {
+            condition::expand(pattern, variables).is_some_and(|it| glob(&it, request.resource))
+        };
+        lists(statement, "Action", "NotAction", of_action)
+            && lists(statement, "Resource", "NotResource", of_resource)
+            && condition::holds(statement.get("Condition"), request.context, variables)
+    }
 }
 
 /// The `AWS` entries of `Principal` or `NotPrincipal`; `*` alone stands for everybody.
@@ -158,17 +189,6 @@ pub(super) fn strings(value: &Value) -> Vec<String> {
 
 fn is_deny(statement: &Map<String, Value>) -> bool {
     statement.get("Effect").and_then(Value::as_str) == Some("Deny")
-}
-
-fn applies(statement: &Map<String, Value>, request: &Request<'_>) -> bool {
-    let action = request.action.to_ascii_lowercase();
-    let of_action = |pattern: &String| glob(&pattern.to_ascii_lowercase(), &action);
-    let of_resource = |pattern: &String| {
-        condition::expand(pattern, request.context).is_some_and(|it| glob(&it, request.resource))
-    };
-    lists(statement, "Action", "NotAction", of_action)
-        && lists(statement, "Resource", "NotResource", of_resource)
-        && condition::holds(statement.get("Condition"), request.context)
 }
 
 /// Whether the element applies; a statement without either (a trust policy's resource) applies to all.

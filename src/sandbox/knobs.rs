@@ -1,14 +1,19 @@
 //! What tests turn: the clock, calls held or failed before or after their effect, documents that lag, the call log, edits by another hand.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::watch;
 
+use super::iam::{self, NewRole};
+use super::server::Incoming;
 use super::state::{Doc, State};
 use super::wire::Fault as Refusal;
-use super::{Shared, iam};
+use super::{Shared, server};
+
+/// How many calls the log keeps.
+const KEPT_CALLS: usize = 100_000;
 
 /// Before or after the call took effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +51,8 @@ pub enum Document {
     RolePolicy(String, String),
 }
 
-/// One call that arrived with a good signature.
+/// One call that arrived with a good signature and was decided. One that a knob failed before its effect is not among them; one that lands
+/// late is there once it landed.
 #[derive(Debug, Clone)]
 pub struct Call {
     /// The action.
@@ -81,8 +87,11 @@ pub(super) enum What {
     },
     Fail(Fault),
     /// The effect waits for `land`, the connection breaks at once.
-    Late(watch::Receiver<bool>),
+    Late(Slot),
 }
+
+/// Where a call waits until it lands.
+pub(super) type Slot = Arc<Mutex<Option<Incoming>>>;
 
 /// A call that is held.
 #[derive(Debug)]
@@ -112,12 +121,27 @@ impl Hold {
 
 /// A write whose answer was lost and that has not landed yet.
 #[derive(Debug)]
-pub struct LateWrite(watch::Sender<bool>);
+pub struct LateWrite {
+    shared: Arc<Shared>,
+    slot: Slot,
+}
 
 impl LateWrite {
-    /// Lets it land now, over whatever was written meanwhile.
+    /// Whether the call is there.
+    #[must_use]
+    pub fn is_reached(&self) -> bool {
+        let slot = self.slot.lock();
+        slot.unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    /// Lets it land now, over whatever was written meanwhile; its policies are asked now as well. When this returns, it has landed.
+    /// Nothing happens where no such call was made.
     pub fn land(self) {
-        let _ = self.0.send(true);
+        let call = self.slot.lock();
+        let call = call.unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(call) = call {
+            let _ = server::effect(&self.shared, &call);
+        }
     }
 }
 
@@ -137,8 +161,9 @@ pub(super) struct Dials {
     pub(super) time: Time,
     pub(super) delay: TimeDelta,
     pub(super) stale_reads: bool,
+    pub(super) normalised_reads: bool,
     rules: Vec<Rule>,
-    pub(super) calls: Vec<Call>,
+    calls: Vec<Call>,
 }
 
 impl Dials {
@@ -152,6 +177,13 @@ impl Dials {
             Time::Ahead(by) => Utc::now() + by,
             Time::Fixed(at) => at,
         }
+    }
+
+    pub(super) fn log(&mut self, call: Call) {
+        if self.calls.len() >= KEPT_CALLS {
+            self.calls.drain(..KEPT_CALLS / 2);
+        }
+        self.calls.push(call);
     }
 
     /// The rules that this call sets off.
@@ -181,7 +213,7 @@ pub struct Knobs(pub(super) Arc<Shared>);
 
 impl Knobs {
     fn dials(&self) -> MutexGuard<'_, Dials> {
-        self.0.dials.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.dials()
     }
 
     /// Stops the clock at `at`.
@@ -235,9 +267,13 @@ impl Knobs {
     /// The `nth` call of `action` loses its answer at once and takes effect only when it is told to.
     #[must_use]
     pub fn land_late(&self, action: &str, nth: usize) -> LateWrite {
-        let (land, landed) = watch::channel(false);
-        self.rule(action, nth, When::BeforeEffect, What::Late(landed));
-        LateWrite(land)
+        let slot = Slot::default();
+        let what = What::Late(Arc::clone(&slot));
+        self.rule(action, nth, When::BeforeEffect, what);
+        LateWrite {
+            shared: Arc::clone(&self.0),
+            slot,
+        }
     }
 
     /// Forgets every hold and fault that has not happened.
@@ -278,7 +314,13 @@ impl Knobs {
         self.dials().stale_reads = on;
     }
 
-    /// Every call so far, oldest first.
+    /// Whether reads show documents without white space and with their keys in another order; AWS does not promise to give back what
+    /// was written.
+    pub fn normalised_reads(&self, on: bool) {
+        self.dials().normalised_reads = on;
+    }
+
+    /// Every call so far, oldest first; the last 50,000 at least.
     #[must_use]
     pub fn calls(&self) -> Vec<Call> {
         self.dials().calls.clone()
@@ -351,7 +393,14 @@ impl Knobs {
     /// # Errors
     /// As IAM refuses it.
     pub fn create_role(&self, arn: &str, trust: &str) -> Result<(), Refusal> {
-        self.edit(|state, now| iam::create_role(state, arn, trust, 3_600, now))
+        let new = NewRole {
+            arn,
+            trust,
+            seconds: 3_600,
+            description: "",
+            tags: BTreeMap::new(),
+        };
+        self.edit(|state, now| iam::create_role(state, new, now))
     }
 
     /// The unique id of a user or role.
@@ -361,7 +410,7 @@ impl Knobs {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state()
     }
 
     fn edit<T>(&self, change: impl FnOnce(&mut State, DateTime<Utc>) -> T) -> T {

@@ -1,10 +1,15 @@
 //! What the sandbox starts with.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::quota;
 use super::state::{AccessKey, Account, Doc, Mfa, Role, State, User};
+
+/// Seeded things are old, so that no data plane lags behind them.
+const START: DateTime<Utc> = DateTime::UNIX_EPOCH;
 
 /// Accounts with their users and roles.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -64,7 +69,7 @@ pub struct SeedRole {
     /// Path, `/` unless said otherwise.
     #[serde(default = "root_path")]
     pub path: String,
-    /// The trust policy.
+    /// The trust policy. It is taken as it is, however wrong; principals that do not exist name nobody.
     pub trust: String,
     /// Inline policies by name.
     #[serde(default)]
@@ -72,10 +77,13 @@ pub struct SeedRole {
     /// Seconds, 3,600 to 43,200.
     #[serde(default = "one_hour")]
     pub max_session_duration: i64,
+    /// Tags.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
 }
 
 const fn trust_quota() -> usize {
-    2_048
+    quota::TRUST
 }
 
 fn root_path() -> String {
@@ -88,63 +96,112 @@ const fn one_hour() -> i64 {
 
 impl Seed {
     /// The state that it describes. Documents are taken as they are; principals are bound once every user and role is there.
-    pub(super) fn into_state(self) -> State {
+    pub(super) fn into_state(self) -> Result<State, String> {
         let mut state = State::default();
-        let start = state.started_at();
+        let mut keys = BTreeSet::new();
         for seed in self.accounts {
-            let mut account = Account::new(&seed.id, seed.trust_quota);
-            for user in seed.users {
-                let keys = user.access_key_id.zip(user.secret_access_key);
-                let arn = format!("arn:aws:iam::{}:mfa/{}", seed.id, user.name);
-                account.users.insert(
-                    user.name.to_lowercase(),
-                    User {
-                        id: state.unique_id("AIDA"),
-                        path: user.path,
-                        created_at: start,
-                        keys: keys
-                            .map(|(id, secret)| AccessKey {
-                                id,
-                                secret,
-                                created_at: start,
-                            })
-                            .into_iter()
-                            .collect(),
-                        policies: docs(user.policies, start),
-                        mfa: user.mfa_code.map(|code| Mfa { serial: arn, code }),
-                        name: user.name,
-                    },
-                );
+            let id = seed.id.clone();
+            let account = seed.into_account(&mut keys)?;
+            if state.accounts.insert(id.clone(), account).is_some() {
+                return Err(format!("account {id} is there twice"));
             }
-            for role in seed.roles {
-                account.roles.insert(
-                    role.name.to_lowercase(),
-                    Role {
-                        id: state.unique_id("AROA"),
-                        path: role.path,
-                        created_at: start,
-                        description: String::new(),
-                        max_session_duration: role.max_session_duration,
-                        trust: Doc::new(role.trust, start),
-                        policies: docs(role.policies, start),
-                        tags: BTreeMap::new(),
-                        name: role.name,
-                    },
-                );
-            }
-            state.accounts.insert(seed.id, account);
         }
         state.bind_all();
-        state
+        Ok(state)
     }
 }
 
-fn docs(
-    policies: BTreeMap<String, String>,
-    at: chrono::DateTime<chrono::Utc>,
-) -> BTreeMap<String, Doc> {
+impl SeedAccount {
+    fn into_account(self, keys: &mut BTreeSet<String>) -> Result<Account, String> {
+        let id = self.id;
+        if id.len() != 12 || !id.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(format!("account {id:?} is not 12 digits"));
+        }
+        if !(1..=quota::TRUST_MOST).contains(&self.trust_quota) {
+            let most = quota::TRUST_MOST;
+            return Err(format!("account {id}: trust_quota is 1 to {most}"));
+        }
+        let mut account = Account::new(&id, self.trust_quota);
+        for user in self.users {
+            check("user", &user.name, &user.path)?;
+            if let Some(key) = &user.access_key_id
+                && !keys.insert(key.clone())
+            {
+                return Err(format!("access key {key} is there twice"));
+            }
+            let user = user.into_user(&id)?;
+            let name = user.name.clone();
+            if account.users.insert(name.to_lowercase(), user).is_some() {
+                return Err(format!("user {name} is there twice"));
+            }
+        }
+        for role in self.roles {
+            check("role", &role.name, &role.path)?;
+            let role = role.into_role()?;
+            let name = role.name.clone();
+            if account.roles.insert(name.to_lowercase(), role).is_some() {
+                return Err(format!("role {name} is there twice"));
+            }
+        }
+        Ok(account)
+    }
+}
+
+fn check(kind: &str, name: &str, path: &str) -> Result<(), String> {
+    let wrong = quota::name("name", name, 1..=64).and_then(|()| quota::path(path));
+    wrong.map_err(|fault| format!("{kind} {name:?}: {}", fault.message))
+}
+
+impl SeedUser {
+    fn into_user(self, account: &str) -> Result<User, String> {
+        if self.access_key_id.is_some() != self.secret_access_key.is_some() {
+            let name = self.name;
+            return Err(format!("user {name}: an access key has an id and a secret"));
+        }
+        let serial = format!("arn:aws:iam::{account}:mfa/{}", self.name);
+        let key = self.access_key_id.zip(self.secret_access_key);
+        let key = key.map(|(id, secret)| AccessKey {
+            id,
+            secret,
+            created_at: START,
+        });
+        Ok(User {
+            id: State::unique_id("AIDA"),
+            name: self.name,
+            path: self.path,
+            created_at: START,
+            keys: key.into_iter().collect(),
+            policies: docs(self.policies),
+            mfa: self.mfa_code.map(|code| Mfa { serial, code }),
+        })
+    }
+}
+
+impl SeedRole {
+    fn into_role(self) -> Result<Role, String> {
+        if !(3_600..=43_200).contains(&self.max_session_duration) {
+            let name = self.name;
+            return Err(format!(
+                "role {name}: max_session_duration is 3600 to 43200"
+            ));
+        }
+        Ok(Role {
+            id: State::unique_id("AROA"),
+            name: self.name,
+            path: self.path,
+            created_at: START,
+            description: String::new(),
+            max_session_duration: self.max_session_duration,
+            trust: Doc::new(self.trust, START),
+            policies: docs(self.policies),
+            tags: self.tags,
+        })
+    }
+}
+
+fn docs(policies: BTreeMap<String, String>) -> BTreeMap<String, Doc> {
     policies
         .into_iter()
-        .map(|(name, text)| (name, Doc::new(text, at)))
+        .map(|(name, text)| (name, Doc::new(text, START)))
         .collect()
 }

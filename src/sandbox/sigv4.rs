@@ -72,7 +72,11 @@ pub(super) fn claim(parts: &Parts, real_time: DateTime<Utc>) -> Result<Claim, Fa
     let signed_at = NaiveDateTime::parse_from_str(&at, "%Y%m%dT%H%M%SZ")
         .map_err(|_| incomplete("a valid 'X-Amz-Date'"))?
         .and_utc();
-    if (real_time - signed_at).abs() > SKEW || !at.starts_with(&date) {
+    if !at.starts_with(&date) || end != "aws4_request" {
+        let message = "Credential should be scoped to the date of the request and aws4_request.";
+        return Err(Fault::new(403, "SignatureDoesNotMatch", message));
+    }
+    if (real_time - signed_at).abs() > SKEW {
         let message = format!(
             "Signature expired: {at} is not within 15 minutes of {}",
             real_time.format("%Y%m%dT%H%M%SZ")

@@ -74,6 +74,11 @@ pub(super) struct Session {
     pub(super) expires_at: DateTime<Utc>,
     pub(super) mfa: bool,
     pub(super) holder: Holder,
+    /// The session policy.
+    #[serde(default)]
+    pub(super) policy: Option<String>,
+    #[serde(default)]
+    pub(super) tags: BTreeMap<String, String>,
 }
 
 /// Whose session it is.
@@ -137,10 +142,11 @@ impl Doc {
             .filter(|it| it.text.is_some())
     }
 
-    /// What evaluation uses: the last version that is at least `delay` old.
+    /// What evaluation uses: the last version that is at least `delay` old; without a delay the last, wherever the clock was set to.
     pub(super) fn data(&self, now: DateTime<Utc>, delay: TimeDelta) -> Option<&Version> {
         let version = match &self.frozen {
             Some(frozen) => frozen.as_ref(),
+            None if delay.is_zero() => self.versions.last(),
             None => self.versions.iter().rev().find(|it| it.at + delay <= now),
         };
         version.filter(|it| it.text.is_some())
@@ -175,13 +181,8 @@ impl Account {
 }
 
 impl State {
-    /// The time that seeded things were made at: long ago, so that no data plane lags behind it.
-    pub(super) fn started_at(&self) -> DateTime<Utc> {
-        DateTime::UNIX_EPOCH
-    }
-
     /// A new unique id: AWS's are the prefix and 17 characters.
-    pub(super) fn unique_id(&mut self, prefix: &str) -> String {
+    pub(super) fn unique_id(prefix: &str) -> String {
         const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
         let tail = (0..17).map(|_| char::from(ALPHABET[usize::from(rand::random::<u8>() % 32)]));
         format!("{prefix}{}", tail.collect::<String>())
@@ -235,22 +236,35 @@ impl State {
         }
     }
 
-    /// A trust policy as it is read: an ARN whose user or role is gone, or is another one by now, shows as the raw id.
+    /// A trust policy as it is read: an ARN whose user or role is gone, or is another one by now, shows as the raw id; a raw id of
+    /// somebody who is there shows as the ARN.
     pub(super) fn shown(&self, version: &Version) -> String {
-        let text = version.text.clone().unwrap_or_default();
-        let gone = |(name, id): (&String, &String)| {
-            (self
-                .id_of(&session_role(name).unwrap_or_else(|| name.clone()))
-                .as_ref()
-                != Some(id))
-            .then(|| (name.clone(), id.clone()))
+        let text = version.text.as_deref().unwrap_or_default();
+        let renamed = |(name, id): (&String, &String)| {
+            let entity = session_role(name).unwrap_or_else(|| name.clone());
+            let shown = if name == id {
+                self.arn_of(id).unwrap_or_else(|| id.clone())
+            } else if self.id_of(&entity).as_ref() == Some(id) {
+                name.clone()
+            } else {
+                id.clone()
+            };
+            (shown != *name).then(|| (name.clone(), shown))
         };
-        let gone: BTreeMap<_, _> = version.bound.iter().filter_map(gone).collect();
-        if gone.is_empty() {
-            text
-        } else {
-            document::rename_principals(&text, &gone)
+        let renamed: BTreeMap<_, _> = version.bound.iter().filter_map(renamed).collect();
+        if renamed.is_empty() {
+            return text.to_owned();
         }
+        document::rename_principals(text, &renamed)
+    }
+
+    fn arn_of(&self, id: &str) -> Option<String> {
+        self.accounts.values().find_map(|account| {
+            let user = account.users.values().find(|it| it.id == id);
+            let role = account.roles.values().find(|it| it.id == id);
+            user.map(|it| account.user_arn(it))
+                .or_else(|| role.map(|it| account.role_arn(it)))
+        })
     }
 }
 

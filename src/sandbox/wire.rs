@@ -36,6 +36,12 @@ impl Fault {
         Self::new(400, "ValidationError", message)
     }
 
+    pub(super) fn constraint(field: &str, value: &str, constraint: &str) -> Self {
+        Self::validation(format!(
+            "1 validation error detected: Value '{value}' at '{field}' failed to satisfy constraint: {constraint}"
+        ))
+    }
+
     pub(super) fn no_such(what: &str, name: &str) -> Self {
         Self::new(
             404,
@@ -52,17 +58,14 @@ impl Fault {
         )
     }
 
-    pub(super) fn denied(caller: &str, action: &str, resource: &str, explicitly: bool) -> Self {
-        let why = if explicitly {
-            " with an explicit deny in an identity-based policy"
-        } else {
-            ""
-        };
+    /// `why` is AWS's last clause: "because no identity-based policy allows …", "with an explicit deny in …"; may be empty.
+    pub(super) fn denied(caller: &str, action: &str, resource: &str, why: &str) -> Self {
+        let space = if why.is_empty() { "" } else { " " };
         Self::new(
             403,
             "AccessDenied",
             format!(
-                "User: {caller} is not authorized to perform: {action} on resource: {resource}{why}"
+                "User: {caller} is not authorized to perform: {action} on resource: {resource}{space}{why}"
             ),
         )
     }
@@ -84,7 +87,7 @@ impl Params {
     pub(super) fn need(&self, name: &str) -> Result<&str, Fault> {
         self.get(name).ok_or_else(|| {
             Fault::validation(format!(
-                "Value null at '{name}' failed to satisfy constraint: Member must not be null"
+                "1 validation error detected: Value null at '{name}' failed to satisfy constraint: Member must not be null"
             ))
         })
     }
@@ -98,17 +101,45 @@ impl Params {
         let Some(text) = self.get(name) else {
             return Ok(None);
         };
-        let refuse = || {
-            let (low, high) = (range.start(), range.end());
-            Fault::validation(format!(
-                "Value '{text}' at '{name}' failed to satisfy constraint: Member must have value between {low} and {high}"
-            ))
+        let (low, high) = (range.start(), range.end());
+        let constraint = match text.parse::<i64>() {
+            Ok(number) if range.contains(&number) => return Ok(Some(number)),
+            Ok(number) if number < *low => {
+                format!("Member must have value greater than or equal to {low}")
+            }
+            Ok(_) => format!("Member must have value less than or equal to {high}"),
+            Err(_) => "Member must be a number".to_owned(),
         };
-        let number = text.parse().map_err(|_| refuse())?;
-        if range.contains(&number) {
-            Ok(Some(number))
-        } else {
-            Err(refuse())
+        Err(Fault::constraint(name, text, &constraint))
+    }
+
+    /// `Tags.member.1.Key`, `Tags.member.1.Value` and so on, as IAM and STS take them.
+    pub(super) fn tags(&self) -> Result<BTreeMap<String, String>, Fault> {
+        let mut tags = BTreeMap::new();
+        let mut n = 1;
+        while let Some(key) = self.get(&format!("Tags.member.{n}.Key")) {
+            let value = self.need(&format!("Tags.member.{n}.Value"))?;
+            if !(1..=128).contains(&key.chars().count()) || value.chars().count() > 256 {
+                return Err(Fault::constraint(
+                    "tags",
+                    key,
+                    "Member must have a key of 1 to 128 and a value of at most 256 characters",
+                ));
+            }
+            tags.insert(key.to_owned(), value.to_owned());
+            n += 1;
+        }
+        Ok(tags)
+    }
+
+    /// Refuses a parameter that AWS would act upon and the sandbox would not: silence would be a wrong answer.
+    pub(super) fn without(&self, names: &[&str]) -> Result<(), Fault> {
+        let there = |name: &&&str| self.0.keys().any(|key| key.starts_with(**name));
+        match names.iter().find(there) {
+            Some(name) => Err(Fault::validation(format!(
+                "{name} is not part of this sandbox"
+            ))),
+            None => Ok(()),
         }
     }
 
@@ -149,11 +180,22 @@ impl Xml {
         self.node(name, members)
     }
 
-    pub(super) fn names(self, name: &str, all: impl IntoIterator<Item = String>) -> Self {
-        let members = all
-            .into_iter()
-            .fold(Self::default(), |list, it| list.leaf("member", it));
-        self.node(name, members)
+    pub(super) fn text(text: &str) -> Self {
+        Self(escape(text))
+    }
+
+    /// The part of a list that `MaxItems` (100 unless said otherwise) and `Marker` ask for, and the marker of the rest.
+    pub(super) fn page(self, name: &str, all: Vec<Self>, params: &Params) -> Result<Self, Fault> {
+        let most = params.number("MaxItems", 1..=1_000)?.unwrap_or(100);
+        let from = params.number("Marker", 0..=i64::MAX)?.unwrap_or(0);
+        let (from, most) = (from.unsigned_abs() as usize, most.unsigned_abs() as usize);
+        let rest = all.len().saturating_sub(from) > most;
+        let shown = all.into_iter().skip(from).take(most);
+        let marker = rest.then(|| (from + most).to_string());
+        Ok(self
+            .members(name, shown)
+            .leaf("IsTruncated", rest.to_string())
+            .maybe("Marker", marker.as_deref()))
     }
 }
 

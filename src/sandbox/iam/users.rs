@@ -1,184 +1,158 @@
-//! Users and their access keys.
+//! Users, their access keys, and the account in numbers.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::documents::{USER_INLINE, encode, put_inline, text};
-use super::{Call, own, stamp};
+use super::{Call, own, path_and_name, stamp, user, user_mut};
 use crate::sandbox::knobs::locate;
+use crate::sandbox::quota;
 use crate::sandbox::state::{AccessKey, Account, State, User};
 use crate::sandbox::wire::{Fault, Xml};
 
-/// The named user, or the caller where none is named.
-pub(super) fn user<'a>(state: &'a State, it: &Call<'_>) -> Result<(&'a Account, &'a User), Fault> {
-    let account = own(state, it)?;
-    let own_name = it
-        .caller
-        .principal_arn
-        .rsplit('/')
-        .next()
-        .unwrap_or_default();
-    let name = it.params.get("UserName").unwrap_or(own_name);
-    let user = account
-        .users
-        .get(&name.to_lowercase())
-        .ok_or_else(|| Fault::no_such("user", name))?;
-    Ok((account, user))
-}
-
-pub(super) fn user_mut<'a>(state: &'a mut State, it: &Call<'_>) -> Result<&'a mut User, Fault> {
-    let key = user(state, it)?.1.name.to_lowercase();
-    let account = state.accounts.get_mut(&it.caller.account);
-    account
-        .and_then(|it| it.users.get_mut(&key))
-        .ok_or_else(|| Fault::no_such("user", &key))
-}
-
-pub(super) fn put_user_policy(
-    state: &mut State,
-    it: &Call<'_>,
-    text: Option<&str>,
-) -> Result<Xml, Fault> {
-    let policy = it.params.need("PolicyName")?;
-    let user = user_mut(state, it)?;
-    let owner = format!("user {}", user.name);
-    put_inline(
-        &mut user.policies,
-        policy,
-        text,
-        it.now,
-        USER_INLINE,
-        &owner,
-    )
-    .map(|()| Xml::default())
-}
-
-pub(in crate::sandbox) fn create_user(
+/// Makes a user; one of the same name is replaced, as by deleting it first.
+pub(crate) fn create_user(
     state: &mut State,
     arn: &str,
     key: Option<(&str, &str)>,
     now: DateTime<Utc>,
 ) {
-    let id = state.unique_id("AIDA");
     let Some((account, lower)) = locate(arn) else {
         return;
     };
     let Some(account) = state.accounts.get_mut(&account) else {
         return;
     };
-    let name = arn.rsplit('/').next().unwrap_or_default().to_owned();
-    let path = arn
-        .split_once(":user")
-        .and_then(|(_, rest)| rest.strip_suffix(name.as_str()))
-        .unwrap_or("/")
-        .to_owned();
-    let keys = key.map(|(id, secret)| AccessKey {
+    let (path, name) = path_and_name(arn);
+    let key = key.map(|(id, secret)| AccessKey {
         id: id.to_owned(),
         secret: secret.to_owned(),
         created_at: now,
     });
-    account.users.insert(
-        lower,
-        User {
-            name,
-            path,
-            id,
-            created_at: now,
-            keys: keys.into_iter().collect(),
-            policies: BTreeMap::new(),
-            mfa: None,
-        },
-    );
+    let user = User {
+        name,
+        path,
+        id: State::unique_id("AIDA"),
+        created_at: now,
+        keys: key.into_iter().collect(),
+        policies: BTreeMap::new(),
+        mfa: None,
+    };
+    account.users.insert(lower, user);
 }
 
-pub(super) fn delete_user(state: &mut State, it: &Call<'_>) -> Result<Xml, Fault> {
+pub(super) fn create(state: &mut State, it: &Call<'_>, arn: &str) -> Result<Xml, Fault> {
+    let name = it.params.need("UserName")?;
+    quota::name("userName", name, 1..=64)?;
+    quota::path(it.params.get("Path").unwrap_or("/"))?;
+    if user(state, it).is_ok() {
+        return Err(Fault::exists("User", name));
+    }
+    create_user(state, arn, None, it.mode.now);
+    get(state, it)
+}
+
+pub(super) fn delete(state: &mut State, it: &Call<'_>) -> Result<Xml, Fault> {
+    it.params.need("UserName")?;
     let (_, user) = user(state, it)?;
-    if !user.keys.is_empty()
-        || user
-            .policies
-            .values()
-            .any(|doc| doc.control(false).is_some())
-    {
-        return Err(Fault::new(
-            409,
-            "DeleteConflict",
-            "Cannot delete entity, must delete access keys and policies first.",
-        ));
+    let policies = user.policies.values();
+    let has_policies = policies.into_iter().any(|doc| doc.control(false).is_some());
+    let has = [
+        ("access keys", !user.keys.is_empty()),
+        ("policies", has_policies),
+        ("MFA device", user.mfa.is_some()),
+    ];
+    if let Some((what, _)) = has.iter().find(|(_, there)| *there) {
+        let message = format!("Cannot delete entity, must delete {what} first.");
+        return Err(Fault::new(409, "DeleteConflict", message));
     }
     let key = user.name.to_lowercase();
-    state
-        .accounts
-        .get_mut(&it.caller.account)
-        .and_then(|account| account.users.remove(&key));
+    let account = state.accounts.get_mut(&it.caller.account);
+    account.and_then(|account| account.users.remove(&key));
     Ok(Xml::default())
 }
 
-pub(super) fn create_access_key(state: &mut State, it: &Call<'_>) -> Result<Xml, Fault> {
-    let id = state.unique_id("AKIA");
-    let secret = hex::encode((0..20).map(|_| rand::random::<u8>()).collect::<Vec<_>>());
-    let user = user_mut(state, it)?;
-    if user.keys.len() >= 2 {
-        return Err(Fault::new(
-            409,
-            "LimitExceeded",
-            "Cannot exceed quota for AccessKeysPerUser: 2",
-        ));
-    }
-    user.keys.push(AccessKey {
-        id: id.clone(),
-        secret: secret.clone(),
-        created_at: it.now,
-    });
-    let key = Xml::default()
-        .leaf("UserName", &user.name)
-        .leaf("AccessKeyId", id)
-        .leaf("Status", "Active")
-        .leaf("SecretAccessKey", secret);
-    Ok(Xml::default().node("AccessKey", key))
+pub(super) fn get(state: &State, it: &Call<'_>) -> Result<Xml, Fault> {
+    let (account, user) = user(state, it)?;
+    Ok(Xml::default().node("User", show(account, user)))
 }
 
-pub(super) fn list_access_keys(state: &State, it: &Call<'_>) -> Result<Xml, Fault> {
-    let (_, user) = user(state, it)?;
-    let keys = user.keys.iter().map(|key| {
-        Xml::default()
-            .leaf("UserName", &user.name)
-            .leaf("AccessKeyId", &key.id)
-            .leaf("Status", "Active")
-            .leaf("CreateDate", stamp(key.created_at))
-    });
-    Ok(Xml::default()
-        .members("AccessKeyMetadata", keys)
-        .leaf("IsTruncated", "false"))
-}
-
-pub(super) fn get_user_policy(state: &State, it: &Call<'_>) -> Result<Xml, Fault> {
-    let (_, user) = user(state, it)?;
-    let name = it.params.need("PolicyName")?;
-    let text = text(&user.policies, name, it.stale)?;
-    Ok(Xml::default()
-        .leaf("UserName", &user.name)
-        .leaf("PolicyName", name)
-        .leaf("PolicyDocument", encode(&text)))
-}
-
-pub(super) fn get_user(state: &State, it: &Call<'_>) -> Result<Xml, Fault> {
-    user(state, it).map(|(account, user)| Xml::default().node("User", show_user(account, user)))
-}
-
-pub(super) fn list_users(state: &State, it: &Call<'_>) -> Result<Xml, Fault> {
+pub(super) fn list(state: &State, it: &Call<'_>) -> Result<Xml, Fault> {
     let account = own(state, it)?;
-    let users = account.users.values().map(|user| show_user(account, user));
-    Ok(Xml::default()
-        .members("Users", users)
-        .leaf("IsTruncated", "false"))
+    let prefix = it.params.get("PathPrefix").unwrap_or("/");
+    let users = account.users.values();
+    let users = users.filter(|user| user.path.starts_with(prefix));
+    let users = users.map(|user| show(account, user)).collect();
+    Xml::default().page("Users", users, it.params)
 }
 
-pub(super) fn show_user(account: &Account, user: &User) -> Xml {
+fn show(account: &Account, user: &User) -> Xml {
     Xml::default()
         .leaf("Path", &user.path)
         .leaf("UserName", &user.name)
         .leaf("UserId", &user.id)
         .leaf("Arn", account.user_arn(user))
         .leaf("CreateDate", stamp(user.created_at))
+}
+
+pub(super) fn create_key(state: &mut State, it: &Call<'_>) -> Result<Xml, Fault> {
+    let user = user_mut(state, it)?;
+    quota::keys(user.keys.len())?;
+    let key = AccessKey {
+        id: State::unique_id("AKIA"),
+        secret: hex::encode(rand::random::<[u8; 20]>()),
+        created_at: it.mode.now,
+    };
+    let shown = show_key(user, &key)
+        .leaf("CreateDate", stamp(key.created_at))
+        .leaf("SecretAccessKey", &key.secret);
+    user.keys.push(key);
+    Ok(Xml::default().node("AccessKey", shown))
+}
+
+pub(super) fn delete_key(state: &mut State, it: &Call<'_>) -> Result<Xml, Fault> {
+    let id = it.params.need("AccessKeyId")?;
+    let keys = &mut user_mut(state, it)?.keys;
+    let before = keys.len();
+    keys.retain(|key| key.id != id);
+    if keys.len() == before {
+        let message = format!("The Access Key with id {id} cannot be found.");
+        return Err(Fault::new(404, "NoSuchEntity", message));
+    }
+    Ok(Xml::default())
+}
+
+pub(super) fn list_keys(state: &State, it: &Call<'_>) -> Result<Xml, Fault> {
+    let (_, user) = user(state, it)?;
+    let show = |key| show_key(user, key).leaf("CreateDate", stamp(key.created_at));
+    let keys = user.keys.iter().map(show).collect();
+    Xml::default().page("AccessKeyMetadata", keys, it.params)
+}
+
+fn show_key(user: &User, key: &AccessKey) -> Xml {
+    Xml::default()
+        .leaf("UserName", &user.name)
+        .leaf("AccessKeyId", &key.id)
+        .leaf("Status", "Active")
+}
+
+/// Only numbers that hold here: what there is, and the quotas that are enforced.
+pub(super) fn account_summary(state: &State, it: &Call<'_>) -> Result<Xml, Fault> {
+    let account = own(state, it)?;
+    let devices = account.users.values().filter(|it| it.mfa.is_some()).count();
+    let all = [
+        ("AccessKeysPerUserQuota", quota::KEYS),
+        ("AssumeRolePolicySizeQuota", account.trust_quota),
+        ("MFADevices", devices),
+        ("Roles", account.roles.len()),
+        ("UserPolicySizeQuota", quota::USER_INLINE),
+        ("Users", account.users.len()),
+    ];
+    let entry = |(key, value): (&str, usize)| {
+        let value = value.to_string();
+        Xml::default().leaf("key", key).leaf("value", value)
+    };
+    let map = all.into_iter().map(entry);
+    let map = map.fold(Xml::default(), |map, it| map.node("entry", it));
+    Ok(Xml::default().node("SummaryMap", map))
 }

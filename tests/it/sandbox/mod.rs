@@ -1,11 +1,20 @@
 //! The AWS stand-in against the documented behaviour of AWS, through the real SDKs.
 
+mod conditions;
+mod documents;
+mod entities;
+mod knobs;
+mod quotas;
+mod restart;
 mod sessions;
+mod trust;
+mod wire;
 
 use std::collections::BTreeMap;
 
+use aws_sdk_iam::config::retry::RetryConfig;
 use aws_sdk_iam::config::{BehaviorVersion, Credentials, Region};
-use aws_sdk_sts::error::SdkError;
+use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sts::operation::assume_role::{AssumeRoleError, AssumeRoleOutput};
 use countersign::sandbox::{Options, Sandbox, Seed, SeedAccount, SeedRole, SeedUser};
 
@@ -45,12 +54,13 @@ pub fn role(name: &str, trust: &str) -> SeedRole {
         trust: trust.to_owned(),
         policies: BTreeMap::from([("all".to_owned(), ALLOW_ALL.to_owned())]),
         max_session_duration: 43_200,
+        tags: BTreeMap::new(),
     }
 }
 
 /// alice and bob without policies, an admin, and `prod-admin` with the trust policy.
-pub async fn start(trust: &str) -> Sandbox {
-    let account = SeedAccount {
+pub fn account(trust: &str) -> SeedAccount {
+    SeedAccount {
         id: ACCOUNT.to_owned(),
         trust_quota: 2_048,
         users: vec![
@@ -59,16 +69,27 @@ pub async fn start(trust: &str) -> Sandbox {
             user("admin", Some(ALLOW_ALL)),
         ],
         roles: vec![role("prod-admin", trust)],
-    };
-    let options = Options {
+    }
+}
+
+pub fn options(accounts: Vec<SeedAccount>) -> Options {
+    Options {
         addr: ([127, 0, 0, 1], 0).into(),
-        seed: Seed {
-            accounts: vec![account],
-        },
+        seed: Seed { accounts },
         state_file: None,
         allow_non_loopback: false,
-    };
-    Sandbox::start(options).await.expect("a free port")
+    }
+}
+
+/// A sandbox with [`account`].
+pub async fn start(trust: &str) -> Sandbox {
+    start_with(account(trust)).await
+}
+
+pub async fn start_with(account: SeedAccount) -> Sandbox {
+    Sandbox::start(options(vec![account]))
+        .await
+        .expect("a free port")
 }
 
 /// Trust of one principal under a condition.
@@ -78,7 +99,40 @@ pub fn trusting(principal: &str, condition: &str) -> String {
     )
 }
 
-fn credentials(
+/// Trust of one principal.
+pub fn trusts(principal: &str) -> String {
+    trusting(principal, "{}")
+}
+
+/// One statement on everything, under a condition.
+pub fn identity(effect: &str, action: &str, condition: &str) -> String {
+    format!(
+        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"{effect}","Action":"{action}","Resource":"*","Condition":{condition}}}]}}"#
+    )
+}
+
+/// AWS's code, or `ok`.
+pub fn code<T, E: ProvideErrorMetadata, R>(result: Result<T, SdkError<E, R>>) -> String {
+    match result {
+        Ok(_) => "ok".to_owned(),
+        Err(error) => error.code().unwrap_or("no answer").to_owned(),
+    }
+}
+
+/// AWS's code and message, where it refused.
+pub fn refusal<T, E: ProvideErrorMetadata, R>(result: Result<T, SdkError<E, R>>) -> String {
+    match result {
+        Ok(_) => "ok".to_owned(),
+        Err(error) => format!(
+            "{}: {}",
+            error.code().unwrap_or("no answer"),
+            error.message().unwrap_or_default()
+        ),
+    }
+}
+
+/// Clients with these credentials; they do not try again.
+pub fn credentials(
     sandbox: &Sandbox,
     credentials: Credentials,
 ) -> (aws_sdk_iam::Client, aws_sdk_sts::Client) {
@@ -86,12 +140,14 @@ fn credentials(
         .behavior_version(BehaviorVersion::latest())
         .region(Region::from_static("us-east-1"))
         .endpoint_url(sandbox.url())
+        .retry_config(RetryConfig::disabled())
         .credentials_provider(credentials.clone())
         .build();
     let sts = aws_sdk_sts::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::from_static("us-east-1"))
         .endpoint_url(sandbox.url())
+        .retry_config(RetryConfig::disabled())
         .credentials_provider(credentials)
         .build();
     (
@@ -106,22 +162,22 @@ pub fn as_user(sandbox: &Sandbox, name: &str) -> (aws_sdk_iam::Client, aws_sdk_s
     credentials(sandbox, Credentials::new(id, secret, None, None, "test"))
 }
 
+/// Clients with the keys that STS gave out.
+pub fn with_keys(
+    sandbox: &Sandbox,
+    keys: &aws_sdk_sts::types::Credentials,
+) -> (aws_sdk_iam::Client, aws_sdk_sts::Client) {
+    let token = Some(keys.session_token().to_owned());
+    let (id, secret) = (keys.access_key_id(), keys.secret_access_key());
+    credentials(sandbox, Credentials::new(id, secret, token, None, "test"))
+}
+
 /// Clients with a session's keys.
 pub fn as_session(
     sandbox: &Sandbox,
     session: &AssumeRoleOutput,
 ) -> (aws_sdk_iam::Client, aws_sdk_sts::Client) {
-    let keys = session.credentials().expect("credentials");
-    credentials(
-        sandbox,
-        Credentials::new(
-            keys.access_key_id(),
-            keys.secret_access_key(),
-            Some(keys.session_token().to_owned()),
-            None,
-            "test",
-        ),
-    )
+    with_keys(sandbox, session.credentials().expect("credentials"))
 }
 
 pub async fn assume(
@@ -136,6 +192,11 @@ pub async fn assume(
         .role_session_name(session)
         .send()
         .await
+}
+
+/// A session of `prod-admin` for whom its trust policy admits.
+pub async fn session(sandbox: &Sandbox, name: &str, session: &str) -> AssumeRoleOutput {
+    assume(sandbox, name, session).await.expect("trusted")
 }
 
 /// Whether a session may do something: the role allows everything that no Deny forbids.

@@ -58,6 +58,7 @@ impl Cloud {
             trust: trust.to_owned(),
             policies: [("all".to_owned(), ALLOW_ALL.to_owned())].into(),
             max_session_duration: 43_200,
+            tags: [].into(),
         };
         let account = SeedAccount {
             id: ACCOUNT.to_owned(),

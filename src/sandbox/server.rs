@@ -1,0 +1,208 @@
+//! One request through the sandbox: the signature, the knobs, the decision and its effect, the answer.
+
+use std::io;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Request, State as Shares};
+use axum::http::request::Parts;
+use axum::response::Response;
+
+use super::iam::Mode;
+use super::knobs::{Call, Rule, What};
+use super::wire::{Fault as Refusal, Params, Xml};
+use super::{Fault, Shared, When, caller, iam, sigv4, sts, wire};
+
+/// A call whose signature was good.
+#[derive(Debug, Clone)]
+pub(super) struct Incoming {
+    access_key: String,
+    service: String,
+    action: String,
+    params: Params,
+}
+
+/// What comes of a call.
+enum Outcome {
+    Answer(Result<Xml, Refusal>),
+    /// The connection breaks.
+    Broken,
+}
+
+pub(super) async fn handle(Shares(shared): Shares<Arc<Shared>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let request_id = uuid::Uuid::now_v7().to_string();
+    let refuse = |refusal| wire::answer("iam", "", &request_id, Err(refusal));
+    let Ok(body) = axum::body::to_bytes(body, 1 << 20).await else {
+        return refuse(Refusal::new(
+            413,
+            "RequestEntityTooLarge",
+            "Request too large",
+        ));
+    };
+    let call = match authenticate(&shared, &parts, &body) {
+        Ok(call) => call,
+        Err(refusal) => return refuse(refusal),
+    };
+    match serve(&shared, &call).await {
+        Outcome::Answer(result) => wire::answer(&call.service, &call.action, &request_id, result),
+        Outcome::Broken => broken(),
+    }
+}
+
+/// An answer that never becomes whole: the connection is cut.
+fn broken() -> Response {
+    let cut = async { Err::<&[u8], _>(io::Error::from(io::ErrorKind::ConnectionReset)) };
+    Response::new(Body::from_stream(futures_util::stream::once(cut)))
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a signature's age is measured against real time, so that stepping the clock breaks no SDK"
+)]
+fn authenticate(shared: &Shared, parts: &Parts, body: &[u8]) -> Result<Incoming, Refusal> {
+    let claim = sigv4::claim(parts, chrono::Utc::now())?;
+    if claim.service != "iam" && claim.service != "sts" {
+        let service = &claim.service;
+        let message = format!("Credential should be scoped to correct service, not '{service}'.");
+        return Err(Refusal::new(403, "SignatureDoesNotMatch", message));
+    }
+    let token = claim.token.as_deref();
+    let secret = caller::secret(&shared.state(), &claim.access_key, token)?;
+    sigv4::verify(&claim, &secret, parts, body)?;
+    let params = Params::parse(body);
+    Ok(Incoming {
+        action: params.get("Action").unwrap_or_default().to_owned(),
+        access_key: claim.access_key,
+        service: claim.service,
+        params,
+    })
+}
+
+/// The knobs before, the effect, the knobs after.
+async fn serve(shared: &Shared, call: &Incoming) -> Outcome {
+    let rules = shared.dials().arriving(&call.action);
+    for rule in &rules {
+        if let What::Late(slot) = &rule.what {
+            let mut slot = slot
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            *slot = Some(call.clone());
+            return Outcome::Broken;
+        }
+    }
+    if let Some(end) = obey_all(&rules, When::BeforeEffect).await {
+        return end;
+    }
+    if *shared.stopped.borrow() {
+        return Outcome::Broken;
+    }
+    let result = effect(shared, call);
+    let end = obey_all(&rules, When::AfterEffect).await;
+    end.unwrap_or(Outcome::Answer(result))
+}
+
+async fn obey_all(rules: &[Rule], when: When) -> Option<Outcome> {
+    for rule in rules.iter().filter(|it| it.when == when) {
+        if let Some(end) = obey(&rule.what).await {
+            return Some(end);
+        }
+    }
+    None
+}
+
+/// Does what the rule says; `None` to go on.
+async fn obey(what: &What) -> Option<Outcome> {
+    match what {
+        What::Hold { reached, released } => {
+            reached.send_replace(true);
+            let _ = released.clone().wait_for(|it| *it).await;
+            None
+        }
+        What::Fail(Fault::Error {
+            status,
+            code,
+            message,
+        }) => {
+            let refusal = Refusal::new(*status, code, message.as_str());
+            Some(Outcome::Answer(Err(refusal)))
+        }
+        What::Fail(Fault::DropConnection) => Some(Outcome::Broken),
+        What::Fail(Fault::NeverAnswer) => std::future::pending().await,
+        What::Late(_) => None,
+    }
+}
+
+/// Authorizes the call, does it, and writes it into the log.
+pub(super) fn effect(shared: &Shared, call: &Incoming) -> Result<Xml, Refusal> {
+    let (delay, mode) = {
+        let dials = shared.dials();
+        let mode = Mode {
+            now: dials.now(),
+            stale: dials.stale_reads,
+            normalised: dials.normalised_reads,
+        };
+        (dials.delay, mode)
+    };
+    let mut state = shared.state();
+    let caller = caller::identify(&state, &call.access_key, &call.service, mode.now, delay)?;
+    let params = &call.params;
+    let (action, now) = (call.action.as_str(), mode.now);
+    let result = check_version(call).and_then(|()| match (call.service.as_str(), action) {
+        ("sts", "GetCallerIdentity") => Ok(sts::caller_identity(&caller)),
+        ("sts", "AssumeRole") => sts::assume_role(&mut state, &caller, params, now, delay),
+        ("sts", "GetSessionToken") => sts::session_token(&mut state, &caller, params, now),
+        ("iam", _) => {
+            let caller = &caller;
+            iam::call(
+                &mut state,
+                action,
+                &iam::Call {
+                    caller,
+                    params,
+                    mode,
+                },
+            )
+        }
+        _ => Err(iam::unknown(action, version(&call.service))),
+    });
+    let changes = ["AssumeRole", "GetSessionToken"].contains(&action);
+    if result.is_ok() && (changes || iam::is_write(action) == Some(true)) {
+        shared.save(&state);
+    }
+    drop(state);
+    let (status, code) = result.as_ref().map_or_else(
+        |refusal| (refusal.status, Some(refusal.code.clone())),
+        |_| (200, None),
+    );
+    shared.dials().log(Call {
+        action: action.to_owned(),
+        caller: caller.arn,
+        params: params.shown(),
+        at: now,
+        status,
+        code,
+    });
+    result
+}
+
+fn version(service: &str) -> &'static str {
+    if service == "sts" {
+        "2011-06-15"
+    } else {
+        "2010-05-08"
+    }
+}
+
+/// The action and the version of the API must be said, as to AWS.
+fn check_version(call: &Incoming) -> Result<(), Refusal> {
+    if call.action.is_empty() {
+        let message = "The request must contain the parameter Action";
+        return Err(Refusal::new(400, "MissingAction", message));
+    }
+    match call.params.get("Version") {
+        Some(it) if it == version(&call.service) => Ok(()),
+        Some(other) => Err(iam::unknown(&call.action, other)),
+        None => Err(iam::unknown(&call.action, "NO_VERSION_SPECIFIED")),
+    }
+}
