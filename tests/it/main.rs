@@ -1,5 +1,6 @@
 //! All integration tests, in one binary: they share one Postgres.
 
+mod api;
 mod app;
 mod architecture;
 mod house;
