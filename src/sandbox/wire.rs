@@ -227,7 +227,8 @@ pub(super) fn answer(
     };
     let (status, body) = match result {
         Ok(xml) => {
-            let result = if xml.0.is_empty() {
+            // Calls that answer nothing have no result element; UpdateRole has an empty one (IAM's service model).
+            let result = if xml.0.is_empty() && action != "UpdateRole" {
                 String::new()
             } else {
                 format!("<{action}Result>{}</{action}Result>", xml.0)

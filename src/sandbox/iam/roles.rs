@@ -168,6 +168,7 @@ fn show(state: &State, account: &Account, role: &Role, it: &Call<'_>) -> Xml {
     let trust = trust
         .map(|version| state.shown(version))
         .unwrap_or_default();
+    let description = Some(role.description.as_str()).filter(|it| !it.is_empty());
     Xml::default()
         .leaf("Path", &role.path)
         .leaf("RoleName", &role.name)
@@ -175,6 +176,6 @@ fn show(state: &State, account: &Account, role: &Role, it: &Call<'_>) -> Xml {
         .leaf("Arn", account.role_arn(role))
         .leaf("CreateDate", stamp(role.created_at))
         .leaf("AssumeRolePolicyDocument", encode(&trust, it))
-        .leaf("Description", &role.description)
+        .maybe("Description", description)
         .leaf("MaxSessionDuration", role.max_session_duration.to_string())
 }
