@@ -2,7 +2,7 @@
 "use strict";
 (() => {
   const body = document.body;
-  const skew = Date.parse(body.dataset.now) - Date.now();
+  const skew = (Date.parse(body.dataset.now) || Date.now()) - Date.now();
   const now = () => Date.now() + skew;
   const titled = document.title;
 

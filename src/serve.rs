@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use crate::api;
 use crate::app::{App, expire};
 use crate::config::Config;
+use crate::web;
 use crate::worker::{Settings, Worker};
 
 /// How often requests that nobody decided are looked for.
@@ -82,9 +83,33 @@ impl Service {
     }
 }
 
-/// The API under `/api/v1`.
-pub fn router(app: &App) -> Router {
-    Router::new().nest("/api/v1", api::router(app.clone()))
+/// The API under `/api/v1`, and the portal for everything else. `aws_endpoint` is told to people where AWS is not AWS's own; `sign_in` serves the
+/// portal's `/sign-in`; without it that page says that there is no way to sign in.
+pub fn router(
+    app: &App,
+    config: &Config,
+    aws_endpoint: Option<&str>,
+    sign_in: Option<Router<web::Portal>>,
+) -> Router {
+    let settings = web::Settings {
+        public_url: config.public_url(),
+        aws: web::commands::Aws {
+            endpoint_url: aws_endpoint.map(|url| url.trim_end_matches('/').to_owned()),
+            region: config
+                .aws
+                .region
+                .clone()
+                .unwrap_or_else(|| "us-east-1".to_owned()),
+        },
+    };
+    let portal = web::router(
+        app.clone(),
+        settings,
+        sign_in.unwrap_or_else(web::sign_in::router),
+    );
+    Router::new()
+        .nest("/api/v1", api::router(app.clone()))
+        .fallback_service(portal)
 }
 
 async fn sweep(app: App, stopped: impl Future<Output = ()>) {

@@ -26,7 +26,11 @@ pub(super) async fn submit(
         Ok(seconds) => seconds,
         Err(error) => {
             return Err(ctx
-                .refused("request.submitted", &new.entitlement, error)
+                .refused(
+                    "request.submitted",
+                    app::submit::subject(&new.entitlement),
+                    error,
+                )
                 .await
                 .into());
         }

@@ -4,8 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::ctx::Ctx;
 use crate::db;
-use crate::db::audit::Entry;
-use crate::db::requests::{Decision, Listed, View};
+use crate::db::requests::View;
 use crate::domain::entitlement::Entitlement;
 use crate::domain::grant::Grant;
 use crate::domain::person::Principal;
@@ -13,6 +12,9 @@ use crate::domain::request::Request;
 use crate::error::Error;
 use crate::ids::{EventId, GrantId, RequestId};
 use crate::{authz, policy};
+
+pub use crate::db::audit::Entry;
+pub use crate::db::requests::{Decision, Listed};
 
 /// Where a page of a list begins, and how long it is.
 #[derive(Debug, Clone, Copy)]
@@ -183,12 +185,18 @@ pub async fn request(ctx: &Ctx, id: RequestId) -> Result<RequestView, Error> {
             let decisions = db::requests::decisions(conn, id).await?;
             let has_decided = decisions.iter().any(|it| it.person == ctx.person.id);
             let roles = ctx.app.roles();
-            if !authz::sees(roles, &ctx.person, &request, has_decided) {
-                return Err(Error::NotFound);
-            }
             let grant = db::grants::of_requests(conn, &[id.uuid()])
                 .await?
                 .remove(&id);
+            // Whoever may end the grant must be able to look at what they end.
+            let may_act = |it: &Grant| {
+                authz::end(roles, &ctx.person, it.clone(), &request, has_decided).is_ok()
+            };
+            if !authz::sees(roles, &ctx.person, &request, has_decided)
+                && !grant.as_ref().is_some_and(may_act)
+            {
+                return Err(Error::NotFound);
+            }
             let subjects: Vec<_> = std::iter::once(id.to_string())
                 .chain(grant.iter().map(|it| it.id.to_string()))
                 .collect();

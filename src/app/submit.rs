@@ -104,7 +104,8 @@ pub async fn submit(ctx: &Ctx, new: NewRequest) -> Result<Request, Error> {
 }
 
 /// An entitlement's name as a subject of the audit log: what was sent, cut and made plain.
-fn subject(name: &str) -> String {
+#[must_use]
+pub fn subject(name: &str) -> String {
     let plain: String = name.chars().filter(|c| !c.is_control()).take(63).collect();
     if plain.is_empty() {
         "-".to_owned()

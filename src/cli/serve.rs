@@ -10,7 +10,7 @@ use crate::aws::Aws;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db;
-use crate::serve::Service;
+use crate::serve::{Service, router};
 
 /// The address cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +53,8 @@ pub async fn run(mut config: Config) -> Result<(), Failure> {
         .map_err(|source| CannotListen { address, source })?;
     config.server.listen = listener.local_addr()?;
     let end = interrupted()?;
-    let router = crate::serve::router(&app);
+    let endpoint = std::env::var("AWS_ENDPOINT_URL").ok();
+    let router = router(&app, &config, endpoint.as_deref(), None);
     let service = Service::start(listener, &app, &config, router)?;
     writeln!(
         std::io::stdout(),

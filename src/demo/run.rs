@@ -74,7 +74,12 @@ pub async fn run(arguments: DemoArguments) -> Result<(), Failure> {
     give_tokens(&app, &mut keys).await?;
     write_private(&keys_file, &keys)?;
 
-    let router = serve::router(&app);
+    let router = serve::router(
+        &app,
+        &config,
+        Some(&sandbox.url()),
+        Some(super::sign_in::router()),
+    );
     let service = Service::start(listener, &app, &config, router)?;
     let portal = config.public_url();
     write_private(

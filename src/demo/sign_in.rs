@@ -1,10 +1,20 @@
 //! The demo's sign-in: pick one of its people. `serve` has no route to it.
 
 use askama::Template;
+use axum::Router;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::get;
 
+use crate::app::sign_in;
 use crate::domain::person::Person;
+use crate::error::Error;
 use crate::web::page::{Frame, Here};
-use crate::web::{assets, show};
+use crate::web::problem::{Failed, answer};
+use crate::web::sign_in::begin;
+use crate::web::visit::Sent;
+use crate::web::{Portal, assets, show};
 
 /// `GET /sign-in` of the demo
 #[derive(Template)]
@@ -16,4 +26,46 @@ pub struct SignIn {
     pub next: String,
     /// Who there is.
     pub people: Vec<Person>,
+}
+
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default)]
+struct Place {
+    next: String,
+}
+
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Choice {
+    person: String,
+    next: String,
+}
+
+/// The route that `web::router` takes.
+pub fn router() -> Router<Portal> {
+    Router::new().route("/sign-in", get(page).post(choose))
+}
+
+async fn page(
+    State(portal): State<Portal>,
+    Query(place): Query<Place>,
+) -> Result<Response, Failed> {
+    let page = SignIn {
+        frame: Frame::nobody(),
+        next: place.next,
+        people: sign_in::people(&portal.app).await?,
+    };
+    Ok(answer(StatusCode::OK, &page))
+}
+
+async fn choose(
+    State(portal): State<Portal>,
+    Sent(choice): Sent<Choice>,
+) -> Result<Response, Failed> {
+    let people = sign_in::people(&portal.app).await?;
+    let person = people
+        .iter()
+        .find(|person| person.email == choice.person)
+        .ok_or(Error::NotFound)?;
+    begin(&portal, person.id, &choice.next).await
 }

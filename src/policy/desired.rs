@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 use super::document::{Document, Unreadable, sid};
-use super::guard::{self, GRANT_PREFIX, Guard, Times};
+use super::guard::{self, Guard, Times};
 use super::trust::{self, Seen};
 use super::{Clause, Input, ObservedRole};
 use crate::domain::grant::{Grant, GrantState, Marks};
@@ -169,18 +169,15 @@ impl<'a> Look<'a> {
                 .is_some_and(|until| self.input.now <= until)
     }
 
-    /// Console names that the guard holds for a grant that nobody here knows: from a database that has gone back in time, another installation,
+    /// Names that the guard holds for a grant that nobody here knows: from a database that has gone back in time, another installation,
     /// or a hand (GUARD C9). They stay denied until their last session is dead.
     fn unknown_names(&self) -> Times {
         let Input { now, margins, .. } = *self.input;
         let outlived = LONGEST_SESSION + margins.propagation * 2 + margins.clock;
-        let names = self
-            .read
-            .names
-            .iter()
-            .filter(|name| !name.starts_with(GRANT_PREFIX));
+        let is_grant = |name: &str| self.input.grants.iter().any(|g| g.grant_name == name);
+        let names = self.read.names.iter();
         names
-            .filter(|name| !self.is_explained(name))
+            .filter(|name| !is_grant(name) && !self.is_explained(name))
             .map(|name| {
                 let found = self.read.kept.get(name).copied();
                 (name.clone(), found.unwrap_or(now.trunc_subsecs(0)))
@@ -189,14 +186,21 @@ impl<'a> Look<'a> {
             .collect()
     }
 
-    /// Whether the grants at hand account for a console name in the guard: one of them has had it, and, where the guard is our latest and nobody
+    /// Whether the grants at hand account for a console name in the guard: one of them has had it, and, where the read cannot lag and nobody
     /// holds the name now, until the very time that stands there.
     fn is_explained(&self, name: &str) -> bool {
         let had =
             |g: &&Grant| g.marks.console_since.is_some() && g.console_name.as_deref() == Some(name);
         let holders: Vec<&Grant> = self.input.grants.iter().filter(had).collect();
-        let known = self.input.target.revision;
-        let latest = self.read.revision.is_none_or(|revision| revision >= known);
+        let Input {
+            target, margins, ..
+        } = *self.input;
+        let fresh = |at| self.input.now >= at + margins.propagation;
+        let latest = self
+            .read
+            .revision
+            .is_none_or(|read| read >= target.revision)
+            || target.written_guard.as_ref().is_none_or(|w| fresh(w.at));
         let until = self.read.until.get(name).filter(|_| latest);
         let open = |g: &&Grant| is_open(g) && self.input.now < g.deadline;
         let until_then = |g: &Grant, at| g.deadline == at || g.marks.sent_until == Some(at);

@@ -81,7 +81,9 @@ impl Guard {
             statements.push(deny(&sid, &users("StringEquals", role_id, &names)));
         }
         if !live.is_empty() {
-            statements.push(shield(role_arn, &users("StringEquals", role_id, &live)));
+            let console = live.iter().filter(|n| !n.starts_with(GRANT_PREFIX));
+            let names: Vec<&str> = ["grant_*"].iter().chain(console).copied().collect();
+            statements.push(shield(role_arn, &users("StringLike", role_id, &names)));
         }
         format!(
             r#"{{"Version":"2012-10-17","Statement":[{}]}}"#,
@@ -118,7 +120,8 @@ fn deny(sid: &str, condition: &str) -> String {
     format!(r#"{{{sid}"Effect":"Deny","Action":"*","Resource":"*","Condition":{{{condition}}}}}"#)
 }
 
-/// These sessions may neither edit their own role nor assume it anew under another name (GUARD C4).
+/// These sessions may neither edit their own role nor assume it anew under another name (GUARD C4). One pattern stands for all grant names, since those
+/// that are not live may do nothing at all; a console name cannot hold a wildcard.
 fn shield(role_arn: &str, condition: &str) -> String {
     format!(
         r#"{{"Sid":"{SHIELD}","Effect":"Deny","Action":["iam:Attach*","iam:Delete*","iam:Detach*","iam:PassRole","iam:Put*","iam:Tag*","iam:Untag*","iam:Update*","sts:AssumeRole"],"Resource":"{role_arn}","Condition":{{{condition}}}}}"#

@@ -102,7 +102,8 @@ pub struct Plan {
 }
 
 /// One AWS write. What is sent is remembered in the target by its [`fingerprint`]. A definite answer to a guard write puts `guard_unclear_at` back to
-/// what it was before, since an earlier unanswered one may still land.
+/// what it was before, since an earlier unanswered one may still land. A refusal also takes back what was remembered of a trust policy, whose text is
+/// not there to be read; of a guard it stays, revision and all: so the next plan sees that it was sent, and takes statements away without it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// Nothing to write now.

@@ -97,7 +97,9 @@ impl Planner<'_> {
         };
         plan.guard_removed.extend(ended_with_another_role(input));
         if close.is_empty() {
-            plan.due = (step == Step::Rest).then(|| self.due()).flatten();
+            plan.due = (step == Step::Rest)
+                .then(|| self.due(&plan.closed))
+                .flatten();
             plan.step = step;
         } else {
             plan.close = close;
@@ -125,7 +127,8 @@ impl Planner<'_> {
                 step
             }
             GuardStep::Sent(step, until) => {
-                // A guard that AWS refuses must not keep statements from being taken away; one that somebody deleted goes back first.
+                // A guard that AWS refuses must not keep statements from being taken away. One that somebody deleted goes back first; where it
+                // cannot be put back, no statement stays (GUARD §6).
                 let deleted = self.look.role.guard.is_none();
                 let refused = self.look.input.closings_only;
                 let closing = if deleted && !refused {
@@ -366,7 +369,7 @@ impl Planner<'_> {
     }
 
     /// The next moment at which something may have to be done.
-    fn due(&self) -> Option<DateTime<Utc>> {
+    fn due(&self, closed: &[GrantId]) -> Option<DateTime<Utc>> {
         let Input {
             now,
             margins,
@@ -384,7 +387,8 @@ impl Planner<'_> {
         );
         moments.extend(target.guard_unclear_at.map(|at| at + margins.unanswered));
         for k in &self.look.grants {
-            let unfinished = is_open(k.grant) || matches!(k.grant.state, GrantState::Closing(_));
+            let unfinished = is_open(k.grant)
+                || matches!(k.grant.state, GrantState::Closing(_)) && !closed.contains(&k.grant.id);
             if unfinished {
                 moments.extend([k.grant.starts_at, k.grant.deadline, now + LOOK_AGAIN]);
             }

@@ -1,11 +1,20 @@
 //! Asking for an entitlement.
 
 use askama::Template;
+use axum::extract::Path;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use jiff::SignedDuration;
 
-use super::page::{self, FieldError, Frame, Here};
+use super::page::{self, Frame, Here};
+use super::problem::{Failed, answer};
 use super::show::Icon;
+use super::visit::{self, Sent, Visit};
 use super::{assets, show};
+use crate::app::find;
+use crate::app::submit::{self, NewRequest};
 use crate::domain::entitlement::{Entitlement, Method};
+use crate::error::{Error, FieldError};
 
 /// Lengths that the form offers, as far as the entitlement allows them (seconds).
 const LENGTHS: [i32; 10] = [30, 60, 300, 900, 1800, 3600, 7200, 14_400, 28_800, 43_200];
@@ -24,9 +33,11 @@ pub struct AskForm {
     pub ticket: String,
     /// `YYYY-MM-DDTHH:MM` in UTC; empty for at once.
     pub starts_at: String,
+    /// ARN of the identity to be let in; empty where the caller has one alone.
+    pub principal: String,
 }
 
-/// `GET /entitlements/{id}`
+/// `GET /entitlements/{name}`
 #[derive(Template)]
 #[template(path = "pages/ask.html")]
 pub struct Ask {
@@ -40,6 +51,8 @@ pub struct Ask {
     pub errors: Vec<FieldError>,
     /// The lengths on offer, seconds.
     pub choices: Vec<i32>,
+    /// ARNs of the caller's AWS identities.
+    pub principals: Vec<String>,
 }
 
 impl Ask {
@@ -53,16 +66,16 @@ impl Ask {
     ) -> Self {
         let terms = &entitlement.terms;
         let within = terms.min_duration_seconds..=terms.max_duration_seconds;
-        let choices = LENGTHS
-            .into_iter()
-            .filter(|length| within.contains(length))
-            .collect();
         Self {
+            choices: LENGTHS
+                .into_iter()
+                .filter(|length| within.contains(length))
+                .collect(),
             frame,
             entitlement,
             form,
             errors,
-            choices,
+            principals: vec![],
         }
     }
 
@@ -78,4 +91,98 @@ impl Ask {
         }
         self.form.duration == format!("{length}s")
     }
+}
+
+impl AskForm {
+    /// What is asked for.
+    ///
+    /// # Errors
+    /// When a length or a time is none; everything else is for the verb to check.
+    fn read(&self, entitlement: &Entitlement) -> Result<NewRequest, Error> {
+        let typed = if self.duration == "other" {
+            &self.other
+        } else {
+            &self.duration
+        };
+        let duration = typed.trim().parse::<SignedDuration>();
+        let starts_at = visit::moment(&self.starts_at);
+        let mut wrong = Vec::new();
+        if duration.is_err() {
+            wrong.push(page::invalid(
+                "duration",
+                "must be a length of time such as 45m, 1h30m or PT45M",
+            ));
+        }
+        if starts_at.is_err() {
+            wrong.push(page::invalid(
+                "starts_at",
+                "must be a day and a time such as 2026-11-23T21:40",
+            ));
+        }
+        match (duration, starts_at) {
+            (Ok(duration), Ok(starts_at)) => Ok(NewRequest {
+                entitlement: entitlement.terms.name.clone(),
+                principal: visit::typed(&self.principal),
+                duration_seconds: duration.as_secs(),
+                justification: self.justification.clone(),
+                starts_at,
+                ticket: visit::typed(&self.ticket),
+            }),
+            _ => Err(Error::InvalidFields(wrong)),
+        }
+    }
+}
+
+/// `GET /entitlements/{name}`
+pub async fn page(visit: Visit, Path(name): Path<String>) -> Result<Response, Failed> {
+    let entitlement = find::entitlement(&visit.ctx, &name).await?;
+    show(&visit, entitlement, AskForm::default(), None).await
+}
+
+/// `POST /entitlements/{name}`
+pub async fn submit(
+    visit: Visit,
+    Path(name): Path<String>,
+    Sent(form): Sent<AskForm>,
+) -> Result<Response, Failed> {
+    let entitlement = match find::entitlement(&visit.ctx, &name).await {
+        Ok(entitlement) => entitlement,
+        Err(error) => {
+            return Err(visit
+                .ctx
+                .refused("request.submitted", &name, error)
+                .await
+                .into());
+        }
+    };
+    let asked = match form.read(&entitlement) {
+        Ok(ask) => submit::submit(&visit.ctx, ask).await,
+        Err(error) => Err(visit.ctx.refused("request.submitted", &name, error).await),
+    };
+    match asked {
+        Ok(request) => Ok(Redirect::to(&format!("/requests/{}", request.id)).into_response()),
+        Err(error) if page::mends(&error) => show(&visit, entitlement, form, Some(error)).await,
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn show(
+    visit: &Visit,
+    entitlement: Entitlement,
+    form: AskForm,
+    error: Option<Error>,
+) -> Result<Response, Failed> {
+    let status = error.as_ref().map_or(StatusCode::OK, Error::status);
+    let errors = error.as_ref().map_or_else(Vec::new, page::errors);
+    let principals = find::principals(&visit.ctx).await?;
+    let account = entitlement.terms.account.clone();
+    let page = Ask {
+        principals: principals
+            .into_iter()
+            .filter(|it| it.account == account)
+            .map(|it| it.arn)
+            .collect(),
+        ..Ask::new(visit.frame(Here::Home).await?, entitlement, form, errors)
+    };
+    Ok(answer(status, &page))
 }

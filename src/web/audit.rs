@@ -1,11 +1,20 @@
 //! The audit log.
 
 use askama::Template;
+use axum::extract::Query;
+use axum::http::StatusCode;
+use axum::response::Response;
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 
 use super::assets;
-use super::page::{FieldError, Frame, Here};
+use super::page::{self, Frame, Here};
+use super::problem::{Failed, answer};
 use super::show::{self, Icon};
+use super::visit::{self, Visit};
+use crate::app::find::{self, AuditFilter, Entry, Items, Page};
+use crate::error::{Error, FieldError};
+use crate::ids::EventId;
 
 /// What the filter's form sends; empty fields filter nothing.
 #[derive(Debug, Clone, Default, serde::Deserialize)]
@@ -52,21 +61,51 @@ pub struct Line {
     source = r#"<span class="outcome {{ tone }}">{{ show::icon(icon) }}{{ word }}</span>"#,
     ext = "html"
 )]
-struct Result {
+struct Told {
     tone: &'static str,
     icon: Icon,
     word: String,
 }
-impl askama::filters::HtmlSafe for Result {}
+impl askama::filters::HtmlSafe for Told {}
+
+impl From<Entry> for Line {
+    fn from(event: Entry) -> Self {
+        let details = event.details.as_object().into_iter().flatten();
+        Self {
+            details: details
+                .filter(|(_, value)| !value.is_null())
+                .map(|(name, value)| (name.replace('_', " "), words(value)))
+                .collect(),
+            at: event.at,
+            actor: event.actor_name,
+            action: event.action,
+            subject: event.subject,
+            outcome: event.outcome,
+            code: event.code,
+            channel: event.channel,
+        }
+    }
+}
+
+/// A detail as people read it; times like every other time.
+fn words(value: &Value) -> String {
+    let Some(text) = value.as_str() else {
+        return value.to_string();
+    };
+    match text.parse::<DateTime<Utc>>() {
+        Ok(at) => at.format("%-d %b %Y, %H:%M:%S UTC").to_string(),
+        Err(_) => text.to_owned(),
+    }
+}
 
 impl Line {
-    fn result(&self) -> Result {
+    fn result(&self) -> Told {
         let (tone, icon) = match self.outcome.as_str() {
             "success" => ("good", Icon::Check),
             "refused" => ("wait", Icon::Cross),
             _ => ("bad", Icon::Warning),
         };
-        Result {
+        Told {
             tone,
             icon,
             word: self.outcome.clone(),
@@ -93,10 +132,98 @@ pub struct Audit {
     pub filter: Filter,
     /// What is wrong with that.
     pub errors: Vec<FieldError>,
+    /// Whether the log is shown whole.
+    pub all: bool,
     /// Names of the actions there are.
-    pub actions: Vec<&'static str>,
+    pub actions: &'static [&'static str],
     /// The events, the latest first.
     pub events: Vec<Line>,
     /// Link to the next page.
     pub next: Option<String>,
+}
+
+/// Every action, in the order of a grant's life.
+const ACTIONS: [&str; 18] = [
+    "request.submitted",
+    "request.approved",
+    "request.denied",
+    "request.withdrawn",
+    "request.expired",
+    "grant.opening",
+    "grant.opened",
+    "grant.closing",
+    "grant.ended",
+    "grant.failed",
+    "grant.delayed",
+    "guard.removed",
+    "target.changed",
+    "session.started",
+    "session.ended",
+    "token.created",
+    "token.revoked",
+    "catalog.applied",
+];
+
+impl Filter {
+    fn read(&self) -> Result<AuditFilter, Error> {
+        let text = |typed: &str| visit::typed(&typed.trim().replace('\0', ""));
+        let time = |field, typed: &str| {
+            visit::moment(typed).map_err(|_| {
+                Error::field(field, "must be a day and a time such as 2026-11-23T21:40")
+            })
+        };
+        Ok(AuditFilter {
+            action: text(&self.action),
+            actor: text(&self.actor),
+            subject: text(&self.subject),
+            from: time("from", &self.from)?,
+            to: time("to", &self.to)?,
+        })
+    }
+
+    /// The address of the page that begins after `cursor`.
+    fn after(&self, cursor: EventId) -> String {
+        let cursor = cursor.to_string();
+        let fields = [
+            ("action", &self.action),
+            ("actor", &self.actor),
+            ("subject", &self.subject),
+            ("from", &self.from),
+            ("to", &self.to),
+            ("cursor", &cursor),
+        ];
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(fields.into_iter().filter(|(_, value)| !value.is_empty()));
+        format!("/audit?{}", query.finish())
+    }
+}
+
+/// `GET /audit`
+pub async fn page(visit: Visit, Query(filter): Query<Filter>) -> Result<Response, Failed> {
+    let (status, listed, errors) = match filter.read() {
+        Ok(read) => {
+            let cursor = Some(&filter.cursor).filter(|cursor| !cursor.is_empty());
+            let cursor = cursor.map(|cursor| cursor.parse::<EventId>()).transpose()?;
+            let listed = find::audit_events(&visit.ctx, read, Page { cursor, limit: 50 }).await?;
+            (StatusCode::OK, listed, vec![])
+        }
+        Err(error) => (
+            error.status(),
+            Items {
+                items: vec![],
+                next: None,
+            },
+            page::errors(&error),
+        ),
+    };
+    let page = Audit {
+        frame: visit.frame(Here::Audit).await?,
+        all: visit.ctx.sees_all(),
+        errors,
+        actions: &ACTIONS,
+        next: listed.next.map(|cursor| filter.after(cursor)),
+        events: listed.items.into_iter().map(Line::from).collect(),
+        filter,
+    };
+    Ok(answer(status, &page))
 }

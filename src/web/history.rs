@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::show::{self, Icon, Tone};
+use crate::app::find;
 use crate::domain::grant::Cause;
 
 /// One step.
@@ -23,9 +24,35 @@ pub struct Entry {
     pub through: String,
 }
 
-/// What a step looks like and says: the audit log's action, who did it, and its details as the log keeps them.
+/// What was done, refused attempts left out: those are for the audit log.
 #[must_use]
-pub fn told(action: &str, actor: &str, details: &Value) -> (Icon, Tone, String) {
+pub fn entries(events: &[find::Entry]) -> Vec<Entry> {
+    events
+        .iter()
+        .filter(|event| event.outcome != "refused")
+        .map(entry)
+        .collect()
+}
+
+fn entry(event: &find::Entry) -> Entry {
+    let (icon, tone, text) = told(&event.action, &event.actor_name, &event.details);
+    let own = event.actor_kind == "system";
+    Entry {
+        at: event.at,
+        icon,
+        tone,
+        text,
+        quote: quote(&event.details),
+        through: if own {
+            String::new()
+        } else {
+            event.channel.clone()
+        },
+    }
+}
+
+/// What a step looks like and says: the audit log's action, who did it, and its details as the log keeps them.
+fn told(action: &str, actor: &str, details: &Value) -> (Icon, Tone, String) {
     let text = |name: &str| details[name].as_str().unwrap_or_default();
     let number = |name: &str| details[name].as_i64().unwrap_or_default();
     let why = || Cause::parse(text("cause")).map_or("", |cause| show::cause(&cause));
@@ -97,8 +124,7 @@ pub fn told(action: &str, actor: &str, details: &Value) -> (Icon, Tone, String) 
 }
 
 /// What the person said with it.
-#[must_use]
-pub fn quote(details: &Value) -> Option<String> {
+fn quote(details: &Value) -> Option<String> {
     let said = details["comment"]
         .as_str()
         .or_else(|| details["reason"].as_str())?;

@@ -1,9 +1,14 @@
 //! The start page: what waits for me, what is open for me, what I may ask for.
 
 use askama::Template;
+use axum::http::StatusCode;
+use axum::response::Response;
 
 use super::page::{Frame, Here, Row};
+use super::problem::{Failed, answer};
+use super::visit::Visit;
 use super::{assets, show};
+use crate::app::find::{self, Page, RequestFilter};
 use crate::domain::entitlement::Entitlement;
 
 /// `GET /`
@@ -14,7 +19,7 @@ pub struct Home {
     pub frame: Frame,
     /// The caller's groups.
     pub groups: Vec<String>,
-    /// What waits for the caller's decision, the oldest first.
+    /// What waits for the caller's decision, the latest first.
     pub waiting: Vec<Row>,
     /// The caller's grants that are not over.
     pub live: Vec<Row>,
@@ -43,4 +48,52 @@ impl Home {
         let states: Vec<_> = rows.map(|row| row.standing().word).collect();
         format!("{}-{}", self.waiting.len(), states.join("-"))
     }
+}
+
+/// How many of the caller's own requests are looked through for grants that are not over.
+const OWN: i64 = 50;
+/// How many of them are shown as the latest.
+const LATEST: usize = 6;
+
+/// `GET /`
+pub async fn page(visit: Visit) -> Result<Response, Failed> {
+    let ctx = &visit.ctx;
+    let waiting = RequestFilter {
+        waiting: true,
+        ..RequestFilter::default()
+    };
+    let waiting = find::requests(
+        ctx,
+        &waiting,
+        Page {
+            cursor: None,
+            limit: 20,
+        },
+    )
+    .await?;
+    let mine = RequestFilter {
+        mine: true,
+        ..RequestFilter::default()
+    };
+    let mine = find::requests(
+        ctx,
+        &mine,
+        Page {
+            cursor: None,
+            limit: OWN,
+        },
+    )
+    .await?;
+    let mut recent: Vec<Row> = mine.items.into_iter().map(Row::from).collect();
+    let live = recent.iter().filter(|row| row.moves()).cloned().collect();
+    recent.truncate(LATEST);
+    let page = Home {
+        frame: visit.frame(Here::Home).await?,
+        groups: ctx.person.groups.clone(),
+        waiting: waiting.items.into_iter().map(Row::from).collect(),
+        live,
+        entitlements: find::entitlements(ctx).await?,
+        recent,
+    };
+    Ok(answer(StatusCode::OK, &page))
 }

@@ -3,8 +3,10 @@
 use chrono::{DateTime, Utc};
 
 use super::show::{self, Badge};
+use crate::app::find::Listed;
 use crate::domain::grant::{Grant, GrantState};
 use crate::domain::request::Request;
+use crate::error::{Error, FieldError};
 
 /// The navigation's entry that a page belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,10 +28,8 @@ pub enum Here {
 pub struct Me {
     /// Their name.
     pub name: String,
-    /// How many requests wait for their decision.
-    pub waiting: i64,
-    /// Whether the audit log is open to them.
-    pub sees_audit: bool,
+    /// How many requests wait for their decision, up to 100.
+    pub waiting: usize,
 }
 
 /// What stands around every page.
@@ -43,6 +43,18 @@ pub struct Frame {
     pub now: DateTime<Utc>,
 }
 
+impl Frame {
+    /// Before sign-in: such a page shows no time.
+    #[must_use]
+    pub const fn nobody() -> Self {
+        Self {
+            me: None,
+            here: Here::Elsewhere,
+            now: DateTime::UNIX_EPOCH,
+        }
+    }
+}
+
 /// A request in a list.
 #[derive(Debug, Clone)]
 pub struct Row {
@@ -52,6 +64,16 @@ pub struct Row {
     pub requester: String,
     /// Its grant, once there is one.
     pub grant: Option<Grant>,
+}
+
+impl From<Listed> for Row {
+    fn from(it: Listed) -> Self {
+        Self {
+            request: it.request,
+            requester: it.requester,
+            grant: it.grant,
+        }
+    }
 }
 
 impl Row {
@@ -90,34 +112,47 @@ impl Row {
     }
 }
 
-/// What is wrong with a form; with `field` empty, with the whole of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FieldError {
-    /// Name of the input.
-    pub field: String,
-    /// What is wrong, as the end of a sentence that begins with the field's label.
-    pub detail: String,
+/// What to show of an error on the form that led to it: field by field, or as one sentence about the whole of it.
+#[must_use]
+pub fn errors(error: &Error) -> Vec<FieldError> {
+    match error {
+        Error::InvalidFields(fields) => fields.clone(),
+        Error::CommentRequired => vec![invalid("comment", "is needed for a denial")],
+        other => vec![invalid("", &other.detail())],
+    }
 }
 
-impl FieldError {
-    /// The field as its label calls it.
-    #[must_use]
-    pub fn label(&self) -> &str {
-        match self.field.as_str() {
-            "duration" => "Duration",
-            "justification" => "Justification",
-            "ticket" => "Ticket",
-            "starts_at" => "Start",
-            "comment" => "Comment",
-            "choice" => "Decision",
-            "reason" => "Reason",
-            "action" => "Action",
-            "actor" => "Actor",
-            "subject" => "Subject",
-            "from" => "From",
-            "to" => "To",
-            other => other,
-        }
+/// Whether the page is shown once more with `error` on it; what the caller may not see or do has a page of its own.
+#[must_use]
+pub const fn mends(error: &Error) -> bool {
+    matches!(error.status().as_u16(), 409 | 422)
+}
+
+/// A field that does not fit.
+#[must_use]
+pub fn invalid(field: &'static str, detail: &str) -> FieldError {
+    FieldError {
+        field,
+        code: "invalid_field",
+        detail: detail.to_owned(),
+    }
+}
+
+/// A field as its label on the page calls it.
+#[must_use]
+pub fn label<'a>(error: &FieldError) -> &'a str {
+    match error.field {
+        "duration" => "Duration",
+        "justification" => "Justification",
+        "ticket" => "Ticket",
+        "starts_at" => "Start",
+        "principal" => "AWS identity",
+        "comment" => "Comment",
+        "choice" => "Decision",
+        "reason" => "Reason",
+        "from" => "From",
+        "to" => "To",
+        other => other,
     }
 }
 
@@ -125,5 +160,5 @@ impl FieldError {
 #[must_use]
 pub fn error(errors: &[FieldError], field: &str) -> Option<String> {
     let error = errors.iter().find(|error| error.field == field)?;
-    Some(format!("{} {}", error.label(), error.detail))
+    Some(format!("{} {}", label(error), error.detail))
 }

@@ -1,9 +1,17 @@
 //! Errors as pages: the same codes as the API's.
 
+use std::sync::Arc;
+
 use askama::Template;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::middleware::Next;
+use axum::response::{Html, IntoResponse, Response};
 
 use super::page::{Frame, Here};
-use super::{assets, show};
+use super::visit::Visit;
+use super::{Portal, assets, cookie, show};
+use crate::error::Error;
 
 /// Any error.
 #[derive(Template)]
@@ -19,4 +27,68 @@ pub struct Problem {
     pub detail: String,
     /// Stable code.
     pub code: String,
+}
+
+/// A handler that could not do it. [`pages`] makes the page, since it knows who asked.
+#[derive(Debug)]
+pub struct Failed(pub Error);
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self(error)
+    }
+}
+
+impl From<crate::ids::InvalidId> for Failed {
+    fn from(error: crate::ids::InvalidId) -> Self {
+        Self(error.into())
+    }
+}
+
+impl IntoResponse for Failed {
+    fn into_response(self) -> Response {
+        let mut response = self.0.status().into_response();
+        response.extensions_mut().insert(Arc::new(self.0));
+        response
+    }
+}
+
+/// Turns what failed below into a page.
+pub async fn pages(State(portal): State<Portal>, request: Request, next: Next) -> Response {
+    let https = portal.settings.https();
+    let token = cookie::read(request.headers(), https).map(ToOwned::to_owned);
+    let mut response = next.run(request).await;
+    let Some(error) = response.extensions_mut().remove::<Arc<Error>>() else {
+        return response;
+    };
+    if let Error::Internal(cause) = &*error {
+        tracing::error!(
+            error = cause.as_ref() as &dyn std::error::Error,
+            "a page could not be made"
+        );
+    }
+    let frame = match Visit::of(&portal, token.as_deref()).await {
+        Ok(visit) => visit
+            .frame(Here::Elsewhere)
+            .await
+            .unwrap_or_else(|_| Frame::nobody()),
+        Err(_) => Frame::nobody(),
+    };
+    let page = Problem {
+        frame,
+        status: error.status().as_u16(),
+        title: error.title().to_owned(),
+        detail: error.detail(),
+        code: error.code().to_owned(),
+    };
+    answer(error.status(), &page)
+}
+
+/// A page as an answer.
+#[must_use]
+pub fn answer(status: StatusCode, page: &impl Template) -> Response {
+    match page.render() {
+        Ok(html) => (status, Html(html)).into_response(),
+        Err(error) => Failed(Error::Internal(Box::new(error))).into_response(),
+    }
 }

@@ -1,35 +1,24 @@
 //! The review page of one request: what is asked for, who decides, what came of it.
 
 use askama::Template;
+use axum::extract::Path;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
 use chrono::{DateTime, Utc};
 
-use super::history::Entry;
-use super::page::{self, FieldError, Frame, Here};
+use super::history::{self, Entry};
+use super::page::{self, Frame, Here};
+use super::problem::{Failed, answer};
 use super::show::{self, Badge, Icon};
+use super::visit::{self, Sent, Visit};
 use super::{assets, commands};
+use crate::app::find::{self, Decision, May};
+use crate::app::{approve, deny, withdraw};
 use crate::domain::entitlement::Method;
 use crate::domain::grant::{Grant, GrantState};
 use crate::domain::request::{Request, RequestState};
-
-/// What the caller may do now; every verb asks again.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct May {
-    /// Approve or deny.
-    pub decide: bool,
-    /// Take the request back.
-    pub withdraw: bool,
-    /// End the grant.
-    pub end: bool,
-}
-
-/// A decision that was made.
-#[derive(Debug, Clone)]
-pub struct Decided {
-    /// By whom.
-    pub by: String,
-    /// Whether it was an approval.
-    pub approved: bool,
-}
+use crate::error::{Error, FieldError};
+use crate::ids::RequestId;
 
 /// A step towards the end of a grant.
 pub struct Moment {
@@ -61,7 +50,7 @@ pub struct RequestPage {
     /// Whether it is the caller's own.
     pub mine: bool,
     /// Decisions until now.
-    pub decisions: Vec<Decided>,
+    pub decisions: Vec<Decision>,
     /// Names of those who could still decide.
     pub approvers: Vec<String>,
     /// What the caller may do.
@@ -215,4 +204,97 @@ impl RequestPage {
         let name = self.grant.as_ref().map_or("", |grant| &grant.grant_name);
         write(&self.aws, &self.request.terms.role_arn, name)
     }
+}
+
+/// `GET /requests/{id}`
+pub async fn page(visit: Visit, Path(id): Path<String>) -> Result<Response, Failed> {
+    let page = look(&visit, id.parse()?, DecideForm::default(), vec![]).await?;
+    Ok(answer(StatusCode::OK, &page))
+}
+
+/// `GET` of what only takes a form: after a form was refused its address stays in the browser.
+pub async fn back(Path(id): Path<String>) -> Result<Redirect, Failed> {
+    Ok(to(id.parse()?))
+}
+
+/// `POST /requests/{id}/decide`
+pub async fn decide(
+    visit: Visit,
+    Path(id): Path<String>,
+    Sent(form): Sent<DecideForm>,
+) -> Result<Response, Failed> {
+    let id = id.parse::<RequestId>()?;
+    let comment = visit::typed(&form.comment);
+    let decided = match form.choice.as_str() {
+        "approve" => approve::approve(&visit.ctx, id, comment).await,
+        "deny" => deny::deny(&visit.ctx, id, comment).await,
+        _ => {
+            let error = Error::field("choice", "is missing: approve or deny");
+            Err(visit.ctx.refused("request.denied", id, error).await)
+        }
+    };
+    match decided {
+        Ok(_) => Ok(to(id).into_response()),
+        Err(error) => again(&visit, id, form, error).await,
+    }
+}
+
+/// `POST /requests/{id}/withdraw`
+pub async fn withdraw(visit: Visit, Path(id): Path<String>) -> Result<Response, Failed> {
+    let id = id.parse::<RequestId>()?;
+    match withdraw::withdraw(&visit.ctx, id).await {
+        Ok(_) => Ok(to(id).into_response()),
+        Err(error) => again(&visit, id, DecideForm::default(), error).await,
+    }
+}
+
+fn to(id: RequestId) -> Redirect {
+    Redirect::to(&format!("/requests/{id}"))
+}
+
+/// The page once more, with what was typed and what is wrong with it.
+///
+/// # Errors
+/// `error` itself, where the form cannot mend it.
+pub async fn again(
+    visit: &Visit,
+    id: RequestId,
+    form: DecideForm,
+    error: Error,
+) -> Result<Response, Failed> {
+    if !page::mends(&error) {
+        return Err(error.into());
+    }
+    match look(visit, id, form, page::errors(&error)).await {
+        Ok(page) => Ok(answer(error.status(), &page)),
+        // What somebody may not look at any more still tells them what became of it.
+        Err(Failed(Error::NotFound)) => Err(error.into()),
+        Err(failed) => Err(failed),
+    }
+}
+
+async fn look(
+    visit: &Visit,
+    id: RequestId,
+    form: DecideForm,
+    errors: Vec<FieldError>,
+) -> Result<RequestPage, Failed> {
+    let view = find::request(&visit.ctx, id).await?;
+    let mine = view.request.person == visit.ctx.person.id;
+    let here = if mine { Here::Requests } else { Here::Waiting };
+    Ok(RequestPage {
+        frame: visit.frame(here).await?,
+        requester: view.requester,
+        mine,
+        decisions: view.decisions,
+        approvers: view.approvers,
+        may: view.may,
+        grant: view.grant,
+        settled_at: view.settled_at,
+        history: history::entries(&view.events),
+        aws: visit.portal.settings.aws.clone(),
+        form,
+        errors,
+        request: view.request,
+    })
 }

@@ -1,13 +1,17 @@
 //! What every answer of the portal carries, and which requests it refuses before anybody looks at them.
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, ORIGIN, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
     X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
+
+use super::Portal;
+use super::problem::Failed;
+use crate::error::Error;
 
 /// Nothing but our own style sheet, script and icon; forms only to ourselves; no frame around us.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; \
@@ -55,5 +59,18 @@ pub fn is_same_site(method: &Method, headers: &HeaderMap, origin: &str) -> bool 
     match headers.get("sec-fetch-site") {
         Some(site) => site == "same-origin" || site == "none",
         None => headers.get(ORIGIN).is_some_and(|sent| sent == origin),
+    }
+}
+
+/// Refuses forms that other sites sent.
+pub async fn own_forms(State(portal): State<Portal>, request: Request, next: Next) -> Response {
+    if is_same_site(
+        request.method(),
+        request.headers(),
+        &portal.settings.public_url,
+    ) {
+        next.run(request).await
+    } else {
+        Failed(Error::CrossSite).into_response()
     }
 }

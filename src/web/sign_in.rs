@@ -1,9 +1,20 @@
 //! Signing in and out.
 
 use askama::Template;
+use axum::Router;
+use axum::extract::State;
+use axum::http::header::SET_COOKIE;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
+use secrecy::ExposeSecret;
 
 use super::page::{Frame, Here};
-use super::{assets, show};
+use super::problem::{Failed, answer};
+use super::visit::Visit;
+use super::{Portal, assets, cookie, show};
+use crate::app::sign_in;
+use crate::ids::PersonId;
 
 /// `GET /sign-in` where there is no way to sign in.
 #[derive(Template)]
@@ -11,4 +22,46 @@ use super::{assets, show};
 pub struct SignIn {
     /// Around it.
     pub frame: Frame,
+}
+
+/// Nothing but the page that says so.
+pub fn router() -> Router<Portal> {
+    Router::new().route("/sign-in", get(page))
+}
+
+/// `GET /sign-in`
+async fn page() -> Response {
+    answer(
+        StatusCode::OK,
+        &SignIn {
+            frame: Frame::nobody(),
+        },
+    )
+}
+
+/// Starts a session for somebody who has shown who they are, and sends the browser on to `next`, if that is a place of ours.
+///
+/// # Errors
+/// 404 when there is no such person.
+pub async fn begin(portal: &Portal, person: PersonId, next: &str) -> Result<Response, Failed> {
+    let token = sign_in::start(&portal.app, person).await?;
+    let set = cookie::set(token.expose_secret(), portal.settings.https());
+    Ok(([(SET_COOKIE, set)], Redirect::to(cookie::place(next))).into_response())
+}
+
+/// `POST /sign-out`
+pub async fn sign_out(
+    State(portal): State<Portal>,
+    visit: Visit,
+    headers: HeaderMap,
+) -> Result<Response, Failed> {
+    let https = portal.settings.https();
+    if let Some(token) = cookie::read(&headers, https) {
+        sign_in::end(&portal.app, &visit.ctx.person, token).await?;
+    }
+    Ok((
+        [(SET_COOKIE, cookie::clear(https))],
+        Redirect::to("/sign-in"),
+    )
+        .into_response())
 }

@@ -104,7 +104,7 @@ impl Worker {
         &self,
         lease: &Lease,
         write: &Write,
-        written: bool,
+        answer: Result<(), AwsError>,
     ) -> Result<(), LeaseError> {
         let mut tx = self.pool.begin().await?;
         for (grant, unclear_at) in &write.unclear {
@@ -112,7 +112,18 @@ impl Worker {
         }
         let now = self.clock.now(&mut tx).await?;
         targets::hold(&mut tx, lease, now, now + self.lease()).await?;
-        let target = if written {
+        let is_guard = !matches!(write.step, Step::PutTrust { .. });
+        let keep = match answer {
+            Ok(()) => true,
+            // The plan must see that this guard cannot be written, so that statements go without it (GUARD §6).
+            Err(AwsError::Denied | AwsError::Full | AwsError::Malformed | AwsError::Protected) => {
+                is_guard
+            }
+            Err(
+                AwsError::Gone | AwsError::Throttled | AwsError::Unclear | AwsError::Unreachable,
+            ) => false,
+        };
+        let target = if keep {
             &Target {
                 guard_unclear_at: write.before.guard_unclear_at,
                 ..write.sent.clone()
@@ -160,13 +171,17 @@ impl Worker {
         targets::release(&mut conn, lease, &done).await
     }
 
-    /// Gives the target back unfinished, to be taken up again at once.
-    pub(super) async fn hand_back(&self, lease: &Lease) -> Result<(), LeaseError> {
+    /// Gives the target back unfinished, to be taken up again `after` some time.
+    pub(super) async fn hand_back(
+        &self,
+        lease: &Lease,
+        after: TimeDelta,
+    ) -> Result<(), LeaseError> {
         let mut tx = self.pool.begin().await?;
         let now = self.clock.now(&mut tx).await?;
         let held = targets::hold(&mut tx, lease, now, now + self.lease()).await?;
         let unfinished = Release {
-            due: Some(now),
+            due: Some(now + after),
             attempts: held.attempts,
             last_error: held.last_error,
             last_error_at: held.last_error_at,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Worker;
 use super::outcome::{Next, Write};
@@ -18,6 +18,8 @@ use crate::policy::{Input, Observed, Plan, Step, plan};
 
 /// Looks at one target before it is given back; far more than a plan takes.
 const MOST_ROUNDS: usize = 24;
+/// The pause after so many.
+const BREATH: TimeDelta = TimeDelta::seconds(5);
 
 /// The work on one target, from its claim to its release.
 struct Pass<'a> {
@@ -77,7 +79,7 @@ impl Worker {
         };
         for _ in 0..MOST_ROUNDS {
             if self.is_stopping() {
-                break;
+                return self.hand_back(lease, TimeDelta::zero()).await;
             }
             match pass.round().await? {
                 Round::Again => {}
@@ -85,7 +87,8 @@ impl Worker {
                 Round::Failed(error) => return self.failed(lease, error, &pass.refused).await,
             }
         }
-        self.hand_back(lease).await
+        tracing::warn!(target.id = %lease.target, "AWS does not come to rest; going on later");
+        self.hand_back(lease, BREATH).await
     }
 }
 
@@ -210,8 +213,7 @@ impl Pass<'_> {
         let answer = send(worker, &self.role_arn, &write.step).await;
         match answer {
             Err(AwsError::Unclear) => {}
-            Ok(()) => worker.answered(self.lease, &write, true).await?,
-            Err(_) => worker.answered(self.lease, &write, false).await?,
+            definite => worker.answered(self.lease, &write, definite).await?,
         }
         Ok(match answer {
             Ok(()) | Err(AwsError::Gone) => Round::Again,

@@ -72,7 +72,7 @@ export const complaints = [];
 /** A browser of its own, signed in as one of the demo's people. */
 export async function signIn(name, options = {}) {
   const person = demo.people.find(({ email }) => email.startsWith(`${name}@`));
-  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, colorScheme: "light", ...options });
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, colorScheme: "light", reducedMotion: "reduce", ...options });
   if (options.javaScriptEnabled !== false) {
     await context.addInitScript({ content: axe });
   }

@@ -1,9 +1,11 @@
 //! All integration tests, in one binary: they share one Postgres.
 
+mod api;
 mod app;
 mod architecture;
 mod house;
 mod policy;
+mod process;
 mod sandbox;
 mod support;
 mod web;

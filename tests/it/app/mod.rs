@@ -10,4 +10,4 @@ mod inputs;
 mod matrix;
 mod roles;
 mod rows;
-mod setup;
+pub mod setup;

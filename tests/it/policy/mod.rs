@@ -8,6 +8,8 @@ mod invariants;
 mod judge;
 mod plan;
 mod plane;
+mod run;
+mod sequences;
 
 mod world;
 

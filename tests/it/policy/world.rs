@@ -8,7 +8,7 @@ use countersign::domain::grant::{Cause, Grant, GrantState};
 use countersign::domain::target::{Target, Written};
 use countersign::ids::GrantId;
 use countersign::policy::{
-    Clause, Input, Margins, Observed, Plan, Step, document, fingerprint, plan_without,
+    Clause, Input, Margins, Observed, ObservedRole, Plan, Step, document, fingerprint, plan_without,
 };
 
 use super::evaluate::session_request;
@@ -42,6 +42,7 @@ pub struct World {
     /// The latest guard that has ever been in force.
     pub latest_revision: i64,
     dice: Dice,
+    people: &'static [usize],
     without: Option<Clause>,
     target: Target,
     down_until: DateTime<Utc>,
@@ -55,7 +56,8 @@ pub struct World {
 pub type Violation = String;
 
 impl World {
-    pub fn new(seed: u64, without: Option<Clause>) -> Self {
+    /// `people` may ask, by their places in [`PEOPLE`].
+    pub fn new(seed: u64, people: &'static [usize], without: Option<Clause>) -> Self {
         let mut dice = Dice(seed);
         let unanswered_percent = *dice.one_of(&[0, 10, 30]);
         Self {
@@ -67,6 +69,7 @@ impl World {
             sessions: Vec::new(),
             latest_revision: 0,
             dice,
+            people,
             without,
             target: target(),
             down_until: at(0),
@@ -103,7 +106,7 @@ impl World {
         if self.grants.iter().filter(|g| is_open(g)).count() > 3 {
             return;
         }
-        let person = *self.dice.one_of(&[0, 1, 2]);
+        let person = *self.dice.one_of(self.people);
         let starts = (self.now - at(0)).num_seconds();
         let (low, high) = *self.dice.one_of(&[(5, 90), (90, 900), (900, 9000)]);
         let lasts = self.dice.between(low, high);
@@ -251,6 +254,13 @@ impl World {
         for g in self.grants.iter_mut().filter(over) {
             close(g, now, Cause::Deadline);
         }
+    }
+
+    /// What the product knows, beside a look at AWS that does not lag.
+    pub fn known(&self) -> (Target, Vec<Grant>, ObservedRole) {
+        let trust = self.trust.current().text.as_deref().unwrap_or_default();
+        let role = role(trust, self.guard.current().text.as_deref());
+        (self.target.clone(), self.grants.clone(), role)
     }
 
     fn look(&mut self, closings_only: bool) -> Result<Plan, Violation> {

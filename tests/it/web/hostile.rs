@@ -9,7 +9,7 @@ use countersign::web::audit::{Audit, Filter, Line};
 use countersign::web::home::Home;
 use countersign::web::page::{Here, Row};
 use countersign::web::problem::Problem;
-use countersign::web::request::{DecideForm, Decided, RequestPage};
+use countersign::web::request::{DecideForm, RequestPage};
 use countersign::web::show::{Icon, Tone};
 
 use super::facts::*;
@@ -39,10 +39,7 @@ pub fn all() -> Vec<(&'static str, String)> {
         frame: frame.clone(),
         request: asked.clone(),
         requester: text(),
-        decisions: vec![Decided {
-            by: text(),
-            approved: true,
-        }],
+        decisions: vec![voice(HOSTILE, true)],
         approvers: vec![text()],
         history: vec![entry(
             1,
@@ -90,6 +87,7 @@ pub fn all() -> Vec<(&'static str, String)> {
         justification: text(),
         ticket: text(),
         starts_at: text(),
+        principal: text(),
     };
     let line = Line {
         actor: text(),

@@ -1,31 +1,32 @@
 //! Every page of the portal in its states, filled with made-up facts.
 
 use askama::Template;
+use countersign::app::find::{Decision, May};
 use countersign::demo;
 use countersign::domain::grant::{Grant, GrantState};
 use countersign::domain::person::Person;
 use countersign::domain::request::RequestState;
+use countersign::error::FieldError;
 use countersign::ids::{GrantId, PersonId, RequestId};
 use countersign::web::ask::{Ask, AskForm};
 use countersign::web::audit::{Audit, Filter, Line};
 use countersign::web::commands::Aws;
 use countersign::web::history::Entry;
 use countersign::web::home::Home;
-use countersign::web::page::{FieldError, Frame, Here, Me, Row};
+use countersign::web::page::{self, Frame, Here, Me, Row};
 use countersign::web::problem::Problem;
-use countersign::web::request::{DecideForm, Decided, May, RequestPage};
+use countersign::web::request::{DecideForm, RequestPage};
 use countersign::web::requests::Requests;
 use countersign::web::show::{Icon, Tone};
 use countersign::web::sign_in::SignIn;
 
 use super::facts::*;
 
-pub fn frame(here: Here, name: &str, waiting: i64) -> Frame {
+pub fn frame(here: Here, name: &str, waiting: usize) -> Frame {
     Frame {
         me: Some(Me {
             name: name.into(),
             waiting,
-            sees_audit: waiting > 0,
         }),
         here,
         now: now(),
@@ -105,10 +106,7 @@ pub fn page(state: RequestState, granted: Option<Grant>) -> RequestPage {
         mine: true,
         requester: "Alice Archer".into(),
         decisions: decided
-            .then(|| Decided {
-                by: "Bob Brandt".into(),
-                approved: !matches!(state, RequestState::Denied(_)),
-            })
+            .then(|| voice("Bob Brandt", !matches!(state, RequestState::Denied(_))))
             .into_iter()
             .collect(),
         approvers: vec!["Bob Brandt".into(), "Carol Costa".into()],
@@ -134,6 +132,16 @@ pub fn page(state: RequestState, granted: Option<Grant>) -> RequestPage {
     }
 }
 
+pub fn voice(name: &str, approved: bool) -> Decision {
+    Decision {
+        person: PersonId::from_uuid(uuid(7)),
+        name: name.into(),
+        approved,
+        comment: None,
+        at: now(),
+    }
+}
+
 pub fn review() -> RequestPage {
     RequestPage {
         frame: frame(Here::Waiting, "Bob Brandt", 1),
@@ -147,20 +155,13 @@ pub fn review() -> RequestPage {
     }
 }
 
-pub fn errors(field: &str, detail: &str) -> Vec<FieldError> {
-    vec![FieldError {
-        field: field.into(),
-        detail: detail.into(),
-    }]
+pub fn errors(field: &'static str, detail: &str) -> Vec<FieldError> {
+    vec![page::invalid(field, detail)]
 }
 
 pub fn home(waiting: Vec<Row>, live: Vec<Row>) -> Home {
     Home {
-        frame: frame(
-            Here::Home,
-            "Alice Archer",
-            i64::try_from(waiting.len()).expect("few"),
-        ),
+        frame: frame(Here::Home, "Alice Archer", waiting.len()),
         groups: vec!["engineers".into()],
         waiting,
         live,
@@ -208,7 +209,8 @@ pub fn audit(events: Vec<Line>) -> Audit {
         frame: frame(Here::Audit, "Erin Eklund", 1),
         filter: Filter::default(),
         errors: vec![],
-        actions: vec!["request.submitted", "request.approved"],
+        all: true,
+        actions: &["request.submitted", "request.approved"],
         next: (!events.is_empty()).then(|| "/audit?cursor=abc".into()),
         events,
     }

@@ -1,6 +1,7 @@
 //! The sandbox with one role, and its knobs in the words of these tests.
 
 use std::sync::Mutex;
+use std::time::Duration;
 
 use aws_sdk_iam::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_sts::types::Credentials as Issued;
@@ -245,6 +246,15 @@ impl Keys {
     pub async fn work(&self) -> bool {
         self.iam().list_users().send().await.is_ok()
     }
+}
+
+/// Waits until the held call is there.
+///
+/// # Panics
+/// When it never comes.
+pub async fn reached(held: &Hold) {
+    let reached = tokio::time::timeout(Duration::from_secs(60), held.reached());
+    reached.await.expect("the call never came");
 }
 
 /// Whether a call changes a document.

@@ -1,6 +1,6 @@
 //! Workers that die, sleep or meet.
 
-use super::cloud::is_write;
+use super::cloud::{is_write, reached};
 use super::minutes;
 use super::stage::{FOREIGN, Stage};
 use countersign::db::targets::LeaseError;
@@ -14,7 +14,7 @@ async fn die_at(stage: &Stage, call: &'static str, after: bool) -> Hold {
     let worker = stage.worker().await;
     tokio::select! {
         done = worker.run_until_idle() => panic!("{call} was never made: {done:?}"),
-        () = held.reached() => {}
+        () = reached(&held) => {}
     }
     drop(worker);
     stage.work().await;
@@ -89,7 +89,7 @@ async fn an_opening_whose_worker_died_until_the_deadline_is_never_shown_as_open(
     let worker = stage.worker().await;
     tokio::select! {
         _ = worker.run_until_idle() => panic!("never written"),
-        () = held.reached() => {}
+        () = reached(&held) => {}
     }
     stage.pass(minutes(60)).await;
     assert_eq!(stage.state(grant).await, "failed");
@@ -108,7 +108,7 @@ async fn h4_a_worker_paused_past_its_lease_writes_nothing() {
         let held = stage.cloud.hold(call, true);
         let worker = stage.worker().await;
         let paused = tokio::spawn(async move { worker.step().await });
-        held.reached().await;
+        reached(&held).await;
         stage.advance(minutes(2));
         stage.work().await;
         assert_eq!(stage.state(grant).await, "active");
@@ -133,7 +133,7 @@ async fn an_answer_that_comes_after_the_lease_is_lost_changes_nothing() {
     let held = stage.cloud.hold("UpdateAssumeRolePolicy", true);
     let worker = stage.worker().await;
     let paused = tokio::spawn(async move { worker.step().await });
-    held.reached().await;
+    reached(&held).await;
     stage.advance(minutes(2));
     stage.work().await;
     held.release();
@@ -175,7 +175,7 @@ async fn what_changes_while_a_worker_is_at_work_is_not_forgotten() {
         let held = stage.cloud.hold(call, false);
         let worker = stage.worker().await;
         let working = tokio::spawn(async move { worker.run_until_idle().await });
-        held.reached().await;
+        reached(&held).await;
         stage.revoke(grant).await;
         held.release();
         working.await.unwrap().unwrap();

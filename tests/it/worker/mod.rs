@@ -3,6 +3,7 @@
 mod cloud;
 mod crash;
 mod path;
+mod queue;
 mod rows;
 mod sequences;
 mod stage;

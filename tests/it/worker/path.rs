@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Notify;
+
+use super::cloud::reached;
 use super::minutes;
 use super::stage::{FOREIGN, Stage};
 use crate::support::wait;
@@ -165,7 +168,7 @@ async fn a_grant_whose_time_is_over_before_anybody_worked_fails() {
 #[tokio::test]
 async fn a_wake_after_the_commit_is_enough_and_a_stop_gives_the_target_back() {
     let stage = Stage::new().await;
-    let wake = Arc::new(tokio::sync::Notify::new());
+    let wake = Arc::new(Notify::new());
     let worker = stage.worker_woken_by(wake.clone()).await;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let running = tokio::spawn(worker.run(async move { drop(stopped.await) }));
@@ -178,7 +181,7 @@ async fn a_wake_after_the_commit_is_enough_and_a_stop_gives_the_target_back() {
     let held = stage.cloud.hold("PutRolePolicy", false);
     stage.revoke(grant).await;
     wake.notify_one();
-    held.reached().await;
+    reached(&held).await;
     stop.send(()).unwrap();
     held.release();
     running.await.unwrap();

@@ -59,6 +59,32 @@ impl Rows {
         person(&self.pool, name, "developers").await
     }
 
+    async fn pending(
+        &self,
+        person: PersonId,
+        principal_arn: &str,
+        at: DateTime<Utc>,
+        length: TimeDelta,
+    ) -> RequestId {
+        let (request, principal) = (RequestId::new(), PrincipalId::new());
+        let terms = json!({
+            "name": "prod-admin", "description": "", "account": ACCOUNT, "account_name": "prod", "role_arn": ROLE, "method": "trust_policy",
+            "min_duration_seconds": 300, "max_duration_seconds": 43200, "requester_group": "developers", "approver_group": "leads",
+            "needed": 1, "version": 1
+        });
+        let (person, seconds) = (person.uuid(), length.num_seconds());
+        let sql = format!(
+            "INSERT INTO principals (id, person, account, arn) VALUES ('{}', '{person}', '{ACCOUNT}', '{principal_arn}') ON CONFLICT DO NOTHING;
+             INSERT INTO requests (id, person, principal, principal_arn, entitlement, target, approver_group, terms, justification, duration_seconds,
+                                   target_checked, state, submitted_at, expires_at)
+             SELECT '{}', '{person}', id, '{principal_arn}', '{}', '{}', 'leads', '{terms}', 'a reason', {seconds}, false, 'pending',
+                    '{at}', '{at}'::timestamptz + interval '1 day'
+             FROM principals WHERE person = '{person}' AND arn = '{principal_arn}'",
+            principal.uuid(), request.uuid(), self.entitlement.uuid(), self.target.uuid());
+        self.run(sql).await;
+        request
+    }
+
     /// An approved request's grant, scheduled, its target due: what `approve` leaves. The ids of AWS are not known yet.
     pub async fn approve(
         &self,
@@ -67,28 +93,16 @@ impl Rows {
         at: DateTime<Utc>,
         length: TimeDelta,
     ) -> GrantId {
-        let (request, grant, principal) = (RequestId::new(), GrantId::new(), PrincipalId::new());
+        let request = self.pending(person, principal_arn, at, length).await.uuid();
+        let grant = GrantId::new();
         let console = principal_arn.rsplit('/').next().unwrap();
-        let terms = json!({
-            "name": "prod-admin", "description": "", "account": ACCOUNT, "account_name": "prod", "role_arn": ROLE, "method": "trust_policy",
-            "min_duration_seconds": 300, "max_duration_seconds": 43200, "requester_group": "developers", "approver_group": "leads",
-            "needed": 1, "version": 1
-        });
-        let (person, target) = (person.uuid(), self.target.uuid());
-        let until = at + length;
-        let seconds = length.num_seconds();
+        let (person, target, until) = (person.uuid(), self.target.uuid(), at + length);
         let sql = format!(
-            "INSERT INTO principals (id, person, account, arn) VALUES ('{}', '{person}', '{ACCOUNT}', '{principal_arn}') ON CONFLICT DO NOTHING;
-             INSERT INTO requests (id, person, principal, principal_arn, entitlement, target, approver_group, terms, justification, duration_seconds,
-                                   target_checked, state, submitted_at, expires_at)
-             SELECT '{request}', '{person}', id, '{principal_arn}', '{}', '{target}', 'leads', '{terms}', 'a reason', {seconds}, false, 'pending',
-                    '{at}', '{at}'::timestamptz + interval '1 day'
-             FROM principals WHERE person = '{person}' AND arn = '{principal_arn}';
-             INSERT INTO decisions (request, person, verdict, at) VALUES ('{request}', '{}', 'approve', '{at}');
+            "INSERT INTO decisions (request, person, verdict, at) VALUES ('{request}', '{}', 'approve', '{at}');
              INSERT INTO grants (id, request, target, person, principal_arn, grant_name, console_name, state, starts_at, deadline, approved_at)
              VALUES ('{}', '{request}', '{target}', '{person}', '{principal_arn}', '{grant}', '{console}', 'scheduled', '{at}', '{until}', '{at}');
              UPDATE requests SET state = 'approved', closed_at = '{at}', version = 2 WHERE id = '{request}'",
-            principal.uuid(), self.entitlement.uuid(), self.approver.uuid(), grant.uuid(), request = request.uuid());
+            self.approver.uuid(), grant.uuid());
         let mut tx = self.pool.begin().await.unwrap();
         tx.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await.unwrap();
         targets::make_due(&mut tx, self.target, at).await.unwrap();
@@ -144,9 +158,9 @@ impl Rows {
         rows.iter().map(|row| row.get("action")).collect()
     }
 
-    /// The hand-written documents that were kept.
+    /// The hand-written trust policies that were kept.
     pub async fn kept(&self) -> Vec<String> {
-        let sql = "SELECT document FROM foreign_documents ORDER BY seen_at";
+        let sql = "SELECT document FROM foreign_documents WHERE kind = 'trust' ORDER BY seen_at";
         let rows = self.pool.fetch_all(sql).await.unwrap();
         rows.iter().map(|row| row.get("document")).collect()
     }

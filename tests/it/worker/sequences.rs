@@ -8,6 +8,7 @@ use super::cloud::Knob;
 use super::minutes;
 use super::rows::ROLE;
 use super::stage::{FOREIGN, Stage};
+use crate::support::wait;
 
 #[tokio::test]
 async fn c1_an_early_end_holds_while_sts_still_honours_the_old_trust_policy() {
@@ -117,6 +118,7 @@ async fn c7_a_console_name_is_another_principals_only_when_its_last_session_is_d
     let first = stage.open("alice", 30).await;
     stage.pass(minutes(30)).await;
     assert_eq!(stage.state(first).await, "ended");
+    stage.pass(minutes(1)).await;
     // A new hire gets the name, in AWS another user.
     stage.cloud.delete_user("alice");
     let arn = stage.cloud.create_user("alice");
@@ -155,6 +157,32 @@ async fn c8_a_principal_that_was_created_anew_is_not_let_in() {
         ("ended", Some("principal_gone"))
     );
     assert_eq!(stage.cloud.trust(), FOREIGN);
+}
+
+#[tokio::test]
+async fn c8_another_user_of_the_approved_name_is_not_let_in() {
+    let stage = Stage::new().await;
+    let grant = stage.approve("alice", 60).await;
+    let approved = stage
+        .cloud
+        .knobs()
+        .unique_id("arn:aws:iam::111122223333:user/alice");
+    let fixed = format!("UPDATE grants SET principal_id = '{}'", approved.unwrap());
+    stage.rows.run(fixed).await;
+    stage.cloud.delete_user("alice");
+    stage.cloud.create_user("alice");
+    stage.work().await;
+    let row = stage.grant(grant).await;
+    assert_eq!(
+        (row.state.as_str(), row.cause.as_deref()),
+        ("ended", Some("principal_gone"))
+    );
+    assert!(
+        !stage
+            .cloud
+            .take_writes()
+            .contains(&"UpdateAssumeRolePolicy".to_owned())
+    );
 }
 
 #[tokio::test]
@@ -310,6 +338,69 @@ async fn h4_the_end_is_not_announced_while_an_unanswered_write_may_still_land() 
     assert_eq!(stage.state(grant).await, "closing");
     stage.pass(minutes(2)).await;
     assert_eq!(stage.state(grant).await, "ended");
+}
+
+#[tokio::test]
+async fn h4_a_write_that_lands_after_the_end_is_noticed_and_undone() {
+    let stage = Stage::new().await;
+    let grant = stage.approve("alice", 60).await;
+    let late = stage.cloud.knobs().land_late("UpdateAssumeRolePolicy", 1);
+    stage.work().await;
+    assert_eq!(
+        (stage.state(grant).await.as_str(), stage.statements()),
+        ("opening", 0)
+    );
+    stage.pass(minutes(1)).await;
+    assert_eq!(
+        (stage.state(grant).await.as_str(), stage.statements()),
+        ("active", 1)
+    );
+    stage.revoke(grant).await;
+    stage.pass(minutes(1)).await;
+    assert_eq!(
+        (stage.state(grant).await.as_str(), stage.statements()),
+        ("closing", 0)
+    );
+
+    late.land();
+    wait::until_async("it has landed", async || stage.statements() == 1).await;
+    let alice = stage.cloud.keys("alice");
+    for name in ["alice".to_owned(), grant.to_string()] {
+        let session = alice
+            .assume(&name)
+            .await
+            .expect("the old statement admits her");
+        assert!(!session.work().await, "and the guard denies her");
+    }
+    stage.pass(minutes(1)).await;
+    assert_eq!(
+        (stage.state(grant).await.as_str(), stage.statements()),
+        ("closing", 0)
+    );
+    stage.pass(minutes(16)).await;
+    assert_eq!(stage.state(grant).await, "ended");
+    assert_eq!(stage.cloud.trust(), FOREIGN);
+}
+
+#[tokio::test]
+async fn f15_reads_that_lag_behind_our_writes_are_waited_for() {
+    let mut stage = Stage::new().await;
+    stage.margins.propagation = minutes(2);
+    let grant = stage.approve("alice", 60).await;
+    stage.cloud.knobs().stale_reads(true);
+    stage.work().await;
+    stage.pass(minutes(1)).await;
+    assert_eq!(stage.state(grant).await, "opening");
+    let writes = stage.cloud.take_writes();
+    assert_eq!(
+        writes,
+        ["PutRolePolicy", "UpdateAssumeRolePolicy"],
+        "once, though no read shows the statement"
+    );
+    stage.cloud.knobs().stale_reads(false);
+    stage.pass(minutes(1)).await;
+    assert_eq!(stage.state(grant).await, "active");
+    assert!(stage.cloud.take_writes().is_empty());
 }
 
 #[tokio::test]

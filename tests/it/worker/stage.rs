@@ -67,13 +67,8 @@ impl Stage {
     }
 
     pub async fn worker_woken_by(&self, wake: Arc<Notify>) -> Worker {
-        let aws = Aws::with(
-            &self.cloud.endpoint(),
-            "AKIACOUNTERSIGN",
-            "secret",
-            self.timeout,
-        )
-        .await;
+        let endpoint = self.cloud.endpoint();
+        let aws = Aws::with(&endpoint, "AKIACOUNTERSIGN", "secret", self.timeout).await;
         let settings = Settings {
             poll: Duration::from_secs(60),
             lease: Duration::from_secs(60),

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
+
 use super::cloud::Knob;
 use super::minutes;
 use super::rows::ROLE;
@@ -265,6 +267,24 @@ async fn a_guard_that_cannot_be_put_back_takes_the_statement_with_it() {
 }
 
 #[tokio::test]
+async fn a_guard_that_may_not_be_written_does_not_keep_a_revoked_statement_in() {
+    let stage = Stage::new().await;
+    let grant = stage.open("alice", 60).await;
+    stage
+        .cloud
+        .always("PutRolePolicy", Knob::Refuse("AccessDenied", 403));
+    stage.revoke(grant).await;
+    stage.work().await;
+    stage.pass(minutes(5)).await;
+    assert_eq!(stage.statements(), 0);
+    assert_eq!(
+        stage.state(grant).await,
+        "closing",
+        "until the guard can be written"
+    );
+}
+
+#[tokio::test]
 async fn a_foreign_edit_survives_and_is_kept() {
     let stage = Stage::new().await;
     let grant = stage.open("alice", 60).await;
@@ -284,4 +304,18 @@ async fn a_foreign_edit_survives_and_is_kept() {
         kept.iter().any(|text| text.contains("lambda")),
         "and the edited one"
     );
+}
+
+#[tokio::test]
+async fn what_aws_refused_is_not_waited_for() {
+    for call in WRITES {
+        let mut stage = Stage::new().await;
+        stage.margins.propagation = minutes(2);
+        let grant = stage.approve("alice", 60).await;
+        stage.cloud.once(call, Knob::Refuse("Throttling", 400));
+        stage.work().await;
+        assert_eq!(stage.state(grant).await, "opening", "{call}");
+        stage.pass(TimeDelta::seconds(2)).await;
+        assert_eq!(stage.state(grant).await, "active", "{call}");
+    }
 }

@@ -1,0 +1,44 @@
+//! A grant is shown on its request's page; here is what leads there, and how it is ended.
+
+use axum::extract::Path;
+use axum::response::{IntoResponse, Redirect, Response};
+
+use super::problem::Failed;
+use super::request::{self, DecideForm};
+use super::visit::{self, Sent, Visit};
+use crate::app::{end, find};
+use crate::ids::{GrantId, RequestId};
+
+/// What the form sends.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EndForm {
+    /// In the person's words; empty for none.
+    pub reason: String,
+}
+
+fn place(request: RequestId) -> Redirect {
+    Redirect::to(&format!("/requests/{request}#grant"))
+}
+
+/// `GET /grants/{id}`
+pub async fn page(visit: Visit, Path(id): Path<String>) -> Result<Redirect, Failed> {
+    let found = find::grant(&visit.ctx, id.parse::<GrantId>()?).await?;
+    Ok(place(found.request.id))
+}
+
+/// `POST /grants/{id}/end`
+pub async fn end(
+    visit: Visit,
+    Path(id): Path<String>,
+    Sent(form): Sent<EndForm>,
+) -> Result<Response, Failed> {
+    let id = id.parse::<GrantId>()?;
+    match end::end(&visit.ctx, id, visit::typed(&form.reason)).await {
+        Ok(grant) => Ok(place(grant.request).into_response()),
+        Err(error) => {
+            let found = find::grant(&visit.ctx, id).await?;
+            request::again(&visit, found.request.id, DecideForm::default(), error).await
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Who gets what from each route; every route of the API's own table has to be here.
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+use countersign::api::{self, ROUTES};
+use countersign::app::tokens;
+use serde_json::{Value, json};
+
+use super::setup::{Service, ask};
+
+const CALLERS: [&str; 8] = [
+    "nobody", "forged", "expired", "revoked", "alice", "bob", "otto", "mallory",
+];
+
+/// What each route answers: without a token that works, to alice (who asked), bob (who may decide), otto (an auditor) and mallory (nobody). The
+/// request is pending; the grant is another's, scheduled.
+fn expected() -> BTreeMap<(&'static str, &'static str), [u16; 5]> {
+    BTreeMap::from([
+        (("GET", "/requests"), [401, 200, 200, 200, 200]),
+        (("POST", "/requests"), [401, 201, 404, 404, 404]),
+        (("GET", "/requests/{id}"), [401, 200, 200, 200, 404]),
+        (
+            ("POST", "/requests/{id}/approve"),
+            [401, 403, 200, 403, 404],
+        ),
+        (("POST", "/requests/{id}/deny"), [401, 403, 200, 403, 404]),
+        (
+            ("POST", "/requests/{id}/withdraw"),
+            [401, 200, 403, 403, 404],
+        ),
+        (("GET", "/grants"), [401, 200, 200, 200, 200]),
+        (("GET", "/grants/{id}"), [401, 200, 200, 200, 404]),
+        (("POST", "/grants/{id}/end"), [401, 202, 202, 403, 404]),
+        (("GET", "/entitlements"), [401, 200, 200, 200, 200]),
+        (("GET", "/people/me"), [401, 200, 200, 200, 200]),
+        (("GET", "/audit-events"), [401, 200, 200, 200, 200]),
+        (("GET", "/openapi.json"), [200, 200, 200, 200, 200]),
+    ])
+}
+
+fn body_for(path: &str) -> Value {
+    match path {
+        "/requests" => ask(),
+        path if path.ends_with("/deny") => json!({"comment": "not today"}),
+        _ => json!({}),
+    }
+}
+
+/// A path with a fresh pending request of alice's, or a fresh grant of hers.
+async fn place(service: &Service, path: &str) -> String {
+    let request = service.company.ask("prod-admin").await;
+    if path.starts_with("/grants") {
+        let carol = service.company.ctx("carol").await;
+        countersign::app::approve::approve(&carol, request.id, None)
+            .await
+            .unwrap();
+        let alice = service.company.ctx("alice").await;
+        let grant = countersign::app::find::request(&alice, request.id)
+            .await
+            .unwrap()
+            .grant
+            .unwrap();
+        return path.replace("{id}", &grant.id.to_string());
+    }
+    path.replace("{id}", &request.id.to_string())
+}
+
+async fn token(service: &Service, caller: &str) -> String {
+    match caller {
+        "nobody" => String::new(),
+        "forged" => format!("csn_{}", "0".repeat(64)),
+        "revoked" => {
+            let made = tokens::create(
+                &service.company.app,
+                "test",
+                "bob@example.com",
+                "test",
+                TimeDelta::days(1),
+            );
+            let (id, token) = made.await.unwrap();
+            tokens::revoke(&service.company.app, "test", id)
+                .await
+                .unwrap();
+            secrecy::ExposeSecret::expose_secret(&token).to_owned()
+        }
+        "expired" => {
+            service.company.later(TimeDelta::zero());
+            let token = service.token("bob").await;
+            service.company.later(TimeDelta::days(2));
+            token
+        }
+        person => service.token(person).await,
+    }
+}
+
+#[tokio::test]
+async fn each_route_answers_each_caller_as_it_should() {
+    let expected = expected();
+    let service = Service::new().await;
+    for route in ROUTES {
+        for (method, _) in route.methods {
+            let wanted = expected
+                .get(&(*method, route.path))
+                .unwrap_or_else(|| panic!("{method} {} is not in the table", route.path));
+            for caller in CALLERS {
+                let token = token(&service, caller).await;
+                let path = place(&service, route.path).await;
+                let answer = service
+                    .call(&token, method, &path, &body_for(route.path))
+                    .await;
+                let column = ["alice", "bob", "otto", "mallory"]
+                    .iter()
+                    .position(|it| *it == caller)
+                    .map_or(0, |at| at + 1);
+                assert_eq!(
+                    answer.status.as_u16(),
+                    wanted[column],
+                    "{method} {} as {caller}: {}",
+                    route.path,
+                    answer.body
+                );
+                if answer.status == 401 {
+                    assert_eq!(
+                        (answer.code(), answer.header("www-authenticate")),
+                        ("unauthenticated", "Bearer")
+                    );
+                }
+            }
+        }
+    }
+    let known: usize = ROUTES.iter().map(|it| it.methods.len()).sum();
+    assert_eq!(
+        known,
+        expected.len(),
+        "the table names a route that is gone"
+    );
+}
+
+#[tokio::test]
+async fn every_refusal_of_a_route_that_changes_something_is_on_record() {
+    let service = Service::new().await;
+    let mallory = service.token("mallory").await;
+    let mut changing = 0;
+    for route in ROUTES {
+        for (method, action) in route.methods {
+            if *method == "GET" {
+                assert_eq!(*action, None, "GET {} changes nothing", route.path);
+                continue;
+            }
+            let action =
+                action.unwrap_or_else(|| panic!("{method} {} names no audit action", route.path));
+            let path = place(&service, route.path).await;
+            let subject = path.split('/').nth(2).unwrap_or("prod-admin").to_owned();
+            let before = service.company.count("audit_events").await;
+            let answer = service
+                .call(&mallory, method, &path, &body_for(route.path))
+                .await;
+            assert_eq!(answer.status, 404, "{method} {path}");
+            assert_eq!(
+                service.company.events(&subject, action, "refused").await,
+                1,
+                "{action} on {subject}"
+            );
+            assert_eq!(service.company.count("audit_events").await, before + 1);
+            changing += 1;
+        }
+    }
+    assert!(changing >= 5);
+}
+
+#[test]
+fn the_openapi_document_describes_exactly_these_routes() {
+    let document = serde_json::to_value(api::document()).unwrap();
+    let mut described = Vec::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        described.extend(
+            methods
+                .as_object()
+                .unwrap()
+                .keys()
+                .map(|method| format!("{} {path}", method.to_uppercase())),
+        );
+    }
+    let mut routes: Vec<_> = ROUTES
+        .iter()
+        .flat_map(|it| {
+            it.methods
+                .iter()
+                .map(|(method, _)| format!("{method} {}", it.path))
+        })
+        .collect();
+    described.sort();
+    routes.sort();
+    assert_eq!(described, routes);
+    insta::assert_json_snapshot!(document);
+}

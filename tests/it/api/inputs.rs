@@ -1,0 +1,330 @@
+//! Bad input: a clear answer, and nothing changed.
+
+use serde_json::{Value, json};
+
+use super::setup::{Service, ask};
+
+fn with(field: &str, value: Value) -> Value {
+    let mut body = ask();
+    body[field] = value;
+    body
+}
+
+/// Name, content type, body, status, code.
+type Case = (
+    &'static str,
+    (&'static str, &'static str),
+    Vec<u8>,
+    u16,
+    &'static str,
+);
+
+/// Body, status, code, and a word that the answer must have.
+fn bodies() -> Vec<(&'static str, Value, u16, &'static str, &'static str)> {
+    let duration = |text: &str| with("duration", json!(text));
+    let said = |text: &str| with("justification", json!(text));
+    vec![
+        (
+            "unknown entitlement",
+            with("entitlement", json!("no-such")),
+            404,
+            "not_found",
+            "exist",
+        ),
+        (
+            "entitlement with NUL",
+            with("entitlement", json!("a\0b")),
+            404,
+            "not_found",
+            "exist",
+        ),
+        (
+            "zero",
+            duration("PT0S"),
+            422,
+            "duration_out_of_range",
+            "PT5S",
+        ),
+        (
+            "negative",
+            duration("-PT1H"),
+            422,
+            "duration_out_of_range",
+            "PT8H",
+        ),
+        (
+            "too long",
+            duration("PT9H"),
+            422,
+            "duration_out_of_range",
+            "PT8H",
+        ),
+        (
+            "not ISO 8601",
+            duration("1 hour"),
+            422,
+            "invalid_field",
+            "PT1H30M",
+        ),
+        (
+            "a bare number",
+            duration("3600"),
+            422,
+            "invalid_field",
+            "PT1H30M",
+        ),
+        (
+            "a calendar unit",
+            duration("P1M"),
+            422,
+            "invalid_field",
+            "PT1H30M",
+        ),
+        (
+            "parts of a second",
+            duration("PT10.5S"),
+            422,
+            "invalid_field",
+            "whole seconds",
+        ),
+        (
+            "overflowing",
+            duration("PT99999999999999999999H"),
+            422,
+            "invalid_field",
+            "PT1H30M",
+        ),
+        (
+            "bad duration and NUL",
+            json!({"entitlement": "a\0b", "duration": "x", "justification": "x"}),
+            422,
+            "invalid_field",
+            "ISO 8601",
+        ),
+        (
+            "empty justification",
+            said("  \n "),
+            422,
+            "invalid_field",
+            "justification",
+        ),
+        (
+            "10,000 characters",
+            said(&"x".repeat(10_000)),
+            422,
+            "invalid_field",
+            "2000",
+        ),
+        (
+            "control character",
+            said("a\u{1b}[31mb"),
+            422,
+            "invalid_field",
+            "U+001B",
+        ),
+        (
+            "bidirectional character",
+            said("pay \u{202e}bob"),
+            422,
+            "invalid_field",
+            "U+202E",
+        ),
+        (
+            "unknown field",
+            with("state", json!("approved")),
+            400,
+            "invalid_json",
+            "state",
+        ),
+        (
+            "missing field",
+            json!({"entitlement": "prod-admin"}),
+            400,
+            "invalid_json",
+            "duration",
+        ),
+        (
+            "not an object",
+            json!([1, 2]),
+            400,
+            "invalid_json",
+            "does not fit",
+        ),
+        (
+            "start in the past",
+            with("starts_at", json!("2001-01-01T00:00:00Z")),
+            422,
+            "invalid_field",
+            "future",
+        ),
+        (
+            "start that is none",
+            with("starts_at", json!("tomorrow")),
+            400,
+            "invalid_json",
+            "starts_at",
+        ),
+        (
+            "another's identity",
+            with("principal", json!("arn:aws:iam::111122223333:user/bob")),
+            422,
+            "invalid_field",
+            "identity",
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn a_bad_body_is_told_clearly_and_changes_nothing() {
+    let service = Service::new().await;
+    let alice = service.token("alice").await;
+    for (name, body, status, code, word) in bodies() {
+        let events = service.company.count("audit_events").await;
+        let answer = service.call(&alice, "POST", "/requests", &body).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.code()),
+            (status, code),
+            "{name}: {}",
+            answer.body
+        );
+        assert_eq!(
+            answer.header("content-type"),
+            "application/problem+json",
+            "{name}"
+        );
+        assert!(
+            answer.body.to_string().contains(word),
+            "{name}: {}",
+            answer.body
+        );
+        assert_eq!(service.company.count("requests").await, 0, "{name}");
+        let told = i64::from(status != 400);
+        assert_eq!(
+            service.company.count("audit_events").await,
+            events + told,
+            "{name}: a refusal is on record"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_json_or_too_large_is_refused() {
+    let service = Service::new().await;
+    let bearer = format!("Bearer {}", service.token("alice").await);
+    let json_type = ("content-type", "application/json");
+    let nested = format!("{}{}", "[".repeat(60_000), "]".repeat(100)).into_bytes();
+    let cases: [Case; 6] = [
+        (
+            "a form",
+            ("content-type", "application/x-www-form-urlencoded"),
+            b"a=b".to_vec(),
+            415,
+            "unsupported_media_type",
+        ),
+        (
+            "no type",
+            ("x-nothing", "x"),
+            ask().to_string().into_bytes(),
+            415,
+            "unsupported_media_type",
+        ),
+        (
+            "1 MB",
+            json_type,
+            vec![b' '; 1 << 20],
+            413,
+            "payload_too_large",
+        ),
+        ("deep nesting", json_type, nested, 400, "invalid_json"),
+        (
+            "half of it",
+            json_type,
+            b"{\"entitlement\":".to_vec(),
+            400,
+            "invalid_json",
+        ),
+        (
+            "not UTF-8",
+            json_type,
+            b"{\"entitlement\":\"\xff\"}".to_vec(),
+            400,
+            "invalid_json",
+        ),
+    ];
+    for (name, kind, body, status, code) in cases {
+        let answer = service
+            .raw(
+                "POST",
+                "/requests",
+                &[("authorization", &bearer), kind],
+                body,
+            )
+            .await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.code()),
+            (status, code),
+            "{name}: {}",
+            answer.body
+        );
+    }
+    assert_eq!(service.company.count("requests").await, 0);
+}
+
+#[tokio::test]
+async fn ids_queries_and_addresses_that_do_not_fit_are_told() {
+    let service = Service::new().await;
+    let alice = service.token("alice").await;
+    let grant = "grant_01h455vb4pex5vsknk084sn02q";
+    for (method, path, status, code) in [
+        ("GET", "/requests/req_short".to_owned(), 400, "invalid_id"),
+        ("GET", format!("/requests/{grant}"), 400, "invalid_id"),
+        (
+            "POST",
+            "/requests/%00/approve".to_owned(),
+            400,
+            "invalid_id",
+        ),
+        (
+            "GET",
+            "/requests/req_01h455vb4pex5vsknk084sn02q".to_owned(),
+            404,
+            "not_found",
+        ),
+        ("GET", "/requests?limit=0".to_owned(), 422, "invalid_field"),
+        (
+            "GET",
+            "/requests?limit=201".to_owned(),
+            422,
+            "invalid_field",
+        ),
+        ("GET", "/requests?cursor=x".to_owned(), 422, "invalid_field"),
+        (
+            "GET",
+            "/requests?state=open".to_owned(),
+            422,
+            "invalid_field",
+        ),
+        ("GET", "/requests?sort=up".to_owned(), 400, "invalid_json"),
+        (
+            "GET",
+            "/audit-events?from=yesterday".to_owned(),
+            400,
+            "invalid_json",
+        ),
+        ("GET", "/no-such".to_owned(), 404, "not_found"),
+        ("DELETE", "/requests".to_owned(), 405, "method_not_allowed"),
+    ] {
+        let answer = service.call(&alice, method, &path, &json!({})).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.code()),
+            (status, code),
+            "{method} {path}: {}",
+            answer.body
+        );
+        assert_eq!(
+            answer.header("content-type"),
+            "application/problem+json",
+            "{path}"
+        );
+    }
+}

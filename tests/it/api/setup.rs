@@ -1,0 +1,109 @@
+//! The API of a small company on a port of its own.
+
+use std::net::SocketAddr;
+
+use axum::Router;
+use chrono::TimeDelta;
+use countersign::api;
+use countersign::app::tokens;
+use reqwest::{Client, Method, StatusCode};
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+
+use crate::app::setup::Company;
+
+/// A company whose API listens; its people have tokens.
+pub struct Service {
+    pub company: Company,
+    address: SocketAddr,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: reqwest::header::HeaderMap,
+    pub body: Value,
+}
+
+impl Answer {
+    pub fn code(&self) -> &str {
+        self.body["code"].as_str().unwrap_or("-")
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |it| it.to_str().unwrap())
+    }
+}
+
+impl Service {
+    pub async fn new() -> Self {
+        let company = Company::new().await;
+        let router = Router::new().nest("/api/v1", api::router(company.app.clone()));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { company, address }
+    }
+
+    pub async fn token(&self, name: &str) -> String {
+        let email = format!("{name}@example.com");
+        let made = tokens::create(
+            &self.company.app,
+            "test",
+            &email,
+            "test",
+            TimeDelta::days(1),
+        );
+        made.await.unwrap().1.expose_secret().to_owned()
+    }
+
+    /// Sends what it is given, as it is.
+    pub async fn raw(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> Answer {
+        let method: Method = method.parse().unwrap();
+        let url = format!("http://{}/api/v1{path}", self.address);
+        let mut request = Client::new().request(method, url).body(body);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = request.send().await.unwrap();
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let body = answer.bytes().await.unwrap();
+        Answer {
+            status,
+            headers,
+            body: serde_json::from_slice(&body).unwrap_or(Value::Null),
+        }
+    }
+
+    /// A call with a token and, unless it is a GET, a JSON body.
+    pub async fn call(&self, token: &str, method: &str, path: &str, body: &Value) -> Answer {
+        let bearer = format!("Bearer {token}");
+        let body = if method == "GET" {
+            Vec::new()
+        } else {
+            body.to_string().into_bytes()
+        };
+        self.raw(
+            method,
+            path,
+            &[
+                ("authorization", &bearer),
+                ("content-type", "application/json"),
+            ],
+            body,
+        )
+        .await
+    }
+}
+
+/// A good ask.
+pub fn ask() -> Value {
+    json!({"entitlement": "prod-admin", "duration": "PT15M", "justification": "The database is on fire"})
+}

@@ -1,0 +1,174 @@
+//! A role whose AWS answers at once and never lags, and a worker that takes each step until there is none.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use countersign::domain::grant::{Cause, Grant, GrantState};
+use countersign::domain::target::{Target, Written};
+use countersign::policy::{
+    Input, Margins, Observed, ObservedRole, Plan, Step, document, fingerprint, plan,
+};
+
+use super::evaluate::{Policy, session_request};
+use super::{PEOPLE, ROLE_ID, at, close, end, is_open, role, target};
+
+#[derive(Debug, Clone)]
+pub struct Run {
+    pub now: DateTime<Utc>,
+    pub margins: Margins,
+    pub target: Target,
+    pub role: ObservedRole,
+    pub grants: Vec<Grant>,
+}
+
+impl Run {
+    pub fn new(trust: &str, margins: Margins, grants: Vec<Grant>) -> Self {
+        Self {
+            now: at(0),
+            margins,
+            target: target(),
+            role: role(trust, None),
+            grants,
+        }
+    }
+
+    pub fn look(&self) -> Plan {
+        self.look_with(false)
+    }
+
+    pub fn look_with(&self, closings_only: bool) -> Plan {
+        let remembered = self
+            .grants
+            .iter()
+            .filter(|g| g.marks.guard_gone_at.is_none());
+        plan(&Input {
+            target: &self.target,
+            grants: &remembered.cloned().collect::<Vec<_>>(),
+            observed: &Observed::Role(self.role.clone()),
+            now: self.now,
+            margins: self.margins,
+            closings_only,
+        })
+    }
+
+    /// Looks and writes until there is nothing to write, and gives that last look and every write.
+    pub fn settle(&mut self) -> (Plan, Vec<Step>) {
+        let mut steps = Vec::new();
+        for _ in 0..20 {
+            let plan = self.look();
+            self.store(&plan);
+            if plan.step == Step::Rest && plan.close.is_empty() {
+                return (plan, steps);
+            }
+            self.write(&plan.step);
+            steps.push(plan.step);
+        }
+        panic!("no rest after {steps:?}");
+    }
+
+    /// To a moment, as the worker comes by then, closing what is over first.
+    pub fn settle_at(&mut self, seconds: i64) -> (Plan, Vec<Step>) {
+        self.now = at(seconds);
+        let now = self.now;
+        let over = |g: &&mut Grant| is_open(g) && g.deadline <= now;
+        self.grants
+            .iter_mut()
+            .filter(over)
+            .for_each(|g| close(g, now, Cause::Deadline));
+        self.settle()
+    }
+
+    pub fn revoke(&mut self, index: usize) {
+        close(&mut self.grants[index], self.now, Cause::Revoked);
+    }
+
+    pub fn store(&mut self, plan: &Plan) {
+        let now = self.now;
+        self.target.condition = plan.condition;
+        for g in &mut self.grants {
+            let marks = plan.marks.iter().find(|(id, _)| *id == g.id);
+            if let Some((_, marks)) = marks {
+                g.marks = marks.clone();
+            }
+            if let Some((_, principal, role)) = plan.identified.iter().find(|(id, ..)| *id == g.id)
+            {
+                g.principal_id = Some(principal.clone());
+                g.role_id = Some(role.clone());
+            }
+            if let (true, GrantState::Opening { at }) = (plan.opened.contains(&g.id), &g.state) {
+                g.state = GrantState::Active {
+                    opening_at: *at,
+                    opened_at: now,
+                };
+            }
+            if let Some((_, cause)) = plan.close.iter().find(|(id, _)| *id == g.id) {
+                close(g, now, *cause);
+            }
+            if plan.closed.contains(&g.id) {
+                end(g, now);
+            }
+            if plan.guard_removed.contains(&g.id) {
+                g.marks.guard_gone_at = Some(now);
+            }
+        }
+    }
+
+    pub fn write(&mut self, step: &Step) {
+        self.send(step);
+        match step {
+            Step::Rest => {}
+            Step::PutGuard { document, .. } => self.role.guard = Some(document.clone()),
+            Step::DeleteGuard => self.role.guard = None,
+            Step::PutTrust { document, .. } => self.role.trust.clone_from(document),
+        }
+    }
+
+    /// What is stored of a write, whether it takes effect or not.
+    pub fn send(&mut self, step: &Step) {
+        let written = |text: &str| {
+            Some(Written {
+                hash: fingerprint(text),
+                at: self.now,
+            })
+        };
+        match step {
+            Step::Rest => {}
+            Step::PutGuard {
+                document, revision, ..
+            } => {
+                self.target.revision = *revision;
+                self.target.written_guard = written(document);
+            }
+            Step::DeleteGuard => self.target.written_guard = written(""),
+            Step::PutTrust {
+                document,
+                sends,
+                replaces,
+                ..
+            } => {
+                self.target.written_trust = written(document);
+                if !document::has_grants(replaces) {
+                    self.target.original_trust = Some(replaces.clone());
+                }
+                for (id, until) in sends {
+                    let sent = self.grants.iter_mut().filter(|g| g.id == *id);
+                    sent.for_each(|g| g.marks.sent_until = g.marks.sent_until.max(Some(*until)));
+                }
+            }
+        }
+    }
+
+    /// Whether the trust policy lets a person assume the role under that name.
+    pub fn admits(&self, person: usize, name: &str) -> bool {
+        Policy::parse(&self.role.trust).admits(PEOPLE[person].0, name, self.now)
+    }
+
+    /// Whether a session works that was issued at that time.
+    pub fn works(&self, name: &str, issued: i64) -> bool {
+        let request = session_request(ROLE_ID, name, self.now, Some(at(issued)));
+        let guard = self.role.guard.as_deref().map(Policy::parse);
+        guard.is_none_or(|g| !g.denies(&request))
+    }
+
+    pub fn pass(&mut self, seconds: i64) {
+        self.now += TimeDelta::seconds(seconds);
+    }
+}

@@ -1,0 +1,94 @@
+//! `countersign serve` as a process of its own: what holds when it is killed.
+
+mod deadline;
+mod kill;
+mod replicas;
+mod world;
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use world::World;
+
+/// A running `countersign serve`; killed when dropped.
+pub struct Server {
+    child: Child,
+    url: String,
+}
+
+impl Server {
+    /// Starts it on a free port and waits until it says where it listens.
+    pub fn start(world: &World) -> Self {
+        let mut command = world.command(&["serve"]);
+        let mut child = command
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        let stdout = child.stdout.take().expect("standard output is a pipe");
+        let mut line = String::new();
+        BufReader::new(stdout)
+            .read_line(&mut line)
+            .expect("serve says where it listens");
+        let url = line
+            .split_whitespace()
+            .find(|word| word.starts_with("http://"));
+        let url = url
+            .unwrap_or_else(|| panic!("serve did not start: {line:?}"))
+            .to_owned();
+        Self { child, url }
+    }
+
+    /// SIGKILL: no handler runs.
+    pub fn kill(mut self) {
+        self.child.kill().expect("it was running");
+        self.child.wait().expect("it can be waited for");
+    }
+
+    pub async fn post(&self, token: &str, path: &str, body: &Value) -> (u16, Value) {
+        let url = format!("{}/api/v1{path}", self.url);
+        let answer = reqwest::Client::new()
+            .post(url)
+            .bearer_auth(token)
+            .json(body)
+            .send()
+            .await
+            .expect("serve answers");
+        (answer.status().as_u16(), answer.json().await.expect("JSON"))
+    }
+
+    pub async fn get(&self, token: &str, path: &str) -> Value {
+        let url = format!("{}/api/v1{path}", self.url);
+        let answer = reqwest::Client::new()
+            .get(url)
+            .bearer_auth(token)
+            .send()
+            .await;
+        answer.expect("serve answers").json().await.expect("JSON")
+    }
+
+    /// Waits until the grant is in `state`; panics after 60 s.
+    pub async fn reaches(&self, token: &str, grant: &str, state: &str) -> Value {
+        let started = Instant::now();
+        loop {
+            let now = self.get(token, &format!("/grants/{grant}")).await;
+            if now["state"] == state {
+                return now;
+            }
+            assert!(
+                started.elapsed() < Duration::from_secs(60),
+                "still {now}, not {state}"
+            );
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,181 @@
+//! What a process-level test stands on: a database, the AWS stand-in in this process, a catalog and tokens made by the real commands.
+
+use std::collections::BTreeMap;
+use std::process::{Command, Stdio};
+
+use aws_sdk_sts::operation::assume_role::AssumeRoleOutput;
+use countersign::sandbox::Sandbox;
+use serde_json::{Value, json};
+
+use super::Server;
+use crate::sandbox::{self, ROLE};
+use crate::support::TestDb;
+
+/// The hand-written trust policy of the role, with white space and an order of keys that no serialiser would choose.
+pub const TRUST: &str = r#"{ "Statement" : [ { "Effect":"Allow", "Principal": {"Service": "ec2.amazonaws.com"},
+  "Action": "sts:AssumeRole", "Sid": "Machines" } ], "Version":"2012-10-17" }"#;
+
+const CATALOG: &str = r#"
+accounts = [{ id = "111122223333", name = "Production" }]
+people = [
+  { issuer = "https://id.example.com", subject = "alice", name = "Alice", email = "alice@example.com", groups = ["engineers"], principals = ["arn:aws:iam::111122223333:user/alice"] },
+  { issuer = "https://id.example.com", subject = "bob", name = "Bob", email = "bob@example.com", groups = ["sre-leads"], principals = ["arn:aws:iam::111122223333:user/bob"] },
+  { issuer = "https://id.example.com", subject = "erin", name = "Erin", email = "erin@example.com", groups = ["auditors"] },
+]
+[[entitlements]]
+name = "prod-admin"
+role_arn = "arn:aws:iam::111122223333:role/prod-admin"
+method = "trust_policy"
+min_duration = "PT5S"
+max_duration = "PT8H"
+requester_group = "engineers"
+approver_group = "sre-leads"
+"#;
+
+pub struct World {
+    pub sandbox: Sandbox,
+    db: TestDb,
+    pub alice: String,
+    pub bob: String,
+    pub erin: String,
+}
+
+impl World {
+    pub async fn new() -> Self {
+        let sandbox = sandbox::start(TRUST).await;
+        let db = TestDb::new().await;
+        let mut world = Self {
+            sandbox,
+            db,
+            alice: String::new(),
+            bob: String::new(),
+            erin: String::new(),
+        };
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        std::fs::write(file.path(), CATALOG).expect("writable");
+        world.output(&["catalog", "apply", file.path().to_str().expect("UTF-8")]);
+        world.alice = world.token("alice");
+        world.bob = world.token("bob");
+        world.erin = world.token("erin");
+        world
+    }
+
+    /// The program with the settings of this world: no lag, and a short lease so that a successor need not wait for long.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let (id, secret) = sandbox::key("admin");
+        let settings = BTreeMap::from([
+            ("DATABASE__URL", self.db.app_url.as_str()),
+            ("SERVER__LISTEN", "127.0.0.1:0"),
+            ("AWS__OPERATION_TIMEOUT", "PT1S"),
+            ("AWS__PROPAGATION_MARGIN", "PT0S"),
+            ("AWS__UNANSWERED_MARGIN", "PT0S"),
+            ("AWS__CLOCK_MARGIN", "PT1S"),
+            ("WORKER__POLL", "PT0.2S"),
+            ("WORKER__LEASE", "PT2S"),
+            ("ROLES__AUDITOR", "auditors"),
+        ]);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+        command
+            .args(arguments)
+            .stdin(Stdio::null())
+            .env("RUST_LOG", "error");
+        command.envs(
+            settings
+                .into_iter()
+                .map(|(key, value)| (format!("COUNTERSIGN_{key}"), value)),
+        );
+        command.env("AWS_ENDPOINT_URL", self.sandbox.url());
+        command
+            .env("AWS_REGION", "us-east-1")
+            .env("AWS_ACCESS_KEY_ID", id)
+            .env("AWS_SECRET_ACCESS_KEY", secret);
+        command
+    }
+
+    fn output(&self, arguments: &[&str]) -> String {
+        let output = self.command(arguments).output().expect("the binary starts");
+        assert!(
+            output.status.success(),
+            "{arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout).expect("UTF-8")
+    }
+
+    fn token(&self, name: &str) -> String {
+        let email = format!("{name}@example.com");
+        self.output(&["token", "create", "--person", &email, "--name", "test"])
+            .trim()
+            .to_owned()
+    }
+
+    pub fn serve(&self) -> Server {
+        Server::start(self)
+    }
+
+    pub async fn submit(&self, serve: &Server, duration: &str) -> String {
+        let ask =
+            json!({"entitlement": "prod-admin", "duration": duration, "justification": "a test"});
+        let (status, request) = serve.post(&self.alice, "/requests", &ask).await;
+        assert_eq!(status, 201, "{request}");
+        request["id"].as_str().expect("an id").to_owned()
+    }
+
+    /// Approves as bob and gives the grant's id.
+    pub async fn approve(&self, serve: &Server, request: &str) -> String {
+        let (status, request) = serve
+            .post(
+                &self.bob,
+                &format!("/requests/{request}/approve"),
+                &json!({}),
+            )
+            .await;
+        assert_eq!(status, 200, "{request}");
+        request["grant_id"].as_str().expect("a grant").to_owned()
+    }
+
+    pub async fn end(&self, serve: &Server, grant: &str) {
+        let (status, answer) = serve
+            .post(&self.alice, &format!("/grants/{grant}/end"), &json!({}))
+            .await;
+        assert_eq!(status, 202, "{answer}");
+    }
+
+    pub async fn assume(&self, user: &str, session: &str) -> Result<AssumeRoleOutput, String> {
+        sandbox::assume(&self.sandbox, user, session)
+            .await
+            .map_err(|error| format!("{error:?}"))
+    }
+
+    pub async fn works(&self, session: &AssumeRoleOutput) -> bool {
+        sandbox::works(&self.sandbox, session).await
+    }
+
+    pub fn trust(&self) -> String {
+        self.sandbox.knobs().trust(ROLE).expect("the role is there")
+    }
+
+    pub fn guard(&self) -> Option<String> {
+        self.sandbox.knobs().role_policy(ROLE, "CountersignGuard")
+    }
+
+    /// How many statements of the trust policy are not the hand-written one.
+    pub fn our_statements(&self) -> usize {
+        let trust: Value = serde_json::from_str(&self.trust()).expect("JSON");
+        let all = trust["Statement"].as_array().expect("a list");
+        all.iter().filter(|it| it["Sid"] != "Machines").count()
+    }
+
+    /// The audit log holds the action on the subject exactly once, as a success.
+    pub async fn assert_once(&self, serve: &Server, subject: &str, action: &str) {
+        let events = serve
+            .get(
+                &self.erin,
+                &format!("/audit-events?subject={subject}&action={action}"),
+            )
+            .await;
+        let items = events["items"].as_array().expect("a list");
+        assert_eq!(items.len(), 1, "{action}: {events}");
+        assert_eq!(items[0]["outcome"], "success");
+    }
+}

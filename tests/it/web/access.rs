@@ -1,0 +1,307 @@
+//! Who gets what from each route, and what is on record afterwards.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use axum::body::Body;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{Method, StatusCode};
+
+use super::portal::{FORM, Portal};
+
+const GONE: &str = "req_00000000000000000000000000";
+const GONE_GRANT: &str = "grant_00000000000000000000000000";
+
+/// Every route as the router spells it, with the paths to try. `R` is alice's pending request, `G` her grant.
+const ROUTES: [(&str, &str, &str); 14] = [
+    ("GET", "/", "/"),
+    ("GET", "/entitlements/{name}", "/entitlements/prod-admin"),
+    ("POST", "/entitlements/{name}", "/entitlements/prod-admin"),
+    ("GET", "/requests", "/requests"),
+    ("GET", "/requests/{id}", "/requests/R"),
+    ("POST", "/requests/{id}/decide", "/requests/R/decide"),
+    ("POST", "/requests/{id}/withdraw", "/requests/R/withdraw"),
+    ("GET", "/waiting", "/waiting"),
+    ("GET", "/grants/{id}", "/grants/G"),
+    ("POST", "/grants/{id}/end", "/grants/G/end"),
+    ("GET", "/audit", "/audit"),
+    ("POST", "/sign-out", "/sign-out"),
+    ("GET", "/sign-in", "/sign-in"),
+    ("GET", "/assets/{name}", "/assets/nothing.css"),
+];
+
+/// The form that goes with a route.
+fn form(path: &str) -> Vec<(&'static str, &'static str)> {
+    if path.ends_with("/decide") {
+        vec![("choice", "approve")]
+    } else if path.starts_with("/entitlements/") {
+        vec![("duration", "60s"), ("justification", "Because.")]
+    } else {
+        vec![]
+    }
+}
+
+/// A portal with a pending request and an approved one of alice's; the ids of the request and of the other one's grant.
+async fn stage() -> (Portal, String, String) {
+    let portal = Portal::new().await;
+    let granted = portal.asked().await;
+    let bob = portal.browser("bob").await;
+    let answer = bob
+        .post(&format!("{granted}/decide"), &[("choice", "approve")])
+        .await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
+    let grant = sqlx::query_scalar!(r#"SELECT grant_name FROM grants"#)
+        .fetch_one(&portal.db.pool)
+        .await
+        .unwrap();
+    let pending = portal.asked().await;
+    (
+        portal,
+        pending.trim_start_matches("/requests/").to_owned(),
+        grant,
+    )
+}
+
+#[test]
+fn each_route_of_the_router_is_in_the_table() {
+    let source = include_str!("../../../src/web/mod.rs");
+    let paths = source
+        .split(".route(")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').nth(1));
+    let known: BTreeSet<_> = ROUTES
+        .iter()
+        .map(|(_, route, _)| *route)
+        .filter(|route| *route != "/sign-in")
+        .collect();
+    assert_eq!(paths.collect::<BTreeSet<_>>(), known);
+}
+
+#[tokio::test]
+async fn without_a_session_every_page_leads_to_sign_in_and_nothing_is_done() {
+    let (portal, request, grant) = stage().await;
+    let stranger = portal.stranger();
+    for (method, route, path) in ROUTES {
+        if matches!(route, "/sign-in" | "/assets/{name}") {
+            continue;
+        }
+        let path = path.replace('R', &request).replace('G', &grant);
+        let answer = if method == "GET" {
+            stranger.get(&path).await
+        } else {
+            stranger.post(&path, &form(&path)).await
+        };
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{method} {path}");
+        assert!(
+            answer.place().starts_with("/sign-in"),
+            "{method} {path}: {}",
+            answer.place()
+        );
+    }
+    assert_eq!(
+        stranger.get("/requests?cursor=x").await.place(),
+        "/sign-in?next=%2Frequests%3Fcursor%3Dx"
+    );
+    assert_eq!(
+        (
+            portal.done("request.approved").await,
+            portal.done("grant.closing").await
+        ),
+        (1, 0)
+    );
+}
+
+/// Each person on each route; where something is done, on a stage of their own, since it changes what the next one may do.
+#[tokio::test]
+async fn who_gets_what() {
+    let mut told = String::new();
+    let shared = stage().await;
+    for (method, _, path) in ROUTES {
+        let _ = write!(told, "{method:4} {path:26}");
+        for name in ["alice", "bob", "dave", "erin", "mallory"] {
+            let own = if method == "GET" {
+                None
+            } else {
+                Some(stage().await)
+            };
+            let (portal, request, grant) = own.as_ref().unwrap_or(&shared);
+            let browser = portal.browser(name).await;
+            let path = path.replace('R', request).replace('G', grant);
+            let answer = if method == "GET" {
+                browser.get(&path).await
+            } else {
+                browser.post(&path, &form(&path)).await
+            };
+            let _ = write!(told, " {name} {}", answer.status.as_u16());
+            if answer.status.is_client_error() && method == "POST" {
+                assert_eq!(
+                    portal.refusals().await.len(),
+                    1,
+                    "{name} {path} left no refusal"
+                );
+            }
+        }
+        told.push('\n');
+    }
+    insta::assert_snapshot!(told.trim_end());
+}
+
+#[tokio::test]
+async fn each_refused_form_is_on_record() {
+    let (portal, request, grant) = stage().await;
+    let (alice, bob) = (portal.browser("alice").await, portal.browser("bob").await);
+    alice
+        .post(
+            &format!("/requests/{request}/decide"),
+            &[("choice", "approve")],
+        )
+        .await;
+    bob.post(
+        &format!("/requests/{request}/decide"),
+        &[("choice", "maybe")],
+    )
+    .await;
+    bob.post(
+        &format!("/requests/{request}/decide"),
+        &[("choice", "deny"), ("comment", " ")],
+    )
+    .await;
+    bob.post(&format!("/requests/{request}/withdraw"), &[])
+        .await;
+    bob.post(
+        &format!("/requests/{GONE}/decide"),
+        &[("choice", "approve")],
+    )
+    .await;
+    alice.post(&format!("/grants/{GONE_GRANT}/end"), &[]).await;
+    alice
+        .post(&format!("/grants/{grant}/end"), &[("reason", "\u{202e}")])
+        .await;
+    alice
+        .post(
+            "/entitlements/prod-admin",
+            &[("duration", "0s"), ("justification", "Why not")],
+        )
+        .await;
+    alice
+        .post(
+            "/entitlements/prod-admin",
+            &[("duration", "a while"), ("justification", "Why not")],
+        )
+        .await;
+    bob.post(
+        "/entitlements/prod-admin",
+        &[("duration", "60s"), ("justification", "Why not")],
+    )
+    .await;
+    let told = portal.refusals().await;
+    let told: Vec<_> = told
+        .iter()
+        .map(|(action, code)| (action.as_str(), code.as_str()))
+        .collect();
+    let expected = [
+        ("request.approved", "self_approval"),
+        ("request.denied", "invalid_field"),
+        ("request.denied", "comment_required"),
+        ("request.withdrawn", "forbidden"),
+        ("request.approved", "not_found"),
+        ("grant.closing", "not_found"),
+        ("grant.closing", "invalid_field"),
+        ("request.submitted", "duration_out_of_range"),
+        ("request.submitted", "invalid_field"),
+        ("request.submitted", "not_found"),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(portal.done("request.submitted").await, 2);
+}
+
+#[tokio::test]
+async fn what_is_not_for_somebody_to_see_says_nothing_of_itself() {
+    let (portal, request, grant) = stage().await;
+    let mallory = portal.browser("mallory").await;
+    for path in [
+        format!("/requests/{request}"),
+        format!("/grants/{grant}"),
+        "/entitlements/prod-admin".to_owned(),
+    ] {
+        let answer = mallory.get(&path).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
+        for secret in ["alice", "Orders are stuck", "111122223333"] {
+            assert!(!answer.body.contains(secret), "{path} tells {secret}");
+        }
+    }
+    let audit = mallory.get("/audit").await;
+    assert!(
+        !audit.body.contains("request.submitted</td>") && audit.body.contains("session.started"),
+        "{}",
+        audit.body
+    );
+}
+
+#[tokio::test]
+async fn a_form_from_elsewhere_is_refused_and_nothing_is_done() {
+    let (portal, request, _) = stage().await;
+    let bob = portal.browser("bob").await;
+    let path = format!("/requests/{request}/decide");
+    let elsewhere: [&[(&str, &str)]; 5] = [
+        &[],
+        &[("sec-fetch-site", "cross-site")],
+        &[
+            ("sec-fetch-site", "same-site"),
+            ("origin", super::portal::ORIGIN),
+        ],
+        &[("origin", "https://evil.example")],
+        &[("origin", "null")],
+    ];
+    for headers in elsewhere {
+        let mut sent = bob.request(Method::POST, &path).header(CONTENT_TYPE, FORM);
+        for (name, value) in headers {
+            sent = sent.header(*name, *value);
+        }
+        let answer = portal
+            .send(sent.body(Body::from("choice=approve")).unwrap())
+            .await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{headers:?}");
+        assert!(answer.body.contains("cross_site"), "{headers:?}");
+    }
+    assert_eq!(portal.done("request.approved").await, 1);
+    let ours = bob
+        .request(Method::POST, &path)
+        .header(CONTENT_TYPE, FORM)
+        .header("origin", super::portal::ORIGIN);
+    let answer = portal
+        .send(ours.body(Body::from("choice=approve")).unwrap())
+        .await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
+    assert_eq!(portal.done("request.approved").await, 2);
+}
+
+#[tokio::test]
+async fn reading_decides_nothing() {
+    let (portal, request, grant) = stage().await;
+    let bob = portal.browser("bob").await;
+    for method in [Method::GET, Method::HEAD] {
+        for path in [
+            format!("/requests/{request}/decide?choice=approve"),
+            format!("/requests/{request}/withdraw"),
+            format!("/grants/{grant}/end"),
+            "/entitlements/prod-admin?duration=60s&justification=x".to_owned(),
+            "/sign-out".to_owned(),
+        ] {
+            portal
+                .send(
+                    bob.request(method.clone(), &path)
+                        .body(Body::empty())
+                        .unwrap(),
+                )
+                .await;
+        }
+    }
+    let told = [
+        portal.done("request.approved").await,
+        portal.done("grant.closing").await,
+        portal.done("session.ended").await,
+    ];
+    assert_eq!(told, [1, 0, 0]);
+    assert_eq!(bob.get("/").await.status, StatusCode::OK);
+}
