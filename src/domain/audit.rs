@@ -122,6 +122,10 @@ pub enum Action {
     GrantDelayed { error: String, attempts: i32 },
     /// No session can be left, and the guard does not name it any more.
     GuardRemoved { request: RequestId },
+    /// Somebody took the grant's statement away; it is there again.
+    GrantRestored { request: RequestId },
+    /// Somebody deleted the guard under an open grant; it is there again.
+    GuardRestored,
     /// The condition of a role changed.
     TargetChanged {
         from: &'static str,
@@ -166,6 +170,8 @@ impl Action {
             Self::GrantFailed { .. } => "grant.failed",
             Self::GrantDelayed { .. } => "grant.delayed",
             Self::GuardRemoved { .. } => "guard.removed",
+            Self::GrantRestored { .. } => "grant.restored",
+            Self::GuardRestored => "guard.restored",
             Self::TargetChanged { .. } => "target.changed",
             Self::SessionStarted => "session.started",
             Self::SessionEnded => "session.ended",
@@ -198,13 +204,13 @@ impl Serialize for Action {
             }
             Self::GrantFailed { request, cause } => json!({"request_id": request, "cause": cause}),
             Self::GrantDelayed { error, attempts } => json!({"error": error, "attempts": attempts}),
-            Self::GuardRemoved { request } => json!({"request_id": request}),
+            Self::GuardRemoved { request } | Self::GrantRestored { request } => json!({"request_id": request}),
             Self::TargetChanged { from, to } => json!({"from": from, "to": to}),
             Self::TokenCreated { name, prefix, expires_at } => json!({"name": name, "prefix": prefix, "expires_at": expires_at}),
             Self::CatalogApplied { accounts, people, entitlements } => {
                 json!({"accounts": accounts, "people": people, "entitlements": entitlements})
             }
-            Self::RequestWithdrawn | Self::RequestExpired | Self::SessionStarted | Self::SessionEnded | Self::TokenRevoked | Self::Refused { .. } => {
+            Self::RequestWithdrawn | Self::RequestExpired | Self::GuardRestored | Self::SessionStarted | Self::SessionEnded | Self::TokenRevoked | Self::Refused { .. } => {
                 json!({})
             }
         }

@@ -11,3 +11,4 @@ mod matrix;
 mod roles;
 mod rows;
 pub mod setup;
+mod targets;

@@ -3,6 +3,7 @@
 mod deadline;
 mod kill;
 mod replicas;
+mod resume;
 mod world;
 
 use std::io::{BufRead as _, BufReader};

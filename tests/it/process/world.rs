@@ -34,7 +34,7 @@ approver_group = "sre-leads"
 
 pub struct World {
     pub sandbox: Sandbox,
-    db: TestDb,
+    pub db: TestDb,
     pub alice: String,
     pub bob: String,
     pub erin: String,

@@ -4,6 +4,7 @@ mod cloud;
 mod crash;
 mod path;
 mod queue;
+mod reverted;
 mod rows;
 mod sequences;
 mod stage;
