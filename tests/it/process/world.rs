@@ -102,7 +102,7 @@ impl World {
         String::from_utf8(output.stdout).expect("UTF-8")
     }
 
-    fn token(&self, name: &str) -> String {
+    pub fn token(&self, name: &str) -> String {
         let email = format!("{name}@example.com");
         self.output(&["token", "create", "--person", &email, "--name", "test"])
             .trim()
@@ -110,7 +110,7 @@ impl World {
     }
 
     pub fn serve(&self) -> Server {
-        Server::start(self)
+        Server::start(self.command(&["serve"]))
     }
 
     pub async fn submit(&self, serve: &Server, duration: &str) -> String {
