@@ -153,6 +153,30 @@ pub enum Action {
     Refused { action: &'static str },
 }
 
+/// The names of all actions, in the order of a grant's life.
+pub const NAMES: [&str; 20] = [
+    "request.submitted",
+    "request.approved",
+    "request.denied",
+    "request.withdrawn",
+    "request.expired",
+    "grant.opening",
+    "grant.opened",
+    "grant.closing",
+    "grant.ended",
+    "grant.failed",
+    "grant.delayed",
+    "grant.restored",
+    "guard.restored",
+    "guard.removed",
+    "target.changed",
+    "session.started",
+    "session.ended",
+    "token.created",
+    "token.revoked",
+    "catalog.applied",
+];
+
 impl Action {
     /// The name in the log, as subject and verb.
     #[must_use]

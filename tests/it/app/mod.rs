@@ -6,6 +6,7 @@
 )]
 
 mod decisions;
+mod events;
 mod inputs;
 mod matrix;
 mod roles;
