@@ -79,15 +79,24 @@ pub(super) mod duration_or_zero {
     use serde::de::{Deserialize, Deserializer, Error};
     use serde::ser::Serializer;
 
+    /// Far beyond anything sensible; a time that lies further ahead may be none that can be told.
+    const LONGEST: Duration = Duration::from_hours(366 * 24);
+
     pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Duration, D::Error> {
         let text = String::deserialize(d)?;
-        SpanParser::new()
+        let duration = SpanParser::new()
             .parse_unsigned_duration(&text)
             .map_err(|_| {
                 D::Error::custom(format!(
                     "expected an ISO 8601 duration such as PT2M or PT24H, not `{text}`"
                 ))
-            })
+            })?;
+        if duration > LONGEST {
+            return Err(D::Error::custom(format!(
+                "expected a duration of at most PT8784H (366 days), not `{text}`"
+            )));
+        }
+        Ok(duration)
     }
 
     pub fn serialize<S: Serializer>(duration: &Duration, s: S) -> Result<S::Ok, S::Error> {

@@ -116,6 +116,18 @@ fn a_bad_value_is_an_error_that_names_its_key_and_what_is_expected() {
             "above zero",
         ),
         (
+            "COUNTERSIGN_SESSIONS__LIFETIME",
+            "PT9999999999999H",
+            "sessions.lifetime",
+            "at most PT8784H",
+        ),
+        (
+            "COUNTERSIGN_REQUESTS__EXPIRE_AFTER",
+            "PT8784H1S",
+            "requests.expire_after",
+            "at most PT8784H",
+        ),
+        (
             "COUNTERSIGN_WORKER__CONCURRENCY",
             "0",
             "worker.concurrency",
