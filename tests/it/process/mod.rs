@@ -1,6 +1,7 @@
 //! `countersign serve` as a process of its own: what holds when it is killed.
 
 mod deadline;
+mod demo;
 mod kill;
 mod replicas;
 mod world;
