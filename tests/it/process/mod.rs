@@ -3,16 +3,15 @@
 mod deadline;
 mod demo;
 mod kill;
+mod ours;
 mod replicas;
 mod world;
 
 use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-
-use world::World;
 
 /// A running `countersign serve`; killed when dropped.
 pub struct Server {
@@ -22,8 +21,7 @@ pub struct Server {
 
 impl Server {
     /// Starts it on a free port and waits until it says where it listens.
-    pub fn start(world: &World) -> Self {
-        let mut command = world.command(&["serve"]);
+    pub fn start(mut command: Command) -> Self {
         let mut child = command
             .stdout(Stdio::piped())
             .spawn()
