@@ -52,6 +52,7 @@ pub(super) struct Dials {
     pub(super) delay: TimeDelta,
     pub(super) stale_reads: bool,
     pub(super) normalised_reads: bool,
+    pub(super) bare_plus_reads: bool,
     pub(super) rules: Vec<Rule>,
     pub(super) calls: Vec<Call>,
 }

@@ -141,6 +141,7 @@ pub(super) fn effect(shared: &Shared, call: &Incoming) -> Result<Xml, Refusal> {
             now: dials.now(),
             stale: dials.stale_reads,
             normalised: dials.normalised_reads,
+            bare_plus: dials.bare_plus_reads,
         };
         (dials.delay, mode)
     };
