@@ -8,6 +8,7 @@
 mod decisions;
 mod inputs;
 mod matrix;
+mod meanwhile;
 mod roles;
 mod rows;
 pub mod setup;
