@@ -5,19 +5,20 @@ use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 use aws_sdk_iam::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_sts::error::ProvideErrorMetadata as _;
 use serde_json::{Value, json};
 
 use super::Server;
+use super::children::{below, is_left};
 use crate::support::wait;
 
-const FREE: [&str; 4] = ["--port", "0", "--aws-port", "0"];
+pub const FREE: [&str; 4] = ["--port", "0", "--aws-port", "0"];
 
 /// The program on a data folder, in an environment whose own AWS and database the demo must not touch.
-fn demo(folder: &Path, arguments: &[&str]) -> Command {
+pub fn demo(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
     command.arg("demo").arg("--data-dir").arg(folder);
     command.args(arguments).stdin(Stdio::null()).env_clear();
@@ -39,7 +40,7 @@ fn demo(folder: &Path, arguments: &[&str]) -> Command {
 }
 
 /// A running demo; killed when dropped.
-struct Demo {
+pub struct Demo {
     server: Server,
     folder: PathBuf,
     /// What `demo.json` says.
@@ -47,7 +48,7 @@ struct Demo {
 }
 
 impl Demo {
-    fn start(folder: &Path) -> Self {
+    pub fn start(folder: &Path) -> Self {
         Self::of(demo(folder, &FREE), folder)
     }
 
@@ -85,7 +86,7 @@ impl Demo {
     }
 
     /// alice asks for an hour; the request's id.
-    async fn submit(&self) -> String {
+    pub async fn submit(&self) -> String {
         let ask =
             json!({"entitlement": "prod-admin", "duration": "PT1H", "justification": "a test"});
         let (status, request) = self
@@ -98,7 +99,7 @@ impl Demo {
     }
 
     /// bob approves; the grant's id, once it is open.
-    async fn approve(&self, request: &str) -> String {
+    pub async fn approve(&self, request: &str) -> String {
         let path = format!("/requests/{request}/approve");
         let (status, request) = self.server.post(self.token("bob"), &path, &json!({})).await;
         assert_eq!(status, 200, "{request}");
@@ -166,43 +167,6 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_else(|| panic!("{value}"))
 }
 
-/// Every process: id, parent, state.
-fn processes() -> Vec<(u32, u32, String)> {
-    let output = Command::new("ps")
-        .args(["-A", "-o", "pid=,ppid=,stat="])
-        .output();
-    let listed = String::from_utf8(output.expect("ps runs").stdout).expect("UTF-8");
-    let process = |line: &str| {
-        let mut words = line.split_whitespace();
-        let number = |word: Option<&str>| word.and_then(|it| it.parse().ok()).expect("a number");
-        let (pid, parent) = (number(words.next()), number(words.next()));
-        (pid, parent, words.next().expect("a state").to_owned())
-    };
-    listed.lines().map(process).collect()
-}
-
-/// The processes below it; Postgres must be among them.
-fn below(child: &Child) -> Vec<u32> {
-    let all = processes();
-    let mut found = vec![child.id()];
-    let mut next = 0;
-    while let Some(parent) = found.get(next).copied() {
-        found.extend(all.iter().filter(|it| it.1 == parent).map(|it| it.0));
-        next += 1;
-    }
-    assert!(
-        found.len() > 5,
-        "a shell, Postgres and its helpers: {found:?}"
-    );
-    found.split_off(1)
-}
-
-fn is_left(pids: &[u32]) -> bool {
-    let all = processes();
-    all.iter()
-        .any(|(pid, _, state)| pids.contains(pid) && !state.starts_with('Z'))
-}
-
 fn assert_described(demo: &Demo) {
     let people = demo.described["people"].as_array().expect("a list");
     let known: Vec<_> = people
@@ -244,7 +208,7 @@ fn assert_described(demo: &Demo) {
 }
 
 /// A folder that does not exist yet, and what holds it.
-fn folder() -> (tempfile::TempDir, PathBuf) {
+pub fn folder() -> (tempfile::TempDir, PathBuf) {
     let temporary = tempfile::tempdir().expect("a temporary folder");
     let path = temporary.path().join("new/demo");
     (temporary, path)
@@ -322,98 +286,6 @@ async fn reset_begins_anew() {
     assert_eq!(gone["code"], "not_found", "{gone}");
     assert_ne!(new.person("alice")["aws"], keys);
     new.approve(&new.submit().await).await;
-}
-
-/// The one line that it says, and that it ended with a failure.
-fn refusal(mut command: Command) -> String {
-    let child = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn();
-    // Killed should it run on.
-    let mut server = Server {
-        child: child.expect("it starts"),
-        url: String::new(),
-    };
-    let mut status = None;
-    wait::until("it refuses to start", || {
-        status = server.child.try_wait().expect("it can be waited for");
-        status.is_some()
-    });
-    let (stdout, stderr) = (server.child.stdout.take(), server.child.stderr.take());
-    let said = std::io::read_to_string(stderr.expect("a pipe")).expect("UTF-8");
-    assert_eq!(status.and_then(|it| it.code()), Some(1), "{said}");
-    assert_eq!(said.lines().count(), 1, "one line: {said}");
-    let printed = std::io::read_to_string(stdout.expect("a pipe"));
-    assert_eq!(printed.expect("UTF-8"), "");
-    said
-}
-
-#[test]
-fn a_taken_port_is_named_and_nothing_is_lost_to_a_reset() {
-    let (_temporary, folder) = folder();
-    fs::create_dir_all(&folder).expect("a folder");
-    for file in [".countersign-data", "keys.json"] {
-        fs::write(folder.join(file), "{}").expect("writable");
-    }
-    let holder = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let port = holder.local_addr().expect("an address").port().to_string();
-    for ports in [
-        ["--port", &port, "--aws-port", "0"],
-        ["--port", "0", "--aws-port", &port],
-    ] {
-        let mut command = demo(&folder, &ports);
-        command.arg("--reset");
-        let said = refusal(command);
-        let address = format!("127.0.0.1:{port}");
-        assert!(said.contains(&address) && said.contains("in use"), "{said}");
-        assert!(folder.join("keys.json").exists(), "{ports:?}");
-        assert!(!folder.join("postgres").exists(), "told before it begins");
-    }
-}
-
-#[test]
-fn a_missing_postgres_is_named() {
-    let (temporary, folder) = folder();
-    let mut command = demo(&folder, &FREE);
-    command.env("COUNTERSIGN_PG_BIN", temporary.path());
-    let said = refusal(command);
-    let nowhere = temporary.path().to_str().expect("UTF-8");
-    assert!(
-        said.contains("COUNTERSIGN_PG_BIN") && said.contains(nowhere),
-        "{said}"
-    );
-    assert!(!folder.exists());
-}
-
-#[test]
-fn a_folder_of_somebody_else_is_named_and_left_alone() {
-    let theirs = tempfile::tempdir().expect("a temporary folder");
-    fs::write(theirs.path().join("thesis.tex"), "x").expect("writable");
-    let file = theirs.path().join("thesis.tex");
-    for arguments in [&FREE[..], &["--reset", "--port", "0", "--aws-port", "0"]] {
-        let said = refusal(demo(theirs.path(), arguments));
-        let name = theirs.path().to_str().expect("UTF-8");
-        assert!(said.contains(name) && said.contains("--data-dir"), "{said}");
-        let said = refusal(demo(&file, arguments));
-        assert!(said.contains(file.to_str().expect("UTF-8")), "{said}");
-        let left: Vec<_> = fs::read_dir(theirs.path()).expect("readable").collect();
-        assert_eq!(left.len(), 1, "{left:?}");
-        assert_eq!(fs::read(&file).expect("readable"), b"x");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_second_demo_on_the_same_folder_is_refused_and_the_first_goes_on() {
-    let (_temporary, folder) = folder();
-    let first = Demo::start(&folder);
-    for arguments in [&FREE[..], &["--reset", "--port", "0", "--aws-port", "0"]] {
-        let said = refusal(demo(&folder, arguments));
-        let name = folder.to_str().expect("UTF-8");
-        assert!(said.contains(name) && said.contains("in use"), "{said}");
-    }
-    assert!(folder.join("demo.json").exists());
-    first.approve(&first.submit().await).await;
 }
 
 /// Postgres refuses root, so that root goes another way. Run by root, this test gives up root; where that is forbidden it fails.
