@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 
 use crate::domain::request::WrongState;
+use crate::domain::target::Condition;
 use crate::ids::InvalidId;
 
 /// One field that was refused.
@@ -67,6 +68,9 @@ pub enum Error {
     /// The role is the one that we work as.
     #[error("role is ours")]
     RoleIsOurs,
+    /// A person has to look at the role before anything opens on it again.
+    #[error("role suspended: {}", .0.as_str())]
+    RoleSuspended(Condition),
     /// One more statement does not fit.
     #[error("trust policy full")]
     TrustPolicyFull {
@@ -115,6 +119,7 @@ impl Error {
             Self::RoleNotFound => "role_not_found",
             Self::RoleProtected => "role_protected",
             Self::RoleIsOurs => "role_is_ours",
+            Self::RoleSuspended(_) => "role_suspended",
             Self::TrustPolicyFull { .. } => "trust_policy_full",
             Self::TrustPolicyUnreadable => "trust_policy_unreadable",
             Self::PayloadTooLarge => "payload_too_large",
@@ -149,6 +154,7 @@ impl Error {
             | Self::RoleNotFound
             | Self::RoleProtected
             | Self::RoleIsOurs
+            | Self::RoleSuspended(_)
             | Self::TrustPolicyFull { .. }
             | Self::TrustPolicyUnreadable => StatusCode::CONFLICT,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -178,6 +184,7 @@ impl Error {
             Self::RoleNotFound => "The role is not there",
             Self::RoleProtected => "Only AWS can change this role",
             Self::RoleIsOurs => "This role is Countersign's own",
+            Self::RoleSuspended(_) => "Nothing opens on this role for now",
             Self::TrustPolicyFull { .. } => "The role's trust policy is full",
             Self::TrustPolicyUnreadable => "The role's trust policy cannot be changed safely",
             Self::PayloadTooLarge => "This is too large",
@@ -234,6 +241,12 @@ impl Error {
                 "It is service-linked or belongs to IAM Identity Center, so that its trust policy cannot be opened."
             }
             Self::RoleIsOurs => "Countersign never opens the role that it works with.",
+            Self::RoleSuspended(Condition::Contested) => {
+                "Somebody keeps undoing what Countersign writes to it. Have its owner and the people who run Countersign agree; `countersign target resume` takes it back."
+            }
+            Self::RoleSuspended(_) => {
+                "AWS shows a guard that this Countersign has not written. The people who run it have to look first; `countersign target resume` takes it back."
+            }
             Self::TrustPolicyUnreadable => {
                 "It is not a policy that can be edited without touching what others wrote, or it names a deleted user or role. Have its owner repair it."
             }

@@ -21,6 +21,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Migrate => cli::migrate(&config).await,
         Command::Serve => cli::serve::run(config).await,
         Command::Catalog(command) => cli::catalog::run(&config, command).await,
+        Command::Target(command) => cli::target::run(&config, command).await,
         Command::Token(command) => cli::token::run(&config, command).await,
         Command::Demo(arguments) => demo::run::run(arguments).await,
         Command::Sandbox(arguments) => cli::sandbox::run(arguments).await,

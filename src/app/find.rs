@@ -1,5 +1,7 @@
 //! Reading. What a caller may see is decided in the SQL of a list, and by `authz::sees` for one row; not visible is not found.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 
 use super::ctx::Ctx;
@@ -163,13 +165,11 @@ pub async fn requests(
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn waiting(ctx: &Ctx) -> Result<usize, Error> {
-    let view = View::Waiting(ctx.person.id, ctx.person.groups.clone());
+pub async fn waiting(ctx: &Ctx) -> Result<i64, Error> {
     ctx.app
         .read(async |conn, _| {
-            Ok(db::requests::list(conn, &view, None, None, 100)
-                .await?
-                .len())
+            let person = &ctx.person;
+            Ok(db::requests::waiting(conn, person.id, &person.groups, 100).await?)
         })
         .await
 }
@@ -294,24 +294,25 @@ pub async fn grants(
                 page.limit,
                 |it| it.id,
             );
-            let mut items = Vec::new();
-            for grant in grants.items {
-                let request = db::requests::get(conn, grant.request)
-                    .await?
-                    .ok_or(Error::NotFound)?;
-                let requester = db::people::get(conn, request.person)
-                    .await?
-                    .map(|it| it.name)
-                    .unwrap_or_default();
-                items.push(GrantView {
+            let ids: Vec<_> = grants.items.iter().map(|it| it.request).collect();
+            let mut asked: HashMap<_, _> = db::requests::listed(conn, &ids)
+                .await?
+                .into_iter()
+                .map(|it| (it.request.id, it))
+                .collect();
+            let views = grants.items.into_iter().filter_map(|grant| {
+                let Listed {
+                    request, requester, ..
+                } = asked.remove(&grant.request)?;
+                Some(GrantView {
                     may_end: may_end(ctx, &grant, &request),
                     grant,
                     request,
                     requester,
-                });
-            }
+                })
+            });
             Ok(Items {
-                items,
+                items: views.collect(),
                 next: grants.next,
             })
         })

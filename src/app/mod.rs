@@ -9,6 +9,7 @@ pub mod expire;
 pub mod find;
 pub mod sign_in;
 pub mod submit;
+pub mod targets;
 pub mod tokens;
 pub mod withdraw;
 

@@ -122,6 +122,10 @@ async fn prepare(ctx: &Ctx, new: &NewRequest) -> Result<(Checked, Seen), Error> 
                 .filter(|it| ctx.person.is_in(&it.terms.requester_group))
                 .ok_or(Error::NotFound)?;
             let principals = db::people::principals(conn, ctx.person.id).await?;
+            let condition = db::targets::condition(conn, entitlement.target).await?;
+            if condition.needs_a_person() {
+                return Err(Error::RoleSuspended(condition));
+            }
             let others = db::grants::seated(conn, entitlement.target).await?;
             Ok((check(new, entitlement, principals, now)?, others))
         })

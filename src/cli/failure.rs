@@ -13,6 +13,21 @@ impl<E: Error + Send + Sync + 'static> From<E> for Failure {
     }
 }
 
+/// What a verb said no to, in its own words.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Refused(pub String);
+
+impl Refused {
+    /// A verb's error as a command tells it: a fault of ours with its causes, anything else by its detail.
+    pub fn told(error: crate::error::Error) -> Failure {
+        match error {
+            crate::error::Error::Internal(_) => Failure::from(error),
+            other => Failure::from(Self(other.detail())),
+        }
+    }
+}
+
 impl Failure {
     /// Says on standard error what is wrong. The code is 78 (`EX_CONFIG` of sysexits.h) for a refused configuration, else 1;
     /// clap itself exits with 2 for wrong usage.

@@ -4,6 +4,7 @@ pub mod catalog;
 mod failure;
 pub mod sandbox;
 pub mod serve;
+pub mod target;
 pub mod token;
 
 use std::io::Write;
@@ -15,6 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::config::{Config, ConfigError};
 use crate::db;
 pub use failure::Failure;
+use failure::Refused;
 
 /// Just-in-time elevation approval service for AWS IAM.
 #[derive(Debug, Parser)]
@@ -38,6 +40,9 @@ pub enum Command {
     /// Accounts, people and entitlements
     #[command(subcommand)]
     Catalog(catalog::Catalog),
+    /// The roles that are opened
+    #[command(subcommand)]
+    Target(target::Target),
     /// API tokens
     #[command(subcommand)]
     Token(token::Token),

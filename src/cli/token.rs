@@ -5,10 +5,9 @@ use std::io::Write;
 use clap::Subcommand;
 use secrecy::ExposeSecret;
 
-use super::{Failure, serve};
+use super::{Failure, Refused, serve};
 use crate::app::{catalog, tokens};
 use crate::config::Config;
-use crate::error::Error;
 use crate::ids::TokenId;
 
 /// What may be typed after `token`.
@@ -33,20 +32,12 @@ pub enum Token {
     },
 }
 
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Refused(String);
-
 /// Does it. The token goes to standard output, everything else to standard error.
 ///
 /// # Errors
 /// When the person is not known, or the life is too long.
 pub async fn run(config: &Config, command: Token) -> Result<(), Failure> {
     let app = serve::app(config).await?;
-    let told = |error: Error| match error {
-        Error::Internal(_) => Failure::from(error),
-        other => Failure::from(Refused(other.detail())),
-    };
     match command {
         Token::Create {
             person,
@@ -58,14 +49,14 @@ pub async fn run(config: &Config, command: Token) -> Result<(), Failure> {
             })?;
             let (id, token) = tokens::create(&app, "command line", &person, &name, expires_in)
                 .await
-                .map_err(told)?;
+                .map_err(Refused::told)?;
             eprintln!("{id} is shown this once:");
             writeln!(std::io::stdout(), "{}", token.expose_secret())?;
         }
         Token::Revoke { id } => {
             tokens::revoke(&app, "command line", id)
                 .await
-                .map_err(told)?;
+                .map_err(Refused::told)?;
             eprintln!("{id} does not work any more");
         }
     }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::domain::audit::{Actor, Event, Outcome};
-use crate::ids::{EventId, GrantId, PersonId};
+use crate::ids::{EventId, GrantId, PersonId, RequestId};
 
 /// Appends one event.
 ///
@@ -22,9 +22,12 @@ pub async fn append(conn: &mut PgConnection, event: &Event) -> sqlx::Result<()> 
         Outcome::Failure(code) => ("failure", Some(code)),
     };
     let details = serde_json::to_value(&event.action).map_err(|e| sqlx::Error::Encode(e.into()))?;
+    let request = event.subject.parse().ok().map(RequestId::uuid);
+    let grant = event.subject.parse().ok().map(GrantId::uuid);
     sqlx::query!(
-        "INSERT INTO audit_events (id, at, action, actor_kind, actor_id, actor_name, subject, channel, outcome, code, details)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        "INSERT INTO audit_events (id, at, action, actor_kind, actor_id, actor_name, subject, channel, outcome, code, details, concerns)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
+                 coalesce((SELECT person FROM requests WHERE id = $12), (SELECT person FROM grants WHERE id = $13)))",
         EventId::new().uuid(),
         event.at,
         event.action.name(),
@@ -36,6 +39,8 @@ pub async fn append(conn: &mut PgConnection, event: &Event) -> sqlx::Result<()> 
         outcome,
         code,
         details,
+        request,
+        grant,
     )
     .execute(conn)
     .await
@@ -101,48 +106,63 @@ pub async fn list(
     if asked.into_iter().flatten().any(|it| it.contains('\0')) {
         return Ok(Vec::new());
     }
-    let concerning = filter.concerning;
     let before = cursor.map_or(uuid::Uuid::max(), EventId::uuid);
     let before = filter.to.map_or(before, |to| before.min(first_id_at(to)));
     let after = filter.from.map_or(uuid::Uuid::nil(), first_id_at);
-    let subjects = match concerning {
-        Some(person) => Some(of_person(conn, person).await?),
-        None => None,
-    };
+    match filter.concerning {
+        Some(person) => list_concerning(conn, person, filter, before, after, limit).await,
+        None => {
+            sqlx::query_as!(
+                Entry,
+                "SELECT id, at, action, actor_kind, actor_id, actor_name, subject, channel, outcome, code, details FROM audit_events
+                 WHERE id < $1 AND id >= $2
+                   AND ($3::text IS NULL OR action = $3) AND ($4::text IS NULL OR actor_id = $4) AND ($5::text IS NULL OR subject = $5)
+                 ORDER BY id DESC LIMIT $6",
+                before,
+                after,
+                filter.action,
+                filter.actor,
+                filter.subject,
+                limit,
+            )
+            .fetch_all(conn)
+            .await
+        }
+    }
+}
+
+/// The same of what a person did and of what was done to their requests and grants: two walks along an index each.
+async fn list_concerning(
+    conn: &mut PgConnection,
+    person: PersonId,
+    filter: &Filter,
+    before: uuid::Uuid,
+    after: uuid::Uuid,
+    limit: i64,
+) -> sqlx::Result<Vec<Entry>> {
     sqlx::query_as!(
         Entry,
-        "SELECT id, at, action, actor_kind, actor_id, actor_name, subject, channel, outcome, code, details FROM audit_events
-         WHERE id < $1 AND id >= $2
-           AND ($3::text IS NULL OR action = $3) AND ($4::text IS NULL OR actor_id = $4) AND ($5::text IS NULL OR subject = $5)
-           AND ($6::text IS NULL OR actor_id = $6 OR subject = ANY($7::text[]))
-         ORDER BY id DESC LIMIT $8",
+        r#"SELECT id AS "id!: EventId", at AS "at!", action AS "action!", actor_kind AS "actor_kind!", actor_id AS "actor_id!",
+                  actor_name AS "actor_name!", subject AS "subject!", channel AS "channel!", outcome AS "outcome!", code, details AS "details!"
+           FROM ((SELECT * FROM audit_events WHERE actor_id = $6 AND id < $1 AND id >= $2
+                    AND ($3::text IS NULL OR action = $3) AND ($4::text IS NULL OR actor_id = $4) AND ($5::text IS NULL OR subject = $5)
+                  ORDER BY id DESC LIMIT $8)
+                 UNION
+                 (SELECT * FROM audit_events WHERE concerns = $7 AND id < $1 AND id >= $2
+                    AND ($3::text IS NULL OR action = $3) AND ($4::text IS NULL OR actor_id = $4) AND ($5::text IS NULL OR subject = $5)
+                  ORDER BY id DESC LIMIT $8)) seen
+           ORDER BY id DESC LIMIT $8"#,
         before,
         after,
         filter.action,
         filter.actor,
         filter.subject,
-        concerning.map(|it| it.to_string()),
-        subjects.as_deref(),
+        person.to_string(),
+        person.uuid(),
         limit,
     )
     .fetch_all(conn)
     .await
-}
-
-/// The TypeIDs of a person's latest thousand requests and their grants.
-async fn of_person(conn: &mut PgConnection, person: PersonId) -> sqlx::Result<Vec<String>> {
-    let rows = sqlx::query!(
-        r#"SELECT r.id, g.id AS "grant?: GrantId" FROM requests r LEFT JOIN grants g ON g.request = r.id
-           WHERE r.person = $1 ORDER BY r.id DESC LIMIT 1000"#,
-        person.uuid()
-    )
-    .fetch_all(conn)
-    .await?;
-    Ok(rows
-        .into_iter()
-        .flat_map(|row| [Some(row.id.to_string()), row.grant.map(|it| it.to_string())])
-        .flatten()
-        .collect())
 }
 
 /// The events of these subjects, oldest first: the history of a request and its grant.

@@ -40,6 +40,7 @@ pub(super) struct Row {
     pub ended_at: Option<DateTime<Utc>>,
     pub guard_until: Option<DateTime<Utc>>,
     pub guard_gone_at: Option<DateTime<Utc>>,
+    pub restores: i16,
 }
 
 impl TryFrom<Row> for Grant {
@@ -67,6 +68,7 @@ impl TryFrom<Row> for Grant {
                 absent_at: row.absent_at,
                 guard_until: row.guard_until,
                 guard_gone_at: row.guard_gone_at,
+                restores: row.restores,
             },
             state,
         })
@@ -270,7 +272,7 @@ pub async fn lock(conn: &mut PgConnection, id: GrantId) -> sqlx::Result<Option<G
         Row,
         "SELECT id, request, target, person, principal_arn, principal_id, role_id, grant_name, console_name, state, starts_at, deadline, approved_at,
                 sent_until, console_since, unclear_at, absent_at, opening_at, opened_at, closing_at, cause, closing_by, closing_reason, ended_at,
-                guard_until, guard_gone_at
+                guard_until, guard_gone_at, restores
          FROM grants WHERE id = $1 FOR UPDATE",
         id.uuid()
     );
@@ -289,7 +291,7 @@ pub async fn get(conn: &mut PgConnection, id: GrantId) -> sqlx::Result<Option<Gr
         Row,
         "SELECT id, request, target, person, principal_arn, principal_id, role_id, grant_name, console_name, state, starts_at, deadline, approved_at,
                 sent_until, console_since, unclear_at, absent_at, opening_at, opened_at, closing_at, cause, closing_by, closing_reason, ended_at,
-                guard_until, guard_gone_at
+                guard_until, guard_gone_at, restores
          FROM grants WHERE id = $1",
         id.uuid()
     );
@@ -311,7 +313,7 @@ pub async fn of_requests(
         Row,
         "SELECT id, request, target, person, principal_arn, principal_id, role_id, grant_name, console_name, state, starts_at, deadline, approved_at,
                 sent_until, console_since, unclear_at, absent_at, opening_at, opened_at, closing_at, cause, closing_by, closing_reason, ended_at,
-                guard_until, guard_gone_at
+                guard_until, guard_gone_at, restores
          FROM grants WHERE request = ANY($1)",
         requests
     )
@@ -339,7 +341,7 @@ pub async fn list(
                 Row,
                 "SELECT id, request, target, person, principal_arn, principal_id, role_id, grant_name, console_name, state, starts_at, deadline, approved_at,
                 sent_until, console_since, unclear_at, absent_at, opening_at, opened_at, closing_at, cause, closing_by, closing_reason, ended_at,
-                guard_until, guard_gone_at
+                guard_until, guard_gone_at, restores
                  FROM grants WHERE person = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
                 person.uuid(),
                 before,
@@ -353,7 +355,7 @@ pub async fn list(
                 Row,
                 "SELECT id, request, target, person, principal_arn, principal_id, role_id, grant_name, console_name, state, starts_at, deadline, approved_at,
                 sent_until, console_since, unclear_at, absent_at, opening_at, opened_at, closing_at, cause, closing_by, closing_reason, ended_at,
-                guard_until, guard_gone_at
+                guard_until, guard_gone_at, restores
                  FROM grants WHERE id < $1 ORDER BY id DESC LIMIT $2",
                 before,
                 limit

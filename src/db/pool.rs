@@ -52,7 +52,12 @@ pub async fn connect(url: &str, max: u32) -> Result<PgPool, ConnectError> {
     let pool = PgPoolOptions::new()
         .max_connections(max)
         .acquire_timeout(ACQUIRE)
-        .connect_with(options.application_name("countersign"))
+        .connect_with(
+            options
+                .application_name("countersign")
+                // Lists have optional filters: only a plan for the values at hand walks along the right index.
+                .options([("plan_cache_mode", "force_custom_plan")]),
+        )
         .await?;
     let mut conn = pool.acquire().await?;
     check_role(&mut conn).await?;

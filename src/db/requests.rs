@@ -308,7 +308,30 @@ pub async fn list(
         View::Visible(person, groups) => visible(conn, *person, groups, state, before, limit).await?,
         View::All => all(conn, state, before, limit).await?,
     };
-    by_ids(conn, &ids).await
+    listed(conn, &ids).await
+}
+
+/// How many requests wait for this person, who is in these groups, counted up to `limit`.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn waiting(
+    conn: &mut PgConnection,
+    person: PersonId,
+    groups: &[String],
+    limit: i64,
+) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM (
+               SELECT FROM requests r WHERE state = 'pending' AND approver_group = ANY($2) AND person <> $1
+                 AND NOT EXISTS (SELECT FROM decisions d WHERE d.request = r.id AND d.person = $1)
+               LIMIT $3) waiting"#,
+        person.uuid(),
+        groups,
+        limit
+    )
+    .fetch_one(conn)
+    .await
 }
 
 async fn visible(
@@ -368,7 +391,11 @@ async fn all(
     }
 }
 
-async fn by_ids(conn: &mut PgConnection, ids: &[RequestId]) -> sqlx::Result<Vec<Listed>> {
+/// These requests as a list shows them, newest first.
+///
+/// # Errors
+/// When the database does not answer, or a row spells no state.
+pub async fn listed(conn: &mut PgConnection, ids: &[RequestId]) -> sqlx::Result<Vec<Listed>> {
     let ids: Vec<_> = ids.iter().map(|id| id.uuid()).collect();
     let rows = sqlx::query_as!(
         Row,

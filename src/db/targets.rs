@@ -137,7 +137,8 @@ pub async fn hold(
            SET lease_expires_at = $4, due_at = CASE WHEN due_at = lease_expires_at THEN $4 ELSE due_at END
            WHERE id = $1 AND lease_token = $2 AND lease_expires_at > $3
            RETURNING id, account, arn, revision, condition, written_trust_hash, trust_wrote_at, written_guard_hash, guard_wrote_at,
-                     guard_unclear_at, original_trust, attempts, last_error, last_error_at"#,
+                     guard_unclear_at, original_trust, guard_restores, (SELECT i.id FROM installation i) AS "installation!",
+                     attempts, last_error, last_error_at"#,
         lease.target.uuid(),
         lease.token,
         now,
@@ -162,7 +163,7 @@ pub async fn store(
     let done = sqlx::query!(
         "UPDATE targets
          SET unique_id = coalesce($3, unique_id), revision = $4, condition = $5, written_trust_hash = $6, trust_wrote_at = $7,
-             written_guard_hash = $8, guard_wrote_at = $9, guard_unclear_at = $10, original_trust = $11
+             written_guard_hash = $8, guard_wrote_at = $9, guard_unclear_at = $10, original_trust = $11, guard_restores = $12
          WHERE id = $1 AND lease_token = $2",
         lease.target.uuid(),
         lease.token,
@@ -175,6 +176,7 @@ pub async fn store(
         guard.map(|w| w.at),
         target.guard_unclear_at,
         target.original_trust,
+        target.guard_restores,
     )
     .execute(conn)
     .await?;
@@ -207,6 +209,54 @@ pub async fn release(
     one(done.rows_affected())
 }
 
+/// Locks a role and tells its condition.
+///
+/// # Errors
+/// When the database does not answer, or the row cannot be.
+pub async fn lock_by_arn(
+    conn: &mut PgConnection,
+    arn: &str,
+) -> sqlx::Result<Option<(TargetId, Condition)>> {
+    let row = sqlx::query!(
+        r#"SELECT id AS "id: TargetId", condition FROM targets WHERE arn = $1 FOR NO KEY UPDATE"#,
+        arn
+    )
+    .fetch_optional(conn)
+    .await?;
+    row.map(|row| Ok((row.id, parse(&row.condition)?)))
+        .transpose()
+}
+
+/// The condition of a role as last seen.
+///
+/// # Errors
+/// When the database does not answer, or the row cannot be.
+pub async fn condition(conn: &mut PgConnection, target: TargetId) -> sqlx::Result<Condition> {
+    let text = sqlx::query_scalar!("SELECT condition FROM targets WHERE id = $1", target.uuid())
+        .fetch_one(conn)
+        .await?;
+    parse(&text)
+}
+
+/// Takes the role back into service.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn resume(conn: &mut PgConnection, target: TargetId) -> sqlx::Result<()> {
+    sqlx::query!(
+        "UPDATE targets SET condition = 'ok', guard_restores = 0 WHERE id = $1",
+        target.uuid()
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+fn parse(condition: &str) -> sqlx::Result<Condition> {
+    Condition::parse(condition)
+        .ok_or_else(|| sqlx::Error::Decode(format!("unknown condition {condition}").into()))
+}
+
 const fn one(rows: u64) -> Result<(), LeaseError> {
     if rows == 1 {
         Ok(())
@@ -227,6 +277,8 @@ struct Row {
     guard_wrote_at: Option<DateTime<Utc>>,
     guard_unclear_at: Option<DateTime<Utc>>,
     original_trust: Option<String>,
+    guard_restores: i16,
+    installation: String,
     attempts: i32,
     last_error: Option<String>,
     last_error_at: Option<DateTime<Utc>>,
@@ -234,9 +286,7 @@ struct Row {
 
 impl Row {
     fn held(self) -> sqlx::Result<Held> {
-        let condition = Condition::parse(&self.condition).ok_or_else(|| {
-            sqlx::Error::Decode(format!("unknown condition {}", self.condition).into())
-        })?;
+        let condition = parse(&self.condition)?;
         Ok(Held {
             target: Target {
                 id: self.id,
@@ -248,6 +298,8 @@ impl Row {
                 written_guard: written(self.written_guard_hash, self.guard_wrote_at)?,
                 guard_unclear_at: self.guard_unclear_at,
                 original_trust: self.original_trust,
+                guard_restores: self.guard_restores,
+                installation: self.installation,
             },
             attempts: self.attempts,
             last_error: self.last_error,

@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 
 use super::grants::Row;
 use crate::domain::grant::{Grant, Marks};
-use crate::ids::{GrantId, TargetId};
+use crate::ids::{GrantId, RequestId, TargetId};
 
 /// Locks every grant of the target that is not over and done with: scheduled ones, unfinished ones, and ended ones that the guard still has to name.
 /// By id.
@@ -17,7 +17,7 @@ pub async fn lock(conn: &mut PgConnection, target: TargetId) -> sqlx::Result<Vec
         Row,
         "SELECT id, request, target, person, principal_arn, principal_id, role_id, grant_name, console_name, state, starts_at, deadline,
                 approved_at, sent_until, console_since, unclear_at, absent_at, opening_at, opened_at, closing_at, cause, closing_by,
-                closing_reason, ended_at, guard_until, guard_gone_at
+                closing_reason, ended_at, guard_until, guard_gone_at, restores
          FROM grants WHERE target = $1 AND guard_gone_at IS NULL ORDER BY id FOR NO KEY UPDATE",
         target.uuid()
     )
@@ -84,6 +84,19 @@ pub async fn answered(
     .execute(conn)
     .await
     .map(drop)
+}
+
+/// Counts that somebody took its statement away and that it is there again. Returns the grant's request.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn restored(conn: &mut PgConnection, grant: GrantId) -> sqlx::Result<RequestId> {
+    sqlx::query_scalar!(
+        r#"UPDATE grants SET restores = restores + 1 WHERE id = $1 RETURNING request AS "request: RequestId""#,
+        grant.uuid()
+    )
+    .fetch_one(conn)
+    .await
 }
 
 /// Fixes the ids of AWS that were not known at approval.

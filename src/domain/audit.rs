@@ -122,6 +122,10 @@ pub enum Action {
     GrantDelayed { error: String, attempts: i32 },
     /// No session can be left, and the guard does not name it any more.
     GuardRemoved { request: RequestId },
+    /// Somebody took the grant's statement away; it is there again.
+    GrantRestored { request: RequestId },
+    /// Somebody deleted the guard under an open grant; it is there again.
+    GuardRestored,
     /// The condition of a role changed.
     TargetChanged {
         from: &'static str,
@@ -149,6 +153,30 @@ pub enum Action {
     Refused { action: &'static str },
 }
 
+/// The names of all actions, in the order of a grant's life.
+pub const NAMES: [&str; 20] = [
+    "request.submitted",
+    "request.approved",
+    "request.denied",
+    "request.withdrawn",
+    "request.expired",
+    "grant.opening",
+    "grant.opened",
+    "grant.closing",
+    "grant.ended",
+    "grant.failed",
+    "grant.delayed",
+    "grant.restored",
+    "guard.restored",
+    "guard.removed",
+    "target.changed",
+    "session.started",
+    "session.ended",
+    "token.created",
+    "token.revoked",
+    "catalog.applied",
+];
+
 impl Action {
     /// The name in the log, as subject and verb.
     #[must_use]
@@ -166,6 +194,8 @@ impl Action {
             Self::GrantFailed { .. } => "grant.failed",
             Self::GrantDelayed { .. } => "grant.delayed",
             Self::GuardRemoved { .. } => "guard.removed",
+            Self::GrantRestored { .. } => "grant.restored",
+            Self::GuardRestored => "guard.restored",
             Self::TargetChanged { .. } => "target.changed",
             Self::SessionStarted => "session.started",
             Self::SessionEnded => "session.ended",
@@ -198,13 +228,13 @@ impl Serialize for Action {
             }
             Self::GrantFailed { request, cause } => json!({"request_id": request, "cause": cause}),
             Self::GrantDelayed { error, attempts } => json!({"error": error, "attempts": attempts}),
-            Self::GuardRemoved { request } => json!({"request_id": request}),
+            Self::GuardRemoved { request } | Self::GrantRestored { request } => json!({"request_id": request}),
             Self::TargetChanged { from, to } => json!({"from": from, "to": to}),
             Self::TokenCreated { name, prefix, expires_at } => json!({"name": name, "prefix": prefix, "expires_at": expires_at}),
             Self::CatalogApplied { accounts, people, entitlements } => {
                 json!({"accounts": accounts, "people": people, "entitlements": entitlements})
             }
-            Self::RequestWithdrawn | Self::RequestExpired | Self::SessionStarted | Self::SessionEnded | Self::TokenRevoked | Self::Refused { .. } => {
+            Self::RequestWithdrawn | Self::RequestExpired | Self::GuardRestored | Self::SessionStarted | Self::SessionEnded | Self::TokenRevoked | Self::Refused { .. } => {
                 json!({})
             }
         }

@@ -175,6 +175,8 @@ pub struct Marks {
     pub guard_until: Option<DateTime<Utc>>,
     /// When the guard was seen without it after that.
     pub guard_gone_at: Option<DateTime<Utc>>,
+    /// How often its statement was put back after somebody took it away.
+    pub restores: i16,
 }
 
 /// The effect on AWS of an approved request. Everything but `marks` and `state` is fixed at approval.

@@ -17,7 +17,7 @@ pub enum Condition {
     Protected,
     /// Somebody keeps undoing what we write.
     Contested,
-    /// AWS holds a later revision of the guard than we have sent.
+    /// AWS holds a later revision of the guard than we have sent, or the guard of another installation.
     SafeMode,
     /// The trust policy cannot be edited as text.
     Unreadable,
@@ -53,6 +53,12 @@ impl Condition {
         }
     }
 
+    /// Whether only a person can judge that it is over.
+    #[must_use]
+    pub const fn needs_a_person(self) -> bool {
+        matches!(self, Self::Contested | Self::SafeMode)
+    }
+
     /// The condition of that name.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -81,6 +87,10 @@ pub struct Target {
     pub guard_unclear_at: Option<DateTime<Utc>>,
     /// The trust policy before our first statement went in.
     pub original_trust: Option<String>,
+    /// How often the guard was put back after somebody deleted it, since a grant was last open without that.
+    pub guard_restores: i16,
+    /// Id of this installation, which its guards carry: 8 characters of base32.
+    pub installation: String,
 }
 
 /// What was sent last.

@@ -37,6 +37,8 @@ pub(super) struct Look<'a> {
     pub document: Result<Document<'a>, Unreadable>,
     /// The guard as read.
     pub read: guard::Read,
+    /// Whether the trust policy says what we wrote last.
+    pub as_written: bool,
     /// Whether the trust policy may be one from before our last write.
     pub stale: bool,
     /// Whether it cannot be one from before our last write.
@@ -58,8 +60,8 @@ impl<'a> Look<'a> {
     ) -> Self {
         let written = input.target.written_trust.as_ref();
         let settled = written.is_none_or(|w| input.now >= w.at + input.margins.propagation);
-        let as_written = || written.is_some_and(|w| w.hash == super::fingerprint(&role.trust));
-        let stale = !settled && !as_written();
+        let as_written = written.is_some_and(|w| w.hash == super::fingerprint(&role.trust));
+        let stale = !settled && !as_written;
         let mut look = Self {
             input,
             role,
@@ -70,6 +72,7 @@ impl<'a> Look<'a> {
                 .as_deref()
                 .map(|g| guard::read(g, &role.role_id))
                 .unwrap_or_default(),
+            as_written,
             stale,
             settled,
             restricted,
@@ -270,6 +273,7 @@ impl<'a> Look<'a> {
         let mut guard = Guard {
             kept: self.kept.clone(),
             lists: self.has(Clause::List),
+            installation: self.input.target.installation.clone(),
             ..Guard::default()
         };
         let admitted = |k: &&Known<'_>| k.live && self.admits(k, &k.grant.grant_name);
@@ -302,9 +306,18 @@ impl<'a> Look<'a> {
         guard
     }
 
-    /// Whether any grant still needs the guard.
+    /// Whether any grant still needs the guard. That of another installation is overwritten only for what AWS has ever been told of ours.
     pub fn needs_guard(&self) -> bool {
-        !self.kept.is_empty() || self.grants.iter().any(|k| k.live || self.past(k))
+        let others = self.is_of_others();
+        let counts = |k: &&Known<'_>| !others || k.marks.sent_until.is_some();
+        let mut grants = self.grants.iter().filter(counts);
+        !others && !self.kept.is_empty() || grants.any(|k| k.live || self.past(k))
+    }
+
+    /// Whether the guard was written by another installation.
+    pub fn is_of_others(&self) -> bool {
+        let own = &self.input.target.installation;
+        self.read.installation.as_ref().is_some_and(|it| it != own)
     }
 
     /// A restricted guard lists only what the one in AWS lists, or, where somebody deleted it, what is open already.

@@ -14,6 +14,8 @@ pub const NAME: &str = "CountersignGuard";
 pub const GRANT_PREFIX: &str = "grant_";
 
 const REVISION: &str = "CountersignRev";
+/// Between the revision and the installation's id.
+const INSTALLATION: char = 'i';
 const KEPT: &str = "CountersignKept";
 const SHIELD: &str = "CountersignShield";
 
@@ -33,6 +35,8 @@ pub struct Guard {
     pub kept: Times,
     /// Whether it denies the unlisted grant names (always, but for a test that takes this clause away).
     pub lists: bool,
+    /// Whose guard it is: the installation's id, alphanumeric as a Sid has to be.
+    pub installation: String,
 }
 
 impl Guard {
@@ -55,7 +59,8 @@ impl Guard {
                 users("StringNotEquals", role_id, listed)
             ),
         };
-        let mut statements = vec![deny(&format!("{REVISION}{revision}"), &unlisted)];
+        let sid = format!("{REVISION}{revision}{INSTALLATION}{}", self.installation);
+        let mut statements = vec![deny(&sid, &unlisted)];
         for (at, names) in grouped(&self.until) {
             let who = users("StringEquals", role_id, &names);
             let from = literal(at);
@@ -141,6 +146,8 @@ fn grouped(times: &Times) -> BTreeMap<DateTime<Utc>, Vec<&str>> {
 pub struct Read {
     /// The number in its first Sid.
     pub revision: Option<i64>,
+    /// Whose guard it is, by the same Sid.
+    pub installation: Option<String>,
     /// Grant names that are not dead by the list.
     pub listed: BTreeSet<String>,
     /// From when names are denied.
@@ -169,8 +176,12 @@ pub fn read(document: &str, role_id: &str) -> Read {
             .get("Sid")
             .and_then(Node::text)
             .unwrap_or_default();
-        if let Some(revision) = sid.strip_prefix(REVISION) {
+        if let Some((revision, installation)) = sid
+            .strip_prefix(REVISION)
+            .and_then(|rest| rest.split_once(INSTALLATION))
+        {
             read.revision = revision.parse().ok();
+            read.installation = Some(installation.to_owned());
         }
         let Some(condition) = statement.get("Condition") else {
             continue;

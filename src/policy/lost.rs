@@ -106,11 +106,15 @@ pub(super) fn lost(
     }
     let gone = open().filter(|g| principal_is_gone(g, role));
     let close = gone.map(|g| (g.id, Cause::PrincipalGone)).collect();
-    let later = role
-        .guard
-        .as_deref()
-        .and_then(|guard| super::guard::read(guard, &role.role_id).revision)
-        .is_some_and(|revision| revision > input.target.revision);
+    let guard = role.guard.as_deref();
+    let read = guard.map(|guard| super::guard::read(guard, &role.role_id));
+    let later = read.is_some_and(|read| {
+        let revision = read.revision;
+        let of_others = read
+            .installation
+            .is_some_and(|it| it != input.target.installation);
+        of_others || revision.is_some_and(|it| it > input.target.revision)
+    });
     let condition = match input.target.condition {
         Condition::SafeMode => Condition::SafeMode,
         _ if later => Condition::SafeMode,

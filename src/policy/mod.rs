@@ -7,6 +7,7 @@ pub mod guard;
 mod lost;
 pub mod meaning;
 mod plan;
+mod reverted;
 pub mod trust;
 
 pub use desired::LONGEST_SESSION;
@@ -116,6 +117,8 @@ pub enum Step {
         revision: i64,
         /// Whether it lists a grant that AWS has not been told of, so that a refusal for size must be answered without it.
         opens: Vec<GrantId>,
+        /// Whether somebody deleted it under an open grant: counted in the target's `guard_restores` once AWS has taken it.
+        restores: bool,
     },
     /// Delete the guard: no session is left that it could end. Remembered as a guard written with the empty text.
     DeleteGuard,
@@ -125,6 +128,8 @@ pub enum Step {
         document: String,
         /// The grants whose statements it adds.
         opens: Vec<GrantId>,
+        /// Those among them whose statements somebody took away: counted in the grants' `restores` once AWS has taken it.
+        restores: Vec<GrantId>,
         /// Every grant that has a statement in it, with the deadline sent: before it is sent, `sent_until` becomes the later of the two and
         /// `unclear_at` the present time; a definite answer puts `unclear_at` back to what it was, since an earlier write may still land.
         sends: Vec<(GrantId, DateTime<Utc>)>,

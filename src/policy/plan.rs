@@ -9,6 +9,7 @@ use super::desired::{Known, LONGEST_SESSION, Look, is_open};
 use super::document::{inert, sid};
 use super::guard::Guard;
 use super::lost::{blocked, ended_with_another_role, gone, lost, nothing};
+use super::reverted::{guard_was_deleted, reverted, was_taken_away};
 use super::trust::Seen;
 use super::{Clause, Input, Observed, Plan, Step, fingerprint};
 use crate::domain::grant::{Cause, GrantState};
@@ -46,6 +47,19 @@ pub fn plan_without(input: &Input<'_>, clause: Option<Clause>) -> Plan {
     } else {
         condition
     };
+    let (close, contested) = reverted(&look, condition);
+    if !close.is_empty() {
+        let condition = if contested && condition == Condition::Ok {
+            Condition::Contested
+        } else {
+            condition
+        };
+        return Plan {
+            close,
+            due: Some(input.now),
+            ..nothing(input, condition)
+        };
+    }
     let may_open = condition == Condition::Ok && !input.closings_only;
     if may_open {
         look.give_console_names();
@@ -149,6 +163,7 @@ impl Planner<'_> {
         if !self.look.needs_guard() {
             return match &role.guard {
                 None => GuardStep::Confirmed,
+                Some(_) if self.look.is_of_others() => GuardStep::Confirmed,
                 Some(_) if was_sent("") => GuardStep::Sent(Step::DeleteGuard, settles),
                 Some(_) => GuardStep::Write(Step::DeleteGuard),
             };
@@ -174,6 +189,7 @@ impl Planner<'_> {
             document,
             revision,
             opens,
+            restores: guard_was_deleted(&self.look),
         };
         let equal = role
             .guard
@@ -217,6 +233,9 @@ impl Planner<'_> {
             return BTreeMap::new();
         };
         let stays = |sid: &str| {
+            if self.look.is_of_others() && !self.is_known(sid) {
+                return true;
+            }
             let live = |k: &Known<'_>| k.live && super::document::sid(k.grant.id) == sid;
             let as_sent =
                 |k: &Known<'_>| matches!(k.statement, Some(Seen::Current | Seen::Earlier));
@@ -229,6 +248,11 @@ impl Planner<'_> {
                 .or_insert_with(|| statement.text.to_owned());
         }
         staying
+    }
+
+    fn is_known(&self, sid: &str) -> bool {
+        let grants = self.look.input.grants;
+        grants.iter().any(|g| super::document::sid(g.id) == sid)
     }
 
     /// Takes away what should not be there, and nothing else: ended grants, statements that nobody knows, altered and doubled ones. `all`: there
@@ -318,8 +342,11 @@ impl Planner<'_> {
             .grants
             .iter()
             .filter(|k| statements.contains_key(&sid(k.grant.id)));
+        let taken = |k: &&Known<'_>| opens.contains(&k.grant.id) && was_taken_away(&self.look, k);
+        let restores = self.look.grants.iter().filter(taken);
         Some(Step::PutTrust {
             document: self.render(statements)?,
+            restores: restores.map(|k| k.grant.id).collect(),
             opens,
             sends: grants.map(|k| (k.grant.id, k.grant.deadline)).collect(),
             replaces: self.look.role.trust.clone(),

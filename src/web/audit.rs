@@ -13,6 +13,7 @@ use super::problem::{Failed, answer};
 use super::show::{self, Icon};
 use super::visit::{self, Visit};
 use crate::app::find::{self, AuditFilter, Entry, Items, Page};
+use crate::domain::audit::NAMES;
 use crate::error::{Error, FieldError};
 use crate::ids::EventId;
 
@@ -142,28 +143,6 @@ pub struct Audit {
     pub next: Option<String>,
 }
 
-/// Every action, in the order of a grant's life.
-const ACTIONS: [&str; 18] = [
-    "request.submitted",
-    "request.approved",
-    "request.denied",
-    "request.withdrawn",
-    "request.expired",
-    "grant.opening",
-    "grant.opened",
-    "grant.closing",
-    "grant.ended",
-    "grant.failed",
-    "grant.delayed",
-    "guard.removed",
-    "target.changed",
-    "session.started",
-    "session.ended",
-    "token.created",
-    "token.revoked",
-    "catalog.applied",
-];
-
 impl Filter {
     fn read(&self) -> Result<AuditFilter, Error> {
         let text = |typed: &str| visit::typed(&typed.trim().replace('\0', ""));
@@ -220,7 +199,7 @@ pub async fn page(visit: Visit, Query(filter): Query<Filter>) -> Result<Response
         frame: visit.frame(Here::Audit).await?,
         all: visit.ctx.sees_all(),
         errors,
-        actions: &ACTIONS,
+        actions: &NAMES,
         next: listed.next.map(|cursor| filter.after(cursor)),
         events: listed.items.into_iter().map(Line::from).collect(),
         filter,

@@ -114,6 +114,11 @@ fn told(action: &str, actor: &str, details: &Value) -> (Icon, Tone, String) {
             Tone::Wait,
             format!("AWS keeps it waiting: {}", text("error")),
         ),
+        "grant.restored" => (
+            Icon::Warning,
+            Tone::Wait,
+            "Somebody took it out of the trust policy; it was put back".to_owned(),
+        ),
         "guard.removed" => (
             Icon::Shield,
             Tone::Quiet,

@@ -29,7 +29,7 @@ pub struct Me {
     /// Their name.
     pub name: String,
     /// How many requests wait for their decision, up to 100.
-    pub waiting: usize,
+    pub waiting: i64,
 }
 
 /// What stands around every page.

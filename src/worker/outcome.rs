@@ -10,8 +10,8 @@ use super::record::Record;
 use super::{Worker, delta};
 use crate::aws::AwsError;
 use crate::db::targets::{Lease, LeaseError, Release};
-use crate::db::{targets, work};
-use crate::domain::audit::By;
+use crate::db::{audit, targets, work};
+use crate::domain::audit::{Action, By};
 use crate::domain::grant::Grant;
 use crate::domain::target::Target;
 use crate::ids::GrantId;
@@ -69,8 +69,11 @@ impl Worker {
             by,
         };
         record.seen(&plan).await?;
-        record.condition(&mut target, &plan).await?;
+        record.condition(&mut target, &plan, observed).await?;
         let closing = record.outcomes(&plan).await?;
+        if !record.grants.iter().any(|g| g.state.is_open()) {
+            target.guard_restores = 0;
+        }
         let before = target.clone();
         let next = if closing {
             Next::Again
@@ -111,7 +114,7 @@ impl Worker {
             work::answered(&mut tx, *grant, *unclear_at).await?;
         }
         let now = self.clock.now(&mut tx).await?;
-        targets::hold(&mut tx, lease, now, now + self.lease()).await?;
+        let held = targets::hold(&mut tx, lease, now, now + self.lease()).await?;
         let is_guard = !matches!(write.step, Step::PutTrust { .. });
         let keep = match answer {
             Ok(()) => true,
@@ -123,15 +126,21 @@ impl Worker {
                 AwsError::Gone | AwsError::Throttled | AwsError::Unclear | AwsError::Unreachable,
             ) => false,
         };
-        let target = if keep {
-            &Target {
+        let mut target = if keep {
+            Target {
                 guard_unclear_at: write.before.guard_unclear_at,
                 ..write.sent.clone()
             }
         } else {
-            &write.before
+            write.before.clone()
         };
-        targets::store(&mut tx, lease, None, target).await?;
+        // A person may have lifted it meanwhile.
+        target.condition = held.target.condition;
+        target.guard_restores = held.target.guard_restores;
+        if answer.is_ok() {
+            restored(&mut tx, &mut target, &write.step, now).await?;
+        }
+        targets::store(&mut tx, lease, None, &target).await?;
         Ok(tx.commit().await?)
     }
 
@@ -246,4 +255,30 @@ fn backoff(attempts: i32) -> TimeDelta {
         .min(16);
     let full = Duration::from_secs(1 << doublings).min(MOST_BACKOFF);
     delta(full.mul_f64(rand::random_range(0.5..=1.0)))
+}
+
+/// Tells and counts what somebody had undone and is there again.
+async fn restored(
+    conn: &mut PgConnection,
+    target: &mut Target,
+    step: &Step,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    let by = By::system("worker", now);
+    match step {
+        Step::PutGuard { restores: true, .. } => {
+            target.guard_restores = target.guard_restores.saturating_add(1);
+            tracing::warn!(target.id = %target.id, "somebody deleted the guard; it is there again");
+            audit::append(conn, &by.did(target.id, Action::GuardRestored)).await
+        }
+        Step::PutTrust { restores, .. } => {
+            for id in restores {
+                let request = work::restored(conn, *id).await?;
+                tracing::warn!(grant.id = %id, "somebody took the grant's statement away; it is there again");
+                audit::append(conn, &by.did(id, Action::GrantRestored { request })).await?;
+            }
+            Ok(())
+        }
+        Step::Rest | Step::PutGuard { .. } | Step::DeleteGuard => Ok(()),
+    }
 }

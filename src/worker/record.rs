@@ -11,9 +11,10 @@ use crate::domain::Change;
 use crate::domain::audit::{Action, By, Outcome};
 use crate::domain::grant::{Cause, Grant, GrantState};
 use crate::domain::request::WrongState;
-use crate::domain::target::{Target, Written};
+use crate::domain::target::{Condition, Target, Written};
 use crate::ids::GrantId;
 use crate::policy::document::has_grants;
+use crate::policy::guard::read;
 use crate::policy::{Observed, Plan, Step, fingerprint};
 
 /// The rows that one transaction works on.
@@ -39,7 +40,18 @@ impl Record<'_> {
         Ok(())
     }
 
-    pub async fn condition(&mut self, target: &mut Target, plan: &Plan) -> sqlx::Result<()> {
+    /// What keeps new grants from the role. In safe mode the revision that AWS shows counts as known, so that a person may lift it.
+    pub async fn condition(
+        &mut self,
+        target: &mut Target,
+        plan: &Plan,
+        observed: &Observed,
+    ) -> sqlx::Result<()> {
+        if let (Condition::SafeMode, Observed::Role(role)) = (plan.condition, observed) {
+            let guard = role.guard.as_deref();
+            let read = guard.and_then(|guard| read(guard, &role.role_id).revision);
+            target.revision = target.revision.max(read.unwrap_or_default());
+        }
         if target.condition != plan.condition {
             let (from, to) = (target.condition.as_str(), plan.condition.as_str());
             let event = self.by.did(target.id, Action::TargetChanged { from, to });

@@ -7,6 +7,7 @@ mod house;
 mod policy;
 mod process;
 mod sandbox;
+mod scale;
 mod support;
 mod web;
 mod worker;

@@ -6,9 +6,11 @@
 )]
 
 mod decisions;
+mod events;
 mod inputs;
 mod matrix;
 mod meanwhile;
 mod roles;
 mod rows;
 pub mod setup;
+mod targets;

@@ -272,6 +272,7 @@ fn h3_a_name_is_remembered_for_the_longest_session_after_the_removal() {
 fn a_guard_says_the_same_when_it_is_read_back() {
     let mut guard = Guard {
         lists: true,
+        installation: "0a1b2c3d".to_owned(),
         ..Guard::default()
     };
     guard.until.insert("alice".to_owned(), at(60));
@@ -282,6 +283,7 @@ fn a_guard_says_the_same_when_it_is_read_back() {
     let text = guard.render(ROLE_ID, ROLE_ARN, 412);
     let seen = read(&text, ROLE_ID);
     assert_eq!(seen.revision, Some(412));
+    assert_eq!(seen.installation.as_deref(), Some("0a1b2c3d"));
     assert_eq!(seen.until, guard.until);
     assert_eq!(seen.denied, guard.denied);
     assert_eq!(seen.kept, guard.kept);
@@ -312,6 +314,7 @@ fn a_guard_says_the_same_when_it_is_read_back() {
         read(&text, "AROAOTHER"),
         countersign::policy::guard::Read {
             revision: Some(412),
+            installation: Some("0a1b2c3d".to_owned()),
             ..Default::default()
         }
     );

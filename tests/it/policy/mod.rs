@@ -8,6 +8,7 @@ mod invariants;
 mod judge;
 mod plan;
 mod plane;
+mod reverted;
 mod run;
 mod sequences;
 
@@ -145,6 +146,8 @@ pub fn target() -> Target {
         written_guard: None,
         guard_unclear_at: None,
         original_trust: None,
+        guard_restores: 0,
+        installation: "0a1b2c3d".to_owned(),
     }
 }
 

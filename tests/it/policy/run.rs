@@ -132,8 +132,12 @@ impl Run {
         match step {
             Step::Rest => {}
             Step::PutGuard {
-                document, revision, ..
+                document,
+                revision,
+                restores,
+                ..
             } => {
+                self.target.guard_restores += i16::from(*restores);
                 self.target.revision = *revision;
                 self.target.written_guard = written(document);
             }
@@ -142,8 +146,12 @@ impl Run {
                 document,
                 sends,
                 replaces,
+                restores,
                 ..
             } => {
+                for g in self.grants.iter_mut().filter(|g| restores.contains(&g.id)) {
+                    g.marks.restores += 1;
+                }
                 self.target.written_trust = written(document);
                 if !document::has_grants(replaces) {
                     self.target.original_trust = Some(replaces.clone());

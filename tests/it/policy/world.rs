@@ -345,7 +345,9 @@ impl World {
                 document,
                 revision,
                 opens,
+                restores,
             } => {
+                self.target.guard_restores += i16::from(restores);
                 judge::fails_closed(self, &document)?;
                 self.target.revision = revision;
                 Ok(self.send_guard(Some(document), !opens.is_empty()))
@@ -354,9 +356,13 @@ impl World {
             Step::PutTrust {
                 document,
                 opens,
+                restores,
                 sends,
                 replaces,
             } => {
+                for id in restores {
+                    self.grant(id).marks.restores += 1;
+                }
                 if !document::has_grants(&replaces) {
                     self.target.original_trust = Some(replaces);
                 }

@@ -7,6 +7,8 @@ mod kill;
 mod ours;
 mod refusals;
 mod replicas;
+mod resume;
+mod secrets;
 mod world;
 
 use std::io::{BufRead as _, BufReader};

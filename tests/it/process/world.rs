@@ -34,7 +34,7 @@ approver_group = "sre-leads"
 
 pub struct World {
     pub sandbox: Sandbox,
-    db: TestDb,
+    pub db: TestDb,
     pub alice: String,
     pub bob: String,
     pub erin: String,
@@ -102,7 +102,7 @@ impl World {
         String::from_utf8(output.stdout).expect("UTF-8")
     }
 
-    fn token(&self, name: &str) -> String {
+    pub fn token(&self, name: &str) -> String {
         let email = format!("{name}@example.com");
         self.output(&["token", "create", "--person", &email, "--name", "test"])
             .trim()

@@ -4,5 +4,5 @@ mod facts;
 mod forms;
 mod hostile;
 mod pages;
-mod portal;
+pub mod portal;
 mod samples;

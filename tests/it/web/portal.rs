@@ -6,7 +6,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
-use countersign::app::{App, catalog};
+use countersign::app::{self, App};
 use countersign::aws::Aws;
 use countersign::clock::Clock;
 use countersign::config::Config;
@@ -54,6 +54,11 @@ approver_group = "sre-leads"
 needed = 1
 "#;
 
+/// What there is to ask for, and who there is.
+pub fn catalog() -> String {
+    format!("{OFFER}{}", people())
+}
+
 /// The portal.
 pub struct Portal {
     pub db: TestDb,
@@ -97,9 +102,7 @@ impl Portal {
         config.roles.admin = vec!["admins".to_owned()];
         config.roles.auditor = vec!["auditors".to_owned()];
         let app = App::new(db.pool.clone(), Clock::Database, aws, &config);
-        catalog::apply(&app, &format!("{OFFER}{}", people()), "test")
-            .await
-            .unwrap();
+        app::catalog::apply(&app, &catalog(), "test").await.unwrap();
         let aws = commands::Aws {
             endpoint_url: None,
             region: "us-east-1".to_owned(),

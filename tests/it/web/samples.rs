@@ -22,7 +22,7 @@ use countersign::web::sign_in::SignIn;
 
 use super::facts::*;
 
-pub fn frame(here: Here, name: &str, waiting: usize) -> Frame {
+pub fn frame(here: Here, name: &str, waiting: i64) -> Frame {
     Frame {
         me: Some(Me {
             name: name.into(),
@@ -161,7 +161,11 @@ pub fn errors(field: &'static str, detail: &str) -> Vec<FieldError> {
 
 pub fn home(waiting: Vec<Row>, live: Vec<Row>) -> Home {
     Home {
-        frame: frame(Here::Home, "Alice Archer", waiting.len()),
+        frame: frame(
+            Here::Home,
+            "Alice Archer",
+            i64::try_from(waiting.len()).unwrap(),
+        ),
         groups: vec!["engineers".into()],
         waiting,
         live,

@@ -5,6 +5,7 @@ mod crash;
 mod elevated;
 mod path;
 mod queue;
+mod reverted;
 mod rows;
 mod sequences;
 mod stage;

@@ -1,0 +1,38 @@
+//! Taking a role back into service after a person has looked.
+
+use super::ctx::{App, Tx};
+use crate::db;
+use crate::domain::audit::{Action, Actor, Channel};
+use crate::domain::target::Condition;
+use crate::error::Error;
+
+/// Ends the condition of a role that only a person can judge: `contested` or `safe_mode`. Should its reason still be there, the next look brings it back.
+///
+/// # Errors
+/// `NotFound` where the catalog has no such role; a field error where its condition is not one that a person lifts.
+pub async fn resume(app: &App, machine: &str, role_arn: &str) -> Result<Condition, Error> {
+    let actor = Actor::Machine {
+        name: machine.to_owned(),
+    };
+    app.transaction(actor, Channel::Cli, async |tx: &mut Tx| {
+        let found = db::targets::lock_by_arn(tx.conn(), role_arn).await?;
+        let (target, condition) = found.ok_or(Error::NotFound)?;
+        if !condition.needs_a_person() {
+            return Err(Error::field(
+                "role",
+                format!(
+                    "is in the condition {}: there is nothing to resume",
+                    condition.as_str()
+                ),
+            ));
+        }
+        let now = tx.now();
+        db::targets::resume(tx.conn(), target).await?;
+        db::targets::make_due(tx.conn(), target, now).await?;
+        let (from, to) = (condition.as_str(), Condition::Ok.as_str());
+        let event = tx.by.did(target, Action::TargetChanged { from, to });
+        db::audit::append(tx.conn(), &event).await?;
+        Ok(condition)
+    })
+    .await
+}

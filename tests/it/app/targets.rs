@@ -1,0 +1,56 @@
+//! A role that only a person takes back into service.
+
+use countersign::app::submit::submit;
+use countersign::app::targets::resume;
+
+use super::setup::{Company, ask};
+
+const ROLE: &str = "arn:aws:iam::111122223333:role/prod-admin";
+
+async fn suspend(company: &Company, condition: &str) {
+    let sql = format!("UPDATE targets SET condition = '{condition}' WHERE arn = '{ROLE}'");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
+        .execute(company.pool())
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn nobody_can_ask_for_a_suspended_role_until_a_person_resumes_it() {
+    for condition in ["contested", "safe_mode"] {
+        let company = Company::new().await;
+        let alice = company.ctx("alice").await;
+        suspend(&company, condition).await;
+        let error = submit(&alice, ask("prod-admin")).await.unwrap_err();
+        assert_eq!(
+            (error.code(), error.status().as_u16()),
+            ("role_suspended", 409)
+        );
+        assert_eq!(company.count("requests").await, 0);
+        let refused = company.events("prod-admin", "request.submitted", "refused");
+        assert_eq!(refused.await, 1);
+
+        let was = resume(&company.app, "test", ROLE).await.unwrap();
+        assert_eq!(was.as_str(), condition);
+        let request = submit(&alice, ask("prod-admin")).await.unwrap();
+        assert_eq!(
+            company
+                .events(request.target, "target.changed", "success")
+                .await,
+            1
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_mends_itself_is_not_resumed_by_hand() {
+    let company = Company::new().await;
+    for condition in ["ok", "unreadable", "gone"] {
+        suspend(&company, condition).await;
+        let error = resume(&company.app, "test", ROLE).await.unwrap_err();
+        assert_eq!(error.code(), "invalid_field", "{condition}");
+        assert!(error.detail().contains(condition), "{}", error.detail());
+    }
+    let unknown = resume(&company.app, "test", "arn:aws:iam::111122223333:role/other").await;
+    assert_eq!(unknown.unwrap_err().code(), "not_found");
+}

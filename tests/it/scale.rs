@@ -1,0 +1,311 @@
+//! No page, list, verb or turn of the worker reads more than it shows, however long the history: the rows are counted by Postgres itself.
+
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
+use axum::http::{HeaderName, Method, Request, StatusCode};
+use chrono::TimeDelta;
+use countersign::app::{App, catalog, expire, tokens};
+use countersign::aws::Aws;
+use countersign::clock::Clock;
+use countersign::config::Config;
+use countersign::db::pool;
+use countersign::worker::{Settings, Worker};
+use countersign::{demo, serve};
+use secrecy::ExposeSecret;
+use sqlx::PgPool;
+use tower::ServiceExt;
+
+use crate::support::{TestDb, wait};
+use crate::web::portal;
+
+/// Rows and index entries that one view may read from the tables that grow: fifty shown, what belongs to each, and those between them that a filter
+/// leaves out. The planner may take either of two walks; none of them grows with the history.
+const MOST_ROWS: i64 = 2_500;
+
+/// 12,000 requests: every other one is alice's; all but the last twenty are closed. Two in three were granted, and their grants are over.
+const HISTORY: &str = "
+    INSERT INTO people SELECT ('018e0000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'demo', 'person' || n, 'Person ' || n, n || '@example.com', '{engineers}'
+      FROM generate_series(1, 200) n;
+    INSERT INTO sessions SELECT sha256(n::text::bytea), id, now(), now(), now() + interval '1 hour' FROM people, generate_series(1, 5000) n WHERE subject = 'bob';
+    INSERT INTO requests (id, version, person, principal, principal_arn, entitlement, target, approver_group, terms, justification, duration_seconds, target_checked,
+                          state, submitted_at, expires_at, closed_at)
+      SELECT ('018f0000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 2,
+             CASE n % 2 WHEN 0 THEN alice.id ELSE ('018e0000-0000-7000-8000-' || lpad(to_hex(n % 200 + 1), 12, '0'))::uuid END,
+             p.id, p.arn, e.id, e.target, 'sre-leads',
+             jsonb_build_object('account', '111122223333', 'account_name', 'Production', 'role_arn', t.arn, 'name', e.name, 'min_duration_seconds', 5, 'max_duration_seconds', 28800,
+                                'requester_group', 'engineers', 'approver_group', 'sre-leads', 'needed', 1, 'method', 'trust_policy', 'description', '', 'version', 1),
+             'Request ' || n, 3600, false,
+             CASE WHEN n > 11980 THEN 'pending' WHEN n % 97 = 0 THEN 'withdrawn' WHEN n % 10 = 0 THEN 'denied' WHEN n % 11 = 0 THEN 'expired' ELSE 'approved' END,
+             now() - interval '90 days', CASE WHEN n > 11980 THEN now() + interval '1 hour' ELSE now() - interval '89 days' END,
+             CASE WHEN n > 11980 THEN NULL ELSE now() - interval '89 days' END
+      FROM generate_series(1, 12000) n, people alice JOIN principals p ON p.person = alice.id, entitlements e JOIN targets t ON t.id = e.target
+      WHERE alice.subject = 'alice' AND e.name = 'prod-admin';
+    INSERT INTO decisions (request, person, verdict, comment, at)
+      SELECT r.id, bob.id, CASE r.state WHEN 'approved' THEN 'approve' ELSE 'deny' END, 'Said.', r.closed_at FROM requests r, people bob
+      WHERE r.state IN ('approved', 'denied') AND bob.subject = 'bob';
+    INSERT INTO grants (id, request, target, person, principal_arn, grant_name, state, starts_at, deadline, approved_at, sent_until, opening_at, opened_at, closing_at, cause,
+                        ended_at, guard_until, guard_gone_at)
+      SELECT overlay(r.id::text PLACING '019' FROM 1 FOR 3)::uuid, r.id, r.target, r.person, r.principal_arn, 'grant_0' || lpad((row_number() OVER ())::text, 25, '0'), 'ended',
+             date_trunc('second', r.closed_at), date_trunc('second', r.closed_at) + interval '1 hour', r.closed_at, r.closed_at, r.closed_at, r.closed_at, r.closed_at, 'deadline',
+             r.closed_at, r.closed_at, r.closed_at
+      FROM requests r WHERE r.state = 'approved';
+    INSERT INTO audit_events (id, at, action, actor_kind, actor_id, actor_name, subject, channel, outcome, concerns)
+      SELECT (overlay(left(r.id::text, 23) PLACING '8' FROM 20 FOR 1) || '-' || right(r.id::text, 11) || k)::uuid, r.submitted_at,
+             (ARRAY['request.submitted', 'request.approved', 'grant.opening', 'grant.opened', 'grant.ended'])[k],
+             CASE WHEN k < 3 THEN 'machine' ELSE 'system' END, CASE WHEN k < 3 THEN 'tickets' ELSE 'worker' END, 'Somebody', r.id::text, 'api', 'success', r.person
+      FROM requests r, generate_series(1, 5) k;
+    ANALYZE";
+
+const GROWING: &str = "'requests', 'decisions', 'grants', 'audit_events', 'sessions'";
+
+struct Archive {
+    db: TestDb,
+    owner: PgPool,
+    config: Config,
+}
+
+/// What a view answered, and what it read.
+struct Read<T> {
+    answer: T,
+    /// Rows and index entries.
+    rows: i64,
+    /// How often a growing table was read from end to end.
+    scans: i64,
+}
+
+impl Archive {
+    async fn new() -> Self {
+        let db = TestDb::new().await;
+        let mut config = Config::default();
+        config.roles.auditor = vec!["auditors".to_owned()];
+        let archive = Self {
+            owner: PgPool::connect(&db.owner_url).await.unwrap(),
+            db,
+            config,
+        };
+        let app = archive.app(archive.db.pool.clone()).await;
+        catalog::apply(&app, &portal::catalog(), "test")
+            .await
+            .unwrap();
+        sqlx::raw_sql(HISTORY)
+            .execute(&archive.owner)
+            .await
+            .unwrap();
+        archive.db.pool.close().await;
+        archive
+    }
+
+    async fn app(&self, pool: PgPool) -> App {
+        let timeout = Duration::from_millis(50);
+        let nowhere = Aws::with("http://127.0.0.1:9", "AKIA", "secret", timeout).await;
+        App::new(pool, Clock::Database, nowhere, &self.config)
+    }
+
+    /// Rows read from the growing tables so far, and scans of them. A connection tells what it has read when it ends.
+    async fn read_so_far(&self) -> (i64, i64) {
+        wait::until_async("every connection has ended", async || {
+            let open = sqlx::query_scalar(
+                "SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = $1 AND application_name = 'countersign'",
+            );
+            open.bind(&self.db.name).fetch_one(&self.owner).await.unwrap()
+        })
+        .await;
+        let read = format!(
+            "SELECT (sum(seq_tup_read) + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname IN ({GROWING})))::bigint, sum(seq_scan)::bigint
+             FROM pg_stat_user_tables WHERE relname IN ({GROWING})"
+        );
+        let read = sqlx::query_as(sqlx::AssertSqlSafe(read));
+        read.fetch_one(&self.owner).await.unwrap()
+    }
+
+    async fn reads<T>(&self, what: impl AsyncFnOnce(App) -> T) -> Read<T> {
+        let (rows, scans) = self.read_so_far().await;
+        let pool = pool::connect(&self.db.app_url, 2).await.unwrap();
+        let answer = what(self.app(pool.clone()).await).await;
+        pool.close().await;
+        let (rows_after, scans_after) = self.read_so_far().await;
+        Read {
+            answer,
+            rows: rows_after - rows,
+            scans: scans_after - scans,
+        }
+    }
+
+    /// One call over HTTP, which must succeed.
+    async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        who: &(HeaderName, String),
+        body: &str,
+    ) -> Read<Answer> {
+        let of = if body.starts_with('{') {
+            "application/json"
+        } else {
+            portal::FORM
+        };
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(&who.0, &who.1)
+            .header("sec-fetch-site", "same-origin")
+            .header(CONTENT_TYPE, of)
+            .body(Body::from(body.to_owned()))
+            .unwrap();
+        let read = self.reads(async |app| {
+            let router = serve::router(&app, &self.config, None, Some(demo::sign_in::router()));
+            let (parts, body) = router.oneshot(request).await.unwrap().into_parts();
+            let header = |name| {
+                parts
+                    .headers
+                    .get(name)
+                    .map_or("", |it| it.to_str().unwrap())
+                    .to_owned()
+            };
+            Answer {
+                status: parts.status,
+                cookie: header(SET_COOKIE)
+                    .split(';')
+                    .next()
+                    .unwrap_or_default()
+                    .to_owned(),
+                location: header(LOCATION),
+                body: String::from_utf8(to_bytes(body, 1 << 22).await.unwrap().to_vec()).unwrap(),
+            }
+        });
+        let read = read.await;
+        let status = read.answer.status;
+        assert!(
+            status.is_success() || status == StatusCode::SEE_OTHER,
+            "{path}: {}",
+            read.answer.body
+        );
+        read
+    }
+
+    async fn browser(&self, name: &str) -> (HeaderName, String) {
+        let nobody = (COOKIE, String::new());
+        let form = format!("person={name}%40example.com&next=%2F");
+        let signed_in = self.call(Method::POST, "/sign-in", &nobody, &form).await;
+        (COOKIE, signed_in.answer.cookie)
+    }
+
+    async fn token(&self, name: &str) -> (HeaderName, String) {
+        let email = format!("{name}@example.com");
+        let made = self.reads(async |app| {
+            tokens::create(&app, "test", &email, "test", TimeDelta::days(1)).await
+        });
+        let (_, token) = made.await.answer.unwrap();
+        (AUTHORIZATION, format!("Bearer {}", token.expose_secret()))
+    }
+}
+
+struct Answer {
+    status: StatusCode,
+    cookie: String,
+    location: String,
+    body: String,
+}
+
+impl<T> Read<T> {
+    fn is_short(self, what: &str) -> T {
+        assert_eq!(
+            self.scans, 0,
+            "{what} reads a growing table from end to end"
+        );
+        assert!(self.rows <= MOST_ROWS, "{what} reads {} rows", self.rows);
+        self.answer
+    }
+}
+
+#[tokio::test]
+async fn pages_read_no_more_than_they_show() {
+    let archive = Archive::new().await;
+    for name in ["alice", "bob", "erin"] {
+        let who = archive.browser(name).await;
+        for path in [
+            "/",
+            "/requests",
+            "/waiting",
+            "/audit",
+            "/audit?action=grant.opened",
+            "/audit?action=token.revoked",
+            "/audit?actor=worker",
+            "/audit?actor=worker&action=token.created",
+            "/audit?subject=nobody",
+            "/audit?from=2020-01-01T00:00&to=2020-01-02T00:00",
+        ] {
+            let page = archive.call(Method::GET, path, &who, "").await;
+            page.is_short(&format!("{path} for {name}"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn lists_of_the_api_read_no_more_than_they_show() {
+    let archive = Archive::new().await;
+    for name in ["alice", "bob", "erin"] {
+        let who = archive.token(name).await;
+        for path in [
+            "/requests",
+            "/requests?mine=true",
+            "/requests?waiting=true",
+            "/requests?state=pending",
+            "/requests?state=approved",
+            "/requests?state=withdrawn",
+            "/requests?mine=true&state=expired",
+            "/requests?mine=true&state=pending",
+            "/grants",
+            "/grants?mine=true",
+            "/audit-events",
+            "/audit-events?action=request.approved",
+            "/audit-events?actor=tickets&action=request.denied",
+            "/audit-events?from=2020-01-01T00:00:00Z&to=2020-01-02T00:00:00Z",
+        ] {
+            let path = format!("/api/v1{path}");
+            let list = archive.call(Method::GET, &path, &who, "").await;
+            let list = list.is_short(&format!("{path} for {name}"));
+            let list: serde_json::Value = serde_json::from_str(&list.body).unwrap();
+            if let Some(next) = list["next"].as_str() {
+                let sign = if path.contains('?') { '&' } else { '?' };
+                let path = format!("{path}{sign}cursor={next}");
+                let list = archive.call(Method::GET, &path, &who, "").await;
+                list.is_short(&format!("{path} for {name}"));
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn verbs_the_worker_and_the_sweep_read_what_they_act_on() {
+    let archive = Archive::new().await;
+    let (alice, bob) = (archive.browser("alice").await, archive.browser("bob").await);
+    let form = "duration=3600s&justification=Orders+are+stuck.";
+    let asked = archive
+        .call(Method::POST, "/entitlements/prod-admin", &alice, form)
+        .await;
+    let request = asked.is_short("submit").location;
+    let page = archive.call(Method::GET, &request, &bob, "").await;
+    page.is_short("the page of a request");
+    let decided = archive
+        .call(
+            Method::POST,
+            &format!("{request}/decide"),
+            &bob,
+            "choice=approve",
+        )
+        .await;
+    decided.is_short("approve");
+    let worked = archive.reads(async |app| {
+        let settings = Settings::from(&archive.config);
+        let (pool, clock, aws) = (app.pool().clone(), app.clock().clone(), app.aws().clone());
+        Worker::new(pool, clock, aws, settings, app.wake())
+            .step()
+            .await
+    });
+    assert!(worked.await.is_short("a turn of the worker").unwrap());
+    let swept = archive.reads(async |app| expire::expire_due(&app).await);
+    assert_eq!(swept.await.is_short("the sweep").unwrap(), 0);
+}
