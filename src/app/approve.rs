@@ -11,7 +11,7 @@ use crate::{authz, db};
 /// Counts the caller's voice. The last one needed makes the grant and its target due, in the same transaction.
 ///
 /// # Errors
-/// When the caller may not decide it, has decided already, or it is not pending.
+/// When the caller may not decide it, has decided already, it is not pending, or its requester may not ask for it any more.
 pub async fn approve(ctx: &Ctx, id: RequestId, comment: Option<String>) -> Result<Request, Error> {
     let said = comment.as_deref().filter(|it| !it.trim().is_empty());
     let comment = match said.map(Words::parse).transpose() {
@@ -29,12 +29,18 @@ pub async fn approve(ctx: &Ctx, id: RequestId, comment: Option<String>) -> Resul
     expire::if_overdue(&ctx.app, id).await?;
     ctx.verb("request.approved", id, async |tx: &mut Tx| {
         let (authz::Decidable(request), decisions) = decidable(ctx, tx, id).await?;
+        let still_eligible = db::people::get(tx.conn(), request.person)
+            .await?
+            .is_some_and(|it| it.is_in(&request.terms.requester_group));
         let voted = decisions.iter().any(|it| it.person == ctx.person.id);
         let have =
             i16::try_from(decisions.iter().filter(|it| it.approved).count()).unwrap_or(i16::MAX);
         let approval = request.approve(have.saturating_add(1), comment.as_ref(), &tx.by)?;
         if voted {
             return Err(Error::AlreadyDecided);
+        }
+        if !still_eligible {
+            return Err(Error::NotEligible);
         }
         let now = tx.now();
         db::requests::decide(tx.conn(), id, ctx.person.id, true, comment.as_ref(), now).await?;

@@ -77,8 +77,7 @@ pub async fn submit(ctx: &Ctx, new: NewRequest) -> Result<Request, Error> {
             .filter(|it| person.is_in(&it.terms.requester_group))
             .ok_or(Error::NotFound)?;
         if entitlement != checked.entitlement {
-            check_duration(&entitlement.terms, new.duration_seconds)
-                .map_err(|it| Error::InvalidFields(vec![it]))?;
+            recheck(&checked, &entitlement.terms)?;
         }
         // What AWS told of another role says nothing of this one.
         let seen = if entitlement.target == checked.entitlement.target {
@@ -207,6 +206,19 @@ fn check(
         }
         _ => Err(Error::InvalidFields(wrong)),
     }
+}
+
+/// What was checked against the terms as they were, against those that have taken their place.
+fn recheck(checked: &Checked, terms: &Terms) -> Result<(), Error> {
+    if capacity::is_protected(&terms.role_arn) {
+        return Err(Error::RoleProtected);
+    }
+    if checked.principal.account != terms.account {
+        return Err(Error::field("principal", "is not in the role's account"));
+    }
+    check_duration(terms, checked.duration_seconds.into())
+        .map(drop)
+        .map_err(|it| Error::InvalidFields(vec![it]))
 }
 
 fn check_duration(terms: &Terms, seconds: i64) -> Result<i32, FieldError> {

@@ -26,13 +26,16 @@ pub async fn lock(conn: &mut PgConnection, target: TargetId) -> sqlx::Result<Vec
     rows.into_iter().map(Grant::try_from).collect()
 }
 
-/// Whether the requester may still ask for it: they are in the group that the request's terms name.
+/// Whether it may still be opened: its requester, and as many of its approvers as were needed, are in the groups that the request's terms name.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn is_eligible(conn: &mut PgConnection, grant: GrantId) -> sqlx::Result<bool> {
     sqlx::query_scalar!(
-        r#"SELECT (p.groups @> ARRAY[r.terms->>'requester_group']) AS "eligible!"
+        r#"SELECT p.groups @> ARRAY[r.terms->>'requester_group']
+                  AND (SELECT count(DISTINCT d.person) FROM decisions d JOIN people a ON a.id = d.person
+                       WHERE d.request = r.id AND d.verdict = 'approve' AND a.groups @> ARRAY[r.terms->>'approver_group'])
+                      >= (r.terms->>'needed')::int AS "eligible!"
            FROM grants g JOIN requests r ON r.id = g.request JOIN people p ON p.id = g.person WHERE g.id = $1"#,
         grant.uuid()
     )

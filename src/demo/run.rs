@@ -40,16 +40,15 @@ struct Unusable(PathBuf, #[source] std::io::Error);
 pub async fn run(arguments: DemoArguments) -> Result<(), Failure> {
     let end = interrupted()?;
     let folder = &arguments.data_dir;
+    // Ports first: what is taken is told before anything is removed or started.
+    let listener = listen(arguments.port).await?;
+    drop(listen(arguments.aws_port).await?);
     if arguments.reset {
         postgres::reset(folder)?;
     }
-    // Ports first: what is taken is told before anything is started.
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, arguments.port));
-    let listener = TcpListener::bind(address)
-        .await
-        .map_err(|source| CannotListen { address, source })?;
     let postgres = Postgres::start(folder, Mode::Durable)?;
-    let _ = std::fs::remove_file(folder.join("demo.json"));
+    let described = folder.join("demo.json");
+    let _ = std::fs::remove_file(&described);
     let database = Database::prepare(&postgres, "countersign").await?;
     let keys_file = folder.join("keys.json");
     let mut keys = seed::keys(&keys_file).map_err(|error| Unusable(keys_file.clone(), error))?;
@@ -82,18 +81,22 @@ pub async fn run(arguments: DemoArguments) -> Result<(), Failure> {
     );
     let service = Service::start(listener, &app, &config, router)?;
     let portal = config.public_url();
-    write_private(
-        &folder.join("demo.json"),
-        &description(&portal, &sandbox.url(), &keys),
-    )?;
+    write_private(&described, &description(&portal, &sandbox.url(), &keys))?;
     std::io::stdout().write_all(welcome(&portal, &sandbox.url(), folder).as_bytes())?;
 
     end.await;
+    let _ = std::fs::remove_file(&described);
     service.stop().await;
     app.pool().close().await;
     sandbox.stop().await;
     postgres.stop().await?;
     Ok(())
+}
+
+async fn listen(port: u16) -> Result<TcpListener, CannotListen> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let listener = TcpListener::bind(address).await;
+    listener.map_err(|source| CannotListen { address, source })
 }
 
 /// The sandbox has no lag and no lost writes, so that the demo need not wait for either.

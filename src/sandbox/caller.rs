@@ -25,6 +25,8 @@ pub(super) struct Caller {
     /// Of the role and of the session, which counts more.
     tags: BTreeMap<String, String>,
     policies: Vec<String>,
+    /// The service called does not tell the time.
+    pub(super) timeless: bool,
 }
 
 /// The secret that the access key's requests are signed with, and the token that must come along.
@@ -133,6 +135,7 @@ fn user_caller(
             .values()
             .filter_map(|doc| doc.data(now, delay)?.text.clone())
             .collect(),
+        timeless: false,
     })
 }
 
@@ -164,6 +167,7 @@ fn role_caller(
             .values()
             .filter_map(|doc| doc.data(now, delay)?.text.clone())
             .collect(),
+        timeless: false,
     })
 }
 
@@ -173,7 +177,9 @@ impl Caller {
         let stamp =
             |at: DateTime<Utc>| at.trunc_subsecs(0).format("%Y-%m-%dT%H:%M:%SZ").to_string();
         let mut context = Context::default();
-        context.set("aws:CurrentTime", stamp(now));
+        if !self.timeless {
+            context.set("aws:CurrentTime", stamp(now));
+        }
         context.set("aws:EpochTime", now.timestamp().to_string());
         context.set("aws:userid", self.user_id.as_str());
         context.set("aws:PrincipalArn", self.principal_arn.as_str());

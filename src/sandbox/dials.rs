@@ -52,6 +52,9 @@ pub(super) struct Dials {
     pub(super) delay: TimeDelta,
     pub(super) stale_reads: bool,
     pub(super) normalised_reads: bool,
+    pub(super) bare_plus_reads: bool,
+    /// Actions whose requests have no `aws:CurrentTime`.
+    pub(super) timeless: Vec<String>,
     pub(super) rules: Vec<Rule>,
     pub(super) calls: Vec<Call>,
 }

@@ -231,6 +231,16 @@ impl Knobs {
         self.dials().normalised_reads = on;
     }
 
+    /// Whether reads leave a plus sign as it is; RFC 3986 asks for neither.
+    pub fn bare_plus_reads(&self, on: bool) {
+        self.dials().bare_plus_reads = on;
+    }
+
+    /// From now on, requests of `action` have no `aws:CurrentTime`, as was reported of `rds-db:connect`.
+    pub fn without_current_time(&self, action: &str) {
+        self.dials().timeless.push(action.to_owned());
+    }
+
     /// Every call so far, oldest first; the last 50,000 at least.
     #[must_use]
     pub fn calls(&self) -> Vec<Call> {

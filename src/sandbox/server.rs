@@ -135,17 +135,20 @@ async fn obey(what: &What) -> Option<Outcome> {
 
 /// Authorizes the call, does it, and writes it into the log.
 pub(super) fn effect(shared: &Shared, call: &Incoming) -> Result<Xml, Refusal> {
-    let (delay, mode) = {
+    let (delay, timeless, mode) = {
         let dials = shared.dials();
         let mode = Mode {
             now: dials.now(),
             stale: dials.stale_reads,
             normalised: dials.normalised_reads,
+            bare_plus: dials.bare_plus_reads,
         };
-        (dials.delay, mode)
+        let timeless = dials.timeless.contains(&call.action);
+        (dials.delay, timeless, mode)
     };
     let mut state = shared.state();
-    let caller = caller::identify(&state, &call.access_key, &call.service, mode.now, delay)?;
+    let mut caller = caller::identify(&state, &call.access_key, &call.service, mode.now, delay)?;
+    caller.timeless = timeless;
     let params = &call.params;
     let (action, now) = (call.action.as_str(), mode.now);
     let result = check_version(call).and_then(|()| match (call.service.as_str(), action) {

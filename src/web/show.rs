@@ -151,7 +151,9 @@ pub const fn cause(cause: &Cause) -> &'static str {
         Cause::Released => "its requester ended it",
         Cause::Revoked => "an approver or admin ended it",
         Cause::CouldNotOpen => "AWS did not let it be opened",
-        Cause::NotEligible => "its requester may not ask for it any more",
+        Cause::NotEligible => {
+            "its requester or an approver has left the group that may ask or approve"
+        }
         Cause::PrincipalGone => "the AWS identity that was let in was deleted",
         Cause::TargetGone => "the role was deleted",
         Cause::TargetReplaced => "another role has taken the role's name",

@@ -20,6 +20,8 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
+const BARE_PLUS: &AsciiSet = &ENCODED.remove(b'+');
+
 /// A document as it is read.
 pub(super) fn encode(text: &str, it: &Call<'_>) -> String {
     let text = if it.mode.normalised {
@@ -27,7 +29,12 @@ pub(super) fn encode(text: &str, it: &Call<'_>) -> String {
     } else {
         text.to_owned()
     };
-    utf8_percent_encode(&text, ENCODED).to_string()
+    let encoded = if it.mode.bare_plus {
+        BARE_PLUS
+    } else {
+        ENCODED
+    };
+    utf8_percent_encode(&text, encoded).to_string()
 }
 
 /// Refuses a trust policy that IAM would not take; the unique ids of its principals.

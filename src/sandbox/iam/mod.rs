@@ -25,6 +25,8 @@ pub(super) struct Mode {
     pub(super) stale: bool,
     /// Reads show documents with other white space and order of keys.
     pub(super) normalised: bool,
+    /// Reads leave a plus sign as it is.
+    pub(super) bare_plus: bool,
 }
 
 /// One call.

@@ -2,5 +2,6 @@
 
 mod answers;
 mod authorization;
+mod eligibility;
 mod inputs;
 mod setup;

@@ -38,7 +38,10 @@ impl Answer {
 
 impl Service {
     pub async fn new() -> Self {
-        let company = Company::new().await;
+        Self::of(Company::new().await).await
+    }
+
+    pub async fn of(company: Company) -> Self {
         let router = Router::new().nest("/api/v1", api::router(company.app.clone()));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -9,6 +9,7 @@ mod decisions;
 mod events;
 mod inputs;
 mod matrix;
+mod meanwhile;
 mod roles;
 mod rows;
 pub mod setup;

@@ -11,8 +11,10 @@ use countersign::clock::Clock;
 use countersign::config::Config;
 use countersign::domain::audit::Channel;
 use countersign::domain::request::Request;
+use countersign::sandbox::Sandbox;
 use sqlx::PgPool;
 
+use crate::sandbox;
 use crate::support::TestDb;
 
 /// Everybody: alice asks; bob, carol, dave and erin approve; ada is an admin, otto an auditor, mallory nobody.
@@ -112,10 +114,7 @@ impl Company {
             Duration::from_secs(1),
         )
         .await;
-        let mut config = Config::default();
-        config.roles.admin = vec!["admins".to_owned()];
-        config.roles.auditor = vec!["auditors".to_owned()];
-        let app = App::new(db.pool.clone(), clock.clone(), aws, &config);
+        let app = App::new(db.pool.clone(), clock.clone(), aws, &config());
         catalog::apply(&app, CATALOG, "test").await.unwrap();
         Self {
             db,
@@ -123,6 +122,21 @@ impl Company {
             clock,
             start,
         }
+    }
+
+    /// With an AWS that answers; a call may take as long as `patience`.
+    pub async fn with_aws(self, aws: &Sandbox, patience: Duration) -> Self {
+        let (key, secret) = sandbox::key("admin");
+        let aws = Aws::with(&aws.url(), &key, &secret, patience).await;
+        let app = App::new(self.db.pool.clone(), self.clock.clone(), aws, &config());
+        Self { app, ..self }
+    }
+
+    /// The person's groups are these from now on.
+    pub async fn regroup(&self, name: &str, groups: &[&str]) {
+        let (before, after) = split_groups(name);
+        let text = format!("{before}{groups:?}{after}");
+        catalog::apply(&self.app, &text, "test").await.unwrap();
     }
 
     pub fn pool(&self) -> &PgPool {
@@ -171,6 +185,21 @@ impl Company {
             .await
             .unwrap()
     }
+}
+
+fn config() -> Config {
+    let mut config = Config::default();
+    config.roles.admin = vec!["admins".to_owned()];
+    config.roles.auditor = vec!["auditors".to_owned()];
+    config
+}
+
+/// The catalog before and after the groups of somebody.
+fn split_groups(name: &str) -> (&'static str, &'static str) {
+    let lead = format!("email = \"{name}@example.com\"\ngroups = ");
+    let (before, rest) = CATALOG.split_once(&lead).unwrap();
+    let before = &CATALOG[..before.len() + lead.len()];
+    (before, &rest[rest.find('\n').unwrap()..])
 }
 
 pub fn ask(entitlement: &str) -> NewRequest {

@@ -1,7 +1,11 @@
 //! `countersign serve` as a process of its own: what holds when it is killed.
 
+mod children;
 mod deadline;
+mod demo;
 mod kill;
+mod ours;
+mod refusals;
 mod replicas;
 mod resume;
 mod secrets;

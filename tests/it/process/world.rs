@@ -113,6 +113,17 @@ impl World {
         Server::start(self.command(&["serve"]))
     }
 
+    /// A `serve` that works as the role of that session.
+    pub fn serve_as(&self, session: &AssumeRoleOutput) -> Server {
+        let keys = session.credentials().expect("credentials");
+        let mut command = self.command(&["serve"]);
+        command
+            .env("AWS_ACCESS_KEY_ID", keys.access_key_id())
+            .env("AWS_SECRET_ACCESS_KEY", keys.secret_access_key())
+            .env("AWS_SESSION_TOKEN", keys.session_token());
+        Server::start(command)
+    }
+
     pub async fn submit(&self, serve: &Server, duration: &str) -> String {
         let ask =
             json!({"entitlement": "prod-admin", "duration": duration, "justification": "a test"});

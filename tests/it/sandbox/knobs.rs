@@ -278,3 +278,37 @@ async fn the_log_tells_who_called_what_and_what_came_of_it() {
         (403, Some("AccessDenied"))
     );
 }
+
+#[tokio::test]
+async fn a_request_without_the_time_meets_no_condition_on_it_but_the_one_if_it_exists() {
+    let before = r#"{"DateLessThan":{"aws:CurrentTime":"2099-01-01T00:00:00Z"}}"#;
+    let after = r#"{"DateGreaterThanIfExists":{"aws:CurrentTime":"2099-01-01T00:00:00Z"}}"#;
+    for (condition, untold) in [(before, "AccessDenied"), (after, "ok")] {
+        let mut account = account(&trusts(ALICE));
+        account.users[0] = user("alice", Some(&identity("Allow", "iam:List*", condition)));
+        let sandbox = start_with(account).await;
+        let alice = as_user(&sandbox, "alice").0;
+        let told = code(alice.list_roles().send().await);
+        assert_ne!(told, untold, "{condition}");
+        sandbox.knobs().without_current_time("ListRoles");
+        assert_eq!(code(alice.list_roles().send().await), untold);
+        assert_eq!(code(alice.list_users().send().await), told, "only that one");
+    }
+}
+
+#[tokio::test]
+async fn a_plus_sign_is_read_encoded_or_bare() {
+    let sandbox = start(&trusts(ALICE)).await;
+    let text = mark("a+b c");
+    assert_eq!(put(&sandbox, &text).await, "ok");
+    let iam = as_user(&sandbox, "admin").0;
+    for (bare, wanted) in [(false, "a%2Bb%20c"), (true, "a+b%20c")] {
+        sandbox.knobs().bare_plus_reads(bare);
+        let call = iam
+            .get_role_policy()
+            .role_name("prod-admin")
+            .policy_name("p");
+        let read = call.send().await.unwrap();
+        assert!(read.policy_document().contains(wanted), "{read:?}");
+    }
+}

@@ -2,6 +2,7 @@
 
 mod cloud;
 mod crash;
+mod elevated;
 mod path;
 mod queue;
 mod reverted;

@@ -138,10 +138,7 @@ async fn asking_again_straight_after_the_end_works_with_the_old_guard_in_place()
 async fn somebody_who_may_not_ask_any_more_is_not_let_in() {
     let stage = Stage::new().await;
     let grant = stage.approve("alice", 60).await;
-    stage
-        .rows
-        .run("UPDATE people SET groups = '{}' WHERE name = 'alice'".to_owned())
-        .await;
+    stage.rows.leave("alice").await;
     stage.work().await;
     let row = stage.grant(grant).await;
     assert_eq!(
@@ -150,6 +147,81 @@ async fn somebody_who_may_not_ask_any_more_is_not_let_in() {
     );
     assert_eq!(stage.rows.told(grant).await, ["grant.failed"]);
     assert!(stage.cloud.take_writes().is_empty());
+}
+
+#[tokio::test]
+async fn somebody_who_left_the_group_before_the_start_is_not_let_in() {
+    let stage = Stage::new().await;
+    let arn = stage.cloud.create_user("alice");
+    let person = stage.rows.person("alice").await;
+    let start = stage.now() + minutes(30);
+    let grant = stage.rows.approve(person, &arn, start, minutes(60)).await;
+    stage.work().await;
+    assert_eq!(stage.state(grant).await, "scheduled");
+    stage.rows.leave("alice").await;
+    stage.pass(minutes(29)).await;
+    assert_eq!(stage.state(grant).await, "scheduled", "it is not time yet");
+    stage.pass(minutes(1)).await;
+    let row = stage.grant(grant).await;
+    assert_eq!(
+        (row.state.as_str(), row.cause.as_deref()),
+        ("failed", Some("not_eligible"))
+    );
+    assert!(stage.cloud.take_writes().is_empty());
+}
+
+#[tokio::test]
+async fn as_many_approvers_as_were_needed_must_still_be_approvers() {
+    // Needed, who approved, who left since, whether it opens.
+    let cases: [(i32, &[&str], &[&str], bool); 5] = [
+        (1, &["bob"], &["bob"], false),
+        (2, &["bob", "olga"], &[], true),
+        (2, &["bob", "olga"], &["olga"], false),
+        (1, &["bob", "olga"], &["olga"], true),
+        (1, &["bob", "olga"], &["bob", "olga"], false),
+    ];
+    for (needed, approved, left, opens) in cases {
+        let stage = Stage::new().await;
+        let arn = stage.cloud.create_user("alice");
+        let person = stage.rows.person("alice").await;
+        let grant = stage
+            .rows
+            .approve_by(approved, needed, person, &arn, stage.now(), minutes(60))
+            .await;
+        for name in left {
+            stage.rows.leave(name).await;
+        }
+        stage.work().await;
+        let row = stage.grant(grant).await;
+        let wanted = if opens {
+            ("active", None)
+        } else {
+            ("failed", Some("not_eligible"))
+        };
+        assert_eq!(
+            (row.state.as_str(), row.cause.as_deref()),
+            wanted,
+            "{needed} of {approved:?} without {left:?}"
+        );
+        assert_eq!(stage.cloud.take_writes().is_empty(), !opens);
+        // What is open stays open: a person ends it, or its deadline.
+        for name in ["alice", "bob", "olga"] {
+            stage.rows.leave(name).await;
+        }
+        stage.pass(minutes(1)).await;
+        assert_eq!(stage.state(grant).await, wanted.0);
+    }
+}
+
+#[tokio::test]
+async fn a_no_is_not_a_voice_for_it() {
+    let stage = Stage::new().await;
+    let grant = stage.approve("alice", 60).await;
+    stage.rows.leave("bob").await;
+    // Another approver's word on the same request, but not an approval.
+    stage.rows.deny(grant, "olga", stage.now()).await;
+    stage.work().await;
+    assert_eq!(stage.state(grant).await, "failed");
 }
 
 #[tokio::test]

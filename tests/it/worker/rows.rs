@@ -46,6 +46,7 @@ impl Rows {
              VALUES ('{}', 'prod-admin', '{}', 'trust_policy', 300, 43200, 'developers', 'leads', 1)",
             entitlement.uuid(), target.uuid())).await;
         let approver = person(&pool, "bob", "leads").await;
+        person(&pool, "olga", "leads").await;
         Self {
             pool,
             target,
@@ -63,6 +64,7 @@ impl Rows {
         &self,
         person: PersonId,
         principal_arn: &str,
+        needed: i32,
         at: DateTime<Utc>,
         length: TimeDelta,
     ) -> RequestId {
@@ -70,7 +72,7 @@ impl Rows {
         let terms = json!({
             "name": "prod-admin", "description": "", "account": ACCOUNT, "account_name": "prod", "role_arn": ROLE, "method": "trust_policy",
             "min_duration_seconds": 300, "max_duration_seconds": 43200, "requester_group": "developers", "approver_group": "leads",
-            "needed": 1, "version": 1
+            "needed": needed, "version": 1
         });
         let (person, seconds) = (person.uuid(), length.num_seconds());
         let sql = format!(
@@ -93,21 +95,54 @@ impl Rows {
         at: DateTime<Utc>,
         length: TimeDelta,
     ) -> GrantId {
-        let request = self.pending(person, principal_arn, at, length).await.uuid();
+        self.approve_by(&["bob"], 1, person, principal_arn, at, length)
+            .await
+    }
+
+    /// The same by other approvers than bob, of whom so many are needed.
+    pub async fn approve_by(
+        &self,
+        approvers: &[&str],
+        needed: i32,
+        person: PersonId,
+        principal_arn: &str,
+        at: DateTime<Utc>,
+        length: TimeDelta,
+    ) -> GrantId {
+        let request = self
+            .pending(person, principal_arn, needed, at, length)
+            .await
+            .uuid();
+        for name in approvers {
+            self.run(voice(request, name, "approve", at)).await;
+        }
         let grant = GrantId::new();
         let console = principal_arn.rsplit('/').next().unwrap();
         let (person, target, until) = (person.uuid(), self.target.uuid(), at + length);
         let sql = format!(
-            "INSERT INTO decisions (request, person, verdict, at) VALUES ('{request}', '{}', 'approve', '{at}');
-             INSERT INTO grants (id, request, target, person, principal_arn, grant_name, console_name, state, starts_at, deadline, approved_at)
+            "INSERT INTO grants (id, request, target, person, principal_arn, grant_name, console_name, state, starts_at, deadline, approved_at)
              VALUES ('{}', '{request}', '{target}', '{person}', '{principal_arn}', '{grant}', '{console}', 'scheduled', '{at}', '{until}', '{at}');
              UPDATE requests SET state = 'approved', closed_at = '{at}', version = 2 WHERE id = '{request}'",
-            self.approver.uuid(), grant.uuid());
+            grant.uuid());
         let mut tx = self.pool.begin().await.unwrap();
         tx.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await.unwrap();
         targets::make_due(&mut tx, self.target, at).await.unwrap();
         tx.commit().await.unwrap();
         grant
+    }
+
+    /// The person is in no group any more.
+    pub async fn leave(&self, name: &str) {
+        let sql = format!("UPDATE people SET groups = '{{}}' WHERE name = '{name}'");
+        self.run(sql).await;
+    }
+
+    /// A no on the grant's request.
+    pub async fn deny(&self, grant: GrantId, name: &str, at: DateTime<Utc>) {
+        let sql = format!("SELECT request FROM grants WHERE id = '{}'", grant.uuid());
+        let row = self.pool.fetch_one(sqlx::raw_sql(AssertSqlSafe(sql)));
+        let request = row.await.unwrap().get("request");
+        self.run(voice(request, name, "deny", at)).await;
     }
 
     /// What `end` leaves when the approver revokes.
@@ -178,6 +213,13 @@ impl Rows {
             .unwrap();
         row.get("value")
     }
+}
+
+fn voice(request: uuid::Uuid, name: &str, verdict: &str, at: DateTime<Utc>) -> String {
+    format!(
+        "INSERT INTO decisions (request, person, verdict, comment, at)
+         SELECT '{request}', id, '{verdict}', 'a reason', '{at}' FROM people WHERE name = '{name}'"
+    )
 }
 
 async fn person(pool: &PgPool, name: &str, group: &str) -> PersonId {

@@ -319,3 +319,22 @@ async fn what_aws_refused_is_not_waited_for() {
         assert_eq!(stage.state(grant).await, "active", "{call}");
     }
 }
+
+#[tokio::test]
+async fn a_plus_sign_in_a_foreign_statement_stays_one() {
+    let trust = FOREIGN.replace(
+        "\"Action\"",
+        "\"Condition\":{\"StringEquals\":{\"sts:RoleSessionName\":[\"a+b@example.com\",\"a b\",\"100%2B+\"]}},\"Action\"",
+    );
+    for bare in [false, true] {
+        let stage = Stage::with_trust(&trust).await;
+        stage.cloud.knobs().bare_plus_reads(bare);
+        let grant = stage.open("alice", 60).await;
+        assert!(stage.cloud.trust().contains("a+b@example.com"), "{bare}");
+        stage.revoke(grant).await;
+        stage.work().await;
+        assert_eq!(stage.state(grant).await, "ended");
+        assert_eq!(stage.cloud.trust(), trust, "{bare}");
+        assert_eq!(stage.rows.kept().await[0], trust, "{bare}");
+    }
+}
