@@ -1,5 +1,10 @@
 //! Credentials are neither stored nor logged.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the tests' own SQL is not in the offline data of the query macros"
+)]
+
 use std::fs::File;
 
 use sqlx::AssertSqlSafe;
