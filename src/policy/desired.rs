@@ -120,7 +120,7 @@ impl<'a> Look<'a> {
         }
         let may_still_land = marks
             .unclear_at
-            .is_some_and(|at| now < at + margins.unanswered);
+            .is_some_and(|at| now < at + margins.unclear());
         let absent = !live && statement.is_none() && self.document.is_ok();
         let waits = self.has(Clause::AbsenceWaits);
         let absent = absent && (!self.stale && !may_still_land || !waits);
@@ -139,6 +139,12 @@ impl<'a> Look<'a> {
             live,
             absent,
         }
+    }
+
+    /// How long after a guard was written, or a name in it was found, a session that it denies may be left.
+    pub fn outlived(&self) -> TimeDelta {
+        let margins = self.input.margins;
+        LONGEST_SESSION + margins.propagation * 2 + margins.clock
     }
 
     fn longest_session(&self) -> TimeDelta {
@@ -175,8 +181,8 @@ impl<'a> Look<'a> {
     /// Names that the guard holds for a grant that nobody here knows: from a database that has gone back in time, another installation,
     /// or a hand (GUARD C9). They stay denied until their last session is dead.
     fn unknown_names(&self) -> Times {
-        let Input { now, margins, .. } = *self.input;
-        let outlived = LONGEST_SESSION + margins.propagation * 2 + margins.clock;
+        let now = self.input.now;
+        let outlived = self.outlived();
         let is_grant = |name: &str| self.input.grants.iter().any(|g| g.grant_name == name);
         let names = self.read.names.iter();
         names
@@ -306,12 +312,39 @@ impl<'a> Look<'a> {
         guard
     }
 
-    /// Whether any grant still needs the guard. That of another installation is overwritten only for what AWS has ever been told of ours.
+    /// Whether a guard should be there.
     pub fn needs_guard(&self) -> bool {
+        self.grants_need_guard() || !self.is_of_others() && self.may_outlive_its_rows()
+    }
+
+    /// Whether any grant still needs the guard. That of another installation is overwritten only for what AWS has ever been told of ours.
+    pub fn grants_need_guard(&self) -> bool {
         let others = self.is_of_others();
         let counts = |k: &&Known<'_>| !others || k.marks.sent_until.is_some();
         let mut grants = self.grants.iter().filter(counts);
         !others && !self.kept.is_empty() || grants.any(|k| k.live || self.past(k))
+    }
+
+    /// Whether the guard as read may deny sessions of a grant that is not at hand: its list names nobody whom it denies. One that was open to the
+    /// world and is over by now accounts for it.
+    fn may_outlive_its_rows(&self) -> bool {
+        let accounts = |k: &Known<'_>| !k.live && k.marks.sent_until.is_some();
+        let unaccounted = !self.grants.iter().any(accounts);
+        self.is_of_another_time()
+            || unaccounted && self.guard_ages().is_some_and(|end| self.input.now <= end)
+    }
+
+    /// When no session is left that the guard as we wrote it last may deny. `None` where there is no guard, or we have deleted it.
+    pub fn guard_ages(&self) -> Option<DateTime<Utc>> {
+        let written = self.input.target.written_guard.as_ref()?;
+        let stands = self.role.guard.is_some() && written.hash != super::fingerprint("");
+        stands.then(|| written.at + self.outlived())
+    }
+
+    /// Whether the guard is one that the stored facts do not know of: from a database that was ahead of this one (GUARD C9).
+    pub fn is_of_another_time(&self) -> bool {
+        let known = self.input.target.revision;
+        self.read.revision.is_some_and(|read| read > known)
     }
 
     /// Whether the guard was written by another installation.

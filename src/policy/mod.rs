@@ -35,6 +35,14 @@ pub struct Margins {
     pub clock: TimeDelta,
 }
 
+impl Margins {
+    /// How long after a write without an answer a read may not yet show what it did: it may land at the end of L, and a read lags by up to P.
+    #[must_use]
+    pub fn unclear(&self) -> TimeDelta {
+        self.unanswered + self.propagation
+    }
+}
+
 /// What one look at AWS showed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Observed {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::capacity::{INLINE_QUOTA, size};
-use super::desired::{Known, LONGEST_SESSION, Look, is_open};
+use super::desired::{Known, Look, is_open};
 use super::document::{inert, sid};
 use super::guard::Guard;
 use super::lost::{blocked, ended_with_another_role, gone, lost, nothing};
@@ -191,10 +191,13 @@ impl Planner<'_> {
             opens,
             restores: guard_was_deleted(&self.look),
         };
-        let equal = role
-            .guard
-            .as_deref()
-            .is_some_and(|g| self.guard.is(g, &role.role_id, &role.arn));
+        // One from another time that no grant needs is written anew, so that it is known how old it is.
+        let equal = self.look.grants_need_guard() || !self.look.is_of_another_time();
+        let equal = equal
+            && role
+                .guard
+                .as_deref()
+                .is_some_and(|g| self.guard.is(g, &role.role_id, &role.arn));
         // The same words may be those of an older guard, as long as a read may lag behind.
         let ours =
             self.look.read.revision.is_some_and(|read| read >= known) || input.now >= settles;
@@ -362,7 +365,7 @@ impl Planner<'_> {
         } = *self.look.input;
         target
             .guard_unclear_at
-            .is_some_and(|at| now < at + margins.unanswered)
+            .is_some_and(|at| now < at + margins.unclear())
     }
 
     fn is_opened(&self, k: &Known<'_>) -> bool {
@@ -412,21 +415,22 @@ impl Planner<'_> {
                 .flatten()
                 .map(|w| w.at + margins.propagation),
         );
-        moments.extend(target.guard_unclear_at.map(|at| at + margins.unanswered));
+        moments.extend(target.guard_unclear_at.map(|at| at + margins.unclear()));
         for k in &self.look.grants {
             let unfinished = is_open(k.grant)
                 || matches!(k.grant.state, GrantState::Closing(_)) && !closed.contains(&k.grant.id);
             if unfinished {
                 moments.extend([k.grant.starts_at, k.grant.deadline, now + LOOK_AGAIN]);
             }
-            moments.extend(k.marks.unclear_at.map(|at| at + margins.unanswered));
+            moments.extend(k.marks.unclear_at.map(|at| at + margins.unclear()));
             if !k.live {
                 moments.extend(self.look.last_issue(&k.marks).map(|at| at + second));
                 moments.extend(k.marks.guard_until.map(|at| at + second));
             }
         }
-        let outlived = LONGEST_SESSION + margins.propagation * 2 + margins.clock + second;
-        moments.extend(self.look.kept.values().map(|found| *found + outlived));
+        let found = self.look.kept.values();
+        let outlived = found.map(|found| *found + self.look.outlived());
+        moments.extend(outlived.chain(self.look.guard_ages()).map(|at| at + second));
         moments.into_iter().filter(|at| *at > now).min()
     }
 }

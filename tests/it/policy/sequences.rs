@@ -269,7 +269,7 @@ fn h2f_a_quota_below_what_is_used_bars_no_closing() {
 }
 
 #[test]
-fn h4_after_an_unanswered_guard_nothing_is_opened_or_ended_for_l() {
+fn h4_after_an_unanswered_guard_nothing_is_opened_or_ended_for_l_and_p() {
     let mut run = settled();
     run.pass(300);
     run.grants.push(grant(3, OTHER_ALICE, 300, 7200));
@@ -283,9 +283,9 @@ fn h4_after_an_unanswered_guard_nothing_is_opened_or_ended_for_l() {
             && !run.admits(OTHER_ALICE, &grant_id(3).to_string())
     );
     assert!(look.due.is_some());
-    let _ = run.settle_at(300 + 15 * 60 - 1);
+    let _ = run.settle_at(300 + 15 * 60 + 120 - 1);
     assert!(!is_ended(&run, 0) && !is_active(&run, 2));
-    let _ = run.settle_at(300 + 15 * 60);
+    let _ = run.settle_at(300 + 15 * 60 + 120);
     assert!(is_ended(&run, 0) && is_active(&run, 2));
 }
 
@@ -305,7 +305,9 @@ fn h4_a_statement_counts_as_gone_only_when_no_unanswered_write_can_bring_it_back
         !run.works("alice", 1_000_000),
         "denied altogether meanwhile"
     );
-    let _ = run.settle_at(15 * 60);
+    let _ = run.settle_at(15 * 60 + 120 - 1);
+    assert!(!is_ended(&run, 0));
+    let _ = run.settle_at(15 * 60 + 120);
     assert!(is_ended(&run, 0));
 }
 
