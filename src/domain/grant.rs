@@ -358,7 +358,7 @@ impl Grant {
         Change { value: self, event }
     }
 
-    /// `closing → ended`, or `→ failed` where it could not be opened: AWS agrees that nothing of it is left open.
+    /// `closing → ended`, or `→ failed` where it never opened and nobody ended it: AWS agrees that nothing of it is left open.
     ///
     /// # Errors
     /// When it is not closing.
@@ -376,7 +376,8 @@ impl Grant {
             reason,
         } = closing;
         let (request, at) = (self.request, by.at);
-        let action = if cause == Cause::CouldNotOpen {
+        let never_opened = opened_at.is_none() && person.is_none();
+        let action = if never_opened || cause == Cause::CouldNotOpen {
             self.state = GrantState::Failed {
                 opening_at: Some(opening_at),
                 requested_at,

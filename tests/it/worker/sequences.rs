@@ -142,7 +142,7 @@ async fn c8_another_user_of_the_approved_name_is_not_let_in() {
     let row = stage.grant(grant).await;
     assert_eq!(
         (row.state.as_str(), row.cause.as_deref()),
-        ("ended", Some("principal_gone"))
+        ("failed", Some("principal_gone"))
     );
     assert!(
         !stage

@@ -143,6 +143,19 @@ async fn an_opening_that_aws_denies_is_given_up_after_some_attempts() {
 }
 
 #[tokio::test]
+async fn a_role_that_is_gone_before_the_opening_lets_the_grant_fail() {
+    let stage = Stage::new().await;
+    let grant = stage.approve("alice", 60).await;
+    stage.cloud.knobs().delete_role(ROLE);
+    stage.work().await;
+    let row = stage.grant(grant).await;
+    assert_eq!(
+        (row.state.as_str(), row.cause.as_deref()),
+        ("failed", Some("target_gone"))
+    );
+}
+
+#[tokio::test]
 async fn a_role_that_is_gone_counts_as_closed() {
     let stage = Stage::new().await;
     let (closing, active) = (stage.open("alice", 60).await, stage.open("carol", 60).await);
