@@ -117,7 +117,7 @@ async fn an_aws_that_hangs_keeps_nobody_waiting_and_is_asked_again_at_opening() 
         let alice = service.token("alice").await;
         let grants = service.call(&alice, "GET", "/grants", &json!({})).await;
         let grant = &grants.body["items"][0];
-        let wanted = if is_gone { "ended" } else { "active" };
+        let wanted = if is_gone { "failed" } else { "active" };
         assert_eq!(grant["state"], wanted, "{grant}");
         assert_eq!(grant["opened_at"].is_null(), is_gone, "{grant}");
     }
