@@ -132,6 +132,24 @@ impl Aws {
         Ok(caller_id == Some(role_id) || same_name)
     }
 
+    /// Whether we work in the account that the ARN names.
+    ///
+    /// # Errors
+    /// When STS does not tell who we are.
+    pub(super) async fn works_in_account_of(&self, arn: &str) -> Result<bool, AwsError> {
+        let caller = self.known.caller.get_or_try_init(|| self.caller()).await?;
+        let (theirs, ours) = (account(arn), account(&caller.arn));
+        let same = theirs == ours;
+        if !same {
+            tracing::error!(
+                role.arn = arn,
+                caller.arn,
+                "our AWS identity is of another account"
+            );
+        }
+        Ok(same)
+    }
+
     async fn caller(&self) -> Result<Caller, AwsError> {
         let answer = self.sts.get_caller_identity().send().await;
         let answer = answer.map_err(|error| AwsError::of("GetCallerIdentity", &error))?;
@@ -149,6 +167,11 @@ fn base() -> ConfigLoader {
 fn client(shared: &SdkConfig, retry: RetryConfig) -> aws_sdk_iam::Client {
     let config = aws_sdk_iam::config::Builder::from(shared).retry_config(retry);
     aws_sdk_iam::Client::from_conf(config.build())
+}
+
+/// `arn:aws:iam::1:role/name` → `1`.
+fn account(arn: &str) -> Option<&str> {
+    arn.split(':').nth(4)
 }
 
 /// `arn:aws:iam::1:role/path/name` and `arn:aws:sts::1:assumed-role/name/session` → `(1, name)`.

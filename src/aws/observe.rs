@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::{StreamExt, stream};
 use percent_encoding::percent_decode_str;
 
 use super::{Aws, AwsError, GUARD_NAME, name_of};
@@ -45,22 +46,34 @@ pub async fn check(aws: &Aws, role_arn: &str, principal_arn: &str) -> Result<Che
     })
 }
 
+/// How many principals are read at a time.
+const READS: usize = 8;
+
+/// A look at a role.
+#[derive(Debug)]
+pub struct Look {
+    /// What it showed. A principal that could not be read is not among its principals: nothing opens for it, and everything else goes on.
+    pub observed: Observed,
+    /// The principals (ARNs) that could not be read, and why.
+    pub unread: BTreeMap<String, AwsError>,
+}
+
 /// Reads the role, its guard and the ids of `principals` (ARNs). The trust policy is read last, so that little time passes between it and a write that
 /// is made from it.
 ///
 /// # Errors
-/// When a read fails; a role that is not there is an answer, not an error.
+/// When the role or its guard cannot be read; a role that is not there is an answer, not an error.
 pub async fn observe(
     aws: &Aws,
     role_arn: &str,
-    principals: impl IntoIterator<Item = String> + Send,
-) -> Result<Observed, AwsError> {
-    let (guard, trust_quota, principals) = tokio::try_join!(
+    principals: BTreeSet<String>,
+) -> Result<Look, AwsError> {
+    let (guard, trust_quota, (principals, unread)) = tokio::try_join!(
         guard(aws, role_arn),
         async { Ok(aws.trust_quota().await) },
-        user_ids(aws, principals.into_iter().collect())
+        async { Ok(user_ids(aws, principals).await) }
     )?;
-    Ok(match role(aws, role_arn).await? {
+    let observed = match role(aws, role_arn).await? {
         None => Observed::Gone,
         Some(role) => Observed::Role(ObservedRole {
             role_id: role.id,
@@ -70,7 +83,8 @@ pub async fn observe(
             trust_quota,
             principals,
         }),
-    })
+    };
+    Ok(Look { observed, unread })
 }
 
 struct Role {
@@ -79,16 +93,19 @@ struct Role {
     trust: String,
 }
 
-/// `None` when there is no role of that ARN (a role of the same name with another path is another role).
+/// `None` when there is no role of that ARN (a role of the same name with another path is another role). Whoever works in another account cannot tell.
 async fn role(aws: &Aws, arn: &str) -> Result<Option<Role>, AwsError> {
     let Some(name) = name_of(arn, "role") else {
         return Ok(None);
     };
-    let answer = match aws.reads.get_role().role_name(name).send().await {
-        Ok(answer) => answer,
-        Err(error) => return not_there(AwsError::of("GetRole", &error)),
+    let found = match aws.reads.get_role().role_name(name).send().await {
+        Ok(answer) => answer.role,
+        Err(error) => not_there(AwsError::of("GetRole", &error))?,
     };
-    let role = answer.role().filter(|role| role.arn() == arn);
+    let role = found.filter(|role| role.arn() == arn);
+    if role.is_none() && !aws.works_in_account_of(arn).await? {
+        return Err(AwsError::Denied);
+    }
     Ok(role.map(|role| Role {
         id: role.role_id().to_owned(),
         arn: role.arn().to_owned(),
@@ -114,16 +131,20 @@ async fn guard(aws: &Aws, role_arn: &str) -> Result<Option<String>, AwsError> {
 async fn user_ids(
     aws: &Aws,
     arns: BTreeSet<String>,
-) -> Result<BTreeMap<String, Option<String>>, AwsError> {
-    let mut ids = BTreeMap::new();
-    for arn in arns {
-        let id = user_id(aws, &arn).await?;
-        ids.insert(arn, id);
+) -> (BTreeMap<String, Option<String>>, BTreeMap<String, AwsError>) {
+    let reads = stream::iter(arns).map(async |arn| (user_id(aws, &arn).await, arn));
+    let (mut ids, mut unread) = (BTreeMap::new(), BTreeMap::new());
+    let mut answers = std::pin::pin!(reads.buffer_unordered(READS));
+    while let Some((answer, arn)) = answers.next().await {
+        match answer {
+            Ok(id) => drop(ids.insert(arn, id)),
+            Err(error) => drop(unread.insert(arn, error)),
+        }
     }
-    Ok(ids)
+    (ids, unread)
 }
 
-/// The unique id of an IAM user; `None` when there is none of that ARN.
+/// The unique id of an IAM user; `None` when there is none of that ARN, or can be none of that name.
 async fn user_id(aws: &Aws, arn: &str) -> Result<Option<String>, AwsError> {
     let Some(name) = name_of(arn, "user") else {
         return Ok(None);
@@ -133,7 +154,10 @@ async fn user_id(aws: &Aws, arn: &str) -> Result<Option<String>, AwsError> {
             let user = answer.user().filter(|user| user.arn() == arn);
             Ok(user.map(|user| user.user_id().to_owned()))
         }
-        Err(error) => not_there(AwsError::of("GetUser", &error)),
+        Err(error) => match AwsError::of("GetUser", &error) {
+            AwsError::Malformed => Ok(None),
+            other => not_there(other),
+        },
     }
 }
 

@@ -1,6 +1,7 @@
 //! Hand-written documents, kept before they are overwritten.
 
 use chrono::{DateTime, Utc};
+use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 
 use crate::ids::TargetId;
@@ -23,7 +24,7 @@ impl Kind {
     }
 }
 
-/// Keeps a document as it was read; the same text is kept once for each role.
+/// Keeps a document as it was read; the same text, byte for byte, is kept once for each role.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -31,7 +32,6 @@ pub async fn keep(
     conn: &mut PgConnection,
     target: TargetId,
     kind: Kind,
-    sha256: [u8; 32],
     document: &str,
     seen_at: DateTime<Utc>,
 ) -> sqlx::Result<()> {
@@ -40,7 +40,7 @@ pub async fn keep(
          ON CONFLICT (target, kind, sha256) DO NOTHING",
         target.uuid(),
         kind.as_str(),
-        &sha256[..],
+        &Sha256::digest(document)[..],
         document,
         seen_at,
     )

@@ -150,6 +150,12 @@ impl GrantState {
         }
     }
 
+    /// Whether it may be open in AWS and is meant to be.
+    #[must_use]
+    pub const fn may_be_open(&self) -> bool {
+        matches!(self, Self::Opening { .. } | Self::Active { .. })
+    }
+
     /// Whether it can still be ended: it is open, or is to be opened.
     #[must_use]
     pub const fn is_open(&self) -> bool {

@@ -98,7 +98,7 @@ impl<'a> Look<'a> {
     fn know(&self, grant: &'a Grant) -> Known<'a> {
         let Input { now, margins, .. } = *self.input;
         let mut marks = grant.marks.clone();
-        let live = is_open(grant) && grant.starts_at <= now && now < grant.deadline;
+        let live = grant.state.may_be_open() && grant.starts_at <= now && now < grant.deadline;
         let sid = sid(grant.id);
         let statements = || {
             self.document
@@ -211,7 +211,7 @@ impl<'a> Look<'a> {
             .is_none_or(|read| read >= target.revision)
             || target.written_guard.as_ref().is_none_or(|w| fresh(w.at));
         let until = self.read.until.get(name).filter(|_| latest);
-        let open = |g: &&Grant| is_open(g) && self.input.now < g.deadline;
+        let open = |g: &&Grant| g.state.may_be_open() && self.input.now < g.deadline;
         let until_then = |g: &Grant, at| g.deadline == at || g.marks.sent_until == Some(at);
         !self.read.kept.contains_key(name)
             && !holders.is_empty()
@@ -308,6 +308,13 @@ impl<'a> Look<'a> {
             } else {
                 self.close_name(&mut guard, name);
             }
+        }
+        // One statement for all of them: a later cut is a stricter one, and nobody holds these names now.
+        let over = |name: &String| !guard.until.contains_key(name);
+        let latest = guard.cut.iter().filter(|(name, _)| over(name));
+        if let Some(latest) = latest.map(|(_, at)| *at).max() {
+            let ended = guard.cut.iter_mut().filter(|(name, _)| over(name));
+            ended.for_each(|(_, at)| *at = latest);
         }
         guard
     }
@@ -417,14 +424,6 @@ impl<'a> Look<'a> {
         })
         .collect()
     }
-}
-
-/// Whether its state is one in which it may be open.
-pub(super) const fn is_open(grant: &Grant) -> bool {
-    matches!(
-        grant.state,
-        GrantState::Opening { .. } | GrantState::Active { .. }
-    )
 }
 
 fn ended_at(grant: &Grant) -> DateTime<Utc> {

@@ -1,7 +1,7 @@
 //! What no write can mend: a role that is gone, another or AWS's own, principals that were deleted, documents that cannot be edited.
 
 use super::capacity::is_protected;
-use super::desired::{Look, is_open};
+use super::desired::Look;
 use super::document::{Document, sid};
 use super::{Input, Observed, ObservedRole, Plan, Step, trust};
 use crate::domain::grant::{Cause, Grant, GrantState};
@@ -58,6 +58,7 @@ pub(super) fn nothing(input: &Input<'_>, condition: Condition) -> Plan {
         guard_removed: Vec::new(),
         step: Step::Rest,
         due: None,
+        waits: false,
     }
 }
 
@@ -68,7 +69,7 @@ fn identified(input: &Input<'_>) -> Vec<(GrantId, String, String)> {
     let unknown = input
         .grants
         .iter()
-        .filter(|g| is_open(g) && (g.principal_id.is_none() || g.role_id.is_none()));
+        .filter(|g| g.state.may_be_open() && (g.principal_id.is_none() || g.role_id.is_none()));
     unknown
         .filter_map(|g| {
             let read = role.principals.get(&g.principal_arn).cloned().flatten();
@@ -84,7 +85,7 @@ pub(super) fn lost(
     input: &Input<'_>,
     role: &ObservedRole,
 ) -> (Condition, Vec<(GrantId, Cause)>, Vec<GrantId>) {
-    let open = || input.grants.iter().filter(|g| is_open(g));
+    let open = || input.grants.iter().filter(|g| g.state.may_be_open());
     let replaced = |g: &&Grant| g.role_id.as_ref().is_some_and(|id| *id != role.role_id);
     if is_protected(&role.arn) {
         let close = open().map(|g| (g.id, Cause::CouldNotOpen)).collect();

@@ -84,6 +84,8 @@ pub struct Input<'a> {
     pub margins: Margins,
     /// After a refused write: plan the closings alone.
     pub closings_only: bool,
+    /// AWS has just refused the guard: what statements are to go, go without it.
+    pub guard_refused: bool,
 }
 
 /// The next step, and what follows from the look. The worker stores everything else *before* it takes the step, then looks and plans again.
@@ -108,11 +110,12 @@ pub struct Plan {
     pub step: Step,
     /// When to look again, if no write is to be made now.
     pub due: Option<DateTime<Utc>>,
+    /// Whether a write is waited for: one without an answer, or one that reads do not show yet.
+    pub waits: bool,
 }
 
 /// One AWS write. What is sent is remembered in the target by its [`fingerprint`]. A definite answer to a guard write puts `guard_unclear_at` back to
-/// what it was before, since an earlier unanswered one may still land. A refusal also takes back what was remembered of a trust policy, whose text is
-/// not there to be read; of a guard it stays, revision and all: so the next plan sees that it was sent, and takes statements away without it.
+/// what it was before, since an earlier unanswered one may still land. A refusal takes back all that was remembered: nothing was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// Nothing to write now.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::capacity::{INLINE_QUOTA, size};
-use super::desired::{Known, Look, is_open};
+use super::desired::{Known, Look};
 use super::document::{inert, sid};
 use super::guard::Guard;
 use super::lost::{blocked, ended_with_another_role, gone, lost, nothing};
@@ -95,6 +95,7 @@ impl Planner<'_> {
         let input = self.look.input;
         let guard_step = self.guard_step();
         let confirmed = matches!(guard_step, GuardStep::Confirmed);
+        let waits = matches!(guard_step, GuardStep::Sent(..)) || self.is_unclear();
         let mut close = Vec::new();
         let step = self.step(guard_step, &mut close);
         let outcome = |wanted: &dyn Fn(&Known<'_>) -> bool| -> Vec<GrantId> {
@@ -107,6 +108,7 @@ impl Planner<'_> {
             opened: outcome(&|k| self.is_opened(k)),
             closed: outcome(&|k| self.is_closed(k)),
             guard_removed: outcome(&|k| self.is_forgotten(k)),
+            waits,
             ..nothing(input, self.condition)
         };
         plan.guard_removed.extend(ended_with_another_role(input));
@@ -124,6 +126,7 @@ impl Planner<'_> {
 
     fn step(&self, guard_step: GuardStep, close: &mut Vec<(GrantId, Cause)>) -> Step {
         let now = self.look.input.now;
+        let deleted = self.look.role.guard.is_none();
         if !self.look.has(Clause::GuardFirst)
             && let Some(step) = self.opening(close)
         {
@@ -136,21 +139,19 @@ impl Planner<'_> {
                     .or_else(|| self.opening(close))
                     .unwrap_or(Step::Rest)
             }
+            // A guard that AWS refuses must not keep statements from being taken away; where there is none, no statement stays (GUARD §6).
+            GuardStep::Write(_) | GuardStep::Sent(..) if self.look.input.guard_refused => {
+                self.closing(deleted).unwrap_or(Step::Rest)
+            }
             GuardStep::Write(step) => {
                 self.drop_what_does_not_fit(close);
                 step
             }
             GuardStep::Sent(step, until) => {
-                // A guard that AWS refuses must not keep statements from being taken away. One that somebody deleted goes back first; where it
-                // cannot be put back, no statement stays (GUARD §6).
-                let deleted = self.look.role.guard.is_none();
-                let refused = self.look.input.closings_only;
-                let closing = if deleted && !refused {
-                    None
-                } else {
-                    self.closing(deleted)
-                };
-                closing.unwrap_or(if now < until { Step::Rest } else { step })
+                let wait = if now < until { Step::Rest } else { step };
+                // One that somebody deleted goes back first.
+                let closing = (!deleted).then(|| self.closing(false)).flatten();
+                closing.unwrap_or(wait)
             }
         }
     }
@@ -368,6 +369,13 @@ impl Planner<'_> {
             .is_some_and(|at| now < at + margins.unclear())
     }
 
+    /// Whether a write without an answer may still land.
+    fn is_unclear(&self) -> bool {
+        let Input { now, margins, .. } = *self.look.input;
+        let mut sent = self.look.grants.iter().filter_map(|k| k.marks.unclear_at);
+        self.guard_is_unclear() || sent.any(|at| now < at + margins.unclear())
+    }
+
     fn is_opened(&self, k: &Known<'_>) -> bool {
         let stands = matches!(k.statement, Some(Seen::Current | Seen::Earlier));
         let listed = self.guard.until.contains_key(&k.grant.grant_name);
@@ -417,7 +425,7 @@ impl Planner<'_> {
         );
         moments.extend(target.guard_unclear_at.map(|at| at + margins.unclear()));
         for k in &self.look.grants {
-            let unfinished = is_open(k.grant)
+            let unfinished = k.grant.state.may_be_open()
                 || matches!(k.grant.state, GrantState::Closing(_)) && !closed.contains(&k.grant.id);
             if unfinished {
                 moments.extend([k.grant.starts_at, k.grant.deadline, now + LOOK_AGAIN]);

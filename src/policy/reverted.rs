@@ -1,7 +1,7 @@
 //! Somebody undoes what we wrote: a statement is put back twice and the guard once; then the role's owner is right about what opens, and never about
 //! what closes (GUARD §6).
 
-use super::desired::{Known, Look, is_open};
+use super::desired::{Known, Look};
 use crate::domain::grant::{Cause, GrantState};
 use crate::domain::target::Condition;
 use crate::ids::GrantId;
@@ -16,7 +16,7 @@ pub(super) fn reverted(look: &Look<'_>, condition: Condition) -> (Vec<(GrantId, 
     let ended = |k: &Known<'_>| (k.grant.id, Cause::RevertedByOwner);
     let target = look.input.target;
     if guard_was_deleted(look) && target.guard_restores >= MOST_GUARD_RESTORES {
-        let open = look.grants.iter().filter(|k| is_open(k.grant));
+        let open = look.grants.iter().filter(|k| k.grant.state.may_be_open());
         return (open.map(ended).collect(), true);
     }
     let missing: Vec<_> = look

@@ -26,8 +26,11 @@ const TELL_AGAIN: TimeDelta = TimeDelta::hours(1);
 pub(super) enum Next {
     /// Look and plan again.
     Again,
-    /// Nothing to write; when to look again.
-    Rest(Option<DateTime<Utc>>),
+    /// Nothing to write; when to look again, and whether a write is waited for.
+    Rest {
+        due: Option<DateTime<Utc>>,
+        waits: bool,
+    },
     /// A write whose intent is stored.
     Write(Box<Write>),
 }
@@ -71,7 +74,7 @@ impl Worker {
         record.seen(&plan).await?;
         record.condition(&mut target, &plan, observed).await?;
         let closing = record.outcomes(&plan).await?;
-        if !record.grants.iter().any(|g| g.state.is_open()) {
+        if !record.grants.iter().any(|g| g.state.may_be_open()) {
             target.guard_restores = 0;
         }
         let before = target.clone();
@@ -83,7 +86,9 @@ impl Worker {
                 .grants
                 .iter()
                 .filter_map(|g| next_intent(g, propagation));
-            Next::Rest(own.filter(|at| *at > now).chain(plan.due).min())
+            let due = own.filter(|at| *at > now).chain(plan.due).min();
+            let waits = plan.waits;
+            Next::Rest { due, waits }
         } else {
             let unclear = record.intend(&mut target, &plan.step, observed).await?;
             Next::Write(Box::new(Write {
@@ -115,18 +120,7 @@ impl Worker {
         }
         let now = self.clock.now(&mut tx).await?;
         let held = targets::hold(&mut tx, lease, now, now + self.lease()).await?;
-        let is_guard = !matches!(write.step, Step::PutTrust { .. });
-        let keep = match answer {
-            Ok(()) => true,
-            // The plan must see that this guard cannot be written, so that statements go without it (GUARD §6).
-            Err(AwsError::Denied | AwsError::Full | AwsError::Malformed | AwsError::Protected) => {
-                is_guard
-            }
-            Err(
-                AwsError::Gone | AwsError::Throttled | AwsError::Unclear | AwsError::Unreachable,
-            ) => false,
-        };
-        let mut target = if keep {
+        let mut target = if answer.is_ok() {
             Target {
                 guard_unclear_at: write.before.guard_unclear_at,
                 ..write.sent.clone()
@@ -164,12 +158,16 @@ impl Worker {
         Ok(tx.commit().await?)
     }
 
-    /// Gives the target back: everything is as it should be until `due`.
+    /// Gives the target back: everything is as it should be until `due`. Where a write is waited for, what failed before still counts.
     pub(super) async fn rest(
         &self,
         lease: &Lease,
         due: Option<DateTime<Utc>>,
+        waits: bool,
     ) -> Result<(), LeaseError> {
+        if waits {
+            return self.release_unfinished(lease, |_| due).await;
+        }
         let mut conn = self.pool.acquire().await?;
         let done = Release {
             due,
@@ -186,11 +184,20 @@ impl Worker {
         lease: &Lease,
         after: TimeDelta,
     ) -> Result<(), LeaseError> {
+        self.release_unfinished(lease, |now| Some(now + after))
+            .await
+    }
+
+    async fn release_unfinished(
+        &self,
+        lease: &Lease,
+        due: impl FnOnce(DateTime<Utc>) -> Option<DateTime<Utc>>,
+    ) -> Result<(), LeaseError> {
         let mut tx = self.pool.begin().await?;
         let now = self.clock.now(&mut tx).await?;
         let held = targets::hold(&mut tx, lease, now, now + self.lease()).await?;
         let unfinished = Release {
-            due: Some(now + after),
+            due: due(now),
             attempts: held.attempts,
             last_error: held.last_error,
             last_error_at: held.last_error_at,

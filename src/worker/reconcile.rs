@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Worker;
 use super::outcome::{Next, Write};
-use crate::aws::observe::observe;
+use crate::aws::observe::{Look, observe};
 use crate::aws::{AwsError, apply};
 use crate::db::targets::{Lease, LeaseError};
 use crate::db::{targets, work};
@@ -31,15 +31,20 @@ struct Pass<'a> {
     grants: Vec<Grant>,
     /// Nothing may be opened until the closings are done.
     closings_only: bool,
+    /// AWS refused the guard, even without openings.
+    guard_refused: bool,
     /// The grants of a write that AWS refused for good.
     refused: Vec<GrantId>,
-    /// What kept openings from being planned.
+    /// What is to be told once everything else is done.
     trouble: Option<AwsError>,
 }
 
 enum Round {
     Again,
-    Rest(Option<DateTime<Utc>>),
+    Rest {
+        due: Option<DateTime<Utc>>,
+        waits: bool,
+    },
     Failed(AwsError),
 }
 
@@ -74,6 +79,7 @@ impl Worker {
             role_arn,
             grants,
             closings_only: false,
+            guard_refused: false,
             refused: Vec::new(),
             trouble: None,
         };
@@ -83,7 +89,7 @@ impl Worker {
             }
             match pass.round().await? {
                 Round::Again => {}
-                Round::Rest(due) => return self.rest(lease, due).await,
+                Round::Rest { due, waits } => return self.rest(lease, due, waits).await,
                 Round::Failed(error) => return self.failed(lease, error, &pass.refused).await,
             }
         }
@@ -94,21 +100,25 @@ impl Worker {
 
 impl Pass<'_> {
     async fn round(&mut self) -> Result<Round, LeaseError> {
-        let observed = match self.look().await {
-            Ok(observed) => observed,
+        let Look { observed, unread } = match self.look().await {
+            Ok(look) => look,
             Err(error) => return Ok(Round::Failed(error)),
         };
+        let mut opening = self.grants.iter().filter(|g| is_opening(g));
+        if let Some(error) = opening.find_map(|g| unread.get(&g.principal_arn)) {
+            self.trouble = Some(*error);
+        }
         let looked_at = Instant::now();
         let ours = self.is_ours(&observed).await;
         match self.plan(&observed, ours, looked_at).await? {
             Next::Again => Ok(Round::Again),
-            Next::Rest(due) => self.rested(due).await,
+            Next::Rest { due, waits } => self.rested(due, waits).await,
             Next::Write(write) => self.write(*write).await,
         }
     }
 
-    async fn look(&self) -> Result<Observed, AwsError> {
-        let open = self.grants.iter().filter(|g| is_open(g));
+    async fn look(&self) -> Result<Look, AwsError> {
+        let open = self.grants.iter().filter(|g| g.state.is_open());
         let principals: BTreeSet<String> = open.map(|g| g.principal_arn.clone()).collect();
         let look = observe(&self.worker.aws, &self.role_arn, principals);
         let limit = self.worker.settings.lease / 2;
@@ -163,6 +173,7 @@ impl Pass<'_> {
             now,
             margins: worker.settings.margins,
             closings_only: self.closings_only,
+            guard_refused: self.guard_refused,
         });
         if ours {
             refuse_our_own(&mut plan, &grants);
@@ -191,12 +202,16 @@ impl Pass<'_> {
 
     /// Nothing more can be written now. After a refusal the closings are done, and the newest of the refused grants is given up: it is the one
     /// that there was no room for.
-    async fn rested(&mut self, due: Option<DateTime<Utc>>) -> Result<Round, LeaseError> {
+    async fn rested(
+        &mut self,
+        due: Option<DateTime<Utc>>,
+        waits: bool,
+    ) -> Result<Round, LeaseError> {
         if let Some(error) = self.trouble {
             return Ok(Round::Failed(error));
         }
         if !self.closings_only {
-            return Ok(Round::Rest(due));
+            return Ok(Round::Rest { due, waits });
         }
         self.worker.give_up(self.lease, &self.refused).await?;
         self.refused.clear();
@@ -217,15 +232,31 @@ impl Pass<'_> {
         }
         Ok(match answer {
             Ok(()) | Err(AwsError::Gone) => Round::Again,
-            Err(AwsError::Full | AwsError::Malformed | AwsError::Protected)
-                if !self.closings_only && !opens(&write.step).is_empty() =>
-            {
-                self.closings_only = true;
-                self.refused = opens(&write.step).to_vec();
-                Round::Again
-            }
-            Err(error) => Round::Failed(error),
+            Err(error) => self.refused(&write.step, error),
         })
+    }
+
+    /// AWS did not do it. A document that it does not take is tried without what it opens; a guard that it does not take at all keeps no statement in.
+    fn refused(&mut self, step: &Step, error: AwsError) -> Round {
+        let is_guard = matches!(step, Step::PutGuard { .. } | Step::DeleteGuard);
+        let opens = opens(step);
+        match error {
+            AwsError::Full | AwsError::Malformed | AwsError::Protected
+                if !self.closings_only && (is_guard || !opens.is_empty()) =>
+            {
+                self.refused = opens.to_vec();
+                self.trouble = self.refused.is_empty().then_some(error);
+            }
+            AwsError::Full | AwsError::Malformed | AwsError::Protected | AwsError::Denied
+                if is_guard && !self.guard_refused =>
+            {
+                self.guard_refused = true;
+                self.trouble = Some(error);
+            }
+            _ => return Round::Failed(error),
+        }
+        self.closings_only = true;
+        Round::Again
     }
 }
 
@@ -259,12 +290,4 @@ fn is_begun(grant: &Grant) -> bool {
 
 fn is_opening(grant: &Grant) -> bool {
     matches!(grant.state, GrantState::Opening { .. })
-}
-
-/// Whether somebody is let in by it, or is about to be.
-fn is_open(grant: &Grant) -> bool {
-    matches!(
-        grant.state,
-        GrantState::Scheduled | GrantState::Opening { .. } | GrantState::Active { .. }
-    )
 }

@@ -142,15 +142,7 @@ impl Record<'_> {
                 replaces,
                 ..
             } => {
-                foreign::keep(
-                    self.conn,
-                    target.id,
-                    Kind::Trust,
-                    fingerprint(replaces),
-                    replaces,
-                    now,
-                )
-                .await?;
+                foreign::keep(self.conn, target.id, Kind::Trust, replaces, now).await?;
                 if !has_grants(replaces) {
                     target.original_trust = Some(replaces.clone());
                 }
@@ -190,7 +182,7 @@ impl Record<'_> {
         };
         let hash = fingerprint(guard);
         if target.written_guard.as_ref().is_none_or(|w| w.hash != hash) {
-            foreign::keep(self.conn, target.id, Kind::Guard, hash, guard, self.by.at).await?;
+            foreign::keep(self.conn, target.id, Kind::Guard, guard, self.by.at).await?;
         }
         Ok(())
     }

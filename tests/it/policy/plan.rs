@@ -150,6 +150,7 @@ fn a_role_that_is_gone_ends_every_grant() {
             now: run.now,
             margins: run.margins,
             closings_only: false,
+            guard_refused: false,
         })
     };
     let look = input(&run);
@@ -228,10 +229,10 @@ fn a_guard_that_was_deleted_and_is_refused_leaves_no_statement() {
         "it goes back first"
     );
     run.store(&refused);
-    run.send(&refused.step);
-    let next = run.look_with(true);
+    let next = run.look_refused();
     run.write(&next.step);
     assert_eq!(run.role.trust, FOREIGN);
+    assert_eq!(run.look_refused().step, Step::Rest);
 }
 
 #[test]

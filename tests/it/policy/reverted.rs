@@ -64,10 +64,7 @@ fn statements_that_we_took_away_ourselves_are_no_revert() {
     assert_eq!(kinds(std::slice::from_ref(&put.step)), ["put guard"]);
     run.store(&put);
     // AWS refuses the guard, so that no statement may stay.
-    let refused = run.target.guard_restores;
-    run.send(&put.step);
-    run.target.guard_restores = refused;
-    let closing = run.look_with(true);
+    let closing = run.look_refused();
     run.store(&closing);
     run.write(&closing.step);
     assert_eq!(run.role.trust, FOREIGN);

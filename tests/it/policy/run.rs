@@ -34,7 +34,16 @@ impl Run {
         self.look_with(false)
     }
 
+    /// After a refusal of the guard.
+    pub fn look_refused(&self) -> Plan {
+        self.look_after(true, true)
+    }
+
     pub fn look_with(&self, closings_only: bool) -> Plan {
+        self.look_after(closings_only, false)
+    }
+
+    fn look_after(&self, closings_only: bool, guard_refused: bool) -> Plan {
         let remembered = self
             .grants
             .iter()
@@ -46,6 +55,7 @@ impl Run {
             now: self.now,
             margins: self.margins,
             closings_only,
+            guard_refused,
         })
     }
 

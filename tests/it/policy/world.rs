@@ -48,6 +48,8 @@ pub struct World {
     down_until: DateTime<Utc>,
     due: Option<DateTime<Utc>>,
     unanswered_percent: i64,
+    /// Whether AWS refuses the guard now and then even where it opens nothing.
+    pub refuses: bool,
     /// What happened, for people who look into a violation.
     pub log: Vec<String>,
 }
@@ -75,6 +77,7 @@ impl World {
             down_until: at(0),
             due: None,
             unanswered_percent,
+            refuses: false,
             log: Vec::new(),
         }
     }
@@ -208,10 +211,10 @@ impl World {
 
     /// The worker's run on the role: looks, stores, writes, looks again.
     fn work(&mut self) -> Result<(), Violation> {
-        let mut closings_only = false;
+        let (mut closings_only, mut guard_refused) = (false, false);
         for _ in 0..12 {
             self.expire();
-            let plan = self.look(closings_only)?;
+            let plan = self.look(closings_only, guard_refused)?;
             self.store(&plan);
             if self.dice.chance(3) {
                 self.die(3000);
@@ -224,12 +227,16 @@ impl World {
                 self.due = plan.due.map(|due| due + late);
                 return Ok(());
             }
+            let is_guard = matches!(plan.step, Step::PutGuard { .. } | Step::DeleteGuard);
             let answer = self.write(plan.step)?;
             let pause = TimeDelta::milliseconds(self.dice.between(20, 900));
             self.advance(self.now + pause)?;
             match answer {
                 Answer::Done => {}
-                Answer::Refused => closings_only = true,
+                Answer::Refused => {
+                    guard_refused = closings_only && is_guard;
+                    closings_only = true;
+                }
                 Answer::None => break,
             }
             if self.dice.chance(3) {
@@ -263,7 +270,7 @@ impl World {
         (self.target.clone(), self.grants.clone(), role)
     }
 
-    fn look(&mut self, closings_only: bool) -> Result<Plan, Violation> {
+    fn look(&mut self, closings_only: bool, guard_refused: bool) -> Result<Plan, Violation> {
         // unwrap: nobody deletes a trust policy
         let trust = self.trust.read(&mut self.dice).unwrap();
         let guard = self.guard.read(&mut self.dice);
@@ -281,6 +288,7 @@ impl World {
             now: self.now,
             margins: MARGINS,
             closings_only,
+            guard_refused,
         };
         if self.dice.chance(20) {
             let closings = Input {
@@ -349,10 +357,9 @@ impl World {
             } => {
                 self.target.guard_restores += i16::from(restores);
                 judge::fails_closed(self, &document)?;
-                self.target.revision = revision;
-                Ok(self.send_guard(Some(document), !opens.is_empty()))
+                Ok(self.send_guard(Some(document), revision, !opens.is_empty()))
             }
-            Step::DeleteGuard => Ok(self.send_guard(None, false)),
+            Step::DeleteGuard => Ok(self.send_guard(None, self.target.revision, false)),
             Step::PutTrust {
                 document,
                 opens,
@@ -371,11 +378,19 @@ impl World {
         }
     }
 
-    fn send_guard(&mut self, document: Option<String>, opens: bool) -> Answer {
-        let (now, answer) = (self.now, self.answer(opens));
+    fn send_guard(&mut self, document: Option<String>, revision: i64, opens: bool) -> Answer {
+        let refused = self.refuses && !opens && self.dice.chance(10);
+        let (now, answer) = if refused {
+            (self.now, Answer::Refused)
+        } else {
+            (self.now, self.answer(opens))
+        };
         self.say(format!("guard, {answer:?}: {document:?}"));
-        let hash = fingerprint(document.as_deref().unwrap_or(""));
-        self.target.written_guard = Some(Written { hash, at: now });
+        if answer != Answer::Refused {
+            let hash = fingerprint(document.as_deref().unwrap_or(""));
+            self.target.written_guard = Some(Written { hash, at: now });
+            self.target.revision = revision;
+        }
         let unclear = self.target.guard_unclear_at;
         if answer == Answer::None {
             self.target.guard_unclear_at = unclear.max(Some(now));

@@ -27,6 +27,9 @@ pub enum Knob {
     Silence,
 }
 
+/// The key of a user of another account, who may do everything there.
+pub const ELSEWHERE: &str = "AKIAELSEWHERE";
+
 /// One account with one role that may do everything.
 #[derive(Debug)]
 pub struct Cloud {
@@ -66,10 +69,16 @@ impl Cloud {
             users: vec![user("countersign"), user("admin")],
             roles: vec![role],
         };
+        let elsewhere = SeedAccount {
+            id: "444455556666".to_owned(),
+            trust_quota: 2_048,
+            users: vec![user("elsewhere")],
+            roles: vec![],
+        };
         let sandbox = Sandbox::start(Options {
             addr: ([127, 0, 0, 1], 0).into(),
             seed: Seed {
-                accounts: vec![account],
+                accounts: vec![account, elsewhere],
             },
             state_file: None,
             allow_non_loopback: false,

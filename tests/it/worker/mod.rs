@@ -5,6 +5,7 @@ mod crash;
 mod elevated;
 mod path;
 mod queue;
+mod refusals;
 mod reverted;
 mod rows;
 mod sequences;

@@ -25,6 +25,8 @@ pub struct Stage {
     pub margins: Margins,
     /// How long an AWS call may take.
     pub timeout: Duration,
+    /// The access key that the workers use.
+    pub key: &'static str,
     now: std::sync::Mutex<DateTime<Utc>>,
 }
 
@@ -47,6 +49,7 @@ impl Stage {
                 clock: TimeDelta::seconds(5),
             },
             timeout: Duration::from_secs(10),
+            key: "AKIACOUNTERSIGN",
             now: std::sync::Mutex::new(start),
         }
     }
@@ -68,7 +71,7 @@ impl Stage {
 
     pub async fn worker_woken_by(&self, wake: Arc<Notify>) -> Worker {
         let endpoint = self.cloud.endpoint();
-        let aws = Aws::with(&endpoint, "AKIACOUNTERSIGN", "secret", self.timeout).await;
+        let aws = Aws::with(&endpoint, self.key, "secret", self.timeout).await;
         let settings = Settings {
             poll: Duration::from_secs(60),
             lease: Duration::from_secs(60),

@@ -45,8 +45,8 @@ async fn a_lost_answer_is_read_back_before_anything_is_written_again() {
 #[tokio::test]
 async fn an_answer_that_never_comes_is_waited_for_no_longer_than_the_operation_timeout() {
     let mut stage = Stage::new().await;
-    stage.timeout = Duration::from_millis(300);
     let grant = stage.open("alice", 60).await;
+    stage.timeout = Duration::from_secs(3);
     stage.revoke(grant).await;
     stage.cloud.once("UpdateAssumeRolePolicy", Knob::Silence);
     stage.work().await;
@@ -62,7 +62,8 @@ async fn an_answer_that_never_comes_is_waited_for_no_longer_than_the_operation_t
 
 #[tokio::test]
 async fn a_closing_that_aws_denies_goes_on_and_is_told_once_and_then_hourly() {
-    let stage = Stage::new().await;
+    let mut stage = Stage::new().await;
+    stage.margins.propagation = minutes(2);
     let grant = stage.open("alice", 60).await;
     stage
         .cloud
@@ -264,37 +265,6 @@ async fn a_guard_that_somebody_deleted_goes_back() {
     assert!(stage.listed(grant));
     assert_eq!(stage.cloud.take_writes(), ["PutRolePolicy"]);
     assert_eq!(stage.state(grant).await, "active");
-}
-
-#[tokio::test]
-async fn a_guard_that_cannot_be_put_back_takes_the_statement_with_it() {
-    let stage = Stage::new().await;
-    stage.open("alice", 60).await;
-    stage.cloud.delete_guard();
-    stage
-        .cloud
-        .always("PutRolePolicy", Knob::Refuse("LimitExceeded", 409));
-    stage.pass(minutes(1)).await;
-    stage.pass(minutes(5)).await;
-    assert_eq!(stage.statements(), 0);
-}
-
-#[tokio::test]
-async fn a_guard_that_may_not_be_written_does_not_keep_a_revoked_statement_in() {
-    let stage = Stage::new().await;
-    let grant = stage.open("alice", 60).await;
-    stage
-        .cloud
-        .always("PutRolePolicy", Knob::Refuse("AccessDenied", 403));
-    stage.revoke(grant).await;
-    stage.work().await;
-    stage.pass(minutes(5)).await;
-    assert_eq!(stage.statements(), 0);
-    assert_eq!(
-        stage.state(grant).await,
-        "closing",
-        "until the guard can be written"
-    );
 }
 
 #[tokio::test]
