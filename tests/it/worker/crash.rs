@@ -82,6 +82,27 @@ async fn a_closing_survives_a_dead_worker() {
 }
 
 #[tokio::test]
+async fn a_clean_up_survives_a_dead_worker() {
+    for after in [false, true] {
+        let stage = Stage::new().await;
+        let grant = stage.open("alice", 60).await;
+        stage.pass(minutes(60)).await;
+        assert_eq!(stage.state(grant).await, "ended");
+        let row = stage.grant(grant).await;
+        stage.advance(row.guard_until.unwrap() - stage.now() + minutes(1));
+        let _held = die_at(&stage, "DeleteRolePolicy", after).await;
+        stage.pass(minutes(16)).await;
+        assert_eq!(stage.cloud.guard(), None, "{after}");
+        assert_eq!(stage.cloud.trust(), FOREIGN, "{after}");
+        let told = stage.rows.told(grant).await;
+        assert_eq!(told.last().unwrap(), "guard.removed", "{after}");
+        let removed = told.iter().filter(|it| *it == "guard.removed").count();
+        assert_eq!(removed, 1, "{after}");
+        assert_eq!(stage.rows.target("due_at").await, None, "{after}");
+    }
+}
+
+#[tokio::test]
 async fn an_opening_whose_worker_died_until_the_deadline_is_never_shown_as_open() {
     let stage = Stage::new().await;
     let grant = stage.approve("alice", 60).await;
