@@ -9,8 +9,10 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_sdk_iam::config::Credentials;
 use aws_sdk_iam::types::SummaryKeyType;
+use chrono::{DateTime, Utc};
 use tokio::sync::OnceCell;
 
+use super::date::Dates;
 use super::error::AwsError;
 use crate::config;
 
@@ -34,6 +36,7 @@ pub struct Aws {
 #[derive(Debug, Default)]
 struct Known {
     quota: Mutex<Option<(usize, Instant)>>,
+    dates: Dates,
     caller: OnceCell<Caller>,
 }
 
@@ -63,14 +66,15 @@ impl Aws {
     }
 
     async fn load(loader: ConfigLoader, timeout: Duration) -> Self {
+        let known = Arc::new(Known::default());
         let timeouts = TimeoutConfig::builder().operation_timeout(timeout).build();
         let shared = loader.timeout_config(timeouts).load().await;
         Self {
-            reads: client(&shared, RetryConfig::standard()),
-            writes: client(&shared, RetryConfig::disabled()),
+            reads: client(&shared, &known, RetryConfig::standard()),
+            writes: client(&shared, &known, RetryConfig::disabled()),
             sts: aws_sdk_sts::Client::new(&shared),
             timeout,
-            known: Arc::default(),
+            known,
         }
     }
 
@@ -112,6 +116,12 @@ impl Aws {
                 known.map_or(DEFAULT_TRUST_QUOTA, |(quota, _)| quota)
             }
         }
+    }
+
+    /// Whether AWS has another time than `now`, by its latest answer; the request of that was sent after `asked_at`.
+    #[must_use]
+    pub fn has_another_time(&self, now: DateTime<Utc>, asked_at: Instant) -> bool {
+        self.known.dates.differ_from(now, asked_at)
     }
 
     /// Whether the role is the one that we work as: by its unique id, or by account and name (case and path do not tell roles apart).
@@ -164,8 +174,9 @@ fn base() -> ConfigLoader {
     aws_config::defaults(BehaviorVersion::latest())
 }
 
-fn client(shared: &SdkConfig, retry: RetryConfig) -> aws_sdk_iam::Client {
+fn client(shared: &SdkConfig, known: &Known, retry: RetryConfig) -> aws_sdk_iam::Client {
     let config = aws_sdk_iam::config::Builder::from(shared).retry_config(retry);
+    let config = config.interceptor(known.dates.clone());
     aws_sdk_iam::Client::from_conf(config.build())
 }
 

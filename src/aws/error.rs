@@ -28,6 +28,9 @@ pub enum AwsError {
     /// Our own rights or credentials are not enough.
     #[error("AWS refuses us")]
     Denied,
+    /// The clocks of AWS and of the database differ, so that a deadline would not mean the same to both.
+    #[error("AWS has another time than the database")]
+    ClockSkew,
     /// AWS does not accept the document, for example because a principal in it does not exist.
     #[error("AWS does not accept the document")]
     Malformed,
@@ -46,6 +49,7 @@ impl AwsError {
             Self::Unreachable => "unreachable",
             Self::Denied => "denied",
             Self::Malformed => "malformed",
+            Self::ClockSkew => "clock_skew",
         }
     }
 

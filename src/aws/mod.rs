@@ -2,6 +2,7 @@
 
 pub mod apply;
 pub mod client;
+mod date;
 pub mod error;
 pub mod observe;
 

@@ -50,6 +50,8 @@ pub(super) enum Time {
 pub(super) struct Dials {
     pub(super) time: Time,
     pub(super) delay: TimeDelta,
+    /// How far the `Date` of answers is ahead of real time; zero sends none of our own.
+    pub(super) date_ahead: TimeDelta,
     pub(super) stale_reads: bool,
     pub(super) normalised_reads: bool,
     pub(super) bare_plus_reads: bool,

@@ -220,6 +220,11 @@ impl Knobs {
         self.edit(|state, _| with_doc(state, document, Doc::thaw));
     }
 
+    /// How far the `Date` of answers is ahead of real time. Signatures are still judged by real time, with its usual tolerance.
+    pub fn date_ahead(&self, by: TimeDelta) {
+        self.dials().date_ahead = by;
+    }
+
     /// Whether reads show the version before the last write.
     pub fn stale_reads(&self, on: bool) {
         self.dials().stale_reads = on;

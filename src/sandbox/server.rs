@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State as Shares};
+use axum::http::header;
 use axum::http::request::Parts;
 use axum::response::Response;
 
@@ -45,8 +46,27 @@ pub(super) async fn handle(Shares(shared): Shares<Arc<Shared>>, request: Request
         Err(refusal) => return refuse(refusal),
     };
     match serve(&shared, &call).await {
-        Outcome::Answer(result) => wire::answer(&call.service, &call.action, &request_id, result),
+        Outcome::Answer(result) => {
+            let mut answer = wire::answer(&call.service, &call.action, &request_id, result);
+            date(&shared, &mut answer);
+            answer
+        }
         Outcome::Broken => broken(),
+    }
+}
+
+/// A `Date` of our own, where the knob asks for one.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the SDKs sign by this, and signatures are judged by real time"
+)]
+fn date(shared: &Shared, answer: &mut Response) {
+    let ahead = shared.dials().date_ahead;
+    let date = (chrono::Utc::now() + ahead).format("%a, %d %b %Y %H:%M:%S GMT");
+    if !ahead.is_zero()
+        && let Ok(date) = date.to_string().parse()
+    {
+        answer.headers_mut().insert(header::DATE, date);
     }
 }
 

@@ -9,6 +9,7 @@ mod refusals;
 mod reverted;
 mod rows;
 mod sequences;
+mod skew;
 mod stage;
 mod trouble;
 

@@ -1,0 +1,47 @@
+//! AWS and the database that do not agree what time it is (GUARD M7).
+
+use chrono::{SubsecRound, TimeDelta};
+use countersign::clock::Clock;
+
+use super::stage::{FOREIGN, Stage};
+
+/// Both with their real clocks.
+async fn stage() -> Stage {
+    let mut stage = Stage::new().await;
+    let mut conn = stage.rows.pool.acquire().await.unwrap();
+    let now = Clock::Database.now(&mut conn).await.unwrap();
+    stage.advance(now.trunc_subsecs(0) - stage.now());
+    stage.clock = Clock::Database;
+    stage.cloud.knobs().real_clock();
+    stage
+}
+
+#[tokio::test]
+async fn nothing_opens_while_the_clocks_differ_and_what_is_open_closes() {
+    for ahead in [-60, 60] {
+        let stage = stage().await;
+        let open = stage.open("alice", 60).await;
+        stage.cloud.knobs().date_ahead(TimeDelta::seconds(ahead));
+        stage.revoke(open).await;
+        let new = stage.approve("carol", 60).await;
+        stage.work().await;
+        assert_eq!(stage.state(open).await, "ended", "{ahead}");
+        assert_eq!(stage.cloud.trust(), FOREIGN, "{ahead}");
+        assert_eq!(stage.state(new).await, "opening", "{ahead}");
+        let error = stage.rows.target("last_error").await;
+        assert_eq!(error.as_deref(), Some("clock_skew"), "{ahead}");
+
+        stage.cloud.knobs().date_ahead(TimeDelta::zero());
+        let due = "UPDATE targets SET due_at = '2026-01-01'";
+        stage.rows.run(due.to_owned()).await;
+        stage.work().await;
+        assert_eq!(stage.state(new).await, "active", "{ahead}");
+    }
+}
+
+#[tokio::test]
+async fn a_second_between_the_clocks_is_nothing() {
+    let stage = stage().await;
+    stage.cloud.knobs().date_ahead(TimeDelta::seconds(1));
+    stage.open("alice", 60).await;
+}
