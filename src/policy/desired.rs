@@ -196,11 +196,16 @@ impl<'a> Look<'a> {
     }
 
     /// Whether the grants at hand account for a console name in the guard: one of them has had it, and, where the read cannot lag and nobody
-    /// holds the name now, until the very time that stands there.
+    /// holds the name now, until the very time that stands there. Where the guard lists grants that nobody knows, one that was never open to the
+    /// world accounts for nothing: the name may have been theirs.
     fn is_explained(&self, name: &str) -> bool {
         let had =
             |g: &&Grant| g.marks.console_since.is_some() && g.console_name.as_deref() == Some(name);
-        let holders: Vec<&Grant> = self.input.grants.iter().filter(had).collect();
+        let is_lost = |listed: &String| self.input.grants.iter().all(|g| g.grant_name != *listed);
+        let rows_lost = self.read.listed.iter().any(is_lost);
+        let counts = |g: &&Grant| !rows_lost || g.marks.sent_until.is_some();
+        let grants = self.input.grants.iter();
+        let holders: Vec<&Grant> = grants.filter(had).filter(counts).collect();
         let Input {
             target, margins, ..
         } = *self.input;
@@ -309,14 +314,24 @@ impl<'a> Look<'a> {
                 self.close_name(&mut guard, name);
             }
         }
-        // One statement for all of them: a later cut is a stricter one, and nobody holds these names now.
-        let over = |name: &String| !guard.until.contains_key(name);
-        let latest = guard.cut.iter().filter(|(name, _)| over(name));
-        if let Some(latest) = latest.map(|(_, at)| *at).max() {
-            let ended = guard.cut.iter_mut().filter(|(name, _)| over(name));
-            ended.for_each(|(_, at)| *at = latest);
-        }
+        self.join_ended(&mut guard);
         guard
+    }
+
+    /// One statement for the names that nobody holds now: with the latest cut, which is a stricter one for the others. Where nothing may be opened,
+    /// and one of them must be denied altogether, they all are: a statement more would make a closing grow.
+    fn join_ended(&self, guard: &mut Guard) {
+        let is_over = |name: &&String| !guard.until.contains_key(*name);
+        let ended: Vec<String> = guard.cut.keys().filter(is_over).cloned().collect();
+        let latest = ended.iter().map(|name| guard.cut[name]).max();
+        for (name, at) in ended.into_iter().zip(latest.into_iter().cycle()) {
+            if self.restricted && !guard.denied.is_empty() {
+                guard.cut.remove(&name);
+                guard.denied.insert(name);
+            } else {
+                guard.cut.insert(name, at);
+            }
+        }
     }
 
     /// Whether a guard should be there.
