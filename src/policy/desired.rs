@@ -178,105 +178,10 @@ impl<'a> Look<'a> {
                 .is_some_and(|until| self.input.now <= until)
     }
 
-    /// Names that the guard holds for a grant that nobody here knows: from a database that has gone back in time, another installation,
-    /// or a hand (GUARD C9). They stay denied until their last session is dead.
-    fn unknown_names(&self) -> Times {
-        let now = self.input.now;
-        let outlived = self.outlived();
-        let is_grant = |name: &str| self.input.grants.iter().any(|g| g.grant_name == name);
-        let names = self.read.names.iter();
-        names
-            .filter(|name| !is_grant(name) && !self.is_explained(name))
-            .map(|name| {
-                let found = self.read.kept.get(name).copied();
-                (name.clone(), found.unwrap_or(now.trunc_subsecs(0)))
-            })
-            .filter(|(_, found)| now <= *found + outlived)
-            .collect()
-    }
-
-    /// Whether the grants at hand account for a console name in the guard: one of them has had it, and, where the read cannot lag and nobody
-    /// holds the name now, until the very time that stands there. Where the guard lists grants that nobody knows, one that was never open to the
-    /// world accounts for nothing: the name may have been theirs.
-    fn is_explained(&self, name: &str) -> bool {
-        let had =
-            |g: &&Grant| g.marks.console_since.is_some() && g.console_name.as_deref() == Some(name);
-        let is_lost = |listed: &String| self.input.grants.iter().all(|g| g.grant_name != *listed);
-        let rows_lost = self.read.listed.iter().any(is_lost);
-        let counts = |g: &&Grant| !rows_lost || g.marks.sent_until.is_some();
-        let grants = self.input.grants.iter();
-        let holders: Vec<&Grant> = grants.filter(had).filter(counts).collect();
-        let Input {
-            target, margins, ..
-        } = *self.input;
-        let fresh = |at| self.input.now >= at + margins.propagation;
-        let latest = self
-            .read
-            .revision
-            .is_none_or(|read| read >= target.revision)
-            || target.written_guard.as_ref().is_none_or(|w| fresh(w.at));
-        let until = self.read.until.get(name).filter(|_| latest);
-        let open = |g: &&Grant| g.state.may_be_open() && self.input.now < g.deadline;
-        let until_then = |g: &Grant, at| g.deadline == at || g.marks.sent_until == Some(at);
-        !self.read.kept.contains_key(name)
-            && !holders.is_empty()
-            && (holders.iter().any(open)
-                || until.is_none_or(|at| holders.iter().any(|g| until_then(g, *at))))
-    }
-
-    /// Gives console names to live grants that have none: one principal at a time, and never before older sessions are cut off.
-    pub fn give_console_names(&mut self) {
-        let Input { now, margins, .. } = *self.input;
-        for index in 0..self.grants.len() {
-            let k = &self.grants[index];
-            let time_left = now + margins.propagation + margins.clock < k.grant.deadline;
-            if k.live && k.marks.console_since.is_none() && time_left {
-                self.grants[index].marks.console_since = self.console_since(k);
-            }
-        }
-    }
-
-    fn console_since(&self, k: &Known<'_>) -> Option<DateTime<Utc>> {
-        let now = self.input.now;
-        let name = k.grant.console_name.as_deref()?;
-        let principal = self.principal_id(k.grant)?;
-        if self.kept.contains_key(name) {
-            return None;
-        }
-        let holders: Vec<_> = self
-            .holders(name)
-            .filter(|h| h.live || self.past(h))
-            .collect();
-        let others = holders
-            .iter()
-            .any(|h| self.principal_id(h.grant) != Some(principal));
-        if others && self.has(Clause::ExclusiveConsoleName) {
-            return None;
-        }
-        let overlapping = holders
-            .iter()
-            .filter(|h| h.live)
-            .filter_map(|h| h.marks.console_since)
-            .min();
-        let settled = |h: &&Known<'_>| {
-            self.last_issue(&h.marks)
-                .is_none_or(|last| now.trunc_subsecs(0) > last)
-        };
-        let wait = !holders.iter().all(settled) && self.has(Clause::WaitForCut);
-        overlapping.or((!wait).then_some(now))
-    }
-
     /// The unique id of a grant's principal: fixed at approval, or as this look shows it.
     pub fn principal_id<'b>(&'b self, grant: &'b Grant) -> Option<&'b str> {
         let read = || self.role.principals.get(&grant.principal_arn)?.as_deref();
         grant.principal_id.as_deref().or_else(read)
-    }
-
-    fn holders<'b>(&'b self, name: &'b str) -> impl Iterator<Item = &'b Known<'a>> {
-        let has_it = move |k: &&Known<'_>| {
-            k.marks.console_since.is_some() && k.grant.console_name.as_deref() == Some(name)
-        };
-        self.grants.iter().filter(has_it)
     }
 
     /// The guard that should be there; empty where none should.
@@ -316,22 +221,6 @@ impl<'a> Look<'a> {
         }
         self.join_ended(&mut guard);
         guard
-    }
-
-    /// One statement for the names that nobody holds now: with the latest cut, which is a stricter one for the others. Where nothing may be opened,
-    /// and one of them must be denied altogether, they all are: a statement more would make a closing grow.
-    fn join_ended(&self, guard: &mut Guard) {
-        let is_over = |name: &&String| !guard.until.contains_key(*name);
-        let ended: Vec<String> = guard.cut.keys().filter(is_over).cloned().collect();
-        let latest = ended.iter().map(|name| guard.cut[name]).max();
-        for (name, at) in ended.into_iter().zip(latest.into_iter().cycle()) {
-            if self.restricted && !guard.denied.is_empty() {
-                guard.cut.remove(&name);
-                guard.denied.insert(name);
-            } else {
-                guard.cut.insert(name, at);
-            }
-        }
     }
 
     /// Whether a guard should be there.
@@ -385,51 +274,6 @@ impl<'a> Look<'a> {
         k.marks.console_since.and(k.grant.console_name.as_deref())
     }
 
-    /// Up to when sessions of a live console name are older than its present holder's approval.
-    fn cut(&self, name: &str) -> Option<DateTime<Utc>> {
-        let since = self
-            .holders(name)
-            .filter(|h| h.live)
-            .filter_map(|h| h.marks.console_since)
-            .min()?;
-        let older = self
-            .holders(name)
-            .filter(|h| self.past(h) && h.marks.console_since < Some(since));
-        older
-            .filter_map(|h| self.last_issue(&h.marks))
-            .filter(|last| self.has(Clause::WaitForCut) || *last < since)
-            .map(|last| last.min(since.trunc_subsecs(0) - SECOND))
-            .max()
-    }
-
-    /// Denies a console name that no grant may use now: altogether until nobody can get a session of it any more, then the sessions there are.
-    fn close_name(&self, guard: &mut Guard, name: &str) {
-        let now = self.input.now;
-        let sent: Vec<_> = self
-            .holders(name)
-            .filter(|h| h.marks.sent_until.is_some())
-            .collect();
-        let settled = sent
-            .iter()
-            .filter(|h| self.past(h))
-            .filter_map(|h| self.last_issue(&h.marks))
-            .max();
-        let unsettled = sent.iter().any(|h| h.live)
-            || settled
-                .is_some_and(|at| now <= at || self.restricted && self.read.denied.contains(name));
-        if unsettled && self.has(Clause::DeniedUntilSettled) {
-            guard.denied.insert(name.to_owned());
-        } else if let Some(at) = settled {
-            let ended = sent
-                .iter()
-                .filter(|h| self.past(h))
-                .map(|h| ended_at(h.grant))
-                .max();
-            let at = if unsettled { ended.unwrap_or(at) } else { at };
-            guard.cut.insert(name.to_owned(), at);
-        }
-    }
-
     /// The statements of ours that should be in the trust policy, by Sid.
     pub fn statements(&self) -> BTreeMap<String, (&Known<'a>, String)> {
         let live = self.grants.iter().filter(|k| k.live);
@@ -438,18 +282,6 @@ impl<'a> Look<'a> {
             (sid(k.grant.id), (k, text))
         })
         .collect()
-    }
-}
-
-fn ended_at(grant: &Grant) -> DateTime<Utc> {
-    match &grant.state {
-        GrantState::Closing(closing) => closing.since,
-        GrantState::Ended { requested_at, .. } | GrantState::Failed { requested_at, .. } => {
-            *requested_at
-        }
-        GrantState::Scheduled | GrantState::Opening { .. } | GrantState::Active { .. } => {
-            grant.deadline
-        }
     }
 }
 

@@ -6,6 +6,7 @@ pub mod document;
 pub mod guard;
 mod lost;
 pub mod meaning;
+mod names;
 mod plan;
 mod reverted;
 pub mod trust;
