@@ -70,9 +70,13 @@ pub enum MigrationError {
 /// When the database does not answer, a migration fails, or the owner may not create the role.
 pub async fn migrate(owner_url: &str) -> Result<(), MigrationError> {
     let options: PgConnectOptions = owner_url.parse().map_err(MigrationError::Connect)?;
+    // What is there already is no news.
+    let options = options
+        .application_name("countersign migrate")
+        .options([("client_min_messages", "warning")]);
     let pool = PgPoolOptions::new()
         .max_connections(1)
-        .connect_with(options.application_name("countersign migrate"))
+        .connect_with(options)
         .await
         .map_err(MigrationError::Connect)?;
     MIGRATIONS
