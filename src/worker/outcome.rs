@@ -212,6 +212,7 @@ impl Worker {
         lease: &Lease,
         error: AwsError,
         refused: &[GrantId],
+        guard_refused: bool,
     ) -> Result<(), LeaseError> {
         let mut tx = self.pool.begin().await?;
         let mut locked = work::lock(&mut tx, lease.target).await?;
@@ -233,7 +234,7 @@ impl Worker {
             held.last_error.as_deref() == Some(error.code()) && now < *at + TELL_AGAIN
         });
         if told.is_none() {
-            record.tell_delay(error, attempts).await?;
+            record.tell_delay(error, attempts, guard_refused).await?;
         }
         let deadlines = record
             .grants

@@ -91,7 +91,14 @@ impl Worker {
             match pass.round().await? {
                 Round::Again => {}
                 Round::Rest { due, waits } => return self.rest(lease, due, waits).await,
-                Round::Failed(error) => return self.failed(lease, error, &pass.refused).await,
+                Round::Failed(error) => {
+                    let Pass {
+                        refused,
+                        guard_refused,
+                        ..
+                    } = pass;
+                    return self.failed(lease, error, &refused, guard_refused).await;
+                }
             }
         }
         tracing::warn!(target.id = %lease.target, "AWS does not come to rest; going on later");

@@ -217,10 +217,18 @@ impl Record<'_> {
         Ok(())
     }
 
-    /// Tells of a failure, on every grant that waits for AWS.
-    pub async fn tell_delay(&mut self, error: AwsError, attempts: i32) -> sqlx::Result<()> {
-        let waits =
-            |g: &&Grant| matches!(g.state, GrantState::Opening { .. } | GrantState::Closing(_));
+    /// Tells of a failure, on every grant that waits for AWS: without its guard an active one does as well, since its statement may be gone.
+    pub async fn tell_delay(
+        &mut self,
+        error: AwsError,
+        attempts: i32,
+        guard_refused: bool,
+    ) -> sqlx::Result<()> {
+        let waits = |g: &&Grant| match g.state {
+            GrantState::Opening { .. } | GrantState::Closing(_) => true,
+            GrantState::Active { .. } => guard_refused,
+            GrantState::Scheduled | GrantState::Ended { .. } | GrantState::Failed { .. } => false,
+        };
         for grant in self.grants.iter().filter(waits) {
             let error_code = error.code().to_owned();
             let mut event = self.by.did(

@@ -28,6 +28,11 @@ async fn a_guard_that_cannot_be_put_back_takes_every_statement_with_it() {
             let stays = !revoked && matches!(refusal, Knob::Refuse("AccessDenied", _));
             let state = if stays { "active" } else { "closing" };
             assert_eq!(stage.state(grant).await, state, "{case}");
+            let told = stage.rows.told(grant).await;
+            assert!(
+                told.iter().any(|it| it == "grant.delayed"),
+                "{case}: {told:?}"
+            );
             if stays {
                 stage.cloud.knobs().clear();
                 stage.pass(minutes(5)).await;
