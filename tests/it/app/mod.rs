@@ -7,6 +7,7 @@
 
 mod decisions;
 mod events;
+mod guarantees;
 mod inputs;
 mod matrix;
 mod meanwhile;
