@@ -1,4 +1,5 @@
 mod access;
+mod addresses;
 mod edges;
 mod facts;
 mod forms;
