@@ -188,13 +188,13 @@ pub async fn request(ctx: &Ctx, id: RequestId) -> Result<RequestView, Error> {
             let grant = db::grants::of_requests(conn, &[id.uuid()])
                 .await?
                 .remove(&id);
-            // Whoever may end the grant must be able to look at what they end.
-            let may_act = |it: &Grant| {
-                authz::end(roles, &ctx.person, it.clone(), &request, has_decided).is_ok()
+            let seen = match &grant {
+                Some(grant) => {
+                    authz::sees_granted(roles, &ctx.person, &request, grant, has_decided)
+                }
+                None => authz::sees(roles, &ctx.person, &request, has_decided),
             };
-            if !authz::sees(roles, &ctx.person, &request, has_decided)
-                && !grant.as_ref().is_some_and(may_act)
-            {
+            if !seen {
                 return Err(Error::NotFound);
             }
             let subjects: Vec<_> = std::iter::once(id.to_string())
@@ -258,9 +258,7 @@ pub async fn grant(ctx: &Ctx, id: GrantId) -> Result<GrantView, Error> {
             let decisions = db::requests::decisions(conn, request.id).await?;
             let has_decided = decisions.iter().any(|it| it.person == ctx.person.id);
             let roles = ctx.app.roles();
-            if !authz::sees(roles, &ctx.person, &request, has_decided)
-                && authz::end(roles, &ctx.person, grant.clone(), &request, false).is_err()
-            {
+            if !authz::sees_granted(roles, &ctx.person, &request, &grant, has_decided) {
                 return Err(Error::NotFound);
             }
             let requester = db::people::get(conn, request.person)

@@ -156,6 +156,23 @@ impl GrantState {
         matches!(self, Self::Opening { .. } | Self::Active { .. })
     }
 
+    /// Whether nothing of it is left to do: it ended, or failed.
+    #[must_use]
+    pub const fn is_over(&self) -> bool {
+        matches!(self, Self::Ended { .. } | Self::Failed { .. })
+    }
+
+    /// The person who ended it before its deadline.
+    #[must_use]
+    pub const fn ended_by(&self) -> Option<PersonId> {
+        match self {
+            Self::Closing(Closing { by, .. }) | Self::Ended { by, .. } => *by,
+            Self::Scheduled | Self::Opening { .. } | Self::Active { .. } | Self::Failed { .. } => {
+                None
+            }
+        }
+    }
+
     /// Whether it can still be ended: it is open, or is to be opened.
     #[must_use]
     pub const fn is_open(&self) -> bool {

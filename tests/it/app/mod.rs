@@ -15,3 +15,4 @@ mod roles;
 mod rows;
 pub mod setup;
 mod targets;
+mod visibility;
