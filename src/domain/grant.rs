@@ -236,6 +236,12 @@ pub struct Grant {
 }
 
 impl Grant {
+    /// The console's session name, while AWS takes it for this grant (GUARD C7).
+    #[must_use]
+    pub fn usable_console_name(&self) -> Option<&str> {
+        self.marks.console_since.and(self.console_name.as_deref())
+    }
+
     /// `scheduled → opening`: records the intent, before the first AWS call.
     ///
     /// # Errors

@@ -149,6 +149,13 @@ impl RequestPage {
         })
     }
 
+    /// The console's session name, where AWS does not take it for this grant.
+    fn barred_name(&self) -> Option<&str> {
+        let grant = self.grant.as_ref()?;
+        let name = grant.console_name.as_deref()?;
+        grant.usable_console_name().is_none().then_some(name)
+    }
+
     /// Requested, confirmed and settled, once the end was asked for of something that AWS was told of.
     fn moments(&self) -> Option<[Moment; 3]> {
         let (requested, confirmed) = match &self.grant.as_ref()?.state {

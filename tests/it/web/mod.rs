@@ -1,5 +1,6 @@
 mod access;
 mod addresses;
+mod console;
 mod edges;
 mod facts;
 mod forms;
