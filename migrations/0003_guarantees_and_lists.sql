@@ -47,3 +47,10 @@ BEGIN
     END IF;
     RETURN NEW;
 END $$;
+
+-- The history of a request without the attempts that were refused, the grants of a person that are not over, the people of a group.
+CREATE INDEX audit_events_done ON audit_events (subject, id) WHERE outcome <> 'refused';
+CREATE INDEX grants_person_unfinished ON grants (person, id DESC) WHERE state IN ('scheduled', 'opening', 'active', 'closing');
+CREATE INDEX people_groups ON people USING gin (groups);
+DROP INDEX grants_unfinished;
+DROP INDEX api_tokens_person;

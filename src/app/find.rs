@@ -75,7 +75,7 @@ pub struct RequestView {
     pub approvers: Vec<String>,
     /// What the caller may do.
     pub may: May,
-    /// Its history, oldest first.
+    /// What was done to it and its grant, oldest first.
     pub events: Vec<Entry>,
     /// The moment of the look.
     pub now: DateTime<Utc>,
@@ -159,6 +159,19 @@ pub async fn requests(
         Ok(db::requests::list(conn, &view, filter.state, page.cursor, page.limit + 1).await?)
     });
     Ok(Items::of(listed.await?, page.limit, |it| it.request.id))
+}
+
+/// The caller's requests whose grants are not over, newest first, up to 50.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn open(ctx: &Ctx) -> Result<Vec<Listed>, Error> {
+    ctx.app
+        .read(async |conn, _| {
+            let granted = db::grants::unfinished(conn, ctx.person.id, 50).await?;
+            Ok(db::requests::listed(conn, &granted).await?)
+        })
+        .await
 }
 
 /// How many requests wait for the caller, up to 100.

@@ -5,6 +5,7 @@ mod edges;
 mod facts;
 mod forms;
 mod hostile;
+mod longer;
 mod pages;
 pub mod portal;
 mod samples;
