@@ -49,6 +49,20 @@ pub fn sees(roles: &Roles, person: &Person, request: &Request, has_decided: bool
     request.person == person.id || has_decided || may_decide || roles.sees_all(person)
 }
 
+/// Whether the person may see a request that has a grant: as any request, while they may end the grant, and what became of it where they ended it.
+#[must_use]
+pub fn sees_granted(
+    roles: &Roles,
+    person: &Person,
+    request: &Request,
+    grant: &Grant,
+    has_decided: bool,
+) -> bool {
+    sees(roles, person, request, has_decided)
+        || grant.state.ended_by() == Some(person.id)
+        || (!grant.state.is_over() && person.is_in(&request.terms.approver_group))
+}
+
 /// Whether the person may approve or deny: an approver of it, never its requester.
 ///
 /// # Errors

@@ -186,10 +186,6 @@ impl Grant {
                 ..
             } => (None, Some((*cause, *requested_at)), Some(*at)),
         };
-        let console = it
-            .console_name
-            .clone()
-            .filter(|_| it.marks.console_since.is_some());
         Self {
             id: it.id.to_string(),
             state: it.state.as_str(),
@@ -198,7 +194,7 @@ impl Grant {
             role_arn: view.request.terms.role_arn.clone(),
             principal_arn: it.principal_arn.clone(),
             session_names: std::iter::once(it.grant_name.clone())
-                .chain(console)
+                .chain(it.usable_console_name().map(ToOwned::to_owned))
                 .collect(),
             starts_at: it.starts_at,
             deadline: it.deadline,

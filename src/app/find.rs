@@ -75,7 +75,7 @@ pub struct RequestView {
     pub approvers: Vec<String>,
     /// What the caller may do.
     pub may: May,
-    /// Its history, oldest first.
+    /// What was done to it and its grant, oldest first.
     pub events: Vec<Entry>,
     /// The moment of the look.
     pub now: DateTime<Utc>,
@@ -161,6 +161,19 @@ pub async fn requests(
     Ok(Items::of(listed.await?, page.limit, |it| it.request.id))
 }
 
+/// The caller's requests whose grants are not over, newest first, up to 50.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn open(ctx: &Ctx) -> Result<Vec<Listed>, Error> {
+    ctx.app
+        .read(async |conn, _| {
+            let granted = db::grants::unfinished(conn, ctx.person.id, 50).await?;
+            Ok(db::requests::listed(conn, &granted).await?)
+        })
+        .await
+}
+
 /// How many requests wait for the caller, up to 100.
 ///
 /// # Errors
@@ -188,13 +201,13 @@ pub async fn request(ctx: &Ctx, id: RequestId) -> Result<RequestView, Error> {
             let grant = db::grants::of_requests(conn, &[id.uuid()])
                 .await?
                 .remove(&id);
-            // Whoever may end the grant must be able to look at what they end.
-            let may_act = |it: &Grant| {
-                authz::end(roles, &ctx.person, it.clone(), &request, has_decided).is_ok()
+            let seen = match &grant {
+                Some(grant) => {
+                    authz::sees_granted(roles, &ctx.person, &request, grant, has_decided)
+                }
+                None => authz::sees(roles, &ctx.person, &request, has_decided),
             };
-            if !authz::sees(roles, &ctx.person, &request, has_decided)
-                && !grant.as_ref().is_some_and(may_act)
-            {
+            if !seen {
                 return Err(Error::NotFound);
             }
             let subjects: Vec<_> = std::iter::once(id.to_string())
@@ -258,9 +271,7 @@ pub async fn grant(ctx: &Ctx, id: GrantId) -> Result<GrantView, Error> {
             let decisions = db::requests::decisions(conn, request.id).await?;
             let has_decided = decisions.iter().any(|it| it.person == ctx.person.id);
             let roles = ctx.app.roles();
-            if !authz::sees(roles, &ctx.person, &request, has_decided)
-                && authz::end(roles, &ctx.person, grant.clone(), &request, false).is_err()
-            {
+            if !authz::sees_granted(roles, &ctx.person, &request, &grant, has_decided) {
                 return Err(Error::NotFound);
             }
             let requester = db::people::get(conn, request.person)

@@ -10,7 +10,7 @@ use crate::db;
 use crate::domain::entitlement::{Entitlement, Terms};
 use crate::domain::person::{Principal, console_name};
 use crate::domain::request::{Ask, Request};
-use crate::domain::text::{Ticket, Words};
+use crate::domain::text::{Ticket, Words, is_hidden};
 use crate::error::{Error, FieldError};
 use crate::policy::ObservedRole;
 use crate::policy::capacity::{self, Seat, Unusable};
@@ -105,7 +105,8 @@ pub async fn submit(ctx: &Ctx, new: NewRequest) -> Result<Request, Error> {
 /// An entitlement's name as a subject of the audit log: what was sent, cut and made plain.
 #[must_use]
 pub fn subject(name: &str) -> String {
-    let plain: String = name.chars().filter(|c| !c.is_control()).take(63).collect();
+    let is_seen = |c: &char| !c.is_control() && !is_hidden(*c);
+    let plain: String = name.chars().filter(is_seen).take(63).collect();
     if plain.is_empty() {
         "-".to_owned()
     } else {

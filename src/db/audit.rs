@@ -165,7 +165,7 @@ async fn list_concerning(
     .await
 }
 
-/// The events of these subjects, oldest first: the history of a request and its grant.
+/// What was done to these subjects, oldest first: the history of a request and its grant. Refused attempts are for the audit log.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -173,7 +173,7 @@ pub async fn history(conn: &mut PgConnection, subjects: &[String]) -> sqlx::Resu
     sqlx::query_as!(
         Entry,
         "SELECT id, at, action, actor_kind, actor_id, actor_name, subject, channel, outcome, code, details FROM audit_events
-         WHERE subject = ANY($1) ORDER BY id LIMIT 500",
+         WHERE subject = ANY($1) AND outcome <> 'refused' ORDER BY id LIMIT 500",
         subjects
     )
     .fetch_all(conn)

@@ -367,6 +367,24 @@ pub async fn list(
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
+/// The requests of a person's grants that are not over: up to `limit`, newest first.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn unfinished(
+    conn: &mut PgConnection,
+    person: PersonId,
+    limit: i64,
+) -> sqlx::Result<Vec<RequestId>> {
+    sqlx::query_scalar!(
+        "SELECT request FROM grants WHERE person = $1 AND state IN ('scheduled', 'opening', 'active', 'closing') ORDER BY id DESC LIMIT $2",
+        person.uuid(),
+        limit
+    )
+    .fetch_all(conn)
+    .await
+}
+
 /// A grant that takes, or will take, room in a role's trust policy.
 #[derive(Debug, Clone)]
 pub struct Seated {

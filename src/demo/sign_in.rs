@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::Router;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::get;
@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::web::page::{Frame, Here};
 use crate::web::problem::{Failed, answer};
 use crate::web::sign_in::begin;
-use crate::web::visit::Sent;
+use crate::web::visit::{Asked, Sent};
 use crate::web::{Portal, assets, show};
 
 /// `GET /sign-in` of the demo
@@ -48,7 +48,7 @@ pub fn router() -> Router<Portal> {
 
 async fn page(
     State(portal): State<Portal>,
-    Query(place): Query<Place>,
+    Asked(place): Asked<Place>,
 ) -> Result<Response, Failed> {
     let page = SignIn {
         frame: Frame::nobody(),

@@ -156,6 +156,23 @@ impl GrantState {
         matches!(self, Self::Opening { .. } | Self::Active { .. })
     }
 
+    /// Whether nothing of it is left to do: it ended, or failed.
+    #[must_use]
+    pub const fn is_over(&self) -> bool {
+        matches!(self, Self::Ended { .. } | Self::Failed { .. })
+    }
+
+    /// The person who ended it before its deadline.
+    #[must_use]
+    pub const fn ended_by(&self) -> Option<PersonId> {
+        match self {
+            Self::Closing(Closing { by, .. }) | Self::Ended { by, .. } => *by,
+            Self::Scheduled | Self::Opening { .. } | Self::Active { .. } | Self::Failed { .. } => {
+                None
+            }
+        }
+    }
+
     /// Whether it can still be ended: it is open, or is to be opened.
     #[must_use]
     pub const fn is_open(&self) -> bool {
@@ -219,6 +236,12 @@ pub struct Grant {
 }
 
 impl Grant {
+    /// The console's session name, while AWS takes it for this grant (GUARD C7).
+    #[must_use]
+    pub fn usable_console_name(&self) -> Option<&str> {
+        self.marks.console_since.and(self.console_name.as_deref())
+    }
+
     /// `scheduled → opening`: records the intent, before the first AWS call.
     ///
     /// # Errors

@@ -73,7 +73,8 @@ impl<const MAX: usize> std::fmt::Display for Text<MAX> {
 }
 
 /// Control characters but `\n` and `\t`, and the characters of Unicode that change direction or are not drawn.
-fn is_hidden(c: char) -> bool {
+#[must_use]
+pub fn is_hidden(c: char) -> bool {
     (c.is_control() && c != '\n' && c != '\t')
         || matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'

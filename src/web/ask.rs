@@ -1,7 +1,6 @@
 //! Asking for an entitlement.
 
 use askama::Template;
-use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use jiff::SignedDuration;
@@ -9,7 +8,7 @@ use jiff::SignedDuration;
 use super::page::{self, Frame, Here};
 use super::problem::{Failed, answer};
 use super::show::Icon;
-use super::visit::{self, Sent, Visit};
+use super::visit::{self, Named, Sent, Visit};
 use super::{assets, show};
 use crate::app::find;
 use crate::app::submit::{self, NewRequest};
@@ -134,7 +133,7 @@ impl AskForm {
 }
 
 /// `GET /entitlements/{name}`
-pub async fn page(visit: Visit, Path(name): Path<String>) -> Result<Response, Failed> {
+pub async fn page(visit: Visit, Named(name): Named) -> Result<Response, Failed> {
     let entitlement = find::entitlement(&visit.ctx, &name).await?;
     show(&visit, entitlement, AskForm::default(), None).await
 }
@@ -142,7 +141,7 @@ pub async fn page(visit: Visit, Path(name): Path<String>) -> Result<Response, Fa
 /// `POST /entitlements/{name}`
 pub async fn submit(
     visit: Visit,
-    Path(name): Path<String>,
+    Named(name): Named,
     Sent(form): Sent<AskForm>,
 ) -> Result<Response, Failed> {
     let entitlement = match find::entitlement(&visit.ctx, &name).await {
@@ -150,14 +149,17 @@ pub async fn submit(
         Err(error) => {
             return Err(visit
                 .ctx
-                .refused("request.submitted", &name, error)
+                .refused("request.submitted", submit::subject(&name), error)
                 .await
                 .into());
         }
     };
     let asked = match form.read(&entitlement) {
         Ok(ask) => submit::submit(&visit.ctx, ask).await,
-        Err(error) => Err(visit.ctx.refused("request.submitted", &name, error).await),
+        Err(error) => Err(visit
+            .ctx
+            .refused("request.submitted", submit::subject(&name), error)
+            .await),
     };
     match asked {
         Ok(request) => Ok(Redirect::to(&format!("/requests/{}", request.id)).into_response()),

@@ -1,7 +1,6 @@
 //! The audit log.
 
 use askama::Template;
-use axum::extract::Query;
 use axum::http::StatusCode;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
@@ -11,7 +10,7 @@ use super::assets;
 use super::page::{self, Frame, Here};
 use super::problem::{Failed, answer};
 use super::show::{self, Icon};
-use super::visit::{self, Visit};
+use super::visit::{self, Asked, Visit};
 use crate::app::find::{self, AuditFilter, Entry, Items, Page};
 use crate::domain::audit::NAMES;
 use crate::error::{Error, FieldError};
@@ -178,7 +177,7 @@ impl Filter {
 }
 
 /// `GET /audit`
-pub async fn page(visit: Visit, Query(filter): Query<Filter>) -> Result<Response, Failed> {
+pub async fn page(visit: Visit, Asked(filter): Asked<Filter>) -> Result<Response, Failed> {
     let (status, listed, errors) = match filter.read() {
         Ok(read) => {
             let cursor = Some(&filter.cursor).filter(|cursor| !cursor.is_empty());

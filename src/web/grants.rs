@@ -1,11 +1,10 @@
 //! A grant is shown on its request's page; here is what leads there, and how it is ended.
 
-use axum::extract::Path;
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::problem::Failed;
 use super::request::{self, DecideForm};
-use super::visit::{self, Sent, Visit};
+use super::visit::{self, Named, Sent, Visit};
 use crate::app::{end, find};
 use crate::ids::{GrantId, RequestId};
 
@@ -22,7 +21,7 @@ fn place(request: RequestId) -> Redirect {
 }
 
 /// `GET /grants/{id}`
-pub async fn page(visit: Visit, Path(id): Path<String>) -> Result<Redirect, Failed> {
+pub async fn page(visit: Visit, Named(id): Named) -> Result<Redirect, Failed> {
     let found = find::grant(&visit.ctx, id.parse::<GrantId>()?).await?;
     Ok(place(found.request.id))
 }
@@ -30,14 +29,17 @@ pub async fn page(visit: Visit, Path(id): Path<String>) -> Result<Redirect, Fail
 /// `POST /grants/{id}/end`
 pub async fn end(
     visit: Visit,
-    Path(id): Path<String>,
+    Named(id): Named,
     Sent(form): Sent<EndForm>,
 ) -> Result<Response, Failed> {
     let id = id.parse::<GrantId>()?;
     match end::end(&visit.ctx, id, visit::typed(&form.reason)).await {
         Ok(grant) => Ok(place(grant.request).into_response()),
         Err(error) => {
-            let found = find::grant(&visit.ctx, id).await?;
+            // Who may not look at it any more is told what became of it all the same.
+            let Ok(found) = find::grant(&visit.ctx, id).await else {
+                return Err(error.into());
+            };
             request::again(&visit, found.request.id, DecideForm::default(), error).await
         }
     }

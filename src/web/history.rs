@@ -24,14 +24,10 @@ pub struct Entry {
     pub through: String,
 }
 
-/// What was done, refused attempts left out: those are for the audit log.
+/// What was done.
 #[must_use]
 pub fn entries(events: &[find::Entry]) -> Vec<Entry> {
-    events
-        .iter()
-        .filter(|event| event.outcome != "refused")
-        .map(entry)
-        .collect()
+    events.iter().map(entry).collect()
 }
 
 fn entry(event: &find::Entry) -> Entry {

@@ -50,10 +50,8 @@ impl Home {
     }
 }
 
-/// How many of the caller's own requests are looked through for grants that are not over.
-const OWN: i64 = 50;
-/// How many of them are shown as the latest.
-const LATEST: usize = 6;
+/// How many of the caller's own requests are shown.
+const LATEST: i64 = 6;
 
 /// `GET /`
 pub async fn page(visit: Visit) -> Result<Response, Failed> {
@@ -80,20 +78,17 @@ pub async fn page(visit: Visit) -> Result<Response, Failed> {
         &mine,
         Page {
             cursor: None,
-            limit: OWN,
+            limit: LATEST,
         },
     )
     .await?;
-    let mut recent: Vec<Row> = mine.items.into_iter().map(Row::from).collect();
-    let live = recent.iter().filter(|row| row.moves()).cloned().collect();
-    recent.truncate(LATEST);
     let page = Home {
         frame: visit.frame(Here::Home).await?,
         groups: ctx.person.groups.clone(),
         waiting: waiting.items.into_iter().map(Row::from).collect(),
-        live,
+        live: find::open(ctx).await?.into_iter().map(Row::from).collect(),
         entitlements: find::entitlements(ctx).await?,
-        recent,
+        recent: mine.items.into_iter().map(Row::from).collect(),
     };
     Ok(answer(StatusCode::OK, &page))
 }

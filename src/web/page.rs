@@ -102,13 +102,9 @@ impl Row {
     /// Whether something happens to its grant by itself, so that the page is worth looking at again.
     #[must_use]
     pub fn moves(&self) -> bool {
-        self.grant.as_ref().is_some_and(|grant| match grant.state {
-            GrantState::Scheduled
-            | GrantState::Opening { .. }
-            | GrantState::Active { .. }
-            | GrantState::Closing(_) => true,
-            GrantState::Ended { .. } | GrantState::Failed { .. } => false,
-        })
+        self.grant
+            .as_ref()
+            .is_some_and(|grant| !grant.state.is_over())
     }
 }
 

@@ -1,7 +1,6 @@
 //! The review page of one request: what is asked for, who decides, what came of it.
 
 use askama::Template;
-use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use chrono::{DateTime, Utc};
@@ -10,7 +9,7 @@ use super::history::{self, Entry};
 use super::page::{self, Frame, Here};
 use super::problem::{Failed, answer};
 use super::show::{self, Badge, Icon};
-use super::visit::{self, Sent, Visit};
+use super::visit::{self, Named, Sent, Visit};
 use super::{assets, commands};
 use crate::app::find::{self, Decision, May};
 use crate::app::{approve, deny, withdraw};
@@ -150,6 +149,13 @@ impl RequestPage {
         })
     }
 
+    /// The console's session name, where AWS does not take it for this grant.
+    fn barred_name(&self) -> Option<&str> {
+        let grant = self.grant.as_ref()?;
+        let name = grant.console_name.as_deref()?;
+        grant.usable_console_name().is_none().then_some(name)
+    }
+
     /// Requested, confirmed and settled, once the end was asked for of something that AWS was told of.
     fn moments(&self) -> Option<[Moment; 3]> {
         let (requested, confirmed) = match &self.grant.as_ref()?.state {
@@ -207,20 +213,20 @@ impl RequestPage {
 }
 
 /// `GET /requests/{id}`
-pub async fn page(visit: Visit, Path(id): Path<String>) -> Result<Response, Failed> {
+pub async fn page(visit: Visit, Named(id): Named) -> Result<Response, Failed> {
     let page = look(&visit, id.parse()?, DecideForm::default(), vec![]).await?;
     Ok(answer(StatusCode::OK, &page))
 }
 
 /// `GET` of what only takes a form: after a form was refused its address stays in the browser.
-pub async fn back(Path(id): Path<String>) -> Result<Redirect, Failed> {
+pub async fn back(Named(id): Named) -> Result<Redirect, Failed> {
     Ok(to(id.parse()?))
 }
 
 /// `POST /requests/{id}/decide`
 pub async fn decide(
     visit: Visit,
-    Path(id): Path<String>,
+    Named(id): Named,
     Sent(form): Sent<DecideForm>,
 ) -> Result<Response, Failed> {
     let id = id.parse::<RequestId>()?;
@@ -228,9 +234,11 @@ pub async fn decide(
     let decided = match form.choice.as_str() {
         "approve" => approve::approve(&visit.ctx, id, comment).await,
         "deny" => deny::deny(&visit.ctx, id, comment).await,
+        // Nothing was decided, so that there is nothing to put on record.
         _ => {
             let error = Error::field("choice", "is missing: approve or deny");
-            Err(visit.ctx.refused("request.denied", id, error).await)
+            let page = look(&visit, id, form, page::errors(&error)).await?;
+            return Ok(answer(error.status(), &page));
         }
     };
     match decided {
@@ -240,7 +248,7 @@ pub async fn decide(
 }
 
 /// `POST /requests/{id}/withdraw`
-pub async fn withdraw(visit: Visit, Path(id): Path<String>) -> Result<Response, Failed> {
+pub async fn withdraw(visit: Visit, Named(id): Named) -> Result<Response, Failed> {
     let id = id.parse::<RequestId>()?;
     match withdraw::withdraw(&visit.ctx, id).await {
         Ok(_) => Ok(to(id).into_response()),

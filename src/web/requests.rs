@@ -1,13 +1,12 @@
 //! Lists of requests: the caller's own, and those that wait for the caller.
 
 use askama::Template;
-use axum::extract::Query;
 use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::page::{Frame, Here, Row};
 use super::problem::{Failed, answer};
-use super::visit::Visit;
+use super::visit::{Asked, Visit};
 use super::{assets, show};
 use crate::app::find::{self, Page, RequestFilter};
 use crate::ids::RequestId;
@@ -40,7 +39,7 @@ pub struct Begin {
 }
 
 /// `GET /requests`
-pub async fn mine(visit: Visit, Query(begin): Query<Begin>) -> Result<Response, Failed> {
+pub async fn mine(visit: Visit, Asked(begin): Asked<Begin>) -> Result<Response, Failed> {
     let filter = RequestFilter {
         mine: true,
         ..RequestFilter::default()
@@ -59,7 +58,7 @@ pub async fn mine(visit: Visit, Query(begin): Query<Begin>) -> Result<Response, 
 }
 
 /// `GET /waiting`
-pub async fn waiting(visit: Visit, Query(begin): Query<Begin>) -> Result<Response, Failed> {
+pub async fn waiting(visit: Visit, Asked(begin): Asked<Begin>) -> Result<Response, Failed> {
     let filter = RequestFilter {
         waiting: true,
         ..RequestFilter::default()

@@ -7,6 +7,7 @@
 
 mod decisions;
 mod events;
+mod guarantees;
 mod inputs;
 mod matrix;
 mod meanwhile;
@@ -14,3 +15,4 @@ mod roles;
 mod rows;
 pub mod setup;
 mod targets;
+mod visibility;

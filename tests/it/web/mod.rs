@@ -1,8 +1,11 @@
 mod access;
+mod addresses;
+mod console;
 mod edges;
 mod facts;
 mod forms;
 mod hostile;
+mod longer;
 mod pages;
 pub mod portal;
 mod samples;

@@ -76,7 +76,8 @@ impl Rows {
         });
         let (person, seconds) = (person.uuid(), length.num_seconds());
         let sql = format!(
-            "INSERT INTO principals (id, person, account, arn) VALUES ('{}', '{person}', '{ACCOUNT}', '{principal_arn}') ON CONFLICT DO NOTHING;
+            "INSERT INTO principals (id, person, account, arn) VALUES ('{}', '{person}', '{ACCOUNT}', '{principal_arn}')
+             ON CONFLICT (arn, coalesce(role_session_name, '')) DO UPDATE SET person = excluded.person;
              INSERT INTO requests (id, person, principal, principal_arn, entitlement, target, approver_group, terms, justification, duration_seconds,
                                    target_checked, state, submitted_at, expires_at)
              SELECT '{}', '{person}', id, '{principal_arn}', '{}', '{}', 'leads', '{terms}', 'a reason', {seconds}, false, 'pending',
@@ -120,9 +121,9 @@ impl Rows {
         let console = principal_arn.rsplit('/').next().unwrap();
         let (person, target, until) = (person.uuid(), self.target.uuid(), at + length);
         let sql = format!(
-            "INSERT INTO grants (id, request, target, person, principal_arn, grant_name, console_name, state, starts_at, deadline, approved_at)
-             VALUES ('{}', '{request}', '{target}', '{person}', '{principal_arn}', '{grant}', '{console}', 'scheduled', '{at}', '{until}', '{at}');
-             UPDATE requests SET state = 'approved', closed_at = '{at}', version = 2 WHERE id = '{request}'",
+            "UPDATE requests SET state = 'approved', closed_at = '{at}', version = 2 WHERE id = '{request}';
+             INSERT INTO grants (id, request, target, person, principal_arn, grant_name, console_name, state, starts_at, deadline, approved_at)
+             VALUES ('{}', '{request}', '{target}', '{person}', '{principal_arn}', '{grant}', '{console}', 'scheduled', '{at}', '{until}', '{at}')",
             grant.uuid());
         let mut tx = self.pool.begin().await.unwrap();
         tx.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await.unwrap();

@@ -1,0 +1,170 @@
+//! What plain SQL cannot do either: a grant past its approvals, a row that contradicts another.
+
+use countersign::app::approve::approve;
+use countersign::domain::request::Request;
+use sqlx::{AssertSqlSafe, PgConnection};
+
+use super::setup::Company;
+
+/// The constraint that refuses `sql`, or its whole error; nothing of it stays.
+async fn refusal(company: &Company, sql: &str) -> String {
+    let mut tx = company.pool().begin().await.unwrap();
+    let Err(error) = run(&mut tx, sql).await else {
+        panic!("taken: {sql}");
+    };
+    let refusal = error
+        .as_database_error()
+        .expect("a refusal of the database");
+    refusal
+        .constraint()
+        .map_or_else(|| refusal.message().to_owned(), ToOwned::to_owned)
+}
+
+async fn run(conn: &mut PgConnection, sql: &str) -> sqlx::Result<()> {
+    let done = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+    done.execute(conn).await.map(drop)
+}
+
+/// A request like the one that alice made, but for one column.
+fn another(request: &Request, column: &str, value: &str) -> String {
+    format!(
+        "CREATE TEMP TABLE copy ON COMMIT DROP AS SELECT * FROM requests WHERE id = '{}';
+         UPDATE copy SET id = gen_random_uuid(), {column} = {value};
+         INSERT INTO requests SELECT * FROM copy",
+        request.id.uuid()
+    )
+}
+
+#[tokio::test]
+async fn terms_ask_for_approvals_by_the_group_that_is_indexed() {
+    let company = Company::new().await;
+    let request = company.ask("prod-admin").await;
+    for (column, value, constraint) in [
+        ("terms", "'{}'", "terms_approvers"),
+        ("terms", "terms || '{\"needed\": 0}'", "terms_needed"),
+        ("terms", "terms || '{\"needed\": 11}'", "terms_needed"),
+        ("terms", "terms - 'needed'", "terms_needed"),
+        ("terms", "terms - 'approver_group'", "terms_approvers"),
+        ("approver_group", "'developers'", "terms_approvers"),
+    ] {
+        let sql = another(&request, column, value);
+        assert_eq!(refusal(&company, &sql).await, constraint, "{sql}");
+    }
+}
+
+/// Inserts a grant for the request, as it was approved but for one column.
+fn granted(request: &Request, column: &str, value: &str) -> String {
+    format!(
+        "CREATE TEMP TABLE made ON COMMIT DROP AS
+             SELECT person, target, principal_arn, submitted_at AS starts_at, submitted_at + duration_seconds * interval '1 second' AS deadline
+             FROM requests WHERE id = '{id}';
+         UPDATE made SET {column} = {value};
+         INSERT INTO grants (id, request, target, person, principal_arn, grant_name, state, starts_at, deadline, approved_at)
+         SELECT gen_random_uuid(), '{id}', target, person, principal_arn, 'grant_00000000000000000000000000', 'scheduled', starts_at, deadline, starts_at
+         FROM made",
+        id = request.id.uuid()
+    )
+}
+
+const BOB_TWICE: &str = "INSERT INTO decisions (request, stage, person, verdict, at)
+    SELECT r.id, stage, p.id, 'approve', r.submitted_at FROM requests r, people p, generate_series(1, 2) stage WHERE p.name = 'Bob'";
+
+#[tokio::test]
+async fn one_person_on_two_stages_is_one_voice() {
+    let company = Company::new().await;
+    let request = company.ask("prod-root").await;
+    let grant = granted(&request, "target", "target");
+    let closed = "UPDATE requests SET state = 'approved', closed_at = submitted_at";
+    let sql = format!("{BOB_TWICE}; {closed}; {grant}");
+    assert_eq!(refusal(&company, &sql).await, "approvals_missing");
+}
+
+#[tokio::test]
+async fn a_grant_is_what_was_approved() {
+    let company = Company::new().await;
+    let request = company.ask("prod-admin").await;
+    let pending = format!("{BOB_TWICE}; {}", granted(&request, "target", "target"));
+    assert_eq!(refusal(&company, &pending).await, "not_as_approved");
+    let approved =
+        format!("{BOB_TWICE}; UPDATE requests SET state = 'approved', closed_at = submitted_at");
+    for (column, value) in [
+        ("person", "(SELECT id FROM people WHERE name = 'Mallory')"),
+        (
+            "target",
+            "(SELECT id FROM targets WHERE arn LIKE '%prod-root')",
+        ),
+        ("principal_arn", "'arn:aws:iam::111122223333:user/mallory'"),
+        ("deadline", "deadline + interval '1 second'"),
+        ("starts_at", "starts_at - interval '1 second'"),
+    ] {
+        let sql = format!("{approved}; {}", granted(&request, column, value));
+        assert_eq!(refusal(&company, &sql).await, "not_as_approved", "{column}");
+    }
+    let mut tx = company.pool().begin().await.unwrap();
+    let as_it_is = format!("{approved}; {}", granted(&request, "target", "target"));
+    run(&mut tx, &as_it_is).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_deadline_that_was_sent_stays_on_record() {
+    let company = Company::new().await;
+    let id = company.ask("prod-admin").await.id;
+    approve(&company.ctx("bob").await, id, None).await.unwrap();
+    let sent = "UPDATE grants SET state = 'opening', opening_at = starts_at, sent_until = deadline";
+    for unsent in ["NULL", "deadline - interval '1 second'"] {
+        let sql = format!("{sent}; UPDATE grants SET sent_until = {unsent}");
+        let refused = refusal(&company, &sql).await;
+        assert!(refused.contains("cannot be unsent"), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_written_has_its_time() {
+    let company = Company::new().await;
+    let (hash, time) = ("decode(repeat('00', 32), 'hex')", "'2026-01-01T00:00:00Z'");
+    for (column, value, constraint) in [
+        ("written_trust_hash", hash, "written_trust"),
+        ("trust_wrote_at", time, "written_trust"),
+        ("written_guard_hash", hash, "written_guard"),
+        ("guard_wrote_at", time, "written_guard"),
+    ] {
+        let sql = format!("UPDATE targets SET {column} = {value}");
+        assert_eq!(refusal(&company, &sql).await, constraint, "{column}");
+    }
+}
+
+#[tokio::test]
+async fn an_aws_identity_belongs_to_one_person() {
+    let company = Company::new().await;
+    for name in ["NULL", "'alice'"] {
+        let sql = format!(
+            "UPDATE principals SET role_session_name = {name};
+             INSERT INTO principals (id, person, account, arn, role_session_name)
+             SELECT gen_random_uuid(), p.id, o.account, o.arn, o.role_session_name FROM people p, principals o WHERE p.name = 'Mallory'"
+        );
+        assert_eq!(
+            refusal(&company, &sql).await,
+            "principals_identity",
+            "{name}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_others_wrote_is_kept() {
+    let company = Company::new().await;
+    let kept = "INSERT INTO foreign_documents (target, kind, sha256, document, seen_at)
+        SELECT id, 'trust', decode(repeat('00', 32), 'hex'), '{}', '2026-01-01T00:00:00Z' FROM targets";
+    for change in [
+        "UPDATE foreign_documents SET document = ''",
+        "DELETE FROM foreign_documents",
+        "TRUNCATE foreign_documents",
+    ] {
+        let mut conn = <PgConnection as sqlx::Connection>::connect(&company.db.owner_url)
+            .await
+            .unwrap();
+        let refused = run(&mut conn, &format!("BEGIN; {kept}; {change}")).await;
+        let told = refused.expect_err(change).to_string();
+        assert!(told.contains("never changed or removed"), "{told}");
+    }
+}

@@ -1,0 +1,66 @@
+//! Who sees a request once it is granted, and until when.
+
+use countersign::app::approve::approve;
+use countersign::app::end::end;
+use countersign::app::find;
+use countersign::ids::{GrantId, RequestId};
+
+use super::setup::Company;
+
+async fn granted(company: &Company) -> (RequestId, GrantId) {
+    let id = company.ask("prod-admin").await.id;
+    let bob = company.ctx("bob").await;
+    approve(&bob, id, None).await.unwrap();
+    (id, find::request(&bob, id).await.unwrap().grant.unwrap().id)
+}
+
+async fn sees(company: &Company, name: &str, (request, grant): (RequestId, GrantId)) -> bool {
+    let ctx = company.ctx(name).await;
+    let (request, grant) = (
+        find::request(&ctx, request).await,
+        find::grant(&ctx, grant).await,
+    );
+    assert_eq!(request.is_ok(), grant.is_ok(), "{name}");
+    request.is_ok()
+}
+
+#[tokio::test]
+async fn an_approver_who_did_not_decide_sees_a_grant_until_it_is_over() {
+    let company = Company::new().await;
+    let ids = granted(&company).await;
+    let state = async |set: &str| {
+        let sql = format!("UPDATE grants SET {set}");
+        let done = sqlx::raw_sql(sqlx::AssertSqlSafe(sql));
+        done.execute(company.pool()).await.unwrap();
+    };
+    for set in [
+        "state = 'scheduled'",
+        "state = 'opening', opening_at = starts_at",
+        "state = 'active', opened_at = starts_at, sent_until = deadline",
+        "state = 'closing', closing_at = deadline, cause = 'deadline'",
+    ] {
+        state(set).await;
+        assert!(sees(&company, "carol", ids).await, "{set}");
+    }
+    state("state = 'ended', ended_at = deadline").await;
+    for (name, still) in [
+        ("carol", false),
+        ("bob", true),
+        ("alice", true),
+        ("ada", true),
+        ("otto", true),
+    ] {
+        assert_eq!(sees(&company, name, ids).await, still, "{name}");
+    }
+    let late = end(&company.ctx("carol").await, ids.1, None).await;
+    assert_eq!(late.unwrap_err().code(), "wrong_state");
+}
+
+#[tokio::test]
+async fn who_ended_a_grant_sees_what_became_of_it() {
+    let company = Company::new().await;
+    let ids = granted(&company).await;
+    end(&company.ctx("carol").await, ids.1, None).await.unwrap();
+    assert!(sees(&company, "carol", ids).await);
+    assert!(!sees(&company, "dave", ids).await);
+}
