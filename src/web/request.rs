@@ -213,7 +213,7 @@ pub async fn page(visit: Visit, Path(id): Path<String>) -> Result<Response, Fail
 }
 
 /// `GET` of what only takes a form: after a form was refused its address stays in the browser.
-pub async fn back(Path(id): Path<String>) -> Result<Redirect, Failed> {
+pub async fn back(_: Visit, Path(id): Path<String>) -> Result<Redirect, Failed> {
     Ok(to(id.parse()?))
 }
 

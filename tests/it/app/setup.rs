@@ -106,14 +106,9 @@ impl Company {
         let db = TestDb::new().await;
         let start = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
         let clock = Clock::fixed(start);
-        // The discard port: nothing listens there.
-        let aws = Aws::with(
-            "http://127.0.0.1:9",
-            "AKIA",
-            "secret",
-            Duration::from_secs(1),
-        )
-        .await;
+        // The discard port: nothing listens there, and nobody need wait for a second try.
+        let patience = Duration::from_millis(50);
+        let aws = Aws::with("http://127.0.0.1:9", "AKIA", "secret", patience).await;
         let app = App::new(db.pool.clone(), clock.clone(), aws, &config());
         catalog::apply(&app, CATALOG, "test").await.unwrap();
         Self {
@@ -164,6 +159,12 @@ impl Company {
         submit(&self.ctx("alice").await, ask(entitlement))
             .await
             .unwrap()
+    }
+
+    /// What the worker would have made of every scheduled grant.
+    pub async fn open_grants(&self) {
+        let sql = "UPDATE grants SET state = 'active', opening_at = approved_at, opened_at = approved_at, sent_until = deadline WHERE state = 'scheduled'";
+        sqlx::raw_sql(sql).execute(self.pool()).await.unwrap();
     }
 
     /// How many rows the audit log has of `action` with `outcome` on `subject`.

@@ -5,4 +5,5 @@ mod forms;
 mod hostile;
 mod pages;
 pub mod portal;
+mod routes;
 mod samples;

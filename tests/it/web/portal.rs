@@ -6,6 +6,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
+use axum::routing::MethodRouter;
 use countersign::app::{self, App};
 use countersign::aws::Aws;
 use countersign::clock::Clock;
@@ -86,10 +87,10 @@ impl Answer {
 
 impl Portal {
     pub async fn new() -> Self {
-        Self::with(ORIGIN, demo::sign_in::router()).await
+        Self::with(ORIGIN, demo::sign_in::people()).await
     }
 
-    pub async fn with(public_url: &str, sign_in: Router<web::Portal>) -> Self {
+    pub async fn with(public_url: &str, sign_in: MethodRouter<web::Portal>) -> Self {
         let db = TestDb::new().await;
         let aws = Aws::with(
             "http://127.0.0.1:9",
@@ -168,6 +169,12 @@ impl Portal {
             .await;
         assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
         answer.place().to_owned()
+    }
+
+    /// What the worker would have made of every grant.
+    pub async fn open_grants(&self) {
+        let sql = "UPDATE grants SET state = 'active', opening_at = approved_at, opened_at = approved_at, sent_until = deadline";
+        sqlx::raw_sql(sql).execute(&self.db.pool).await.unwrap();
     }
 
     /// Actions and codes of the refusals on record, the oldest first.
