@@ -14,3 +14,4 @@ mod roles;
 mod rows;
 pub mod setup;
 mod targets;
+mod unwritten;
