@@ -8,6 +8,7 @@
 mod decisions;
 mod events;
 mod inputs;
+mod machines;
 mod matrix;
 mod meanwhile;
 mod roles;

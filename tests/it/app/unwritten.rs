@@ -22,7 +22,7 @@ use countersign::ids::GrantId;
 use countersign::sandbox::Sandbox;
 use countersign::worker::{Settings, Worker};
 use secrecy::ExposeSecret;
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::AssertSqlSafe;
 
 use super::setup::{CATALOG, Company, ask};
 use crate::sandbox;
@@ -33,17 +33,11 @@ async fn refuse(company: &Company, actions: &str) {
         "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'the log is full'; END $$;
          CREATE TRIGGER refuse BEFORE INSERT ON audit_events FOR EACH ROW WHEN (NEW.action LIKE '{actions}') EXECUTE FUNCTION refuse()"
     );
-    as_owner(company, sql).await;
+    company.as_owner(&sql).await;
 }
 
 async fn take_again(company: &Company) {
-    as_owner(company, "DROP FUNCTION refuse CASCADE".to_owned()).await;
-}
-
-async fn as_owner(company: &Company, sql: String) {
-    let mut owner = PgConnection::connect(&company.db.owner_url).await.unwrap();
-    let done = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut owner).await;
-    done.unwrap();
+    company.as_owner("DROP FUNCTION refuse CASCADE").await;
 }
 
 /// Every row of every table.
@@ -88,7 +82,7 @@ async fn no_verb_does_what_it_cannot_put_on_record() {
     let (token, _) = token.await.unwrap();
     let role = "arn:aws:iam::111122223333:role/prod-root";
     let contested = format!("UPDATE targets SET condition = 'contested' WHERE arn = '{role}'");
-    as_owner(&company, contested).await;
+    company.as_owner(&contested).await;
     let other = CATALOG.replacen("\"PT8H\"", "\"PT7H\"", 1);
     let no = || Some("No.".to_owned());
 

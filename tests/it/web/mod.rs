@@ -1,9 +1,11 @@
 mod access;
 mod edges;
-mod facts;
+pub mod facts;
 mod forms;
 mod hostile;
 mod pages;
 pub mod portal;
+mod roles;
 mod routes;
 mod samples;
+mod sessions;

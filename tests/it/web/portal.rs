@@ -15,6 +15,7 @@ use countersign::demo;
 use countersign::web::{self, Settings, commands};
 use tower::ServiceExt;
 
+use crate::app::setup::Company;
 use crate::support::TestDb;
 
 pub const FORM: &str = "application/x-www-form-urlencoded";
@@ -104,6 +105,11 @@ impl Portal {
         config.roles.auditor = vec!["auditors".to_owned()];
         let app = App::new(db.pool.clone(), Clock::Database, aws, &config);
         app::catalog::apply(&app, &catalog(), "test").await.unwrap();
+        Self::of(db, app, public_url, sign_in)
+    }
+
+    /// The portal of an application that is there.
+    pub fn of(db: TestDb, app: App, public_url: &str, sign_in: MethodRouter<web::Portal>) -> Self {
         let aws = commands::Aws {
             endpoint_url: None,
             region: "us-east-1".to_owned(),
@@ -127,6 +133,12 @@ impl Portal {
             headers: parts.headers,
             body: String::from_utf8(body.to_vec()).unwrap(),
         }
+    }
+
+    /// The same of a small company.
+    pub fn at(company: &Company) -> Self {
+        let (db, app) = (company.db.clone(), company.app.clone());
+        Self::of(db, app, ORIGIN, demo::sign_in::people())
     }
 
     /// A browser that is not signed in.
