@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
+use axum::routing::MethodRouter;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -89,7 +90,7 @@ pub fn router(
     app: &App,
     config: &Config,
     aws_endpoint: Option<&str>,
-    sign_in: Option<Router<web::Portal>>,
+    sign_in: Option<MethodRouter<web::Portal>>,
 ) -> Router {
     let settings = web::Settings {
         public_url: config.public_url(),
@@ -105,7 +106,7 @@ pub fn router(
     let portal = web::router(
         app.clone(),
         settings,
-        sign_in.unwrap_or_else(web::sign_in::router),
+        sign_in.unwrap_or_else(web::sign_in::none),
     );
     Router::new()
         .nest("/api/v1", api::router(app.clone()))

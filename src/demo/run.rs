@@ -77,7 +77,7 @@ pub async fn run(arguments: DemoArguments) -> Result<(), Failure> {
         &app,
         &config,
         Some(&sandbox.url()),
-        Some(super::sign_in::router()),
+        Some(super::sign_in::people()),
     );
     let service = Service::start(listener, &app, &config, router)?;
     let portal = config.public_url();

@@ -1,11 +1,10 @@
 //! The demo's sign-in: pick one of its people. `serve` has no route to it.
 
 use askama::Template;
-use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{MethodRouter, get};
 
 use crate::app::sign_in;
 use crate::domain::person::Person;
@@ -41,9 +40,9 @@ struct Choice {
     next: String,
 }
 
-/// The route that `web::router` takes.
-pub fn router() -> Router<Portal> {
-    Router::new().route("/sign-in", get(page).post(choose))
+/// What `web::router` takes for its `/sign-in`.
+pub fn people() -> MethodRouter<Portal> {
+    get(page).post(choose)
 }
 
 async fn page(

@@ -219,7 +219,7 @@ pub async fn page(visit: Visit, Named(id): Named) -> Result<Response, Failed> {
 }
 
 /// `GET` of what only takes a form: after a form was refused its address stays in the browser.
-pub async fn back(Named(id): Named) -> Result<Redirect, Failed> {
+pub async fn back(_: Visit, Named(id): Named) -> Result<Redirect, Failed> {
     Ok(to(id.parse()?))
 }
 

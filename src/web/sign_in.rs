@@ -1,12 +1,11 @@
 //! Signing in and out.
 
 use askama::Template;
-use axum::Router;
 use axum::extract::State;
 use axum::http::header::SET_COOKIE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::get;
+use axum::routing::{MethodRouter, get};
 use secrecy::ExposeSecret;
 
 use super::page::{Frame, Here};
@@ -25,8 +24,8 @@ pub struct SignIn {
 }
 
 /// Nothing but the page that says so.
-pub fn router() -> Router<Portal> {
-    Router::new().route("/sign-in", get(page))
+pub fn none() -> MethodRouter<Portal> {
+    get(page)
 }
 
 /// `GET /sign-in`

@@ -204,6 +204,30 @@ fn only_the_two_clocks_ask_for_the_time() {
 }
 
 #[test]
+fn routes_come_from_the_two_tables() {
+    let mut adding = BTreeSet::new();
+    for (path, text) in sources() {
+        if !path.starts_with("src") || path.starts_with("src/sandbox") {
+            continue;
+        }
+        for call in [".route", ".nest", ".merge(", ".fallback_service("] {
+            let times = text.matches(call).count();
+            if times > 0 {
+                adding.insert(format!("{}: {call} {times}", path.display()));
+            }
+        }
+    }
+    // Each table is laid out where its router is; sign-in and the assets stand apart. `serve` puts the two routers together.
+    let known = [
+        "src/api/mod.rs: .route 1",
+        "src/serve.rs: .fallback_service( 1",
+        "src/serve.rs: .nest 1",
+        "src/web/mod.rs: .route 3",
+    ];
+    assert_eq!(adding, known.map(str::to_owned).into());
+}
+
+#[test]
 fn sql_never_asks_for_the_time() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut asking = Vec::new();

@@ -160,7 +160,7 @@ impl Archive {
             .body(Body::from(body.to_owned()))
             .unwrap();
         let read = self.reads(async |app| {
-            let router = serve::router(&app, &self.config, None, Some(demo::sign_in::router()));
+            let router = serve::router(&app, &self.config, None, Some(demo::sign_in::people()));
             let (parts, body) = router.oneshot(request).await.unwrap().into_parts();
             let header = |name| {
                 parts

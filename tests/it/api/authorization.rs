@@ -169,6 +169,63 @@ async fn every_refusal_of_a_route_that_changes_something_is_on_record() {
     assert!(changing >= 5);
 }
 
+#[tokio::test]
+async fn each_path_takes_its_own_methods_and_no_other() {
+    let service = Service::new().await;
+    for route in ROUTES {
+        for method in [
+            "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY",
+        ] {
+            let name = if method == "HEAD" { "GET" } else { method };
+            let is_listed = route.methods.iter().any(|(it, _)| *it == name);
+            let path = route.path.replace("{id}", "x");
+            let answer = service.raw(method, &path, &[], Vec::new()).await;
+            assert_eq!(
+                answer.status != 405,
+                is_listed,
+                "{method} {}: {}",
+                route.path,
+                answer.status
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn whatever_is_done_leaves_its_event() {
+    let service = Service::new().await;
+    let company = &service.company;
+    let mut done = 0;
+    for route in ROUTES {
+        for (method, action) in route.methods {
+            let Some(action) = action else { continue };
+            let path = place(&service, route.path).await;
+            // An active one, so that ending it is a closing.
+            company.open_grants().await;
+            let subject = path.split('/').nth(2).unwrap_or_default().to_owned();
+            let who = match route.path {
+                "/requests/{id}/approve" | "/requests/{id}/deny" => "bob",
+                _ => "alice",
+            };
+            let token = service.token(who).await;
+            let before = company.count("audit_events").await;
+            let answer = service
+                .call(&token, method, &path, &body_for(route.path))
+                .await;
+            assert!(answer.status.is_success(), "{path}: {}", answer.body);
+            let subject = match answer.body["id"].as_str() {
+                Some(id) if subject.is_empty() => id.to_owned(),
+                _ => subject,
+            };
+            let told = company.events(&subject, action, "success").await;
+            assert_eq!(told, 1, "{action} on {subject}");
+            assert_eq!(company.count("audit_events").await, before + 1, "{path}");
+            done += 1;
+        }
+    }
+    assert!(done >= 5);
+}
+
 #[test]
 fn the_openapi_document_describes_exactly_these_routes() {
     let document = serde_json::to_value(api::document()).unwrap();

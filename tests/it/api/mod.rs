@@ -1,7 +1,9 @@
 //! The REST API over real HTTP.
 
 mod answers;
+mod audit;
 mod authorization;
+mod codes;
 mod eligibility;
 mod inputs;
-mod setup;
+pub mod setup;

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use countersign::app::catalog;
 use countersign::app::submit::submit;
 use countersign::domain::request::Request;
 use countersign::error::Error;
@@ -17,13 +16,10 @@ async fn meanwhile(from: &str, to: &str) -> (Company, Result<Request, Error>) {
     let patience = Duration::from_secs(60);
     let company = Company::new().await.with_aws(&aws, patience).await;
     let alice = company.ctx("alice").await;
-    // GetCallerIdentity is the last of the look.
-    let held = aws.knobs().hold("GetCallerIdentity", 1, When::AfterEffect);
+    let held = aws.knobs().hold("GetRole", 1, When::AfterEffect);
     let asking = tokio::spawn(async move { submit(&alice, ask("prod-admin")).await });
     reached(&held).await;
-    assert!(CATALOG.contains(from), "{from}");
-    let text = CATALOG.replacen(from, to, 1);
-    catalog::apply(&company.app, &text, "test").await.unwrap();
+    company.rewrite(from, to).await;
     held.release();
     (company, asking.await.unwrap())
 }

@@ -8,7 +8,7 @@ use countersign::app::submit::submit;
 use countersign::aws::Aws;
 use countersign::config::Config;
 
-use super::setup::{CATALOG, Company, ask};
+use super::setup::{CATALOG, Company, ask, warm_up};
 use crate::sandbox;
 
 const EMPTY: &str = r#"{"Version":"2012-10-17","Statement":[]}"#;
@@ -18,6 +18,7 @@ async fn alice(company: &Company, trust: &str) -> (Ctx, countersign::sandbox::Sa
     let aws = sandbox::start(trust).await;
     let (key, secret) = sandbox::key("admin");
     let client = Aws::with(&aws.url(), &key, &secret, Duration::from_secs(10)).await;
+    warm_up(&client).await;
     let app = App::new(
         company.pool().clone(),
         company.clock.clone(),

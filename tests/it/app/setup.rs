@@ -12,7 +12,7 @@ use countersign::config::Config;
 use countersign::domain::audit::Channel;
 use countersign::domain::request::Request;
 use countersign::sandbox::Sandbox;
-use sqlx::PgPool;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 
 use crate::sandbox;
 use crate::support::TestDb;
@@ -106,14 +106,9 @@ impl Company {
         let db = TestDb::new().await;
         let start = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
         let clock = Clock::fixed(start);
-        // The discard port: nothing listens there.
-        let aws = Aws::with(
-            "http://127.0.0.1:9",
-            "AKIA",
-            "secret",
-            Duration::from_secs(1),
-        )
-        .await;
+        // The discard port: nothing listens there, and nobody need wait for a second try.
+        let patience = Duration::from_millis(50);
+        let aws = Aws::with("http://127.0.0.1:9", "AKIA", "secret", patience).await;
         let app = App::new(db.pool.clone(), clock.clone(), aws, &config());
         catalog::apply(&app, CATALOG, "test").await.unwrap();
         Self {
@@ -128,8 +123,23 @@ impl Company {
     pub async fn with_aws(self, aws: &Sandbox, patience: Duration) -> Self {
         let (key, secret) = sandbox::key("admin");
         let aws = Aws::with(&aws.url(), &key, &secret, patience).await;
+        warm_up(&aws).await;
         let app = App::new(self.db.pool.clone(), self.clock.clone(), aws, &config());
         Self { app, ..self }
+    }
+
+    /// The catalog with `from` as `to`.
+    pub async fn rewrite(&self, from: &str, to: &str) {
+        assert!(CATALOG.contains(from), "{from}");
+        let text = CATALOG.replacen(from, to, 1);
+        catalog::apply(&self.app, &text, "test").await.unwrap();
+    }
+
+    /// Runs SQL as the database's owner.
+    pub async fn as_owner(&self, sql: &str) {
+        let mut owner = PgConnection::connect(&self.db.owner_url).await.unwrap();
+        let sql = sqlx::raw_sql(AssertSqlSafe(sql));
+        sql.execute(&mut owner).await.unwrap();
     }
 
     /// The person's groups are these from now on.
@@ -166,6 +176,12 @@ impl Company {
             .unwrap()
     }
 
+    /// What the worker would have made of every scheduled grant.
+    pub async fn open_grants(&self) {
+        let sql = "UPDATE grants SET state = 'active', opening_at = approved_at, opened_at = approved_at, sent_until = deadline WHERE state = 'scheduled'";
+        sqlx::raw_sql(sql).execute(self.pool()).await.unwrap();
+    }
+
     /// How many rows the audit log has of `action` with `outcome` on `subject`.
     pub async fn events(&self, subject: impl ToString, action: &str, outcome: &str) -> i64 {
         sqlx::query_scalar(
@@ -180,7 +196,7 @@ impl Company {
     }
 
     pub async fn count(&self, table: &str) -> i64 {
-        sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table}")))
+        sqlx::query_scalar(AssertSqlSafe(format!("SELECT count(*) FROM {table}")))
             .fetch_one(self.pool())
             .await
             .unwrap()
@@ -192,6 +208,12 @@ fn config() -> Config {
     config.roles.admin = vec!["admins".to_owned()];
     config.roles.auditor = vec!["auditors".to_owned()];
     config
+}
+
+/// A client's first call takes long; a verb's own look has two seconds.
+pub async fn warm_up(aws: &Aws) {
+    let user = "arn:aws:iam::111122223333:user/alice";
+    let _ = countersign::aws::check(aws, sandbox::ROLE, user).await;
 }
 
 /// The catalog before and after the groups of somebody.

@@ -58,7 +58,7 @@ fn roomy_folder() -> PathBuf {
 }
 
 /// A migrated database that no other test sees.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct TestDb {
     /// The database's name.
     pub name: String,

@@ -1,48 +1,21 @@
 //! Who gets what from each route, and what is on record afterwards.
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use axum::body::Body;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{Method, StatusCode};
 
+use countersign::web::{ASSETS, SIGN_IN};
+
 use super::portal::{FORM, Portal};
+use super::routes::{self, Tried, form};
 
 const GONE: &str = "req_00000000000000000000000000";
 const GONE_GRANT: &str = "grant_00000000000000000000000000";
 
-/// Every route as the router spells it, with the paths to try. `R` is alice's pending request, `G` her grant.
-const ROUTES: [(&str, &str, &str); 14] = [
-    ("GET", "/", "/"),
-    ("GET", "/entitlements/{name}", "/entitlements/prod-admin"),
-    ("POST", "/entitlements/{name}", "/entitlements/prod-admin"),
-    ("GET", "/requests", "/requests"),
-    ("GET", "/requests/{id}", "/requests/R"),
-    ("POST", "/requests/{id}/decide", "/requests/R/decide"),
-    ("POST", "/requests/{id}/withdraw", "/requests/R/withdraw"),
-    ("GET", "/waiting", "/waiting"),
-    ("GET", "/grants/{id}", "/grants/G"),
-    ("POST", "/grants/{id}/end", "/grants/G/end"),
-    ("GET", "/audit", "/audit"),
-    ("POST", "/sign-out", "/sign-out"),
-    ("GET", "/sign-in", "/sign-in"),
-    ("GET", "/assets/{name}", "/assets/nothing.css"),
-];
-
-/// The form that goes with a route.
-fn form(path: &str) -> Vec<(&'static str, &'static str)> {
-    if path.ends_with("/decide") {
-        vec![("choice", "approve")]
-    } else if path.starts_with("/entitlements/") {
-        vec![("duration", "60s"), ("justification", "Because.")]
-    } else {
-        vec![]
-    }
-}
-
 /// A portal with a pending request and an approved one of alice's; the ids of the request and of the other one's grant.
-async fn stage() -> (Portal, String, String) {
+pub async fn stage() -> (Portal, String, String) {
     let portal = Portal::new().await;
     let granted = portal.asked().await;
     let bob = portal.browser("bob").await;
@@ -62,27 +35,18 @@ async fn stage() -> (Portal, String, String) {
     )
 }
 
-#[test]
-fn each_route_of_the_router_is_in_the_table() {
-    let source = include_str!("../../../src/web/mod.rs");
-    let paths = source
-        .split(".route(")
-        .skip(1)
-        .filter_map(|rest| rest.split('"').nth(1));
-    let known: BTreeSet<_> = ROUTES
-        .iter()
-        .map(|(_, route, _)| *route)
-        .filter(|route| *route != "/sign-in")
-        .collect();
-    assert_eq!(paths.collect::<BTreeSet<_>>(), known);
-}
-
 #[tokio::test]
 async fn without_a_session_every_page_leads_to_sign_in_and_nothing_is_done() {
     let (portal, request, grant) = stage().await;
     let stranger = portal.stranger();
-    for (method, route, path) in ROUTES {
-        if matches!(route, "/sign-in" | "/assets/{name}") {
+    for Tried {
+        method,
+        route,
+        path,
+        ..
+    } in routes::all()
+    {
+        if route == SIGN_IN || route == ASSETS.path {
             continue;
         }
         let path = path.replace('R', &request).replace('G', &grant);
@@ -116,7 +80,7 @@ async fn without_a_session_every_page_leads_to_sign_in_and_nothing_is_done() {
 async fn who_gets_what() {
     let mut told = String::new();
     let shared = stage().await;
-    for (method, _, path) in ROUTES {
+    for Tried { method, path, .. } in routes::all() {
         let _ = write!(told, "{method:4} {path:26}");
         for name in ["alice", "bob", "dave", "erin", "mallory"] {
             let own = if method == "GET" {

@@ -301,7 +301,7 @@ async fn sign_in_leads_to_the_place_that_was_asked_for_if_it_is_ours() {
 
 #[tokio::test]
 async fn serve_has_no_sign_in_by_choice() {
-    let portal = Portal::with("https://countersign.example.com", sign_in::router()).await;
+    let portal = Portal::with("https://countersign.example.com", sign_in::none()).await;
     let chosen = portal
         .stranger()
         .post(
@@ -324,7 +324,7 @@ async fn serve_has_no_sign_in_by_choice() {
 async fn each_answer_keeps_itself_to_itself() {
     let portal = Portal::with(
         "https://countersign.example.com",
-        countersign::demo::sign_in::router(),
+        countersign::demo::sign_in::people(),
     )
     .await;
     let stranger = portal.stranger();

@@ -6,6 +6,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
+use axum::routing::MethodRouter;
 use countersign::app::{self, App};
 use countersign::aws::Aws;
 use countersign::clock::Clock;
@@ -14,6 +15,7 @@ use countersign::demo;
 use countersign::web::{self, Settings, commands};
 use tower::ServiceExt;
 
+use crate::app::setup::Company;
 use crate::support::TestDb;
 
 pub const FORM: &str = "application/x-www-form-urlencoded";
@@ -86,10 +88,10 @@ impl Answer {
 
 impl Portal {
     pub async fn new() -> Self {
-        Self::with(ORIGIN, demo::sign_in::router()).await
+        Self::with(ORIGIN, demo::sign_in::people()).await
     }
 
-    pub async fn with(public_url: &str, sign_in: Router<web::Portal>) -> Self {
+    pub async fn with(public_url: &str, sign_in: MethodRouter<web::Portal>) -> Self {
         let db = TestDb::new().await;
         let aws = Aws::with(
             "http://127.0.0.1:9",
@@ -103,6 +105,11 @@ impl Portal {
         config.roles.auditor = vec!["auditors".to_owned()];
         let app = App::new(db.pool.clone(), Clock::Database, aws, &config);
         app::catalog::apply(&app, &catalog(), "test").await.unwrap();
+        Self::of(db, app, public_url, sign_in)
+    }
+
+    /// The portal of an application that is there.
+    pub fn of(db: TestDb, app: App, public_url: &str, sign_in: MethodRouter<web::Portal>) -> Self {
         let aws = commands::Aws {
             endpoint_url: None,
             region: "us-east-1".to_owned(),
@@ -126,6 +133,12 @@ impl Portal {
             headers: parts.headers,
             body: String::from_utf8(body.to_vec()).unwrap(),
         }
+    }
+
+    /// The same of a small company.
+    pub fn at(company: &Company) -> Self {
+        let (db, app) = (company.db.clone(), company.app.clone());
+        Self::of(db, app, ORIGIN, demo::sign_in::people())
     }
 
     /// A browser that is not signed in.
@@ -168,6 +181,12 @@ impl Portal {
             .await;
         assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
         answer.place().to_owned()
+    }
+
+    /// What the worker would have made of every grant.
+    pub async fn open_grants(&self) {
+        let sql = "UPDATE grants SET state = 'active', opening_at = approved_at, opened_at = approved_at, sent_until = deadline";
+        sqlx::raw_sql(sql).execute(&self.db.pool).await.unwrap();
     }
 
     /// Actions and codes of the refusals on record, the oldest first.

@@ -1,0 +1,85 @@
+//! Every page and form, once: the router and the authorization test are made from this table.
+
+use axum::routing::{MethodRouter, get, post};
+
+use super::{Portal, ask, assets, audit, grants, home, request, requests, sign_in};
+
+/// Where people sign in. What stands there differs: `serve` and the demo bring their own.
+pub const SIGN_IN: &str = "/sign-in";
+
+/// One path with its methods.
+#[derive(Debug, Clone, Copy)]
+pub struct Route {
+    /// As the router spells it.
+    pub path: &'static str,
+    /// The methods, and for each that changes something the audit action that it leaves behind.
+    pub methods: &'static [(&'static str, Option<&'static str>)],
+    pub(super) handler: fn() -> MethodRouter<Portal>,
+}
+
+/// All of them but the two that stand apart: [`SIGN_IN`] and [`ASSETS`].
+pub const ROUTES: &[Route] = &[
+    Route {
+        path: "/",
+        methods: &[("GET", None)],
+        handler: || get(home::page),
+    },
+    Route {
+        path: "/entitlements/{name}",
+        methods: &[("GET", None), ("POST", Some("request.submitted"))],
+        handler: || get(ask::page).post(ask::submit),
+    },
+    Route {
+        path: "/requests",
+        methods: &[("GET", None)],
+        handler: || get(requests::mine),
+    },
+    Route {
+        path: "/requests/{id}",
+        methods: &[("GET", None)],
+        handler: || get(request::page),
+    },
+    // `request.denied` with the other choice.
+    Route {
+        path: "/requests/{id}/decide",
+        methods: &[("GET", None), ("POST", Some("request.approved"))],
+        handler: || get(request::back).post(request::decide),
+    },
+    Route {
+        path: "/requests/{id}/withdraw",
+        methods: &[("GET", None), ("POST", Some("request.withdrawn"))],
+        handler: || get(request::back).post(request::withdraw),
+    },
+    Route {
+        path: "/waiting",
+        methods: &[("GET", None)],
+        handler: || get(requests::waiting),
+    },
+    Route {
+        path: "/grants/{id}",
+        methods: &[("GET", None)],
+        handler: || get(grants::page),
+    },
+    Route {
+        path: "/grants/{id}/end",
+        methods: &[("GET", None), ("POST", Some("grant.closing"))],
+        handler: || get(grants::page).post(grants::end),
+    },
+    Route {
+        path: "/audit",
+        methods: &[("GET", None)],
+        handler: || get(audit::page),
+    },
+    Route {
+        path: "/sign-out",
+        methods: &[("POST", Some("session.ended"))],
+        handler: || post(sign_in::sign_out),
+    },
+];
+
+/// What pages are made up with; open to everybody.
+pub const ASSETS: Route = Route {
+    path: "/assets/{name}",
+    methods: &[("GET", None)],
+    handler: || get(assets::get),
+};

@@ -1,0 +1,133 @@
+//! Every route of the portal's own table, with a path to try and a form that goes with it.
+
+use axum::body::Body;
+use axum::http::{Method, StatusCode};
+use axum::routing::MethodRouter;
+use countersign::web::{self, ASSETS, ROUTES, SIGN_IN, sign_in};
+
+use super::access::stage;
+use super::portal::{ORIGIN, Portal};
+
+/// One method of one path.
+pub struct Tried {
+    pub method: &'static str,
+    /// What is on record when it was done.
+    pub action: Option<&'static str>,
+    /// As the router spells it.
+    pub route: &'static str,
+    /// `R` is alice's pending request, `G` her grant.
+    pub path: String,
+}
+
+/// What stands at [`SIGN_IN`] in the demo.
+const PEOPLE: [(&str, Option<&str>); 2] = [("GET", None), ("POST", Some("session.started"))];
+
+type Methods = &'static [(&'static str, Option<&'static str>)];
+
+fn paths(sign_in: Methods) -> Vec<(&'static str, Methods)> {
+    let table = ROUTES.iter().map(|it| (it.path, it.methods));
+    let apart = [(SIGN_IN, sign_in), (ASSETS.path, ASSETS.methods)];
+    table.chain(apart).collect()
+}
+
+fn path(route: &str) -> String {
+    let name = if route == ASSETS.path {
+        "nothing.css"
+    } else {
+        "prod-admin"
+    };
+    let id = if route.starts_with("/grants") {
+        "G"
+    } else {
+        "R"
+    };
+    route.replace("{name}", name).replace("{id}", id)
+}
+
+/// Everything that the demo's portal answers.
+pub fn all() -> Vec<Tried> {
+    let each = |(route, methods): (&'static str, Methods)| {
+        methods.iter().map(move |(method, action)| Tried {
+            method,
+            action: *action,
+            route,
+            path: path(route),
+        })
+    };
+    paths(&PEOPLE).into_iter().flat_map(each).collect()
+}
+
+/// The form that goes with a path.
+pub fn form(path: &str) -> Vec<(&'static str, &'static str)> {
+    if path.ends_with("/decide") {
+        vec![("choice", "approve")]
+    } else if path.starts_with("/entitlements/") {
+        vec![("duration", "60s"), ("justification", "Because.")]
+    } else if path == SIGN_IN {
+        vec![("person", "bob@example.com"), ("next", "/")]
+    } else {
+        vec![]
+    }
+}
+
+#[tokio::test]
+async fn each_path_takes_its_own_methods_and_no_other() {
+    let ways: [(MethodRouter<web::Portal>, Methods); 2] = [
+        (countersign::demo::sign_in::people(), &PEOPLE),
+        (sign_in::none(), &[("GET", None)]),
+    ];
+    for (way, sign_in) in ways {
+        let portal = Portal::with(ORIGIN, way).await;
+        let stranger = portal.stranger();
+        for (route, methods) in paths(sign_in) {
+            for method in [
+                "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY",
+            ] {
+                let name = if method == "HEAD" { "GET" } else { method };
+                let is_listed = methods.iter().any(|(it, _)| *it == name);
+                let method = Method::from_bytes(method.as_bytes()).unwrap();
+                let sent = stranger
+                    .request(method, &path(route))
+                    .header("sec-fetch-site", "same-origin");
+                let answer = portal.send(sent.body(Body::empty()).unwrap()).await;
+                assert_eq!(
+                    answer.status != StatusCode::METHOD_NOT_ALLOWED,
+                    is_listed,
+                    "{name} {route}: {}",
+                    answer.status
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn each_method_that_changes_something_names_what_is_on_record_afterwards() {
+    for it in all() {
+        let reads = it.method == "GET";
+        assert_eq!(it.action.is_none(), reads, "{} {}", it.method, it.route);
+    }
+}
+
+#[tokio::test]
+async fn whatever_is_done_leaves_its_event() {
+    let mut done = 0;
+    for it in all() {
+        let Some(action) = it.action else { continue };
+        let (portal, request, grant) = stage().await;
+        // An active one, so that ending it is a closing.
+        portal.open_grants().await;
+        let who = match it.route {
+            "/requests/{id}/decide" => "bob",
+            _ => "alice",
+        };
+        let browser = portal.browser(who).await;
+        let before = portal.done(action).await;
+        let path = it.path.replace('R', &request).replace('G', &grant);
+        let answer = browser.post(&path, &form(&path)).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{path}");
+        assert_eq!(portal.done(action).await, before + 1, "{action} of {path}");
+        done += 1;
+    }
+    assert!(done >= 6);
+}
