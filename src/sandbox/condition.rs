@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use serde_json::Value;
 
-use super::evaluate::{Context, glob, strings};
+use super::evaluate::{Context, QUESTION_MARK, STAR, glob, literal, strings};
 
 /// An operator, taken apart.
 struct Operator<'a> {
@@ -188,8 +188,8 @@ fn compare(base: &str, actual: &str, wanted: &str, variables: Option<&Context>) 
         return false;
     };
     match base {
-        "StringEquals" | "BinaryEquals" => actual == wanted,
-        "StringEqualsIgnoreCase" | "Bool" => actual.eq_ignore_ascii_case(&wanted),
+        "StringEquals" | "BinaryEquals" => actual == plain(&wanted),
+        "StringEqualsIgnoreCase" | "Bool" => actual.eq_ignore_ascii_case(&plain(&wanted)),
         "StringLike" => glob(&wanted, actual),
         "ArnEquals" | "ArnLike" => arn_like(&wanted, actual),
         "IpAddress" => in_network(actual, &wanted).unwrap_or(false),
@@ -237,8 +237,13 @@ fn in_network(address: &str, network: &str) -> Option<bool> {
     Some(address.is_ipv4() == base.is_ipv4() && length <= width && prefix(address) == prefix(base))
 }
 
+/// The text without marks: what is meant where `*` and `?` are characters like any other.
+fn plain(text: &str) -> String {
+    text.chars().map(literal).collect()
+}
+
 /// Replaces `${key}` by the request's value; `None` where the request has no such key, which matches nothing. Defaults (`${key, 'x'}`) are
-/// not known here.
+/// not known here. `${*}` and `${?}` become marks, which are no wildcards.
 pub(super) fn expand(text: &str, variables: Option<&Context>) -> Option<String> {
     let Some(context) = variables else {
         return Some(text.to_owned());
@@ -249,7 +254,9 @@ pub(super) fn expand(text: &str, variables: Option<&Context>) -> Option<String> 
         done.push_str(before);
         let (key, tail) = after.split_once('}')?;
         match key {
-            "*" | "?" | "$" => done.push_str(key),
+            "*" => done.push(STAR),
+            "?" => done.push(QUESTION_MARK),
+            "$" => done.push('$'),
             _ => done.push_str(context.get(key)?.first()?),
         }
         rest = tail;

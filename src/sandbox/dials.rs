@@ -9,7 +9,7 @@ use super::server::Incoming;
 use super::{Call, Fault, When};
 
 /// How many calls the log keeps.
-const KEPT_CALLS: usize = 100_000;
+const KEPT_CALLS: usize = 2_000;
 
 /// What happens to the n-th call of an action.
 #[derive(Debug, Clone)]

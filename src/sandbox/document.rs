@@ -129,13 +129,19 @@ fn check_actions(statement: &Map<String, Value>, kind: Kind) -> Result<(), Fault
             "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.",
         ));
     }
-    let of_sts = |it: &String| it == "*" || it.to_ascii_lowercase().starts_with("sts:");
-    if kind == Kind::Trust && !actions.iter().all(of_sts) {
+    if kind == Kind::Trust && !actions.iter().all(|it| is_of_trust(it)) {
         return Err(Fault::malformed(
             "AssumeRole policy may only specify STS AssumeRole actions.",
         ));
     }
     Ok(())
+}
+
+/// Whether a trust policy may speak of the action.
+fn is_of_trust(action: &str) -> bool {
+    let action = action.to_ascii_lowercase();
+    let others = ["sts:*", "sts:tagsession", "sts:setsourceidentity"];
+    action.starts_with("sts:assumerole") || others.contains(&action.as_str())
 }
 
 /// Of a trust policy: somebody is named, and no resource.
@@ -151,7 +157,7 @@ fn check_principal(statement: &Map<String, Value>) -> Result<(), Fault> {
         .get("Principal")
         .or_else(|| statement.get("NotPrincipal"));
     let fits = match named {
-        Some(Value::String(_)) => true,
+        Some(Value::String(all)) => all == "*",
         Some(Value::Object(kinds)) => {
             let known = ["AWS", "Service", "Federated", "CanonicalUser"];
             !kinds.is_empty()

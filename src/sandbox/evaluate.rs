@@ -206,6 +206,20 @@ fn lists(
         .is_none_or(|value| !strings(value).iter().any(&matches))
 }
 
+/// What `${*}` stands for in a pattern: a character that no document may hold.
+pub(super) const STAR: char = '\u{1}';
+/// What `${?}` stands for.
+pub(super) const QUESTION_MARK: char = '\u{2}';
+
+/// The character that a pattern's character stands for where it is no wildcard.
+pub(super) const fn literal(c: char) -> char {
+    match c {
+        STAR => '*',
+        QUESTION_MARK => '?',
+        other => other,
+    }
+}
+
 /// `*` for any text, `?` for any one character.
 #[must_use]
 pub fn glob(pattern: &str, text: &str) -> bool {
@@ -219,7 +233,7 @@ pub fn glob(pattern: &str, text: &str) -> bool {
                 back = Some((p + 1, t));
                 p += 1;
             }
-            Some(c) if *c == '?' || *c == text[t] => {
+            Some(c) if *c == '?' || literal(*c) == text[t] => {
                 p += 1;
                 t += 1;
             }

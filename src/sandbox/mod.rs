@@ -181,11 +181,14 @@ impl Shared {
     }
 
     /// Keeps the state, if there is a file for it.
-    fn save(&self, state: &State) {
-        let Some(path) = &self.state_file else { return };
-        if let Err(error) = keep(path, state) {
+    fn save(&self, state: &State) -> Result<(), Refusal> {
+        let Some(path) = &self.state_file else {
+            return Ok(());
+        };
+        keep(path, state).map_err(|error| {
             tracing::error!(path = %path.display(), %error, "the sandbox cannot keep its state");
-        }
+            Refusal::new(500, "ServiceFailure", "The state could not be kept")
+        })
     }
 }
 

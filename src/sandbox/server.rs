@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State as Shares};
-use axum::http::header;
 use axum::http::request::Parts;
+use axum::http::{Method, header};
 use axum::response::Response;
 
 use super::dials::{Rule, What};
@@ -90,7 +90,11 @@ fn authenticate(shared: &Shared, parts: &Parts, body: &[u8]) -> Result<Incoming,
     let token = claim.token.as_deref();
     let secret = caller::secret(&shared.state(), &claim.access_key, token)?;
     sigv4::verify(&claim, &secret, parts, body)?;
-    let params = Params::parse(body);
+    let params = Params::parse(if parts.method == Method::GET {
+        parts.uri.query().unwrap_or_default().as_bytes()
+    } else {
+        body
+    });
     Ok(Incoming {
         action: params.get("Action").unwrap_or_default().to_owned(),
         access_key: claim.access_key,
@@ -189,10 +193,14 @@ pub(super) fn effect(shared: &Shared, call: &Incoming) -> Result<Xml, Refusal> {
         }
         _ => Err(iam::unknown(action, version(&call.service))),
     });
-    let changes = ["AssumeRole", "GetSessionToken"].contains(&action);
-    if result.is_ok() && (changes || iam::is_write(action) == Some(true)) {
-        shared.save(&state);
-    }
+    let reads =
+        action != "GetSessionToken" && (action.starts_with("Get") || action.starts_with("List"));
+    let result = result.and_then(|answer| {
+        if !reads {
+            shared.save(&state)?;
+        }
+        Ok(answer)
+    });
     drop(state);
     let (status, code) = result.as_ref().map_or_else(
         |refusal| (refusal.status, Some(refusal.code.clone())),

@@ -72,7 +72,7 @@ pub(super) fn claim(parts: &Parts, real_time: DateTime<Utc>) -> Result<Claim, Fa
     let signed_at = NaiveDateTime::parse_from_str(&at, "%Y%m%dT%H%M%SZ")
         .map_err(|_| incomplete("a valid 'X-Amz-Date'"))?
         .and_utc();
-    if !at.starts_with(&date) || end != "aws4_request" {
+    if at.get(..8) != Some(date.as_str()) || end != "aws4_request" {
         let message = "Credential should be scoped to the date of the request and aws4_request.";
         return Err(Fault::new(403, "SignatureDoesNotMatch", message));
     }
@@ -161,24 +161,13 @@ fn canonical_request(
         let value = value.split_whitespace().collect::<Vec<_>>().join(" ");
         headers.push_str(&format!("{name}:{value}\n"));
     }
-    let mut query: Vec<&str> = parts
-        .uri
-        .query()
-        .unwrap_or_default()
-        .split('&')
-        .filter(|it| !it.is_empty())
+    let query = parts.uri.query().unwrap_or_default();
+    let query = query.split('&').filter(|it| !it.is_empty());
+    let mut query: Vec<_> = query
+        .map(|it| it.split_once('=').unwrap_or((it, "")))
         .collect();
     query.sort_unstable();
-    let query: Vec<String> = query
-        .iter()
-        .map(|it| {
-            if it.contains('=') {
-                (*it).to_owned()
-            } else {
-                format!("{it}=")
-            }
-        })
-        .collect();
+    let query: Vec<_> = query.iter().map(|(k, v)| format!("{k}={v}")).collect();
     let (method, path, query) = (parts.method.as_str(), parts.uri.path(), query.join("&"));
     let payload = hex::encode(Sha256::digest(body));
     Some(format!(

@@ -129,7 +129,16 @@ impl Doc {
     ) {
         self.versions.push(Version { at, text, bound });
         let surplus = self.versions.len().saturating_sub(KEPT);
-        self.versions.drain(..surplus);
+        let gone = self.versions.drain(..surplus).next_back();
+        if let Some(gone) = gone {
+            // The oldest that is kept stands for those before it.
+            self.versions[0].at = gone.at;
+        }
+    }
+
+    /// Whether nothing was ever written.
+    pub(super) const fn is_new(&self) -> bool {
+        self.versions.is_empty()
     }
 
     /// What a read shows: the last version, or, when reads are stale, the one before.
@@ -204,6 +213,12 @@ impl State {
         })
     }
 
+    /// The same for a principal of a trust policy: a session is bound by its role.
+    fn id_behind(&self, principal: &str) -> Option<String> {
+        let role = session_role(principal);
+        self.id_of(role.as_deref().unwrap_or(principal))
+    }
+
     /// Binds every principal of a trust policy to its unique id; the first that does not exist is the error.
     pub(super) fn bind(&self, text: &str) -> Result<BTreeMap<String, String>, String> {
         let mut bound = BTreeMap::new();
@@ -211,8 +226,7 @@ impl State {
             if name == "*" || is_account(&name) {
                 continue;
             }
-            let entity = session_role(&name).unwrap_or_else(|| name.clone());
-            let id = self.id_of(&entity).ok_or_else(|| name.clone())?;
+            let id = self.id_behind(&name).ok_or_else(|| name.clone())?;
             bound.insert(name, id);
         }
         Ok(bound)
@@ -230,7 +244,7 @@ impl State {
                 let names = document::named(version.text.as_deref().unwrap_or_default());
                 version.bound = names
                     .into_iter()
-                    .filter_map(|it| before.id_of(&it).map(|id| (it, id)))
+                    .filter_map(|it| before.id_behind(&it).map(|id| (it, id)))
                     .collect();
             }
         }
@@ -241,10 +255,9 @@ impl State {
     pub(super) fn shown(&self, version: &Version) -> String {
         let text = version.text.as_deref().unwrap_or_default();
         let renamed = |(name, id): (&String, &String)| {
-            let entity = session_role(name).unwrap_or_else(|| name.clone());
             let shown = if name == id {
                 self.arn_of(id).unwrap_or_else(|| id.clone())
-            } else if self.id_of(&entity).as_ref() == Some(id) {
+            } else if self.id_behind(name).as_ref() == Some(id) {
                 name.clone()
             } else {
                 id.clone()

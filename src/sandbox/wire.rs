@@ -113,7 +113,7 @@ impl Params {
         Err(Fault::constraint(name, text, &constraint))
     }
 
-    /// `Tags.member.1.Key`, `Tags.member.1.Value` and so on, as IAM and STS take them.
+    /// `Tags.member.1.Key`, `Tags.member.1.Value` and so on, as IAM and STS take them: keys count without regard to case.
     pub(super) fn tags(&self) -> Result<BTreeMap<String, String>, Fault> {
         let mut tags = BTreeMap::new();
         let mut n = 1;
@@ -125,6 +125,16 @@ impl Params {
                     key,
                     "Member must have a key of 1 to 128 and a value of at most 256 characters",
                 ));
+            }
+            let lower = key.to_lowercase();
+            if lower.starts_with("aws:") {
+                let message = "Tag keys that begin with aws: are reserved for system use";
+                return Err(Fault::new(400, "InvalidInput", message));
+            }
+            if tags.keys().any(|it: &String| it.to_lowercase() == lower) {
+                let message =
+                    "Duplicate tag keys found. Please note that Tag keys are case insensitive.";
+                return Err(Fault::new(400, "InvalidInput", message));
             }
             tags.insert(key.to_owned(), value.to_owned());
             n += 1;
@@ -208,6 +218,9 @@ fn escape(text: &str) -> String {
             '&' => done.push_str("&amp;"),
             '"' => done.push_str("&quot;"),
             '\r' => done.push_str("&#xD;"),
+            '\t' | '\n' => done.push(c),
+            // XML has no place for these, not even escaped.
+            '\0'..'\u{20}' | '\u{fffe}' | '\u{ffff}' => done.push('\u{fffd}'),
             c => done.push(c),
         }
     }

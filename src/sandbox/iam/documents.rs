@@ -169,6 +169,10 @@ fn put(
     let others = others.filter_map(|(_, doc)| doc.control(false)?.text.as_deref());
     quota::inline(others, it.text, it.quota, it.owner)?;
     let doc = policies.entry(it.name.to_owned()).or_default();
+    if doc.is_new() {
+        // What a stale read shows: there was nothing.
+        doc.put(None, BTreeMap::new(), now);
+    }
     doc.put(Some(it.text.to_owned()), BTreeMap::new(), now);
     Ok(())
 }

@@ -36,72 +36,55 @@ pub(super) struct Call<'a> {
     pub(super) mode: Mode,
 }
 
-/// Whether IAM has the action here, and whether it changes anything.
-pub(super) fn is_write(action: &str) -> Option<bool> {
-    match action {
-        "GetRole" | "ListRoles" | "GetRolePolicy" | "ListRolePolicies" | "GetUser"
-        | "ListUsers" | "GetUserPolicy" | "ListUserPolicies" | "ListAccessKeys"
-        | "ListRoleTags" | "GetAccountSummary" => Some(false),
-        "CreateRole"
-        | "DeleteRole"
-        | "UpdateRole"
-        | "UpdateAssumeRolePolicy"
-        | "PutRolePolicy"
-        | "DeleteRolePolicy"
-        | "CreateUser"
-        | "DeleteUser"
-        | "PutUserPolicy"
-        | "DeleteUserPolicy"
-        | "CreateAccessKey"
-        | "DeleteAccessKey"
-        | "TagRole" => Some(true),
-        _ => None,
-    }
+type Handler = fn(&mut State, &Call<'_>, &str) -> Result<Xml, Fault>;
+
+/// What does the action, if IAM has it here; the last argument is the ARN that it is about.
+fn handler(action: &str) -> Option<Handler> {
+    let handler: Handler = match action {
+        "GetRole" => |state, it, _| roles::get(state, it),
+        "ListRoles" => |state, it, _| roles::list(state, it),
+        "ListRoleTags" => |state, it, _| roles::list_tags(state, it),
+        "CreateRole" => roles::create,
+        "DeleteRole" => |state, it, _| roles::delete(state, it),
+        "UpdateRole" => roles::update,
+        "TagRole" => roles::tag,
+        "UpdateAssumeRolePolicy" => documents::update_trust,
+        "GetRolePolicy" => |state, it, _| documents::get_of_role(state, it),
+        "ListRolePolicies" => |state, it, _| documents::list_of_role(state, it),
+        "PutRolePolicy" => documents::put_of_role,
+        "DeleteRolePolicy" => documents::delete_of_role,
+        "GetUserPolicy" => |state, it, _| documents::get_of_user(state, it),
+        "ListUserPolicies" => |state, it, _| documents::list_of_user(state, it),
+        "PutUserPolicy" => |state, it, _| documents::put_of_user(state, it),
+        "DeleteUserPolicy" => |state, it, _| documents::delete_of_user(state, it),
+        "GetUser" => |state, it, _| users::get(state, it),
+        "ListUsers" => |state, it, _| users::list(state, it),
+        "CreateUser" => users::create,
+        "DeleteUser" => |state, it, _| users::delete(state, it),
+        "CreateAccessKey" => |state, it, _| users::create_key(state, it),
+        "DeleteAccessKey" => |state, it, _| users::delete_key(state, it),
+        "ListAccessKeys" => |state, it, _| users::list_keys(state, it),
+        "GetAccountSummary" => |state, it, _| users::account_summary(state, it),
+        _ => return None,
+    };
+    Some(handler)
 }
 
 /// Authorizes and does it.
 pub(super) fn call(state: &mut State, action: &str, it: &Call<'_>) -> Result<Xml, Fault> {
-    if is_write(action).is_none() {
-        return Err(unknown(action, "2010-05-08"));
-    }
+    let handler = handler(action).ok_or_else(|| unknown(action, "2010-05-08"))?;
     it.params.without(&["PermissionsBoundary"])?;
     for field in ["RoleName", "UserName"] {
         if let Some(name) = it.params.get(field) {
             quota::name(field, name, 1..=128)?;
         }
     }
-    let arn = resource(state, action, it)?;
+    let (arn, role) = resource(state, action, it)?;
     let none = BTreeMap::new();
-    let tags = role(state, it).map_or(&none, |(_, role)| &role.tags);
+    let tags = role.map_or(&none, |role| &role.tags);
     it.caller
         .require(&format!("iam:{action}"), &arn, tags, it.mode.now)?;
-    match action {
-        "GetRole" => roles::get(state, it),
-        "ListRoles" => roles::list(state, it),
-        "ListRoleTags" => roles::list_tags(state, it),
-        "CreateRole" => roles::create(state, it, &arn),
-        "DeleteRole" => roles::delete(state, it),
-        "UpdateRole" => roles::update(state, it, &arn),
-        "TagRole" => roles::tag(state, it, &arn),
-        "UpdateAssumeRolePolicy" => documents::update_trust(state, it, &arn),
-        "GetRolePolicy" => documents::get_of_role(state, it),
-        "ListRolePolicies" => documents::list_of_role(state, it),
-        "PutRolePolicy" => documents::put_of_role(state, it, &arn),
-        "DeleteRolePolicy" => documents::delete_of_role(state, it, &arn),
-        "GetUserPolicy" => documents::get_of_user(state, it),
-        "ListUserPolicies" => documents::list_of_user(state, it),
-        "PutUserPolicy" => documents::put_of_user(state, it),
-        "DeleteUserPolicy" => documents::delete_of_user(state, it),
-        "GetUser" => users::get(state, it),
-        "ListUsers" => users::list(state, it),
-        "CreateUser" => users::create(state, it, &arn),
-        "DeleteUser" => users::delete(state, it),
-        "CreateAccessKey" => users::create_key(state, it),
-        "DeleteAccessKey" => users::delete_key(state, it),
-        "ListAccessKeys" => users::list_keys(state, it),
-        "GetAccountSummary" => users::account_summary(state, it),
-        _ => Err(unknown(action, "2010-05-08")),
-    }
+    handler(state, it, &arn)
 }
 
 /// What AWS answers to an action that it does not have.
@@ -113,31 +96,37 @@ pub(super) fn unknown(action: &str, version: &str) -> Fault {
     )
 }
 
-/// The ARN that the action is about, as policies see it.
-fn resource(state: &State, action: &str, it: &Call<'_>) -> Result<String, Fault> {
+/// The ARN that the action is about, as policies see it, and the role where it is one that is there. The action decides whose name counts.
+fn resource<'a>(
+    state: &'a State,
+    action: &str,
+    it: &Call<'_>,
+) -> Result<(String, Option<&'a Role>), Fault> {
     let account = &it.caller.account;
     let path = it.params.get("Path").unwrap_or("/");
     let prefix = it.params.get("PathPrefix").unwrap_or("/");
     match action {
-        "GetAccountSummary" => return Ok("*".to_owned()),
-        "ListRoles" => return Ok(format!("arn:aws:iam::{account}:role{prefix}")),
-        "ListUsers" => return Ok(format!("arn:aws:iam::{account}:user{prefix}")),
+        "GetAccountSummary" => return Ok(("*".to_owned(), None)),
+        "ListRoles" => return Ok((format!("arn:aws:iam::{account}:role{prefix}"), None)),
+        "ListUsers" => return Ok((format!("arn:aws:iam::{account}:user{prefix}"), None)),
         _ => {}
     }
-    if let Some(name) = it.params.get("RoleName") {
-        let known = role(state, it).map(|(account, role)| account.role_arn(role));
-        return Ok(known.unwrap_or_else(|_| format!("arn:aws:iam::{account}:role{path}{name}")));
+    if action.contains("Role") {
+        let name = it.params.need("RoleName")?;
+        return Ok(match role(state, it) {
+            Ok((account, role)) => (account.role_arn(role), Some(role)),
+            Err(_) => (format!("arn:aws:iam::{account}:role{path}{name}"), None),
+        });
     }
-    if let Some(name) = it.params.get("UserName") {
-        let known = user(state, it).map(|(account, user)| account.user_arn(user));
-        return Ok(known.unwrap_or_else(|_| format!("arn:aws:iam::{account}:user{path}{name}")));
+    // Only these are about the caller where no user is named, and only of a user.
+    let of_caller = action == "GetUser" || action.contains("AccessKey");
+    if it.params.get("UserName").is_none() && of_caller && !it.caller.is_role {
+        return Ok((it.caller.principal_arn.clone(), None));
     }
-    if it.caller.is_role || action.contains("Role") || action == "CreateUser" {
-        return Err(Fault::validation(
-            "Must specify the name of the role or user",
-        ));
-    }
-    Ok(it.caller.principal_arn.clone())
+    let name = it.params.need("UserName")?;
+    let known = user(state, it).map(|(account, user)| account.user_arn(user));
+    let arn = known.unwrap_or_else(|_| format!("arn:aws:iam::{account}:user{path}{name}"));
+    Ok((arn, None))
 }
 
 fn own<'a>(state: &'a State, it: &Call<'_>) -> Result<&'a Account, Fault> {

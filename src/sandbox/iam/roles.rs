@@ -132,6 +132,8 @@ pub(super) fn tag(state: &mut State, it: &Call<'_>, arn: &str) -> Result<Xml, Fa
     let role = role_mut(state, arn)?;
     require_modifiable(role)?;
     let mut tags = role.tags.clone();
+    let is_new = |key: &String| new.keys().all(|it| it.to_lowercase() != key.to_lowercase());
+    tags.retain(|key, _| is_new(key));
     tags.extend(new);
     quota::tags(tags.len())?;
     role.tags = tags;

@@ -19,6 +19,7 @@ fn context() -> Context {
         ("aws:MultiFactorAuthAge", "300"),
         ("aws:SourceIp", "10.1.2.3"),
         ("aws:username", "alice"),
+        ("x:marks", "*a?$"),
     ] {
         context.set(key, value);
     }
@@ -240,6 +241,11 @@ fn strings_booleans_numbers_arns_and_addresses() {
             r#"{"StringEquals":{"aws:userid":"AROAX:${x:nothing}"}}"#,
             false,
         ),
+        // A star that is meant as one is no wildcard.
+        (r#"{"StringLike":{"aws:userid":"AROAX:${*}"}}"#, false),
+        (r#"{"StringLike":{"aws:userid":"AROAX:alic${?}"}}"#, false),
+        (r#"{"StringLike":{"x:marks":"${*}a${?}*"}}"#, true),
+        (r#"{"StringEquals":{"x:marks":"${*}a${?}${$}"}}"#, true),
         (r#"{"StringSomething":{"aws:userid":"AROAX:alice"}}"#, false),
         ("{}", true),
     ]);

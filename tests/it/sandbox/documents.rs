@@ -63,6 +63,10 @@ async fn trust_policies_that_iam_does_not_take() {
             policy(&format!(r#"{{{allow},"Principal":{{"Group":"x"}}}}"#)),
         ),
         (
+            "a user as the whole principal",
+            policy(&format!(r#"{{{allow},"Principal":"{ALICE}"}}"#)),
+        ),
+        (
             "principals as a list",
             policy(&format!(r#"{{{allow},"Principal":["{ALICE}"]}}"#)),
         ),
@@ -85,6 +89,16 @@ async fn trust_policies_that_iam_does_not_take() {
             policy(&format!(
                 r#"{{{alice},"Effect":"Allow","Action":"s3:GetObject"}}"#
             )),
+        ),
+        (
+            "an action of STS that admits nobody",
+            policy(&format!(
+                r#"{{{alice},"Effect":"Allow","Action":"sts:GetCallerIdentity"}}"#
+            )),
+        ),
+        (
+            "every action",
+            policy(&format!(r#"{{{alice},"Effect":"Allow","Action":"*"}}"#)),
         ),
         (
             "a Sid with a hyphen",

@@ -39,6 +39,15 @@ async fn a_role_from_its_making_to_its_end() {
         .send()
         .await
         .unwrap();
+    let again = async |tags: &[(&str, &str)]| {
+        let call = iam.tag_role().role_name("deploy");
+        let tags = tags.iter().map(|(key, value)| tag(key, value)).collect();
+        code(call.set_tags(Some(tags)).send().await)
+    };
+    assert_eq!(again(&[("AWS:team", "x")]).await, "InvalidInput");
+    assert_eq!(again(&[("a", "x"), ("A", "x")]).await, "InvalidInput");
+    assert_eq!(again(&[("ENV", "prod")]).await, "ok");
+    assert_eq!(again(&[("env", "prod")]).await, "ok");
     let read = iam.get_role().role_name("Deploy").send().await.unwrap();
     let read = read.role().unwrap();
     assert_eq!(read.description(), Some("<&> \"d\""));

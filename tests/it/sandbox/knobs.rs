@@ -216,6 +216,27 @@ async fn every_document_lags_by_the_propagation_delay() {
 }
 
 #[tokio::test]
+async fn a_data_plane_that_lags_far_behind_still_has_an_old_document() {
+    let sandbox = start(&trusts(ALICE)).await;
+    let knobs = sandbox.knobs();
+    let session = session(&sandbox, "alice", "alice").await;
+    knobs.propagation_delay(TimeDelta::hours(1));
+    for n in 0..40 {
+        let bob = trusts("arn:aws:iam::111122223333:user/bob");
+        knobs.put_trust(ROLE, &bob).unwrap();
+        let deny =
+            identity("Deny", "*", "{}").replace("Deny\",", &format!("Deny\",\"Sid\":\"n{n}\","));
+        knobs.put_role_policy(ROLE, "guard", Some(&deny)).unwrap();
+    }
+    assert!(works(&sandbox, &session).await, "no guard is there yet");
+    assert_ne!(
+        code(assume(&sandbox, "alice", "alice").await),
+        code(assume(&sandbox, "bob", "bob").await),
+        "one of the trust policies is"
+    );
+}
+
+#[tokio::test]
 async fn reads_are_stale_or_normalised_while_it_is_on() {
     let sandbox = start(&trusts(ALICE)).await;
     let knobs = sandbox.knobs();
@@ -245,6 +266,19 @@ async fn reads_are_stale_or_normalised_while_it_is_on() {
     );
     knobs.stale_reads(false);
     assert_eq!(read().await, new);
+    let policy = async || {
+        let iam = as_user(&sandbox, "admin").0;
+        let call = iam
+            .get_role_policy()
+            .role_name("prod-admin")
+            .policy_name("p");
+        code(call.send().await)
+    };
+    assert_eq!(put(&sandbox, &mark("first")).await, "ok");
+    knobs.stale_reads(true);
+    assert_eq!(policy().await, "NoSuchEntity", "nor is a first version");
+    knobs.stale_reads(false);
+    assert_eq!(policy().await, "ok");
     knobs.normalised_reads(true);
     let shown = read().await;
     assert_ne!(shown, new);

@@ -70,6 +70,21 @@ async fn the_state_is_for_its_owner_only() {
 }
 
 #[tokio::test]
+async fn a_write_that_cannot_be_kept_is_not_reported_as_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let sandbox = Sandbox::start(keeping(&folder)).await.unwrap();
+    drop(folder);
+    let iam = as_user(&sandbox, "admin").0;
+    let create = iam.create_user().user_name("carol").send().await;
+    assert_eq!(code(create), "ServiceFailure");
+    assert_eq!(
+        code(assume(&sandbox, "alice", "alice").await),
+        "ServiceFailure"
+    );
+    assert_eq!(code(iam.list_users().send().await), "ok");
+}
+
+#[tokio::test]
 async fn a_call_that_was_held_takes_no_effect_after_the_stop() {
     let folder = tempfile::tempdir().unwrap();
     let sandbox = Sandbox::start(keeping(&folder)).await.unwrap();

@@ -358,3 +358,21 @@ async fn a_role_is_assumed_by_its_whole_arn() {
         assert_eq!(code(call.send().await), expected, "{arn}");
     }
 }
+
+#[tokio::test]
+async fn a_session_that_a_seeded_trust_policy_names_is_admitted() {
+    let mut account = account(&trusts(ALICE));
+    let named = "arn:aws:sts::111122223333:assumed-role/prod-admin/chained";
+    account.roles.push(role("other", &trusts(named)));
+    let sandbox = start_with(account).await;
+    for (name, expected) in [("chained", "ok"), ("else", DENIED)] {
+        let session = session(&sandbox, "alice", name).await;
+        let call = as_session(&sandbox, &session).1.assume_role();
+        let call = call.role_arn("arn:aws:iam::111122223333:role/other");
+        assert_eq!(
+            code(call.role_session_name("xx").send().await),
+            expected,
+            "{name}"
+        );
+    }
+}

@@ -14,6 +14,7 @@ struct Ask<'a> {
     secret: &'a str,
     service: &'a str,
     at: DateTime<Utc>,
+    method: &'a str,
     /// What is signed, and what is sent.
     signed: &'a str,
     sent: &'a str,
@@ -35,9 +36,17 @@ impl Ask<'_> {
         let url = sandbox.url();
         let host = url.trim_start_matches("http://");
         let scope = format!("{day}/us-east-1/{}/aws4_request", self.service);
+        // The parameters are the query of a GET, and the body of a POST.
+        let method = self.method.parse::<reqwest::Method>().unwrap();
+        let is_get = method == reqwest::Method::GET;
+        let (query, body) = if is_get {
+            (self.signed, "")
+        } else {
+            ("", self.signed)
+        };
         let canonical = format!(
-            "POST\n/\n\nhost:{host}\nx-amz-date:{at}\n\nhost;x-amz-date\n{}",
-            hex::encode(Sha256::digest(self.signed))
+            "{method}\n/\n{query}\nhost:{host}\nx-amz-date:{at}\n\nhost;x-amz-date\n{}",
+            hex::encode(Sha256::digest(body))
         );
         let to_sign = format!(
             "AWS4-HMAC-SHA256\n{at}\n{scope}\n{}",
@@ -52,7 +61,12 @@ impl Ask<'_> {
             "AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders=host;x-amz-date, Signature={signature}",
             self.key
         );
-        let request = reqwest::Client::new().post(url).body(self.sent.to_owned());
+        let client = reqwest::Client::new();
+        let request = if is_get {
+            client.get(format!("{url}/?{}", self.sent))
+        } else {
+            client.post(url).body(self.sent.to_owned())
+        };
         let answer = request
             .header("x-amz-date", at)
             .header("authorization", authorization)
@@ -69,6 +83,7 @@ fn ask<'a>(sandbox: &Sandbox, body: &'a str) -> Ask<'a> {
         secret: "secret-of-admin",
         service: "iam",
         at: sandbox.knobs().now(),
+        method: "POST",
         signed: body,
         sent: body,
     }
@@ -146,6 +161,15 @@ async fn a_signature_must_be_whole_fresh_and_made_with_the_secret() {
             "another service",
             Ask {
                 service: "s3",
+                ..good()
+            },
+            MISMATCH,
+        ),
+        (
+            "another query",
+            Ask {
+                method: "GET",
+                sent: "Action=ListRoles&Version=2010-05-08",
                 ..good()
             },
             MISMATCH,
@@ -292,4 +316,78 @@ async fn what_it_cannot_do_it_refuses_rather_than_overlook() {
     let call = as_user(&sandbox, "alice").1.assume_role().role_arn(ROLE);
     let call = call.role_session_name("alice").policy_arns(managed);
     assert_eq!(code(call.send().await), "ValidationError");
+}
+
+#[tokio::test]
+async fn a_signed_get_is_heard_by_its_query() {
+    let sandbox = start(&trusts(ALICE)).await;
+    let get = |query| Ask {
+        method: "GET",
+        ..ask(&sandbox, query)
+    };
+    let (status, body) = get(LIST).send(&sandbox).await;
+    assert_eq!(status, 200, "{body}");
+    // Sorted by name: `=` comes after `-`, which no name of AWS's has.
+    let (status, body) = get("Action=ListUsers&Version=2010-05-08&a=1&a-b=2")
+        .send(&sandbox)
+        .await;
+    assert_eq!(status, 200, "{body}");
+}
+
+#[tokio::test]
+async fn a_credential_is_scoped_to_a_whole_day() {
+    let sandbox = start(&trusts(ALICE)).await;
+    let at = sandbox.knobs().now().format("%Y%m%dT%H%M%SZ").to_string();
+    let request = reqwest::Client::new().post(sandbox.url()).body(LIST);
+    let authorization = format!(
+        "AWS4-HMAC-SHA256 Credential=AKIANOBODY/{}/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=00",
+        &at[..4]
+    );
+    let request = request.header("authorization", authorization);
+    let answer = request.header("x-amz-date", &at).send().await.unwrap();
+    let answer = (answer.status().as_u16(), answer.text().await.unwrap());
+    assert_eq!(
+        refused(&answer),
+        (403, "SignatureDoesNotMatch"),
+        "before the key is looked up"
+    );
+}
+
+#[tokio::test]
+async fn an_answer_is_xml_whatever_was_asked() {
+    let sandbox = start(&trusts(ALICE)).await;
+    let body = "Action=GetUser&Version=2010-05-08&UserName=a%01%EF%BF%BE%3C";
+    let answer = ask(&sandbox, body).send(&sandbox).await;
+    assert_eq!(refused(&answer), (400, "ValidationError"));
+    assert!(answer.1.contains("a\u{fffd}\u{fffd}&lt;"), "{:?}", answer.1);
+}
+
+#[tokio::test]
+async fn an_action_is_asked_for_the_entity_that_it_changes() {
+    let mut account = account(&trusts(ALICE));
+    let own = r#"{"Version":"2012-10-17","Statement":[
+        {"Effect":"Allow","Action":"iam:*","Resource":["arn:aws:iam::111122223333:role/mine","arn:aws:iam::111122223333:user/alice"]}]}"#;
+    account.users[0] = user("alice", Some(own));
+    account.roles.push(role("mine", &trusts(ALICE)));
+    let sandbox = start_with(account).await;
+    let policy = "PolicyName=p&PolicyDocument=%7B%22Statement%22%3A%7B%22Effect%22%3A%22Allow%22%2C%22Action%22%3A%22%2A%22%2C%22Resource%22%3A%22%2A%22%7D%7D";
+    for (call, expected) in [
+        ("PutUserPolicy&UserName=bob&RoleName=mine", 403),
+        ("PutRolePolicy&RoleName=prod-admin&UserName=alice", 403),
+        ("CreateAccessKey&UserName=bob&RoleName=mine", 403),
+        ("GetUser&UserName=bob&RoleName=mine", 403),
+        ("PutUserPolicy&RoleName=mine", 400),
+        ("PutRolePolicy&UserName=alice", 400),
+        ("PutUserPolicy&UserName=alice&RoleName=ghost", 200),
+        ("PutRolePolicy&RoleName=mine&UserName=ghost", 200),
+    ] {
+        let body = format!("Action={call}&Version=2010-05-08&{policy}");
+        let ask = Ask {
+            key: "AKIAALICE",
+            secret: "secret-of-alice",
+            ..ask(&sandbox, &body)
+        };
+        let (status, body) = ask.send(&sandbox).await;
+        assert_eq!(status, expected, "{call}: {body}");
+    }
 }

@@ -3,6 +3,7 @@
 mod cloud;
 mod crash;
 mod elevated;
+mod lag;
 mod path;
 mod queue;
 mod refusals;
