@@ -2,7 +2,6 @@
 
 use axum::Json;
 use axum::http::StatusCode;
-use jiff::fmt::temporal::SpanParser;
 use serde::Deserialize;
 
 use super::extract::{Asked, Body, Caller, Id, page};
@@ -10,7 +9,8 @@ use super::problem::{Problem, ProblemDetails};
 use super::types::{Decision, List, NewRequest, Nothing, Request};
 use crate::app::find::RequestFilter;
 use crate::app::{self, Ctx, find};
-use crate::error::{Error, FieldError};
+use crate::domain::duration;
+use crate::error::Error;
 use crate::ids::RequestId;
 
 type Answer = Result<Json<Request>, Problem>;
@@ -22,14 +22,14 @@ pub(super) async fn submit(
     Caller(ctx): Caller,
     Body(new): Body<NewRequest>,
 ) -> Result<(StatusCode, Json<Request>), Problem> {
-    let duration_seconds = match seconds(&new.duration) {
+    let duration_seconds = match duration::parse(&new.duration) {
         Ok(seconds) => seconds,
         Err(error) => {
             return Err(ctx
                 .refused(
                     "request.submitted",
                     app::submit::subject(&new.entitlement),
-                    error,
+                    Error::field("duration", error.to_string()),
                 )
                 .await
                 .into());
@@ -148,27 +148,4 @@ fn state(text: &str) -> Result<&'static str, Error> {
             "must be pending, approved, denied, withdrawn or expired",
         )
     })
-}
-
-/// Whole seconds of an ISO 8601 duration. What is longer than any entitlement allows is told by the verb.
-fn seconds(text: &str) -> Result<i64, Error> {
-    let refuse = |detail: &str| {
-        Error::InvalidFields(vec![FieldError {
-            field: "duration",
-            code: "invalid_field",
-            detail: detail.to_owned(),
-        }])
-    };
-    let is_iso = text.starts_with('P') || text.starts_with("-P") || text.starts_with("+P");
-    let parsed = SpanParser::new()
-        .parse_duration(text)
-        .ok()
-        .filter(|_| is_iso);
-    let duration = parsed.ok_or_else(|| {
-        refuse("must be an ISO 8601 duration in hours, minutes and seconds, such as PT1H30M")
-    })?;
-    if duration.subsec_nanos() != 0 {
-        return Err(refuse("must be whole seconds"));
-    }
-    Ok(duration.as_secs())
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::app::find::{GrantView, Items};
+use crate::domain::duration;
 use crate::domain::entitlement;
 use crate::domain::grant::{self, GrantState};
 use crate::domain::request;
@@ -121,7 +122,7 @@ impl Request {
             person_id: it.person.to_string(),
             principal_arn: it.principal_arn.clone(),
             justification: it.justification.to_string(),
-            duration: duration(it.duration_seconds),
+            duration: duration::print(it.duration_seconds),
             starts_at: it.starts_at,
             ticket: it.ticket.as_ref().map(ToString::to_string),
             approvals_needed: it.terms.needed,
@@ -239,8 +240,8 @@ impl From<entitlement::Entitlement> for Entitlement {
             account_name: it.account_name,
             role_arn: it.role_arn,
             method: it.method.as_str(),
-            min_duration: duration(it.min_duration_seconds),
-            max_duration: duration(it.max_duration_seconds),
+            min_duration: duration::print(it.min_duration_seconds),
+            max_duration: duration::print(it.max_duration_seconds),
             approvals_needed: it.needed,
         }
     }
@@ -294,9 +295,4 @@ pub(super) struct Actor {
     pub(super) id: String,
     /// The name as it was then.
     pub(super) name: String,
-}
-
-/// Seconds in ISO 8601.
-fn duration(seconds: i32) -> String {
-    jiff::SignedDuration::from_secs(i64::from(seconds)).to_string()
 }

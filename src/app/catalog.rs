@@ -1,13 +1,13 @@
 //! Applying the catalog from a file: accounts, people and entitlements.
 
 use chrono::TimeDelta;
-use jiff::fmt::temporal::SpanParser;
 use serde::Deserialize;
 
 use super::ctx::{App, Tx};
 use crate::db;
 use crate::db::catalog::NewPerson;
 use crate::domain::audit::{Action, Actor, Channel};
+use crate::domain::duration;
 use crate::domain::entitlement::{Method, Terms};
 use crate::error::Error;
 
@@ -222,8 +222,8 @@ fn terms(offer: &Offer) -> Result<Terms, String> {
     let Some(account) = account_of(role_arn, "role") else {
         return refuse("role_arn is not the ARN of an IAM role");
     };
-    let (least, most) = (seconds(&offer.min_duration), seconds(&offer.max_duration));
-    let (Some(least), Some(most)) = (least, most) else {
+    let bounds = [&offer.min_duration, &offer.max_duration].map(|it| duration::parse(it));
+    let [Ok(least), Ok(most)] = bounds else {
         return refuse("min_duration and max_duration must be ISO 8601 durations such as PT15M");
     };
     if least < 1 || most > LONGEST || least > most {
@@ -254,12 +254,6 @@ fn terms(offer: &Offer) -> Result<Terms, String> {
     })
 }
 
-/// Whole seconds of an ISO 8601 duration of hours, minutes and seconds.
-fn seconds(text: &str) -> Option<i64> {
-    let duration = SpanParser::new().parse_duration(text).ok()?;
-    (duration.subsec_nanos() == 0).then(|| duration.as_secs())
-}
-
 /// The account in an ARN of an IAM user or role.
 fn account_of<'a>(arn: &'a str, kind: &str) -> Option<&'a str> {
     let mut parts = arn.splitn(6, ':');
@@ -280,5 +274,5 @@ fn account_of<'a>(arn: &'a str, kind: &str) -> Option<&'a str> {
 /// The life of a token as it is typed: ISO 8601, in hours, minutes and seconds.
 #[must_use]
 pub fn parse_duration(text: &str) -> Option<TimeDelta> {
-    TimeDelta::try_seconds(seconds(text)?)
+    TimeDelta::try_seconds(duration::parse(text).ok()?)
 }

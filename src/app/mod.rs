@@ -7,9 +7,9 @@ pub mod deny;
 pub mod end;
 pub mod expire;
 pub mod find;
+pub mod resume;
 pub mod sign_in;
 pub mod submit;
-pub mod targets;
 pub mod tokens;
 pub mod withdraw;
 

@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::ctx::{Ctx, Tx};
 use crate::aws::{AwsError, Check};
 use crate::db;
+use crate::domain::duration;
 use crate::domain::entitlement::{Entitlement, Terms};
 use crate::domain::person::{Principal, console_name};
 use crate::domain::request::{Ask, Request};
@@ -230,26 +231,12 @@ fn check_duration(terms: &Terms, seconds: i64) -> Result<i32, FieldError> {
     fits.ok_or_else(|| FieldError {
         field: "duration",
         code: "duration_out_of_range",
-        detail: format!("must be from {} to {}", words(least), words(most)),
+        detail: format!(
+            "must be from {} to {}",
+            duration::print(least),
+            duration::print(most)
+        ),
     })
-}
-
-/// A duration in ISO 8601.
-fn words(seconds: i32) -> String {
-    let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    let part = |number: i32, unit: &str| {
-        if number == 0 {
-            String::new()
-        } else {
-            format!("{number}{unit}")
-        }
-    };
-    format!(
-        "PT{}{}{}",
-        part(hours, "H"),
-        part(minutes, "M"),
-        part(rest, "S")
-    )
 }
 
 fn pick(

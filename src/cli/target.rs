@@ -3,7 +3,7 @@
 use clap::Subcommand;
 
 use super::{Failure, Refused, serve};
-use crate::app::targets;
+use crate::app::resume::resume;
 use crate::config::Config;
 
 /// What may be typed after `target`.
@@ -23,7 +23,7 @@ pub enum Target {
 pub async fn run(config: &Config, command: Target) -> Result<(), Failure> {
     let Target::Resume { role } = command;
     let app = serve::app(config).await?;
-    let was = targets::resume(&app, "command line", &role)
+    let was = resume(&app, "command line", &role)
         .await
         .map_err(Refused::told)?;
     eprintln!("{role} was {}; grants may open again", was.as_str());

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod change;
+pub mod duration;
 pub mod entitlement;
 pub mod grant;
 pub mod person;

@@ -14,7 +14,7 @@ use countersign::app::end::end;
 use countersign::app::expire::expire_due;
 use countersign::app::submit::submit;
 use countersign::app::withdraw::withdraw;
-use countersign::app::{catalog, find, sign_in, targets, tokens};
+use countersign::app::{catalog, find, resume, sign_in, tokens};
 use countersign::config::Config;
 use countersign::db::targets::LeaseError;
 use countersign::error::Error;
@@ -116,7 +116,7 @@ async fn no_verb_does_what_it_cannot_put_on_record() {
             "revoke a token",
             tokens::revoke(app, "test", token).await.map(drop),
         ),
-        ("resume", targets::resume(app, "test", role).await.map(drop)),
+        ("resume", resume::resume(app, "test", role).await.map(drop)),
     ];
     for (verb, answer) in answers {
         let error = answer.expect_err(verb);

@@ -1,7 +1,7 @@
 //! A role that only a person takes back into service.
 
 use countersign::app::submit::submit;
-use countersign::app::targets::resume;
+use countersign::app::resume::resume;
 
 use super::setup::{Company, ask};
 
