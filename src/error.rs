@@ -253,9 +253,11 @@ impl Error {
             Self::PayloadTooLarge => "At most 64 kB are taken.",
             Self::UnsupportedMediaType => "Send `Content-Type: application/json`.",
             Self::Busy => {
-                "The database did not answer in time. Nothing was changed; try again in a moment."
+                "The database did not answer in time. Look whether it was done, and try again in a moment."
             }
-            Self::Internal(_) => "Nothing was changed. It is in our log under the request's id.",
+            Self::Internal(_) => {
+                "It is in our log under the request's id (`x-request-id`). Look whether it was done before you try again."
+            }
         };
         fixed.to_owned()
     }
@@ -293,7 +295,18 @@ impl From<sqlx::Error> for Error {
             sqlx::Error::Database(refusal) if refusal.constraint() == Some("self_approval") => {
                 Self::SelfApproval
             }
+            sqlx::Error::Database(refusal) if refusal.code().is_some_and(|it| is_busy(&it)) => {
+                Self::Busy
+            }
             _ => Self::Internal(Box::new(error)),
         }
     }
+}
+
+/// What Postgres says when another try may go well: serialization failure, deadlock, too many connections, shutting down, crashed, starting up.
+fn is_busy(sqlstate: &str) -> bool {
+    matches!(
+        sqlstate,
+        "40001" | "40P01" | "53300" | "57P01" | "57P02" | "57P03"
+    )
 }

@@ -1,5 +1,10 @@
-//! The log: to standard error, one line an event; `RUST_LOG` sets the level.
+//! The log: to standard error, one line an event; `RUST_LOG` sets the level. What belongs to a request carries its id.
 
+use axum::extract::Request;
+use axum::http::{HeaderName, HeaderValue};
+use axum::middleware::Next;
+use axum::response::Response;
+use tracing::Instrument;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -18,4 +23,24 @@ pub fn start(format: LogFormat) {
         LogFormat::Text => log.try_init(),
         LogFormat::Json => log.json().flatten_event(true).try_init(),
     };
+}
+
+/// The id of a request: what a proxy sent as `x-request-id`, or a new one.
+#[derive(Debug, Clone)]
+pub struct RequestId(pub String);
+
+/// Answers a request within a span that has its id, and tells the id.
+pub async fn in_span(mut request: Request, next: Next) -> Response {
+    let name = HeaderName::from_static("x-request-id");
+    let sent = request.headers().get(&name).and_then(|it| it.to_str().ok());
+    let id = sent
+        .filter(|it| (1..=200).contains(&it.len()))
+        .map_or_else(|| uuid::Uuid::now_v7().to_string(), ToOwned::to_owned);
+    request.extensions_mut().insert(RequestId(id.clone()));
+    let span = tracing::info_span!("request", id);
+    let mut response = next.run(request).instrument(span).await;
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(name, id);
+    }
+    response
 }

@@ -12,13 +12,14 @@ mod types;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
-use axum::http::header::CACHE_CONTROL;
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::HeaderValue;
+use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 
 use crate::app::App;
 use crate::error::Error;
+use crate::telemetry;
 pub use openapi::document;
 use problem::Problem;
 pub use routes::{ROUTES, Route};
@@ -36,24 +37,15 @@ pub fn router(app: App) -> Router {
         .method_not_allowed_fallback(async || Problem(Error::MethodNotAllowed))
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(from_fn(headers))
+        .layer(from_fn(telemetry::in_span))
         .with_state(app)
 }
 
-/// Answers are never cached, and carry the caller's request id back, or a new one.
+/// Answers are never cached, and are nothing but what they say they are.
 async fn headers(request: Request, next: Next) -> Response {
-    let name = HeaderName::from_static("x-request-id");
-    let sent = request
-        .headers()
-        .get(&name)
-        .filter(|it| it.len() <= 200)
-        .cloned();
-    let id = sent.or_else(|| HeaderValue::from_str(&uuid::Uuid::now_v7().to_string()).ok());
     let mut response = next.run(request).await;
-    response
-        .headers_mut()
-        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Some(id) = id {
-        response.headers_mut().insert(name, id);
-    }
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }

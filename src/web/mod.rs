@@ -9,6 +9,7 @@ use axum::routing::MethodRouter;
 
 use crate::app::App;
 use crate::error::Error;
+use crate::telemetry;
 
 pub mod ask;
 pub mod assets;
@@ -83,5 +84,6 @@ pub fn router(app: App, settings: Settings, sign_in: MethodRouter<Portal>) -> Ro
         .layer(from_fn(move |request, next| {
             security::headers(https, request, next)
         }))
+        .layer(from_fn(telemetry::in_span))
         .with_state(portal)
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::http::header::RETRY_AFTER;
+use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 
@@ -12,6 +13,7 @@ use super::page::{Frame, Here};
 use super::visit::Visit;
 use super::{Portal, assets, cookie, show};
 use crate::error::Error;
+use crate::telemetry::RequestId;
 
 /// Any error.
 #[derive(Template)]
@@ -27,6 +29,8 @@ pub struct Problem {
     pub detail: String,
     /// Stable code.
     pub code: String,
+    /// The id of the browser's request, under which the log tells of it.
+    pub request_id: String,
 }
 
 /// A handler that could not do it. [`pages`] makes the page, since it knows who asked.
@@ -57,6 +61,7 @@ impl IntoResponse for Failed {
 pub async fn pages(State(portal): State<Portal>, request: Request, next: Next) -> Response {
     let https = portal.settings.https();
     let token = cookie::read(request.headers(), https).map(ToOwned::to_owned);
+    let request_id = request.extensions().get::<RequestId>().cloned();
     let mut response = next.run(request).await;
     let Some(error) = response.extensions_mut().remove::<Arc<Error>>() else {
         return response;
@@ -80,8 +85,14 @@ pub async fn pages(State(portal): State<Portal>, request: Request, next: Next) -
         title: error.title().to_owned(),
         detail: error.detail(),
         code: error.code().to_owned(),
+        request_id: request_id.map(|it| it.0).unwrap_or_default(),
     };
-    answer(error.status(), &page)
+    let mut response = answer(error.status(), &page);
+    if matches!(*error, Error::Busy) {
+        let headers = response.headers_mut();
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("2"));
+    }
+    response
 }
 
 /// A page as an answer.

@@ -173,9 +173,10 @@ async fn answers_carry_the_callers_request_id_and_are_not_cached() {
     assert_eq!(
         (
             answer.header("x-request-id"),
-            answer.header("cache-control")
+            answer.header("cache-control"),
+            answer.header("x-content-type-options")
         ),
-        ("abc-1", "no-store")
+        ("abc-1", "no-store", "nosniff")
     );
     assert_eq!(
         answer.body["principals"],

@@ -134,6 +134,7 @@ pub fn all() -> Vec<(&'static str, String)> {
                 detail: text(),
                 title: text(),
                 code: text(),
+                request_id: text(),
                 ..problem()
             }),
         ),

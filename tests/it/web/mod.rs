@@ -3,6 +3,7 @@ mod addresses;
 mod console;
 mod edges;
 pub mod facts;
+mod faults;
 mod forms;
 mod hostile;
 mod longer;

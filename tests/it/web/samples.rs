@@ -263,6 +263,7 @@ pub fn problem() -> Problem {
         title: "Not found".into(),
         detail: "There is nothing here that you can see.".into(),
         code: "not_found".into(),
+        request_id: "0199aaaa-bbbb-7ccc-8ddd-eeeeffff0001".into(),
     }
 }
 

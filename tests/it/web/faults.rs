@@ -1,0 +1,133 @@
+//! A fault of ours, and a database that is busy: what people are told, and what they can name to those who run it.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use axum::http::header::RETRY_AFTER;
+use axum::http::{Method, StatusCode};
+use countersign::error::Error;
+use sqlx::Connection;
+
+use super::portal::Portal;
+use crate::api::setup::Service;
+
+/// What was logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    /// The log of this thread, while the guard lives.
+    fn start() -> (Self, tracing::subscriber::DefaultGuard) {
+        let log = Self::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_writer(move || writer.clone())
+            .with_ansi(false)
+            .finish();
+        (log, tracing::subscriber::set_default(subscriber))
+    }
+
+    /// Whether a line tells of an error under this id.
+    fn tells(&self, id: &str) -> bool {
+        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        text.lines()
+            .any(|line| line.contains("ERROR") && line.contains(id))
+    }
+}
+
+async fn as_owner(url: &str, sql: &'static str) {
+    let mut owner = sqlx::PgConnection::connect(url).await.unwrap();
+    sqlx::raw_sql(sql).execute(&mut owner).await.unwrap();
+}
+
+const BREAK: &str = "ALTER TABLE entitlements RENAME TO away";
+
+#[tokio::test]
+async fn a_fault_is_in_the_log_under_the_id_that_the_page_shows() {
+    let (log, _guard) = Log::start();
+    let portal = Portal::new().await;
+    let alice = portal.browser("alice").await;
+    as_owner(&portal.db.owner_url, BREAK).await;
+    let broken = alice.get("/entitlements/prod-admin").await;
+    assert_eq!(broken.status, StatusCode::INTERNAL_SERVER_ERROR);
+    let id = broken.header("x-request-id");
+    assert!(!id.is_empty() && log.tells(id), "{id}");
+    let shown = format!("<span class=\"mono\">{id}</span>");
+    assert!(broken.body.contains(&shown), "{}", broken.body);
+
+    let request = alice
+        .request(Method::GET, "/entitlements/prod-admin")
+        .header("x-request-id", "from-the-proxy-1");
+    let sent = portal
+        .send(request.body(axum::body::Body::empty()).unwrap())
+        .await;
+    assert_eq!(sent.header("x-request-id"), "from-the-proxy-1");
+    assert!(log.tells("from-the-proxy-1"));
+}
+
+#[tokio::test]
+async fn a_fault_of_the_api_is_in_the_log_under_its_request_id() {
+    let (log, _guard) = Log::start();
+    let service = Service::new().await;
+    let alice = service.token("alice").await;
+    as_owner(&service.company.db.owner_url, BREAK).await;
+    let broken = service
+        .call(&alice, "GET", "/entitlements", &serde_json::Value::Null)
+        .await;
+    assert_eq!((broken.status.as_u16(), broken.code()), (500, "internal"));
+    assert!(log.tells(broken.header("x-request-id")));
+}
+
+#[tokio::test]
+async fn a_busy_database_is_told_with_when_to_try_again() {
+    let portal = Portal::new().await;
+    let alice = portal.browser("alice").await;
+    as_owner(
+        &portal.db.owner_url,
+        "CREATE FUNCTION busy() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'deadlock' USING ERRCODE = '40P01'; END $$;
+         CREATE TRIGGER busy BEFORE INSERT ON requests FOR EACH ROW EXECUTE FUNCTION busy()",
+    )
+    .await;
+    let answer = alice
+        .post(
+            "/entitlements/prod-admin",
+            &[("duration", "60s"), ("justification", "Why not")],
+        )
+        .await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(answer.header(RETRY_AFTER), "2");
+    assert!(answer.body.contains("Countersign is busy"));
+}
+
+#[tokio::test]
+async fn what_postgres_says_of_being_busy_is_no_fault() {
+    let portal = Portal::new().await;
+    for (state, code) in [
+        ("40001", "busy"),
+        ("40P01", "busy"),
+        ("53300", "busy"),
+        ("57P01", "busy"),
+        ("57P02", "busy"),
+        ("57P03", "busy"),
+        ("57014", "internal"),
+        ("42501", "internal"),
+    ] {
+        let sql = format!("DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '{state}'; END $$");
+        let failed = sqlx::raw_sql(sqlx::AssertSqlSafe(sql));
+        let error = failed.execute(&portal.db.pool).await.unwrap_err();
+        assert_eq!(Error::from(error).code(), code, "{state}");
+    }
+    for error in [Error::Busy, Error::Internal("x".into())] {
+        assert!(!error.detail().contains("Nothing was changed"));
+    }
+}
