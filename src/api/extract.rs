@@ -2,10 +2,11 @@
 
 use std::str::FromStr;
 
+use axum::body::Bytes;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::StatusCode;
-use axum::http::header::AUTHORIZATION;
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::request::Parts;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -81,6 +82,24 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
             Err(_) => Err(Problem(Error::InvalidJson(
                 "The body could not be read.".to_owned(),
             ))),
+        }
+    }
+}
+
+/// A JSON body all of whose fields may be left out, and with them the body.
+pub(super) struct Said<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Default> FromRequest<App> for Said<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
+        if request.headers().contains_key(CONTENT_TYPE) {
+            let Body(said) = Body::<Option<T>>::from_request(request, app).await?;
+            return Ok(Self(said.unwrap_or_default()));
+        }
+        match Bytes::from_request(request, app).await {
+            Ok(body) if body.is_empty() => Ok(Self(T::default())),
+            _ => Err(Problem(Error::UnsupportedMediaType)),
         }
     }
 }

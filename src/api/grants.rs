@@ -4,7 +4,7 @@ use axum::Json;
 use axum::http::StatusCode;
 use serde::Deserialize;
 
-use super::extract::{Asked, Body, Caller, Id, page};
+use super::extract::{Asked, Caller, Id, Said, page};
 use super::problem::{Problem, ProblemDetails};
 use super::types::{End, Grant, List};
 use crate::app::{self, find};
@@ -46,12 +46,12 @@ pub(super) async fn get(Caller(ctx): Caller, Id(id): Id<GrantId>) -> Result<Json
 }
 
 /// End a grant before its deadline
-#[utoipa::path(post, path = "/grants/{id}/end", params(("id" = String, Path, description = "TypeID grant_…")), request_body = End,
+#[utoipa::path(post, path = "/grants/{id}/end", params(("id" = String, Path, description = "TypeID grant_…")), request_body = Option<End>,
     responses((status = 202, body = Grant), (status = "4XX", body = ProblemDetails)))]
 pub(super) async fn end(
     Caller(ctx): Caller,
     Id(id): Id<GrantId>,
-    Body(said): Body<End>,
+    Said(said): Said<End>,
 ) -> Result<(StatusCode, Json<Grant>), Problem> {
     app::end::end(&ctx, id, said.reason).await?;
     Ok((

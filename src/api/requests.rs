@@ -4,7 +4,7 @@ use axum::Json;
 use axum::http::StatusCode;
 use serde::Deserialize;
 
-use super::extract::{Asked, Body, Caller, Id, page};
+use super::extract::{Asked, Body, Caller, Id, Said, page};
 use super::problem::{Problem, ProblemDetails};
 use super::types::{Decision, List, NewRequest, Nothing, Request};
 use crate::app::find::RequestFilter;
@@ -98,12 +98,12 @@ pub(super) async fn get(Caller(ctx): Caller, Id(id): Id<RequestId>) -> Answer {
 }
 
 /// Approve a request
-#[utoipa::path(post, path = "/requests/{id}/approve", params(("id" = String, Path, description = "TypeID req_…")), request_body = Decision,
+#[utoipa::path(post, path = "/requests/{id}/approve", params(("id" = String, Path, description = "TypeID req_…")), request_body = Option<Decision>,
     responses((status = 200, body = Request), (status = "4XX", body = ProblemDetails)))]
 pub(super) async fn approve(
     Caller(ctx): Caller,
     Id(id): Id<RequestId>,
-    Body(said): Body<Decision>,
+    Said(said): Said<Decision>,
 ) -> Answer {
     app::approve::approve(&ctx, id, said.comment).await?;
     show(&ctx, id).await
@@ -122,12 +122,12 @@ pub(super) async fn deny(
 }
 
 /// Take a request back
-#[utoipa::path(post, path = "/requests/{id}/withdraw", params(("id" = String, Path, description = "TypeID req_…")), request_body = Nothing,
+#[utoipa::path(post, path = "/requests/{id}/withdraw", params(("id" = String, Path, description = "TypeID req_…")), request_body = Option<Nothing>,
     responses((status = 200, body = Request), (status = "4XX", body = ProblemDetails)))]
 pub(super) async fn withdraw(
     Caller(ctx): Caller,
     Id(id): Id<RequestId>,
-    Body(_): Body<Nothing>,
+    Said(_): Said<Nothing>,
 ) -> Answer {
     app::withdraw::withdraw(&ctx, id).await?;
     show(&ctx, id).await

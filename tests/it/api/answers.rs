@@ -193,3 +193,45 @@ async fn answers_carry_the_callers_request_id_and_are_not_cached() {
     assert_eq!(cookie.status, 401, "cookies are not looked at");
     assert!(!cookie.header("x-request-id").is_empty());
 }
+
+#[tokio::test]
+async fn verbs_that_need_no_words_need_no_body() {
+    let service = Service::new().await;
+    let (alice, bob) = (service.token("alice").await, service.token("bob").await);
+    let post = async |token: &str, path: &str, kind: &str, body: &str| {
+        let bearer = format!("Bearer {token}");
+        let mut headers = vec![("authorization", bearer.as_str())];
+        headers.extend((!kind.is_empty()).then_some(("content-type", kind)));
+        service
+            .raw("POST", path, &headers, body.as_bytes().to_vec())
+            .await
+    };
+    let asked = async || {
+        let answer = service.call(&alice, "POST", "/requests", &ask()).await;
+        format!("/requests/{}", answer.body["id"].as_str().unwrap())
+    };
+    let (first, second) = (asked().await, asked().await);
+    let (approve, withdraw) = (format!("{first}/approve"), format!("{second}/withdraw"));
+    for (kind, body, status) in [
+        ("", "{}", 415),
+        ("text/plain", "", 415),
+        ("application/json", "", 400),
+        ("", "", 200),
+    ] {
+        let (approved, withdrawn) = (
+            post(&bob, &approve, kind, body).await,
+            post(&alice, &withdraw, kind, body).await,
+        );
+        assert_eq!(approved.status, status, "{kind} {}", approved.body);
+        assert_eq!(withdrawn.status, status, "{kind} {}", withdrawn.body);
+    }
+    let granted = service.call(&alice, "GET", &first, &Value::Null).await;
+    let end = format!("/grants/{}/end", granted.body["grant_id"].as_str().unwrap());
+    let ended = post(&alice, &end, "application/json", "null").await;
+    assert_eq!(ended.status, 202, "{}", ended.body);
+    let deny = format!("{}/deny", asked().await);
+    for (token, path) in [(&bob, deny.as_str()), (&alice, "/requests")] {
+        let answer = post(token, path, "", "").await;
+        assert_eq!(answer.status, 415, "{path}: {}", answer.body);
+    }
+}
