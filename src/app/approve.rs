@@ -11,7 +11,7 @@ use crate::{authz, db};
 /// Counts the caller's voice. The last one needed makes the grant and its target due, in the same transaction.
 ///
 /// # Errors
-/// When the caller may not decide it, has decided already, it is not pending, or its requester may not ask for it any more.
+/// When the caller may not decide it, has decided already, it is not pending, its requester may not ask for it any more, or its role is suspended.
 pub async fn approve(ctx: &Ctx, id: RequestId, comment: Option<String>) -> Result<Request, Error> {
     let said = comment.as_deref().filter(|it| !it.trim().is_empty());
     let comment = match said.map(Words::parse).transpose() {
@@ -32,6 +32,7 @@ pub async fn approve(ctx: &Ctx, id: RequestId, comment: Option<String>) -> Resul
         let still_eligible = db::people::get(tx.conn(), request.person)
             .await?
             .is_some_and(|it| it.is_in(&request.terms.requester_group));
+        let target = request.target;
         let voted = decisions.iter().any(|it| it.person == ctx.person.id);
         let have =
             i16::try_from(decisions.iter().filter(|it| it.approved).count()).unwrap_or(i16::MAX);
@@ -41,6 +42,10 @@ pub async fn approve(ctx: &Ctx, id: RequestId, comment: Option<String>) -> Resul
         }
         if !still_eligible {
             return Err(Error::NotEligible);
+        }
+        let condition = db::targets::condition(tx.conn(), target).await?;
+        if condition.needs_a_person() {
+            return Err(Error::RoleSuspended(condition));
         }
         let now = tx.now();
         db::requests::decide(tx.conn(), id, ctx.person.id, true, comment.as_ref(), now).await?;

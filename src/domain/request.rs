@@ -204,7 +204,7 @@ impl Request {
         comment: Option<&Words>,
         by: &By,
     ) -> Result<Approval, WrongState> {
-        let mut request = self.pending("approve")?;
+        let mut request = self.pending("approve", by)?;
         let needed = request.terms.needed;
         let told = |grant| Action::RequestApproved {
             stage: 1,
@@ -266,26 +266,31 @@ impl Request {
     /// # Errors
     /// When the request is not pending.
     pub fn expire(self, by: &By) -> Result<Change<Self>, WrongState> {
-        self.close(
-            "expire",
-            RequestState::Expired(by.at),
-            Action::RequestExpired,
-            by,
-        )
-    }
-
-    fn pending(self, verb: &'static str) -> Result<Self, WrongState> {
         match self.state {
-            RequestState::Pending => Ok(self),
-            RequestState::Approved(_)
-            | RequestState::Denied(_)
-            | RequestState::Withdrawn(_)
-            | RequestState::Expired(_) => Err(WrongState {
-                verb,
+            RequestState::Pending => {
+                let state = RequestState::Expired(by.at);
+                Ok(self.closed(state, Action::RequestExpired, by))
+            }
+            closed => Err(WrongState {
+                verb: "expire",
                 subject: "request",
-                state: self.state.as_str(),
+                state: closed.as_str(),
             }),
         }
+    }
+
+    /// What has lapsed by now is expired, whether or not that is on record yet.
+    fn pending(self, verb: &'static str, by: &By) -> Result<Self, WrongState> {
+        let state = match self.state {
+            RequestState::Pending if self.expires_at > by.at => return Ok(self),
+            RequestState::Pending => RequestState::Expired(self.expires_at),
+            closed => closed,
+        };
+        Err(WrongState {
+            verb,
+            subject: "request",
+            state: state.as_str(),
+        })
     }
 
     fn close(
@@ -295,14 +300,14 @@ impl Request {
         action: Action,
         by: &By,
     ) -> Result<Change<Self>, WrongState> {
-        let mut request = self.pending(verb)?;
-        request.state = state;
-        request.version += 1;
-        let event = by.did(request.id, action);
-        Ok(Change {
-            value: request,
-            event,
-        })
+        Ok(self.pending(verb, by)?.closed(state, action, by))
+    }
+
+    fn closed(mut self, state: RequestState, action: Action, by: &By) -> Change<Self> {
+        self.state = state;
+        self.version += 1;
+        let event = by.did(self.id, action);
+        Change { value: self, event }
     }
 
     fn grant(&self, at: DateTime<Utc>) -> Grant {

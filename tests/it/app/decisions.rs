@@ -7,8 +7,10 @@ use countersign::app::end::end;
 use countersign::app::expire::expire_due;
 use countersign::app::find;
 use countersign::app::withdraw::withdraw;
+use countersign::domain::audit::By;
 use countersign::domain::grant::GrantState;
 use countersign::domain::request::RequestState;
+use countersign::domain::text::Words;
 use countersign::error::Error;
 use countersign::ids::GrantId;
 
@@ -245,4 +247,23 @@ async fn requesters_release_and_approvers_revoke() {
     }
     let unknown = end(&company.ctx("bob").await, GrantId::new(), None).await;
     assert!(matches!(unknown, Err(Error::NotFound)));
+}
+
+#[tokio::test]
+async fn what_lapses_while_it_is_decided_is_expired() {
+    let company = Company::new().await;
+    let request = company.ask("prod-admin").await;
+    let by = By::system("test", request.expires_at);
+    let no = Words::parse("no").unwrap();
+    let second = By::system("test", request.expires_at - TimeDelta::microseconds(1));
+    assert!(request.clone().approve(1, None, &second).is_ok());
+    let refused = [
+        request.clone().approve(1, None, &by).map(drop),
+        request.clone().deny(&no, &by).map(drop),
+        request.clone().withdraw(&by).map(drop),
+    ];
+    for refused in refused {
+        assert_eq!(refused.unwrap_err().state, "expired");
+    }
+    assert!(request.expire(&by).is_ok());
 }

@@ -1,7 +1,9 @@
 //! A role that only a person takes back into service.
 
-use countersign::app::submit::submit;
+use countersign::app::approve::approve;
+use countersign::app::deny::deny;
 use countersign::app::resume::resume;
+use countersign::app::submit::submit;
 
 use super::setup::{Company, ask};
 
@@ -53,4 +55,27 @@ async fn what_mends_itself_is_not_resumed_by_hand() {
     }
     let unknown = resume(&company.app, "test", "arn:aws:iam::111122223333:role/other").await;
     assert_eq!(unknown.unwrap_err().code(), "not_found");
+}
+
+#[tokio::test]
+async fn what_waited_for_a_decision_is_not_approved_while_the_role_is_suspended() {
+    for condition in ["contested", "safe_mode"] {
+        let company = Company::new().await;
+        let (first, second) = (
+            company.ask("prod-admin").await.id,
+            company.ask("prod-admin").await.id,
+        );
+        suspend(&company, condition).await;
+        let bob = company.ctx("bob").await;
+        let error = approve(&bob, first, None).await.unwrap_err();
+        assert_eq!(
+            (error.code(), error.status().as_u16()),
+            ("role_suspended", 409)
+        );
+        let refused = company.events(first, "request.approved", "refused");
+        assert_eq!(refused.await, 1);
+        deny(&bob, second, Some("No.".to_owned())).await.unwrap();
+        resume(&company.app, "test", ROLE).await.unwrap();
+        approve(&bob, first, None).await.unwrap();
+    }
 }
