@@ -128,8 +128,12 @@ async fn prepare(ctx: &Ctx, new: &NewRequest) -> Result<(Checked, Seen), Error> 
             if condition.needs_a_person() {
                 return Err(Error::RoleSuspended(condition));
             }
-            let others = db::grants::seated(conn, entitlement.target).await?;
-            Ok((check(new, entitlement, principals, now)?, others))
+            let checked = check(new, entitlement, principals, now)?;
+            let from = new.starts_at.unwrap_or(now);
+            let until = from + TimeDelta::seconds(i64::from(checked.duration_seconds));
+            let target = checked.entitlement.target;
+            let others = db::grants::seated(conn, target, (from, until)).await?;
+            Ok((checked, others))
         })
         .await?;
     let terms = &checked.entitlement.terms;

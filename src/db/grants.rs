@@ -394,15 +394,24 @@ pub struct Seated {
     pub console_name: Option<String>,
 }
 
-/// The grants of a target that are open or to be opened, for its capacity.
+/// The grants of a target whose statements may stand in its trust policy between these times: those that are not over, and of the scheduled ones
+/// those that overlap (GUARD M4).
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn seated(conn: &mut PgConnection, target: TargetId) -> sqlx::Result<Vec<Seated>> {
+pub async fn seated(
+    conn: &mut PgConnection,
+    target: TargetId,
+    (from, until): (DateTime<Utc>, DateTime<Utc>),
+) -> sqlx::Result<Vec<Seated>> {
     sqlx::query_as!(
         Seated,
-        "SELECT principal_arn, console_name FROM grants WHERE target = $1 AND state IN ('scheduled', 'opening', 'active') AND guard_gone_at IS NULL",
-        target.uuid()
+        "SELECT principal_arn, console_name FROM grants
+         WHERE target = $1 AND guard_gone_at IS NULL
+           AND (state IN ('opening', 'active', 'closing') OR (state = 'scheduled' AND starts_at < $3 AND deadline > $2))",
+        target.uuid(),
+        from,
+        until
     )
     .fetch_all(conn)
     .await

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
+use countersign::app::approve::approve;
 use countersign::app::catalog;
 use countersign::app::ctx::{App, Ctx};
-use countersign::app::submit::submit;
+use countersign::app::submit::{NewRequest, submit};
 use countersign::aws::Aws;
 use countersign::config::Config;
 
@@ -85,4 +87,58 @@ async fn a_protected_role_is_refused_even_when_aws_is_silent() {
         .unwrap_err();
     assert_eq!(error.code(), "role_protected");
     assert_eq!(company.count("requests").await, 0);
+}
+
+/// An hour of `prod-admin` from then on.
+fn from(starts_at: DateTime<Utc>) -> NewRequest {
+    NewRequest {
+        starts_at: Some(starts_at),
+        duration_seconds: 3600,
+        ..ask("prod-admin")
+    }
+}
+
+/// What alice is told when she asks for so much.
+async fn told(alice: &Ctx, new: NewRequest) -> &'static str {
+    let asked = submit(alice, new).await;
+    asked.map_or_else(|error| error.code(), |_| "asked")
+}
+
+#[tokio::test]
+async fn room_is_taken_by_grants_of_the_same_time_and_by_those_that_close() {
+    let company = Company::new().await;
+    let then = company.start + TimeDelta::days(10);
+    let bob = company.ctx("bob").await;
+    for _ in 0..6 {
+        let asked = submit(&company.ctx("alice").await, from(then)).await;
+        approve(&bob, asked.unwrap().id, None).await.unwrap();
+    }
+    let (alice, _aws) = alice(&company, EMPTY).await;
+    let hour = TimeDelta::hours(1);
+    assert_eq!(told(&alice, ask("prod-admin")).await, "asked");
+    assert_eq!(told(&alice, from(then + hour)).await, "asked");
+    assert_eq!(told(&alice, from(then - hour)).await, "asked");
+    let second = TimeDelta::seconds(1);
+    assert_eq!(
+        told(&alice, from(then + hour - second)).await,
+        "trust_policy_full"
+    );
+    assert_eq!(
+        told(&alice, from(then - hour + second)).await,
+        "trust_policy_full"
+    );
+    for state in [
+        "state = 'opening', opening_at = approved_at",
+        "state = 'active', opened_at = approved_at, sent_until = deadline",
+        "state = 'closing', closing_at = approved_at, cause = 'released'",
+    ] {
+        let sql = format!("UPDATE grants SET {state}");
+        let done = sqlx::raw_sql(sqlx::AssertSqlSafe(sql));
+        done.execute(company.pool()).await.unwrap();
+        assert_eq!(
+            told(&alice, ask("prod-admin")).await,
+            "trust_policy_full",
+            "{state}"
+        );
+    }
 }
