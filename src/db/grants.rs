@@ -81,8 +81,7 @@ fn state(row: &Row) -> sqlx::Result<GrantState> {
         .as_deref()
         .map(|text| Cause::parse(text).ok_or_else(|| broken(row, "unknown cause")));
     let cause = cause.transpose()?;
-    let reason = row.closing_reason.as_deref().map(Words::parse).transpose();
-    let reason = reason.map_err(|_| broken(row, "unreadable reason"))?;
+    let reason = row.closing_reason.clone().map(Words::stored);
     let (opening_at, opened_at, by) = (row.opening_at, row.opened_at, row.closing_by);
     match (
         row.state.as_str(),

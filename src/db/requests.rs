@@ -41,16 +41,17 @@ impl TryFrom<Row> for Request {
     type Error = sqlx::Error;
 
     fn try_from(row: Row) -> sqlx::Result<Self> {
-        let broken = |what: &str| sqlx::Error::Decode(format!("request {}: {what}", row.id).into());
         let state = match (row.state.as_str(), row.closed_at) {
             ("pending", None) => RequestState::Pending,
             ("approved", Some(at)) => RequestState::Approved(at),
             ("denied", Some(at)) => RequestState::Denied(at),
             ("withdrawn", Some(at)) => RequestState::Withdrawn(at),
             ("expired", Some(at)) => RequestState::Expired(at),
-            _ => return Err(broken("impossible state")),
+            _ => {
+                let text = format!("request {}: impossible state", row.id);
+                return Err(sqlx::Error::Decode(text.into()));
+            }
         };
-        let ticket = row.ticket.as_deref().map(Ticket::parse).transpose();
         Ok(Self {
             id: row.id,
             version: row.version,
@@ -61,9 +62,8 @@ impl TryFrom<Row> for Request {
             entitlement: row.entitlement,
             target: row.target,
             role_id: row.role_id,
-            justification: Words::parse(&row.justification)
-                .map_err(|_| broken("unreadable justification"))?,
-            ticket: ticket.map_err(|_| broken("unreadable ticket"))?,
+            justification: Words::stored(row.justification),
+            ticket: row.ticket.map(Ticket::stored),
             terms: row.terms.0,
             duration_seconds: row.duration_seconds,
             starts_at: row.starts_at,

@@ -22,9 +22,8 @@ impl Method {
     }
 }
 
-/// An entitlement as it was when it was asked for; a request keeps these whatever the catalog says later.
+/// An entitlement as it was when it was asked for; a request keeps these whatever the catalog says later. Stored terms may know more than we do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Terms {
     /// The entitlement's name.
     pub name: String,

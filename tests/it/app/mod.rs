@@ -16,5 +16,6 @@ mod resume;
 mod roles;
 mod rows;
 pub mod setup;
+mod stored;
 mod unwritten;
 mod visibility;
