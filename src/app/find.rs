@@ -18,6 +18,9 @@ use crate::{authz, policy};
 pub use crate::db::audit::Entry;
 pub use crate::db::requests::{Decision, Listed};
 
+/// How many approvers are named.
+const NAMED: i64 = 20;
+
 /// Where a page of a list begins, and how long it is.
 #[derive(Debug, Clone, Copy)]
 pub struct Page<C> {
@@ -71,7 +74,7 @@ pub struct RequestView {
     pub settled_at: Option<DateTime<Utc>>,
     /// The voices so far.
     pub decisions: Vec<Decision>,
-    /// Who could decide it.
+    /// Who could decide it, by name; the first of them where there are many.
     pub approvers: Vec<String>,
     /// What the caller may do.
     pub may: May,
@@ -214,8 +217,12 @@ pub async fn request(ctx: &Ctx, id: RequestId) -> Result<RequestView, Error> {
                 .chain(grant.iter().map(|it| it.id.to_string()))
                 .collect();
             let events = db::audit::history(conn, &subjects).await?;
-            let approvers =
-                db::people::in_group(conn, &request.terms.approver_group, request.person).await?;
+            let (group, requester) = (&request.terms.approver_group, request.person);
+            let mut approvers = db::people::in_group(conn, group, requester, NAMED + 1).await?;
+            if i64::try_from(approvers.len()).is_ok_and(|it| it > NAMED) {
+                approvers.pop();
+                approvers.push("and others".to_owned());
+            }
             let requester = db::people::get(conn, request.person)
                 .await?
                 .map(|it| it.name)

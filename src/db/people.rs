@@ -63,7 +63,7 @@ pub async fn names(
     Ok(rows.into_iter().map(|row| (row.id, row.name)).collect())
 }
 
-/// The names of the people in a group, without one of them.
+/// The first `limit` names of the people in a group, without one of them.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -71,11 +71,13 @@ pub async fn in_group(
     conn: &mut PgConnection,
     group: &str,
     without: PersonId,
+    limit: i64,
 ) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar!(
-        "SELECT name FROM people WHERE $1 = ANY(groups) AND id <> $2 ORDER BY name",
+        "SELECT name FROM people WHERE groups @> ARRAY[$1] AND id <> $2 ORDER BY name LIMIT $3",
         group,
-        without.uuid()
+        without.uuid(),
+        limit
     )
     .fetch_all(conn)
     .await

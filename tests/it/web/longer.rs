@@ -48,3 +48,17 @@ async fn open_access_is_shown_behind_any_number_of_newer_requests() {
     assert!(home.contains("Your access now"), "{home}");
     assert!(home.contains(&format!("href=\"{page}\"")), "{home}");
 }
+
+#[tokio::test]
+async fn of_many_approvers_some_are_named() {
+    let portal = Portal::new().await;
+    let page = portal.asked().await;
+    run(
+        &portal,
+        "INSERT INTO people SELECT gen_random_uuid(), 'demo', 'lead' || n, 'Lead ' || n, n || '@example.com', '{sre-leads}' FROM generate_series(101, 400) n".to_owned(),
+    )
+    .await;
+    let shown = portal.browser("alice").await.get(&page).await.body;
+    assert!(shown.contains("Lead 120, and others."), "{shown}");
+    assert!(!shown.contains("Lead 121"), "{shown}");
+}
