@@ -9,6 +9,7 @@ use crate::db::catalog::NewPerson;
 use crate::domain::audit::{Action, Actor, Channel};
 use crate::domain::duration;
 use crate::domain::entitlement::{Method, Terms};
+use crate::domain::text::is_hidden;
 use crate::error::Error;
 
 /// The longest session that AWS knows, and so the longest grant (seconds).
@@ -131,14 +132,21 @@ pub async fn apply(app: &App, text: &str, machine: &str) -> Result<Applied, Cata
     });
     match applied.await {
         Ok(changes) => Ok(Applied { changes }),
-        // A row that refers to an account which neither the file nor the database has.
-        Err(Error::Internal(cause)) if cause.to_string().contains("foreign key") => {
+        Err(Error::Internal(cause)) if is_without_account(cause.as_ref()) => {
             Err(CatalogError::Invalid(
                 "a role or principal is in an account that is not in the catalog".to_owned(),
             ))
         }
         Err(error) => Err(CatalogError::Failed(error)),
     }
+}
+
+/// Whether a row refers to an account which neither the file nor the database has.
+fn is_without_account(cause: &(dyn std::error::Error + 'static)) -> bool {
+    cause
+        .downcast_ref::<sqlx::Error>()
+        .and_then(sqlx::Error::as_database_error)
+        .is_some_and(|it| it.is_foreign_key_violation())
 }
 
 async fn put_person(
@@ -180,9 +188,10 @@ async fn put_person(
     Ok(())
 }
 
-/// What the database's CHECKs would refuse, in words.
+/// What the database would refuse, in words, and names that could pass for others.
 fn check(file: &File) -> Result<(), String> {
     for account in &file.accounts {
+        visible(&format!("account {}", account.id), "name", &account.name)?;
         if account.id.len() != 12 || !account.id.bytes().all(|b| b.is_ascii_digit()) {
             return Err(format!("account id {:?} is not 12 digits", account.id));
         }
@@ -191,6 +200,18 @@ fn check(file: &File) -> Result<(), String> {
         }
     }
     for person in &file.people {
+        for (field, text) in [
+            ("issuer", &person.issuer),
+            ("subject", &person.subject),
+            ("name", &person.name),
+            ("email", &person.email),
+        ]
+        .into_iter()
+        .chain(person.groups.iter().map(|it| ("groups", it)))
+        .chain(person.principals.iter().map(|it| ("principals", it)))
+        {
+            visible(&person.email, field, text)?;
+        }
         if person.subject.is_empty() || person.issuer.is_empty() {
             return Err(format!("{} needs an issuer and a subject", person.email));
         }
@@ -203,6 +224,18 @@ fn check(file: &File) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Refuses a name with a character that is not seen.
+fn visible(whose: &str, field: &str, name: &str) -> Result<(), String> {
+    match name.chars().find(|c| c.is_control() || is_hidden(*c)) {
+        Some(c) => Err(format!(
+            "{}: {field} must not contain control or invisible characters (U+{:04X})",
+            whose.escape_debug(),
+            u32::from(c)
+        )),
+        None => Ok(()),
+    }
 }
 
 fn terms(offer: &Offer) -> Result<Terms, String> {
@@ -218,6 +251,17 @@ fn terms(offer: &Offer) -> Result<Terms, String> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if name.is_empty() || name.len() > 63 || name.starts_with('-') || !name.chars().all(plain) {
         return refuse("its name must be 1 to 63 small letters, digits and hyphens");
+    }
+    let whose = format!("entitlement {name}");
+    for (field, text) in [
+        ("role_arn", role_arn),
+        ("requester_group", requester_group),
+        ("approver_group", approver_group),
+    ] {
+        visible(&whose, field, text)?;
+    }
+    if offer.description.chars().any(is_hidden) {
+        return refuse("description must not contain control or invisible characters");
     }
     let Some(account) = account_of(role_arn, "role") else {
         return refuse("role_arn is not the ARN of an IAM role");

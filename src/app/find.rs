@@ -217,8 +217,8 @@ pub async fn request(ctx: &Ctx, id: RequestId) -> Result<RequestView, Error> {
                 .chain(grant.iter().map(|it| it.id.to_string()))
                 .collect();
             let events = db::audit::history(conn, &subjects).await?;
-            let (group, requester) = (&request.terms.approver_group, request.person);
-            let mut approvers = db::people::in_group(conn, group, requester, NAMED + 1).await?;
+            let (group, asker) = (&request.terms.approver_group, request.person);
+            let mut approvers = db::people::in_group(conn, group, asker, NAMED + 1).await?;
             if i64::try_from(approvers.len()).is_ok_and(|it| it > NAMED) {
                 approvers.pop();
                 approvers.push("and others".to_owned());

@@ -213,6 +213,54 @@ async fn a_wrong_catalog_is_refused_in_words() {
         ("\"PT8H\"", "\"PT13H\"", "max_duration"),
         (":role/prod-admin", ":user/prod-admin", "role_arn"),
         ("id = \"111122223333\"", "id = \"1111\"", "12 digits"),
+        (
+            "\"Production\"",
+            "\"Pro\\u0000d\"",
+            "account 111122223333: name",
+        ),
+        ("\"Alice\"", "\"Al\\u0000ice\"", "alice@example.com: name"),
+        (
+            "\"alice\"",
+            "\"a\\u202elice\"",
+            "alice@example.com: subject",
+        ),
+        ("\"demo\"", "\"de\\nmo\"", "alice@example.com: issuer"),
+        ("\"alice@", "\"\\u0000alice@", "alice@example.com: email"),
+        (
+            "[\"admins\"]",
+            "[\"adm\\u0007ins\"]",
+            "ada@example.com: groups",
+        ),
+        (
+            "/alice\"]",
+            "/al\\u0000ice\"]",
+            "alice@example.com: principals",
+        ),
+        (
+            "\"Needs two.\"",
+            "\"Needs \\u0000two.\"",
+            "prod-root: description",
+        ),
+        (
+            ":role/prod-admin",
+            ":role/prod-\\u0000admin",
+            "prod-admin: role_arn",
+        ),
+        (
+            "group = \"developers\"",
+            "group = \"dev\\u0000\"",
+            "prod-admin: requester_group",
+        ),
+        (
+            "group = \"approvers\"",
+            "group = \"app\\u0000\"",
+            "prod-admin: approver_group",
+        ),
+        (
+            "111122223333:role",
+            "444455556666:role",
+            "not in the catalog",
+        ),
     ] {
         let text = CATALOG.replacen(from, to, 1);
         let error = countersign::app::catalog::apply(&company.app, &text, "test")
@@ -285,4 +333,24 @@ async fn sessions_end_by_sign_out_idleness_and_age() {
     assert!(session(app, idle.expose_secret()).await.is_err());
     company.later(TimeDelta::minutes(720));
     assert!(session(app, used.expose_secret()).await.is_err());
+}
+
+#[tokio::test]
+async fn only_a_missing_account_is_told_as_one() {
+    let company = Company::new().await;
+    let mut owner = <sqlx::PgConnection as sqlx::Connection>::connect(&company.db.owner_url)
+        .await
+        .unwrap();
+    let broken = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN RAISE EXCEPTION 'the foreign key store is away'; END $$;
+        CREATE TRIGGER broken BEFORE INSERT ON targets FOR EACH ROW EXECUTE FUNCTION refuse()";
+    sqlx::raw_sql(broken).execute(&mut owner).await.unwrap();
+    let failed = countersign::app::catalog::apply(&company.app, CATALOG, "test").await;
+    assert!(
+        matches!(
+            failed,
+            Err(countersign::app::catalog::CatalogError::Failed(_))
+        ),
+        "{failed:?}"
+    );
 }
