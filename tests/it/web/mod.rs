@@ -4,6 +4,7 @@ mod console;
 mod edges;
 pub mod facts;
 mod forms;
+mod gallery;
 mod hostile;
 mod longer;
 mod pages;
