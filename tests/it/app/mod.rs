@@ -14,6 +14,7 @@ mod matrix;
 mod meanwhile;
 mod roles;
 mod rows;
+mod schema;
 pub mod setup;
 mod targets;
 mod unwritten;
