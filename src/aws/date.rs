@@ -11,9 +11,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 /// By how much the clocks of AWS and of the database may differ before nothing is opened any more (GUARD M7).
 const MOST_SKEW: TimeDelta = TimeDelta::seconds(2);
 
-/// The latest answer's `Date`, and when it came.
+/// An answer's `Date`, and when it came.
+type Told = (DateTime<Utc>, Instant);
+
+/// The latest answer's.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Dates(Arc<Mutex<Option<(DateTime<Utc>, Instant)>>>);
+pub(super) struct Dates(Arc<Mutex<Option<Told>>>);
 
 impl Dates {
     /// Whether `now` is not the time that AWS has. `asked_at`: before the request of the latest answer was sent.

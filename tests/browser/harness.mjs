@@ -1,4 +1,4 @@
-// What the walk stands on: counting, signing in, looking at a page, asking AWS.
+// What the walk and the samples stand on: counting, signing in, looking at a page, asking AWS.
 import { execFile } from "node:child_process";
 import { mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -10,13 +10,10 @@ const run = promisify(execFile);
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const places = { demo: process.env.DEMO_JSON, out: process.env.WALK_OUT ?? "walk-out" };
 
-if (!places.demo) {
-  console.error("DEMO_JSON must name the demo.json of a running demo");
-  process.exit(2);
-}
 mkdirSync(places.out, { recursive: true });
 
-export const demo = JSON.parse(readFileSync(places.demo, "utf8"));
+/** What a running demo says of itself; the samples do without one. */
+export const demo = places.demo && JSON.parse(readFileSync(places.demo, "utf8"));
 export const out = places.out;
 export const tally = { passed: 0, failed: 0 };
 
@@ -69,9 +66,8 @@ export const browser = await chromium.launch({
 /** What a browser complained about: blocked by the content security policy, thrown by the script, opened as a dialog. */
 export const complaints = [];
 
-/** A browser of its own, signed in as one of the demo's people. */
-export async function signIn(name, options = {}) {
-  const person = demo.people.find(({ email }) => email.startsWith(`${name}@`));
+/** A browser of its own, whose complaints are collected. */
+export async function newBrowser(name, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, colorScheme: "light", reducedMotion: "reduce", ...options });
   if (options.javaScriptEnabled !== false) {
     await context.addInitScript({ content: axe });
@@ -87,14 +83,21 @@ export async function signIn(name, options = {}) {
       complaints.push(`${name}: ${message.text()}`);
     }
   });
+  return { page, context };
+}
+
+/** The same, signed in as one of the demo's people. */
+export async function signIn(name, options = {}) {
+  const person = demo.people.find(({ email }) => email.startsWith(`${name}@`));
+  const { page, context } = await newBrowser(name, options);
   await page.goto(demo.portal_url);
   await page.locator(`button[value="${person.email}"]`).click();
   await page.getByRole("button", { name: "Sign out" }).waitFor();
   return { page, context, person };
 }
 
-/** axe, reflow and a picture, in both colour schemes, wide and narrow. */
-export async function inspect(page, name) {
+/** axe, reflow and, unless told otherwise, a picture, in both colour schemes, wide and narrow. */
+export async function inspect(page, name, { pictures = true } = {}) {
   for (const colorScheme of ["light", "dark"]) {
     await page.emulateMedia({ colorScheme });
     for (const width of [1280, 375]) {
@@ -104,7 +107,9 @@ export async function inspect(page, name) {
         const told = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(" ")).join(", ")}`);
         expect(told.length === 0, told.join("\n"));
       });
-      await page.screenshot({ path: join(out, `${name}-${colorScheme}-${width}.png`), fullPage: true });
+      if (pictures) {
+        await page.screenshot({ path: join(out, `${name}-${colorScheme}-${width}.png`), fullPage: true });
+      }
     }
   }
   await check(`${name}: fits into 320 px`, async () => {
@@ -116,7 +121,17 @@ export async function inspect(page, name) {
   await page.emulateMedia({ colorScheme: "light" });
 }
 
-/** Runs a command as the pages show it. */
+/** Runs a command for the AWS CLI as the pages show it; the CLI comes with tests/boto3/requirements.txt. */
+export async function typeAws(command, env) {
+  try {
+    const { stdout } = await run("bash", ["-c", command], { timeout: 60_000, env: { PATH: process.env.PATH, HOME: "/nonexistent", ...env } });
+    return { code: 0, ...JSON.parse(stdout) };
+  } catch (error) {
+    return { code: error.code, refused: String(error.stderr ?? error) };
+  }
+}
+
+/** Runs a command for curl as the pages show it. */
 export async function type(command, env) {
   const quiet = command.replace(/^curl /, "curl --silent --max-time 20 --write-out '\\n%{http_code}' ");
   const { stdout } = await run("bash", ["-c", quiet], { env: { PATH: process.env.PATH, ...env } });

@@ -2,9 +2,14 @@
 // `--picture FILE` also writes the picture of the README.
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
-import { assumeRole, browser, check, complaints, demo, expect, inspect, sessionKeys, signIn, tally, type, until } from "./harness.mjs";
+import { assumeRole, browser, check, complaints, demo, expect, inspect, sessionKeys, signIn, tally, type, typeAws, until } from "./harness.mjs";
 
-const SECONDS = Number(process.env.WALK_SECONDS ?? 40);
+if (!demo) {
+  console.error("DEMO_JSON must name the demo.json of a running demo");
+  process.exit(2);
+}
+// Longer than it takes to look at every page of an open grant.
+const SECONDS = Number(process.env.WALK_SECONDS ?? 90);
 const HOSTILE = `<img src=x onerror=alert(1)><script>alert(2)</script>`;
 const picture = process.argv.includes("--picture") ? process.argv[process.argv.indexOf("--picture") + 1] : undefined;
 const role = demo.entitlements.find(({ name }) => name === "prod-admin").role_arn;
@@ -79,6 +84,7 @@ async function theUse(alice, bob) {
   const deadline = new Date(await alice.page.locator("#grant time[data-countdown]").first().getAttribute("datetime"));
   const own = { AWS_ACCESS_KEY_ID: alice.person.aws.access_key_id, AWS_SECRET_ACCESS_KEY: alice.person.aws.secret_access_key };
   const command = await alice.page.getByRole("region", { name: "Command for curl" }).innerText();
+  const cli = await alice.page.getByRole("region", { name: "Command for the AWS CLI" }).innerText();
   const grant = /RoleSessionName=(\S+)/.exec(command)?.[1];
   await alice.page.getByText("Then try what the session may do").click();
   const attempt = await alice.page.getByRole("region", { name: "Command that uses the session" }).innerText();
@@ -86,6 +92,11 @@ async function theUse(alice, bob) {
     const { status, body } = await type(command, own);
     expect(status === 200, `${status} ${body}`);
     return sessionKeys(body);
+  });
+  await check("what the page says to type with the AWS CLI gives her the same", async () => {
+    const { code, refused, AssumedRoleUser } = await typeAws(cli, own);
+    expect(code === 0, `exit code ${code}: ${refused}`);
+    expect(AssumedRoleUser.Arn.endsWith(`:assumed-role/prod-admin/${grant}`), AssumedRoleUser.Arn);
   });
   await check("the session can do what the role can", async () => {
     const { status, body } = await type(attempt, keys);
@@ -101,11 +112,16 @@ async function theUse(alice, bob) {
     expect(other.status === 403 && bobs.status === 403, `${other.status} ${bobs.status}`);
   });
   await inspect(alice.page, "grant-active");
+  await check("all of this took place before the deadline", async () => {
+    expect(Date.now() < deadline.getTime(), `${Date.now() - deadline.getTime()} ms too late: WALK_SECONDS is too short`);
+  });
   await check("at the deadline AWS refuses new sessions and the live one", async () => {
     await until("the deadline", () => Date.now() > deadline.getTime() + 1000, SECONDS + 10);
     const again = await type(command, own);
     const live = await type(attempt, keys);
     expect(again.status === 403 && live.status === 403, `AssumeRole ${again.status}, ListUsers ${live.status}`);
+    const { code, refused } = await typeAws(cli, own);
+    expect(code !== 0 && refused.includes("AccessDenied"), `exit code ${code}: ${refused}`);
   });
   await check("the page tells how it ended", async () => {
     await titled(alice.page, "Ended");

@@ -15,6 +15,7 @@ mod meanwhile;
 mod resume;
 mod roles;
 mod rows;
+mod schema;
 pub mod setup;
 mod stored;
 mod unwritten;

@@ -8,7 +8,7 @@ use super::demo::{Demo, FREE, demo, folder};
 use crate::support::wait;
 
 /// The one line that it says, and that it ended with a failure.
-fn refusal(mut command: Command) -> String {
+pub fn refusal(mut command: Command) -> String {
     let child = command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -51,9 +51,7 @@ impl World {
             bob: String::new(),
             erin: String::new(),
         };
-        let file = tempfile::NamedTempFile::new().expect("a temporary file");
-        std::fs::write(file.path(), CATALOG).expect("writable");
-        world.output(&["catalog", "apply", file.path().to_str().expect("UTF-8")]);
+        world.apply(CATALOG);
         world.alice = world.token("alice");
         world.bob = world.token("bob");
         world.erin = world.token("erin");
@@ -66,12 +64,12 @@ impl World {
         let settings = BTreeMap::from([
             ("DATABASE__URL", self.db.app_url.as_str()),
             ("SERVER__LISTEN", "127.0.0.1:0"),
-            ("AWS__OPERATION_TIMEOUT", "PT1S"),
+            ("AWS__OPERATION_TIMEOUT", "PT2S"),
             ("AWS__PROPAGATION_MARGIN", "PT0S"),
             ("AWS__UNANSWERED_MARGIN", "PT0S"),
             ("AWS__CLOCK_MARGIN", "PT1S"),
             ("WORKER__POLL", "PT0.2S"),
-            ("WORKER__LEASE", "PT2S"),
+            ("WORKER__LEASE", "PT4S"),
             ("ROLES__AUDITOR", "auditors"),
         ]);
         let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
@@ -124,9 +122,54 @@ impl World {
         Server::start(command)
     }
 
-    pub async fn submit(&self, serve: &Server, duration: &str) -> String {
+    /// The first calls of a process to AWS take long, and a verb's own look has two seconds: asks and withdraws until one was in time, or was refused
+    /// for what AWS told.
+    pub async fn warm_up(&self, serve: &Server) {
         let ask =
-            json!({"entitlement": "prod-admin", "duration": duration, "justification": "a test"});
+            json!({"entitlement": "prod-admin", "duration": "PT1H", "justification": "a try"});
+        for _ in 0..20 {
+            let (status, request) = serve.post(&self.alice, "/requests", &ask).await;
+            if status == 409 {
+                return;
+            }
+            let id = request["id"].as_str().expect("an id");
+            let path = format!("/requests/{id}/withdraw");
+            let (status, answer) = serve.post(&self.alice, &path, &json!({})).await;
+            assert_eq!(status, 200, "{answer}");
+            if request["target_checked"] == true {
+                return;
+            }
+        }
+        panic!("AWS never answered within a look");
+    }
+
+    /// More roles with an entitlement of the same name each.
+    pub fn offer(&self, roles: &[String]) {
+        let mut catalog = CATALOG.to_owned();
+        let (_, first) = CATALOG.split_once("[[entitlements]]").expect("one");
+        for role in roles {
+            let arn = ROLE.replace("prod-admin", role);
+            let made = self.sandbox.knobs().create_role(&arn, TRUST);
+            made.expect("another role");
+            catalog += "[[entitlements]]";
+            catalog += &first.replace("prod-admin", role);
+        }
+        self.apply(&catalog);
+    }
+
+    fn apply(&self, catalog: &str) {
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        std::fs::write(file.path(), catalog).expect("writable");
+        self.output(&["catalog", "apply", file.path().to_str().expect("UTF-8")]);
+    }
+
+    pub async fn submit(&self, serve: &Server, duration: &str) -> String {
+        self.submit_for(serve, "prod-admin", duration).await
+    }
+
+    pub async fn submit_for(&self, serve: &Server, entitlement: &str, duration: &str) -> String {
+        let ask =
+            json!({"entitlement": entitlement, "duration": duration, "justification": "a test"});
         let (status, request) = serve.post(&self.alice, "/requests", &ask).await;
         assert_eq!(status, 201, "{request}");
         request["id"].as_str().expect("an id").to_owned()
@@ -153,13 +196,23 @@ impl World {
     }
 
     pub async fn assume(&self, user: &str, session: &str) -> Result<AssumeRoleOutput, String> {
-        sandbox::assume(&self.sandbox, user, session)
-            .await
-            .map_err(|error| format!("{error:?}"))
+        let assumed = sandbox::assume(&self.sandbox, user, session).await;
+        assumed.map_err(|error| sandbox::code::<(), _, _>(Err(error)))
     }
 
+    /// AWS says no, and nothing else is the matter.
+    pub async fn assert_refused(&self, user: &str, session: &str) {
+        let answer = self.assume(user, session).await;
+        let code = answer.map(drop).expect_err("refused");
+        assert_eq!(code, "AccessDenied", "{user} as {session}");
+    }
+
+    /// Whether a session can be used; a call that fails for another reason than a refusal is a failure of the test.
     pub async fn works(&self, session: &AssumeRoleOutput) -> bool {
-        sandbox::works(&self.sandbox, session).await
+        let (iam, _) = sandbox::as_session(&self.sandbox, session);
+        let code = sandbox::code(iam.list_users().send().await);
+        assert!(code == "ok" || code == "AccessDenied", "{code}");
+        code == "ok"
     }
 
     pub fn trust(&self) -> String {

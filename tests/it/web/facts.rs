@@ -122,6 +122,19 @@ pub fn ended() -> GrantState {
     }
 }
 
+/// Ended by its requester before it was opened.
+pub fn never_open() -> GrantState {
+    GrantState::Ended {
+        opening_at: None,
+        opened_at: None,
+        requested_at: now() - minutes(2),
+        cause: Cause::Released,
+        by: Some(PersonId::from_uuid(uuid(4))),
+        reason: None,
+        at: now() - minutes(2),
+    }
+}
+
 pub fn failed() -> GrantState {
     GrantState::Failed {
         opening_at: Some(now() - minutes(18)),

@@ -5,6 +5,7 @@ mod edges;
 pub mod facts;
 mod faults;
 mod forms;
+mod gallery;
 mod hostile;
 mod longer;
 mod pages;

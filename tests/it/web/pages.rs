@@ -1,12 +1,12 @@
 //! Every page is rendered from samples (STYLE: one struct per page, and every page has samples).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use countersign::web::assets;
 
+use super::gallery::{all, types};
 use super::hostile;
-use super::samples::all;
 
 /// Everything between `open` and the next `close`.
 fn between<'a>(text: &'a str, open: &str, close: char) -> Vec<&'a str> {
@@ -14,6 +14,42 @@ fn between<'a>(text: &'a str, open: &str, close: char) -> Vec<&'a str> {
         .skip(1)
         .filter_map(|rest| rest.split(close).next())
         .collect()
+}
+
+/// The types that render a page of `templates/pages`, by its file.
+fn page_types() -> BTreeMap<String, String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = BTreeMap::new();
+    for folder in ["web", "demo"] {
+        for entry in std::fs::read_dir(root.join(folder)).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            let module = path.file_stem().and_then(|it| it.to_str()).expect("UTF-8");
+            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            for rest in text.split("path = \"pages/").skip(1) {
+                let (file, rest) = rest.split_once('"').expect("a closed string");
+                let name = between(rest, "pub struct ", ' ')[0];
+                let of = format!("countersign::{folder}::{module}::{name}");
+                assert_eq!(found.insert(file.to_owned(), of), None, "{file}");
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn each_page_has_a_sample() {
+    let templates = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/pages");
+    let name = |entry: std::io::Result<std::fs::DirEntry>| {
+        let name = entry.expect("an entry").file_name();
+        name.into_string().expect("UTF-8")
+    };
+    let files = std::fs::read_dir(templates).expect("the pages");
+    let (files, pages) = (files.map(name).collect::<BTreeSet<_>>(), page_types());
+    assert_eq!(pages.keys().cloned().collect::<BTreeSet<_>>(), files);
+    let shown = types();
+    for (file, of) in pages {
+        assert!(shown.contains(of.as_str()), "{file}: no sample of {of}");
+    }
 }
 
 #[test]
@@ -127,6 +163,8 @@ fn each_state_is_told_by_a_word_and_by_the_title() {
 #[test]
 fn rendering_twice_gives_the_same_and_leaves_the_pages_to_be_looked_at() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pages");
+    // What an earlier run left may be a page that is no more.
+    let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(folder.join("assets")).expect("a folder");
     for ((name, page), (_, again)) in all().into_iter().zip(all()) {
         assert_eq!(page, again, "{name}");

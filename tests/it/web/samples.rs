@@ -2,13 +2,11 @@
 
 use askama::Template;
 use countersign::app::find::{Decision, May};
-use countersign::demo;
-use countersign::domain::grant::{Grant, GrantState};
+use countersign::domain::grant::Grant;
 use countersign::domain::person::Person;
-use countersign::domain::request::RequestState;
-use countersign::error::FieldError;
+use countersign::domain::request::{RequestState, WrongState};
+use countersign::error::{Error, FieldError};
 use countersign::ids::{GrantId, PersonId, RequestId};
-use countersign::web::ask::{Ask, AskForm};
 use countersign::web::audit::{Audit, Filter, Line};
 use countersign::web::commands::Aws;
 use countersign::web::history::Entry;
@@ -18,7 +16,6 @@ use countersign::web::problem::Problem;
 use countersign::web::request::{DecideForm, RequestPage};
 use countersign::web::requests::Requests;
 use countersign::web::show::{Icon, Tone};
-use countersign::web::sign_in::SignIn;
 
 use super::facts::*;
 
@@ -155,6 +152,34 @@ pub fn review() -> RequestPage {
     }
 }
 
+/// One approval of two.
+pub fn second_voice() -> RequestPage {
+    let mut page = RequestPage {
+        decisions: vec![voice("Bob Brandt", true)],
+        frame: frame(Here::Waiting, "Carol Costa", 1),
+        ..review()
+    };
+    page.request.terms.needed = 2;
+    page.request.target_checked = false;
+    page.request.starts_at = Some(now() + minutes(90));
+    page
+}
+
+/// A decision that came too late.
+pub fn late_decision() -> RequestPage {
+    let wrong = WrongState {
+        verb: "approve",
+        subject: "request",
+        state: "withdrawn",
+    };
+    RequestPage {
+        frame: frame(Here::Waiting, "Bob Brandt", 0),
+        mine: false,
+        errors: page::errors(&Error::WrongState(wrong)),
+        ..page(RequestState::Withdrawn(now()), None)
+    }
+}
+
 pub fn errors(field: &'static str, detail: &str) -> Vec<FieldError> {
     vec![page::invalid(field, detail)]
 }
@@ -256,128 +281,21 @@ pub fn people() -> Vec<Person> {
     ]
 }
 
-pub fn problem() -> Problem {
+pub fn problem(error: &Error) -> Problem {
     Problem {
         frame: frame(Here::Elsewhere, "Alice Archer", 0),
-        status: 404,
-        title: "Not found".into(),
-        detail: "There is nothing here that you can see.".into(),
-        code: "not_found".into(),
+        status: error.status().as_u16(),
+        title: error.title().into(),
+        detail: error.detail(),
+        code: error.code().into(),
         request_id: "0199aaaa-bbbb-7ccc-8ddd-eeeeffff0001".into(),
     }
 }
 
-pub fn html(page: &impl Template) -> String {
-    page.render().expect("a page")
+pub fn internal() -> Error {
+    Error::Internal("hidden".into())
 }
 
-/// Each page by name.
-pub fn all() -> Vec<(&'static str, String)> {
-    let approved = |state| {
-        page(
-            RequestState::Approved(now() - minutes(18)),
-            Some(grant(state)),
-        )
-    };
-    let wrong_ask = AskForm {
-        duration: "other".into(),
-        other: "3 fortnights".into(),
-        justification: HOSTILE.into(),
-        ..AskForm::default()
-    };
-    let failed_review = RequestPage {
-        form: DecideForm {
-            choice: "deny".into(),
-            comment: String::new(),
-        },
-        errors: errors("comment", "is needed for a denial"),
-        ..review()
-    };
-    let nobody = Frame {
-        me: None,
-        here: Here::Elsewhere,
-        now: now(),
-    };
-    let denied = RequestState::Denied(now());
-    vec![
-        (
-            "home",
-            html(&home(
-                vec![],
-                vec![row(RequestState::Approved(now()), Some(grant(active())))],
-            )),
-        ),
-        (
-            "home-approver",
-            html(&home(vec![row(RequestState::Pending, None)], vec![])),
-        ),
-        (
-            "home-empty",
-            html(&Home {
-                entitlements: vec![],
-                recent: vec![],
-                ..home(vec![], vec![])
-            }),
-        ),
-        (
-            "ask",
-            html(&Ask::new(
-                frame(Here::Home, "Alice Archer", 0),
-                entitlement(),
-                AskForm::default(),
-                vec![],
-            )),
-        ),
-        (
-            "ask-wrong",
-            html(&Ask::new(
-                frame(Here::Home, "Alice Archer", 0),
-                entitlement(),
-                wrong_ask,
-                errors("duration", "is not a duration"),
-            )),
-        ),
-        ("request-pending", html(&page(RequestState::Pending, None))),
-        ("request-review", html(&review())),
-        ("request-review-wrong", html(&failed_review)),
-        ("request-denied", html(&page(denied, None))),
-        (
-            "request-withdrawn",
-            html(&page(RequestState::Withdrawn(now()), None)),
-        ),
-        (
-            "request-expired",
-            html(&page(RequestState::Expired(now()), None)),
-        ),
-        ("grant-scheduled", html(&approved(GrantState::Scheduled))),
-        (
-            "grant-opening",
-            html(&approved(GrantState::Opening { at: now() })),
-        ),
-        ("grant-active", html(&approved(active()))),
-        ("grant-closing", html(&approved(closing()))),
-        ("grant-ended", html(&approved(ended()))),
-        ("grant-failed", html(&approved(failed()))),
-        (
-            "requests",
-            html(&requests(vec![
-                row(RequestState::Pending, None),
-                row(denied, None),
-                row(RequestState::Expired(now()), None),
-            ])),
-        ),
-        ("requests-empty", html(&requests(vec![]))),
-        ("audit", html(&audit(lines()))),
-        ("audit-empty", html(&audit(vec![]))),
-        ("problem", html(&problem())),
-        (
-            "sign-in-demo",
-            html(&demo::sign_in::SignIn {
-                frame: nobody.clone(),
-                next: "/".into(),
-                people: people(),
-            }),
-        ),
-        ("sign-in", html(&SignIn { frame: nobody })),
-    ]
+pub fn html(page: &impl Template) -> String {
+    page.render().expect("a page")
 }

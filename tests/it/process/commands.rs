@@ -1,0 +1,104 @@
+//! `serve`, `catalog apply` and `token create` that cannot do it say why in one line, and change nothing.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the tests' own SQL is not in the offline data of the query macros"
+)]
+
+use std::process::Command;
+
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+use super::refusals::refusal;
+use super::world::World;
+use crate::support::cluster;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn serve_says_in_one_line_why_it_does_not_start() {
+    let world = World::new().await;
+    let serve = |name: &str, value: &str| {
+        let mut command = world.command(&["serve"]);
+        command.env(name, value);
+        refusal(command)
+    };
+    let holder = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = holder.local_addr().expect("an address").to_string();
+    let said = serve("COUNTERSIGN_SERVER__LISTEN", &address);
+    assert!(said.contains(&address) && said.contains("in use"), "{said}");
+
+    let said = serve("COUNTERSIGN_DATABASE__URL", &world.db.owner_url);
+    assert!(said.contains("countersign_owner"), "{said}");
+    assert!(said.contains("countersign_app"), "{said}");
+
+    let bare = format!("{}_bare", world.db.name);
+    let mut admin = PgConnection::connect(&cluster().url("postgres", "postgres"))
+        .await
+        .expect("the tests' Postgres");
+    let create = AssertSqlSafe(format!("CREATE DATABASE {bare} OWNER countersign_owner"));
+    let created = sqlx::raw_sql(create).execute(&mut admin).await;
+    created.expect("a database");
+    let url = cluster().url("countersign_serve", &bare);
+    let said = serve("COUNTERSIGN_DATABASE__URL", &url);
+    assert!(said.contains("countersign migrate"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_catalog_or_a_token_that_cannot_be_is_refused_in_one_line_and_changes_nothing() {
+    let world = World::new().await;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("catalog.toml");
+    let file = file.to_str().expect("UTF-8");
+    let apply = || world.command(&["catalog", "apply", file]);
+    let before = counts(&world).await;
+    let said = refusal(apply());
+    assert!(
+        said.contains(file) && said.contains("No such file"),
+        "{said}"
+    );
+    let good = "accounts = [{ id = \"444455556666\", name = \"Staging\" }]\n";
+    for (bad, word) in [
+        ("acounts = []", "acounts"),
+        ("people = [{ name = \"Zoe\" }]", "issuer"),
+        ("accounts = [{ id = \"12\", name = \"x\" }]", "12 digits"),
+        ("accounts = [", "catalog"),
+    ] {
+        std::fs::write(file, format!("{good}{bad}")).expect("writable");
+        if bad.starts_with("accounts") {
+            std::fs::write(file, bad).expect("writable");
+        }
+        let said = refusal(apply());
+        assert!(said.contains(word), "{word}: {said}");
+    }
+    let token = |person: &str, life: &str| -> Command {
+        world.command(&[
+            "token",
+            "create",
+            "--person",
+            person,
+            "--name",
+            "test",
+            "--expires-in",
+            life,
+        ])
+    };
+    for (person, life, word) in [
+        ("zoe@example.com", "PT1H", "person is not known"),
+        ("alice@example.com", "PT9999H", "90 days"),
+        ("alice@example.com", "an hour", "ISO 8601"),
+        ("alice@example.com", "PT0S", "PT"),
+    ] {
+        let said = refusal(token(person, life));
+        assert!(said.contains(word), "{person} {life}: {said}");
+    }
+    assert_eq!(counts(&world).await, before);
+}
+
+async fn counts(world: &World) -> Vec<i64> {
+    let mut all = Vec::new();
+    for table in ["accounts", "people", "entitlements", "api_tokens"] {
+        let count = format!("SELECT count(*) FROM {table}");
+        let count = sqlx::query_scalar(AssertSqlSafe(count));
+        all.push(count.fetch_one(&world.db.pool).await.expect("a number"));
+    }
+    all
+}

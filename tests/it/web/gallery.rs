@@ -1,0 +1,220 @@
+//! Each page in each of its states.
+
+use std::collections::BTreeSet;
+
+use askama::Template;
+use countersign::demo;
+use countersign::domain::grant::GrantState;
+use countersign::domain::request::RequestState;
+use countersign::error::Error;
+use countersign::web::ask::{Ask, AskForm};
+use countersign::web::audit::Audit;
+use countersign::web::home::Home;
+use countersign::web::page::{self, Frame, Here};
+use countersign::web::request::{DecideForm, RequestPage};
+use countersign::web::requests::Requests;
+use countersign::web::sign_in::SignIn;
+
+use super::facts::*;
+use super::samples::*;
+
+/// A page, and the type that it is of.
+pub struct Sample {
+    pub of: &'static str,
+    pub html: String,
+}
+
+fn sample<T: Template>(page: &T) -> Sample {
+    Sample {
+        of: std::any::type_name::<T>(),
+        html: html(page),
+    }
+}
+
+/// Each page by name.
+pub fn all() -> Vec<(&'static str, String)> {
+    let named = |(name, sample): (_, Sample)| (name, sample.html);
+    every().into_iter().map(named).collect()
+}
+
+/// The types that have samples.
+pub fn types() -> BTreeSet<&'static str> {
+    every().iter().map(|(_, sample)| sample.of).collect()
+}
+
+/// Each page by name.
+fn every() -> Vec<(&'static str, Sample)> {
+    let approved = |state| {
+        page(
+            RequestState::Approved(now() - minutes(18)),
+            Some(grant(state)),
+        )
+    };
+    let wrong_ask = AskForm {
+        duration: "other".into(),
+        other: "3 fortnights".into(),
+        justification: HOSTILE.into(),
+        ..AskForm::default()
+    };
+    let failed_review = RequestPage {
+        form: DecideForm {
+            choice: "deny".into(),
+            comment: String::new(),
+        },
+        errors: errors("comment", "is needed for a denial"),
+        ..review()
+    };
+    let nobody = Frame {
+        me: None,
+        here: Here::Elsewhere,
+        now: now(),
+    };
+    let denied = RequestState::Denied(now());
+    vec![
+        (
+            "home",
+            sample(&home(
+                vec![],
+                vec![row(RequestState::Approved(now()), Some(grant(active())))],
+            )),
+        ),
+        (
+            "home-approver",
+            sample(&home(vec![row(RequestState::Pending, None)], vec![])),
+        ),
+        (
+            "home-empty",
+            sample(&Home {
+                entitlements: vec![],
+                recent: vec![],
+                ..home(vec![], vec![])
+            }),
+        ),
+        (
+            "ask",
+            sample(&Ask::new(
+                frame(Here::Home, "Alice Archer", 0),
+                entitlement(),
+                AskForm::default(),
+                vec![],
+            )),
+        ),
+        (
+            "ask-wrong",
+            sample(&Ask::new(
+                frame(Here::Home, "Alice Archer", 0),
+                entitlement(),
+                wrong_ask,
+                errors("duration", "is not a duration"),
+            )),
+        ),
+        (
+            "ask-refused",
+            sample(&Ask::new(
+                frame(Here::Home, "Alice Archer", 0),
+                entitlement(),
+                AskForm::default(),
+                page::errors(&Error::TrustPolicyFull {
+                    used: 1900,
+                    quota: 2048,
+                    needed: 305,
+                }),
+            )),
+        ),
+        (
+            "ask-identities",
+            sample(&Ask {
+                principals: vec![terms().role_arn.replace("role", "user"), HOSTILE.into()],
+                ..Ask::new(
+                    frame(Here::Home, "Alice Archer", 0),
+                    entitlement(),
+                    AskForm::default(),
+                    errors("principal", "must be named"),
+                )
+            }),
+        ),
+        (
+            "request-pending",
+            sample(&page(RequestState::Pending, None)),
+        ),
+        ("request-review", sample(&review())),
+        ("request-review-wrong", sample(&failed_review)),
+        ("request-second-voice", sample(&second_voice())),
+        ("request-late", sample(&late_decision())),
+        ("request-denied", sample(&page(denied, None))),
+        (
+            "request-withdrawn",
+            sample(&page(RequestState::Withdrawn(now()), None)),
+        ),
+        (
+            "request-expired",
+            sample(&page(RequestState::Expired(now()), None)),
+        ),
+        ("grant-scheduled", sample(&approved(GrantState::Scheduled))),
+        (
+            "grant-opening",
+            sample(&approved(GrantState::Opening { at: now() })),
+        ),
+        ("grant-active", sample(&approved(active()))),
+        (
+            "grant-active-revoker",
+            sample(&RequestPage {
+                frame: frame(Here::Waiting, "Bob Brandt", 0),
+                mine: false,
+                ..approved(active())
+            }),
+        ),
+        ("grant-never-open", sample(&approved(never_open()))),
+        ("grant-closing", sample(&approved(closing()))),
+        ("grant-ended", sample(&approved(ended()))),
+        ("grant-failed", sample(&approved(failed()))),
+        (
+            "requests",
+            sample(&requests(vec![
+                row(RequestState::Pending, None),
+                row(denied, None),
+                row(RequestState::Expired(now()), None),
+            ])),
+        ),
+        ("requests-empty", sample(&requests(vec![]))),
+        (
+            "waiting",
+            sample(&Requests {
+                frame: frame(Here::Waiting, "Bob Brandt", 1),
+                heading: "Waiting for you",
+                show_requester: true,
+                ..requests(vec![row(RequestState::Pending, None)])
+            }),
+        ),
+        ("audit", sample(&audit(lines()))),
+        ("audit-empty", sample(&audit(vec![]))),
+        (
+            "audit-own",
+            sample(&Audit {
+                all: false,
+                ..audit(lines())
+            }),
+        ),
+        (
+            "audit-wrong",
+            sample(&Audit {
+                errors: errors("from", "must be a day and a time"),
+                ..audit(vec![])
+            }),
+        ),
+        ("problem", sample(&problem(&Error::NotFound))),
+        ("problem-forbidden", sample(&problem(&Error::CrossSite))),
+        ("problem-too-late", sample(&problem(&Error::NotEligible))),
+        ("problem-internal", sample(&problem(&internal()))),
+        ("problem-busy", sample(&problem(&Error::Busy))),
+        (
+            "sign-in-demo",
+            sample(&demo::sign_in::SignIn {
+                frame: nobody.clone(),
+                next: "/".into(),
+                people: people(),
+            }),
+        ),
+        ("sign-in", sample(&SignIn { frame: nobody })),
+    ]
+}
