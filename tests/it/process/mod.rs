@@ -1,6 +1,7 @@
 //! `countersign serve` as a process of its own: what holds when it is killed.
 
 mod children;
+mod commands;
 mod deadline;
 mod demo;
 mod kill;
