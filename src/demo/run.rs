@@ -17,7 +17,8 @@ use super::seed::{self, AllKeys};
 use crate::app::{App, catalog, tokens};
 use crate::authn;
 use crate::aws::Aws;
-use crate::cli::{DemoArguments, Failure, interrupted, serve::CannotListen};
+use crate::cli::serve::{CannotListen, worker_pool};
+use crate::cli::{DemoArguments, Failure, interrupted};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db;
@@ -38,7 +39,6 @@ struct Unusable(PathBuf, #[source] std::io::Error);
 /// # Errors
 /// When Postgres is missing, a port is taken, or the data folder is not ours.
 pub async fn run(arguments: DemoArguments) -> Result<(), Failure> {
-    let end = interrupted()?;
     let folder = &arguments.data_dir;
     // Ports first: what is taken is told before anything is removed or started.
     let listener = listen(arguments.port).await?;
@@ -63,6 +63,7 @@ pub async fn run(arguments: DemoArguments) -> Result<(), Failure> {
 
     let config = config(listener.local_addr()?);
     let pool = db::pool::connect(&database.app_url, config.database.max_connections.get()).await?;
+    let worker_pool = worker_pool(&config, &database.app_url).await?;
     let ours = seed::ours(&keys).cloned();
     let (id, secret) = ours
         .map(|it| (it.access_key_id, it.secret_access_key))
@@ -79,18 +80,23 @@ pub async fn run(arguments: DemoArguments) -> Result<(), Failure> {
         Some(&sandbox.url()),
         Some(super::sign_in::router()),
     );
-    let service = Service::start(listener, &app, &config, router)?;
+    // Only now: until here Ctrl-C ends the process at once, and Postgres with it.
+    let end = interrupted()?;
+    let mut service = Service::start(listener, &app, worker_pool, &config, router)?;
     let portal = config.public_url();
     write_private(&described, &description(&portal, &sandbox.url(), &keys))?;
     std::io::stdout().write_all(welcome(&portal, &sandbox.url(), folder).as_bytes())?;
 
-    end.await;
+    let broken = tokio::select! {
+        () = end => None,
+        broken = service.broken() => Some(broken),
+    };
     let _ = std::fs::remove_file(&described);
     service.stop().await;
     app.pool().close().await;
     sandbox.stop().await;
     postgres.stop().await?;
-    Ok(())
+    broken.map_or(Ok(()), |broken| Err(broken.into()))
 }
 
 async fn listen(port: u16) -> Result<TcpListener, CannotListen> {

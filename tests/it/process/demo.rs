@@ -258,7 +258,7 @@ async fn demo_json_is_there_exactly_while_it_is_ready() {
     let (_temporary, folder) = folder();
     let demo = Demo::start(&folder);
     let children = below(&demo.server.child);
-    let ended = demo.end("TERM");
+    let ended = demo.end("HUP");
     assert_eq!(ended.code(), Some(0), "{ended}");
     assert!(!is_left(&children));
     assert!(!folder.join("demo.json").exists());

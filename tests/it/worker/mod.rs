@@ -9,7 +9,7 @@ mod queue;
 mod reverted;
 mod rows;
 mod sequences;
-mod stage;
+pub mod stage;
 mod trouble;
 
 use chrono::TimeDelta;
