@@ -23,7 +23,7 @@ use failure::Refused;
 #[derive(Debug, Parser)]
 #[command(version, arg_required_else_help = true)]
 pub struct Cli {
-    /// The configuration, a TOML file. `COUNTERSIGN_SECTION__KEY` in the environment stands above it.
+    /// The configuration, a TOML file. `COUNTERSIGN_SECTION__KEY` in the environment stands above it; `demo` and `sandbox` need neither
     #[arg(long, global = true, env = "COUNTERSIGN_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
     /// What to do.

@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 
 use super::database::Database;
-use super::postgres::{self, Mode, Postgres};
+use super::postgres::{self, DESCRIPTION, Mode, Postgres};
 use super::seed::{self, AllKeys};
 use crate::app::{App, catalog, tokens};
 use crate::authn;
@@ -34,6 +34,11 @@ const AWS_TIMEOUT: Duration = Duration::from_secs(2);
 #[error("cannot use {}", .0.display())]
 struct Unusable(PathBuf, #[source] std::io::Error);
 
+/// New keys would not be those that the AWS stand-in knows.
+#[derive(Debug, thiserror::Error)]
+#[error("{} is gone, and {} knows its keys alone: put it back, or begin anew with --reset", .0.display(), .1.display())]
+struct KeysGone(PathBuf, PathBuf);
+
 /// Runs the demo until it is interrupted.
 ///
 /// # Errors
@@ -47,16 +52,18 @@ pub async fn run(arguments: DemoArguments) -> Result<(), Failure> {
         postgres::reset(folder)?;
     }
     let postgres = Postgres::start(folder, Mode::Durable)?;
-    let described = folder.join("demo.json");
-    let _ = std::fs::remove_file(&described);
+    let described = folder.join(DESCRIPTION);
     let database = Database::prepare(&postgres, "countersign").await?;
-    let keys_file = folder.join("keys.json");
+    let (keys_file, aws_file) = (folder.join("keys.json"), folder.join("sandbox.json"));
+    if aws_file.exists() && !keys_file.exists() {
+        return Err(KeysGone(keys_file, aws_file).into());
+    }
     let mut keys = seed::keys(&keys_file).map_err(|error| Unusable(keys_file.clone(), error))?;
     write_private(&keys_file, &keys)?;
     let sandbox = Sandbox::start(Options {
         addr: SocketAddr::from((Ipv4Addr::LOCALHOST, arguments.aws_port)),
         seed: seed::aws(&keys),
-        state_file: Some(folder.join("sandbox.json")),
+        state_file: Some(aws_file),
         allow_non_loopback: false,
     })
     .await?;
