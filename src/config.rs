@@ -67,7 +67,7 @@ pub struct Database {
         skip_serializing_if = "Option::is_none"
     )]
     pub url: Option<SecretString>,
-    /// The most connections of one process.
+    /// The most connections of one process, but for the worker's: those are its own, a quarter of `worker.concurrency` and one.
     pub max_connections: NonZeroU32,
 }
 
@@ -96,8 +96,11 @@ pub struct Sessions {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Aws {
-    /// Region of the STS endpoint; unset, the SDK's own settings decide.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Region of the STS endpoint; unset, that of the environment or the profile, else us-east-1.
+    #[serde(
+        deserialize_with = "fields::region",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub region: Option<String>,
     /// How long one call may take; after that its answer is unknown.
     #[serde(with = "fields::duration")]
@@ -240,6 +243,9 @@ impl Config {
             if NOT_KEYS.contains(&name.as_str()) {
                 continue;
             }
+            if is_of_kubernetes(path) {
+                continue;
+            }
             let lower = path.to_lowercase();
             let (section, key) = lower.split_once("__").unwrap_or((&lower, ""));
             read::variable(&mut table, name, section, key, value)?;
@@ -261,20 +267,26 @@ impl Config {
     /// The database's URL. Looked at only where it is needed: `DATABASE_URL` may belong to something else.
     ///
     /// # Errors
-    /// When none is set, or it is not one of Postgres.
+    /// When none is set, it is not one of Postgres, or has a parameter that would be ignored.
     pub fn database_url(&self) -> Result<&str, ConfigError> {
         const FORM: &str = "expected postgres://user:password@host/database";
+        const PARAMETERS: &str = "its parameters may be sslmode, sslrootcert, sslcert, sslkey, host, hostaddr, port, dbname, user, password, \
+            application_name, options and statement-cache-capacity";
         let url = self.database.url.as_ref().map(ExposeSecret::expose_secret);
         let url = url.ok_or(ConfigError::Missing("database.url", FORM))?;
         let schemes = ["postgres://", "postgresql://"];
-        if !schemes.iter().any(|scheme| url.starts_with(scheme)) {
-            return Err(ConfigError::Invalid {
-                key: "database.url".to_owned(),
-                place: "the file, COUNTERSIGN_DATABASE__URL or DATABASE_URL".to_owned(),
-                reason: FORM.to_owned(),
-            });
-        }
-        Ok(url)
+        let reason = if !schemes.iter().any(|scheme| url.starts_with(scheme)) {
+            FORM
+        } else if !fields::are_parameters_known(url) {
+            PARAMETERS
+        } else {
+            return Ok(url);
+        };
+        Err(ConfigError::Invalid {
+            key: "database.url".to_owned(),
+            place: "the file, COUNTERSIGN_DATABASE__URL or DATABASE_URL".to_owned(),
+            reason: reason.to_owned(),
+        })
     }
 
     /// What applies, as TOML, secrets as `***`.
@@ -304,6 +316,13 @@ impl Config {
         }
         Ok(())
     }
+}
+
+/// Kubernetes tells every pod where a service called `countersign` is: `COUNTERSIGN_PORT`, `COUNTERSIGN_SERVICE_HOST` and their like.
+fn is_of_kubernetes(name: &str) -> bool {
+    let begins = ["PORT_", "SERVICE_HOST", "SERVICE_PORT"];
+    let theirs = name == "PORT" || begins.iter().any(|it| name.starts_with(it));
+    theirs && !name.contains("__")
 }
 
 /// Whether a host of a URL can only be this machine.

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use countersign::cli::{self, Cli, Command, Failure};
+use countersign::config::Config;
 use countersign::{demo, telemetry};
 
 #[tokio::main]
@@ -15,7 +16,11 @@ async fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> Result<(), Failure> {
-    let config = cli.configuration()?;
+    let config = match cli.command {
+        // They have nothing to configure.
+        Command::Demo(_) | Command::Sandbox(_) => Config::default(),
+        _ => cli.configuration()?,
+    };
     telemetry::start(config.log.format);
     match cli.command {
         Command::Migrate => cli::migrate(&config).await,

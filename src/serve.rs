@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::MethodRouter;
+use sqlx::PgPool;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinSet};
 
 use crate::api;
 use crate::app::{App, expire};
@@ -25,19 +26,31 @@ const DRAIN: Duration = Duration::from_secs(5);
 pub struct Service {
     address: SocketAddr,
     stop: watch::Sender<bool>,
-    server: JoinHandle<std::io::Result<()>>,
-    worker: JoinHandle<()>,
-    sweep: JoinHandle<()>,
+    /// Server, worker and sweep, each of which ends with its name.
+    parts: JoinSet<&'static str>,
+    worker_pool: PgPool,
+}
+
+/// A part of the service ended without being told to.
+#[derive(Debug, thiserror::Error)]
+pub enum Broken {
+    /// By itself.
+    #[error("the {0} has ended by itself")]
+    Ended(&'static str),
+    /// By a fault of the program.
+    #[error("a part of the service broke down")]
+    Panicked(#[from] JoinError),
 }
 
 impl Service {
-    /// Serves `router` on `listener` and starts the worker.
+    /// Serves `router` on `listener` and starts the worker, on connections of its own: pages that are slow cannot keep a closing waiting.
     ///
     /// # Errors
     /// When the listener has no address.
     pub fn start(
         listener: TcpListener,
         app: &App,
+        worker_pool: PgPool,
         config: &Config,
         router: Router,
     ) -> std::io::Result<Self> {
@@ -50,19 +63,42 @@ impl Service {
             }
         };
         let worker = Worker::new(
-            app.pool().clone(),
+            worker_pool.clone(),
             app.clock().clone(),
             app.aws().clone(),
             Settings::from(config),
             app.wake(),
         );
         let server = axum::serve(listener, router).with_graceful_shutdown(told());
+        let drained = {
+            let told = told();
+            async move {
+                told.await;
+                tokio::time::sleep(DRAIN).await;
+            }
+        };
+        let (worker, sweep) = (worker.run(told()), sweep(app.clone(), told()));
+        let mut parts = JoinSet::new();
+        parts.spawn(async move {
+            tokio::select! {
+                _ = server => {}
+                () = drained => {}
+            }
+            "HTTP server"
+        });
+        parts.spawn(async move {
+            worker.await;
+            "worker"
+        });
+        parts.spawn(async move {
+            sweep.await;
+            "sweep"
+        });
         Ok(Self {
             address,
-            server: tokio::spawn(async move { server.await }),
-            worker: tokio::spawn(worker.run(told())),
-            sweep: tokio::spawn(sweep(app.clone(), told())),
             stop,
+            parts,
+            worker_pool,
         })
     }
 
@@ -72,15 +108,22 @@ impl Service {
         self.address
     }
 
+    /// Waits until a part ends, which none should before [`Self::stop`].
+    pub async fn broken(&mut self) -> Broken {
+        let broken = match self.parts.join_next().await {
+            Some(Ok(name)) => Broken::Ended(name),
+            Some(Err(error)) => Broken::Panicked(error),
+            None => Broken::Ended("service"),
+        };
+        tracing::error!(error = &broken as &dyn std::error::Error, "stopping");
+        broken
+    }
+
     /// Takes no more calls, and lets the worker come to a stop.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
         let _ = self.stop.send(true);
-        let server = self.server.abort_handle();
-        if tokio::time::timeout(DRAIN, self.server).await.is_err() {
-            server.abort();
-        }
-        let _ = self.worker.await;
-        let _ = self.sweep.await;
+        while self.parts.join_next().await.is_some() {}
+        self.worker_pool.close().await;
     }
 }
 

@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use aws_config::environment::EnvironmentVariableRegionProvider;
 use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::ProfileFileRegionProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
@@ -47,10 +49,11 @@ struct Caller {
 }
 
 impl Aws {
-    /// Clients with the SDK's own chain of credentials; `AWS_ENDPOINT_URL` is honoured.
+    /// Clients with the SDK's own chain of credentials; `AWS_ENDPOINT_URL` is honoured. Nothing is asked over the network before the first call.
     pub async fn from_env(settings: &config::Aws) -> Self {
         let region = RegionProviderChain::first_try(settings.region.clone().map(Region::new))
-            .or_default_provider()
+            .or_else(EnvironmentVariableRegionProvider::new())
+            .or_else(ProfileFileRegionProvider::new())
             .or_else(Region::from_static("us-east-1"));
         Self::load(base().region(region), settings.operation_timeout).await
     }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
-use super::{Failure, serve};
-use crate::app;
+use super::{Failure, Refused, serve};
+use crate::app::catalog::{CatalogError, apply};
 use crate::config::Config;
 
 /// What may be typed after `catalog`.
@@ -31,7 +31,11 @@ pub async fn run(config: &Config, command: Catalog) -> Result<(), Failure> {
     let Catalog::Apply { file } = command;
     let text = std::fs::read_to_string(&file).map_err(|error| Unreadable(file, error))?;
     let app = serve::app(config).await?;
-    let applied = app::catalog::apply(&app, &text, "command line").await?;
+    let applied = apply(&app, &text, "command line").await;
+    let applied = applied.map_err(|error| match error {
+        CatalogError::Failed(error) => Refused::told(error),
+        other => Failure::from(other),
+    })?;
     let mut out = std::io::stdout();
     for change in &applied.changes {
         writeln!(out, "{change}")?;

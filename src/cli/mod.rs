@@ -11,7 +11,8 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use tokio::signal::unix::{SignalKind, signal};
+use futures_util::future::select_all;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::{Config, ConfigError};
 use crate::db;
@@ -22,7 +23,7 @@ use failure::Refused;
 #[derive(Debug, Parser)]
 #[command(version, arg_required_else_help = true)]
 pub struct Cli {
-    /// The configuration, a TOML file. `COUNTERSIGN_SECTION__KEY` in the environment stands above it.
+    /// The configuration, a TOML file. `COUNTERSIGN_SECTION__KEY` in the environment stands above it; `demo` and `sandbox` need neither
     #[arg(long, global = true, env = "COUNTERSIGN_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
     /// What to do.
@@ -101,17 +102,35 @@ pub fn print_config(config: &Config) -> Result<(), Failure> {
     Ok(std::io::stdout().write_all(config.to_toml().as_bytes())?)
 }
 
-/// Listens from now on for Ctrl-C and SIGTERM; the future ends when one of them comes.
+/// Listens from now on for Ctrl-C, SIGTERM and SIGHUP; the future ends when one of them comes. The next one after that ends the process.
 ///
 /// # Errors
 /// When the operating system does not let us listen.
 pub fn interrupted() -> std::io::Result<impl Future<Output = ()>> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
+    let mut signals = vec![
+        signal(SignalKind::interrupt())?,
+        signal(SignalKind::terminate())?,
+    ];
+    if !ignores_hangup() {
+        signals.push(signal(SignalKind::hangup())?);
+    }
     Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
+        any(&mut signals).await;
+        tokio::spawn(async move {
+            any(&mut signals).await;
+            std::process::exit(130);
+        });
     })
+}
+
+async fn any(signals: &mut [Signal]) {
+    select_all(signals.iter_mut().map(|it| Box::pin(it.recv()))).await;
+}
+
+/// `nohup` starts a program like this, and listening would undo it.
+fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|it| it.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|it| u64::from_str_radix(it.trim(), 16).ok());
+    ignored.is_some_and(|mask| mask & 1 == 1)
 }

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use sqlx::PgPool;
 use tokio::net::TcpListener;
 
 use super::{Failure, interrupted};
@@ -10,6 +11,7 @@ use crate::aws::Aws;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db;
+use crate::db::pool::ConnectError;
 use crate::serve::{Service, router};
 
 /// The address cannot be had.
@@ -21,6 +23,14 @@ pub struct CannotListen {
     /// Why.
     #[source]
     pub source: std::io::Error,
+}
+
+/// The worker's own connections: each of its tasks needs one for moments only.
+///
+/// # Errors
+/// When no database is configured, or it cannot be used.
+pub async fn worker_pool(config: &Config, url: &str) -> Result<PgPool, ConnectError> {
+    db::pool::connect(url, config.worker.concurrency.get().div_ceil(4) + 1).await
 }
 
 /// The application of a configuration, on its database and its AWS.
@@ -44,9 +54,10 @@ pub async fn app(config: &Config) -> Result<App, Failure> {
 /// Serves until the process is interrupted. Once it listens, it prints one line that says where.
 ///
 /// # Errors
-/// When the database cannot be used, or the address cannot be had.
+/// When the database cannot be used, the address cannot be had, or a part of the service breaks down.
 pub async fn run(mut config: Config) -> Result<(), Failure> {
     let app = app(&config).await?;
+    let worker_pool = worker_pool(&config, config.database_url()?).await?;
     let address = config.server.listen;
     let listener = TcpListener::bind(address)
         .await
@@ -55,15 +66,18 @@ pub async fn run(mut config: Config) -> Result<(), Failure> {
     let end = interrupted()?;
     let endpoint = std::env::var("AWS_ENDPOINT_URL").ok();
     let router = router(&app, &config, endpoint.as_deref(), None);
-    let service = Service::start(listener, &app, &config, router)?;
+    let mut service = Service::start(listener, &app, worker_pool, &config, router)?;
     writeln!(
         std::io::stdout(),
         "Countersign is at {} (listening on http://{})",
         config.public_url(),
         service.address()
     )?;
-    end.await;
+    let broken = tokio::select! {
+        () = end => None,
+        broken = service.broken() => Some(broken),
+    };
     service.stop().await;
     app.pool().close().await;
-    Ok(())
+    broken.map_or(Ok(()), |broken| Err(broken.into()))
 }

@@ -27,6 +27,11 @@ pub(super) fn address<'de, D: Deserializer<'de>>(d: D) -> Result<SocketAddr, D::
 
 pub(super) fn public_url<'de, D: Deserializer<'de>>(d: D) -> Result<Option<String>, D::Error> {
     let text = String::deserialize(d)?;
+    if text.contains('@') {
+        return Err(D::Error::custom(
+            "expected a URL without user and password such as https://countersign.example.com",
+        ));
+    }
     let expected = |what: &str| D::Error::custom(format!("expected {what}, not `{text}`"));
     let form = "a URL of scheme and host such as https://countersign.example.com";
     let uri: Uri = text.parse().map_err(|_| expected(form))?;
@@ -34,7 +39,7 @@ pub(super) fn public_url<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Strin
         return Err(expected(form));
     };
     let bare = uri.path().trim_matches('/').is_empty() && uri.query().is_none();
-    if !bare || authority.as_str().contains('@') {
+    if !bare {
         return Err(expected(form));
     }
     match scheme {
@@ -44,6 +49,42 @@ pub(super) fn public_url<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Strin
         _ => return Err(expected(form)),
     }
     Ok(Some(format!("{scheme}://{authority}")))
+}
+
+pub(super) fn region<'de, D: Deserializer<'de>>(d: D) -> Result<Option<String>, D::Error> {
+    let text = String::deserialize(d)?;
+    if text.trim().is_empty() {
+        return Err(D::Error::custom("expected a region such as us-east-1"));
+    }
+    Ok(Some(text))
+}
+
+/// Whether sqlx knows every parameter of a database URL: what it does not know it would log with its value, and go on.
+pub(super) fn are_parameters_known(url: &str) -> bool {
+    const KNOWN: [&str; 18] = [
+        "sslmode",
+        "ssl-mode",
+        "sslrootcert",
+        "ssl-root-cert",
+        "ssl-ca",
+        "sslcert",
+        "ssl-cert",
+        "sslkey",
+        "ssl-key",
+        "statement-cache-capacity",
+        "host",
+        "hostaddr",
+        "port",
+        "dbname",
+        "user",
+        "password",
+        "application_name",
+        "options",
+    ];
+    let query = url.split_once('?').map_or("", |(_, query)| query);
+    let query = query.split('#').next().unwrap_or_default();
+    form_urlencoded::parse(query.as_bytes())
+        .all(|(name, _)| KNOWN.contains(&&*name) || name.starts_with("options["))
 }
 
 #[expect(

@@ -29,6 +29,11 @@ pub(super) fn file(path: &Path, table: &mut Table) -> Result<(), ConfigError> {
                 place,
             });
         };
+        if keys.is_empty() {
+            let alone = Table::from_iter([(section.clone(), Value::Table(Table::new()))]);
+            let tried = alone.try_into::<Config>();
+            tried.map_err(|error| refusal(&section, &place, &error))?;
+        }
         for (key, value) in keys {
             try_one(&section, &key, value.clone())
                 .map_err(|error| refusal(&format!("{section}.{key}"), &place, &error))?;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sqlx::migrate::{Migrate, MigrateError};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{PgConnection, PgPool};
+use sqlx::{Connection, PgConnection, PgPool};
 
 use super::migrate::{APP_ROLE, MIGRATIONS};
 
@@ -17,6 +17,9 @@ pub enum ConnectError {
     /// No connection, or no answer.
     #[error("cannot use the database")]
     Database(#[from] sqlx::Error),
+    /// Nobody answers at all.
+    #[error("the database does not answer within {} s", ACQUIRE.as_secs())]
+    Silent,
     /// The list of applied migrations cannot be read.
     #[error("cannot read the state of the database's schema")]
     Schema(#[from] MigrateError),
@@ -49,21 +52,18 @@ pub enum ConnectError {
 /// When the database does not answer, the schema is behind, or the role has too few or too many rights.
 pub async fn connect(url: &str, max: u32) -> Result<PgPool, ConnectError> {
     let options: PgConnectOptions = url.parse()?;
-    let pool = PgPoolOptions::new()
-        .max_connections(max)
-        .acquire_timeout(ACQUIRE)
-        .connect_with(
-            options
-                .application_name("countersign")
-                // Lists have optional filters: only a plan for the values at hand walks along the right index.
-                .options([("plan_cache_mode", "force_custom_plan")]),
-        )
-        .await?;
-    let mut conn = pool.acquire().await?;
+    let options = options
+        .application_name("countersign")
+        // Lists have optional filters: only a plan for the values at hand walks along the right index.
+        .options([("plan_cache_mode", "force_custom_plan")]);
+    // A pool tries again until its time is over, and says only that.
+    let first = tokio::time::timeout(ACQUIRE, PgConnection::connect_with(&options));
+    let mut conn = first.await.map_err(|_| ConnectError::Silent)??;
     check_role(&mut conn).await?;
     check_schema(&mut conn).await?;
-    drop(conn);
-    Ok(pool)
+    conn.close().await?;
+    let pool = PgPoolOptions::new().max_connections(max);
+    Ok(pool.acquire_timeout(ACQUIRE).connect_lazy_with(options))
 }
 
 /// Counts every role that the connected one may switch to, and the owner of the table, who may give himself anything.

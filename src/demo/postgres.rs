@@ -16,10 +16,13 @@ use find::Binaries;
 
 /// The file that says that a folder is ours to use and to remove.
 const MARKER: &str = ".countersign-data";
+/// Describes a demo that runs; one that was killed leaves it behind.
+pub const DESCRIPTION: &str = "demo.json";
 /// How long a predecessor may take to let go of the folder.
 const HANDOVER: Duration = Duration::from_secs(5);
 /// How long the server may take to be ready, recovery after a crash included.
 const READY: Duration = Duration::from_secs(60);
+const DATA_DIR: &str = "--data-dir";
 /// Names the socket file; nothing listens on TCP.
 const PORT: &str = "5432";
 
@@ -62,6 +65,14 @@ pub enum PostgresError {
     /// `COUNTERSIGN_PG_BIN` is set to something else.
     #[error("COUNTERSIGN_PG_BIN is {}, where there is no `initdb` and `postgres`", .0.display())]
     NoBinariesIn(PathBuf),
+    /// The schema needs a newer one.
+    #[error("Postgres in {} is version {version}: 15 or newer is needed (COUNTERSIGN_PG_BIN names the folder of another)", .folder.display())]
+    TooOld {
+        /// Where it is.
+        folder: PathBuf,
+        /// What it says.
+        version: u32,
+    },
     /// The folder holds somebody's files.
     #[error("{} is not empty and was not made by countersign: choose another folder with --data-dir", .0.display())]
     NotOurs(PathBuf),
@@ -69,12 +80,14 @@ pub enum PostgresError {
     #[error("{} is in use by another countersign: stop it, or choose another folder with --data-dir", .0.display())]
     InUse(PathBuf),
     /// Run by root where user namespaces are forbidden, in a folder that is closed to the other user.
-    #[error("Postgres does not run as root, and user id {uid} cannot enter {}: choose another folder with --data-dir", .folder.display())]
+    #[error("Postgres does not run as root, and user id {uid} cannot enter {}: choose another folder with {setting}", .folder.display())]
     Unreachable {
         /// The user that Postgres would run as.
         uid: u32,
-        /// The data folder.
+        /// The folder.
         folder: PathBuf,
+        /// What names another one.
+        setting: &'static str,
     },
     /// A program of Postgres did not succeed.
     #[error("{program} failed: {reason}")]
@@ -120,7 +133,8 @@ impl Postgres {
             .canonicalize()
             .map_err(failed_to(format!("open {}", data_dir.display())))?;
         let lock = lock(&data_dir)?;
-        user.give(&data_dir)?;
+        let _ = fs::remove_file(data_dir.join(DESCRIPTION));
+        user.give(&data_dir, DATA_DIR)?;
         initialise(&binaries, user, &data_dir)?;
         forget_dead_server(&data_dir)?;
 
@@ -206,17 +220,33 @@ impl Postgres {
     }
 }
 
-/// Removes everything in a data folder of ours, after its server is gone. A missing folder is fine.
+/// Removes everything in a data folder of ours, after its server is gone. A missing folder is fine. Interrupted, it can be done again.
 ///
 /// # Errors
-/// When the folder is not ours or in use.
+/// When the folder is not ours or in use, or Postgres is missing, so that nothing could begin anew.
 pub fn reset(data_dir: &Path) -> Result<(), PostgresError> {
+    find::binaries()?;
     if !data_dir.exists() {
         return Ok(());
     }
     claim(data_dir)?;
     let _lock = lock(data_dir)?;
-    fs::remove_dir_all(data_dir).map_err(failed_to(format!("remove {}", data_dir.display())))
+    let removed = fs::read_dir(data_dir).and_then(|entries| {
+        for entry in entries {
+            let entry = entry?;
+            if entry.file_name() == MARKER {
+                // Goes last: it says that the folder is ours.
+                continue;
+            }
+            if entry.file_type()?.is_dir() {
+                fs::remove_dir_all(entry.path())?;
+            } else {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        fs::remove_dir_all(data_dir)
+    });
+    removed.map_err(failed_to(format!("remove {}", data_dir.display())))
 }
 
 /// Makes the folder ours, or sees that it is.
@@ -279,7 +309,7 @@ fn initialise(
         fs::remove_dir_all(&unfinished)
             .map_err(failed_to(format!("remove {}", unfinished.display())))?;
     }
-    private_folder(&unfinished, user)?;
+    private_folder(&unfinished, user, DATA_DIR)?;
     let output = user
         .command(&binaries.initdb, true)
         .args(["--no-sync", "--no-instructions", "--auth=trust"])
@@ -299,15 +329,21 @@ fn forget_dead_server(data_dir: &Path) -> Result<(), PostgresError> {
     let Ok(text) = fs::read_to_string(&path) else {
         return Ok(());
     };
-    let pid = text.lines().next().unwrap_or_default();
-    let process = Command::new("ps")
-        .args(["-o", "comm=", "-p", pid])
-        .output()
-        .map_err(failed_to("run ps"))?;
-    if String::from_utf8_lossy(&process.stdout).contains("postgres") {
+    let pid = text.lines().next().unwrap_or_default().trim();
+    if program(pid)?.contains("postgres") {
         return Err(PostgresError::InUse(data_dir.to_owned()));
     }
     fs::remove_file(&path).map_err(failed_to(format!("remove {}", path.display())))
+}
+
+/// The name of a process's program; nothing where there is no such process.
+fn program(pid: &str) -> Result<String, PostgresError> {
+    if Path::new("/proc/self/comm").exists() {
+        return Ok(fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default());
+    }
+    let ps = Command::new("ps").args(["-o", "comm=", "-p", pid]).output();
+    let ps = ps.map_err(failed_to("run ps"))?;
+    Ok(String::from_utf8_lossy(&ps.stdout).into_owned())
 }
 
 /// A new folder for the socket, with a short path: a socket's path has 108 bytes at most.
@@ -319,16 +355,20 @@ fn socket_folder(user: find::RunAs) -> Result<PathBuf, PostgresError> {
         &temporary
     };
     let folder = base.join(format!("countersign-{:016x}", rand::random::<u64>()));
-    private_folder(&folder, user)?;
+    private_folder(&folder, user, "TMPDIR")?;
     Ok(folder)
 }
 
-fn private_folder(path: &Path, user: find::RunAs) -> Result<(), PostgresError> {
+fn private_folder(
+    path: &Path,
+    user: find::RunAs,
+    setting: &'static str,
+) -> Result<(), PostgresError> {
     fs::DirBuilder::new()
         .mode(0o700)
         .create(path)
         .map_err(failed_to(format!("make the folder {}", path.display())))?;
-    user.give(path)
+    user.give(path, setting)
 }
 
 fn settings(socket: &Path, mode: Mode) -> Vec<String> {
@@ -369,8 +409,8 @@ fn last_words(log: &str) -> String {
 }
 
 impl find::RunAs {
-    /// Makes `path` the property of the user that Postgres runs as.
-    fn give(self, path: &Path) -> Result<(), PostgresError> {
+    /// Makes `path` the property of the user that Postgres runs as. `setting` names another place for it.
+    fn give(self, path: &Path, setting: &'static str) -> Result<(), PostgresError> {
         let Self::Other(uid) = self else {
             return Ok(());
         };
@@ -388,6 +428,7 @@ impl find::RunAs {
         Err(PostgresError::Unreachable {
             uid,
             folder: path.to_owned(),
+            setting,
         })
     }
 }

@@ -12,12 +12,13 @@ use serde_json::json;
 use tokio::net::TcpListener;
 
 use super::database::Database;
-use super::postgres::{self, Mode, Postgres};
+use super::postgres::{self, DESCRIPTION, Mode, Postgres};
 use super::seed::{self, AllKeys};
 use crate::app::{App, catalog, tokens};
 use crate::authn;
 use crate::aws::Aws;
-use crate::cli::{DemoArguments, Failure, interrupted, serve::CannotListen};
+use crate::cli::serve::{CannotListen, worker_pool};
+use crate::cli::{DemoArguments, Failure, interrupted};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db;
@@ -33,12 +34,16 @@ const AWS_TIMEOUT: Duration = Duration::from_secs(2);
 #[error("cannot use {}", .0.display())]
 struct Unusable(PathBuf, #[source] std::io::Error);
 
+/// New keys would not be those that the AWS stand-in knows.
+#[derive(Debug, thiserror::Error)]
+#[error("{} is gone, and {} knows its keys alone: put it back, or begin anew with --reset", .0.display(), .1.display())]
+struct KeysGone(PathBuf, PathBuf);
+
 /// Runs the demo until it is interrupted.
 ///
 /// # Errors
 /// When Postgres is missing, a port is taken, or the data folder is not ours.
 pub async fn run(arguments: DemoArguments) -> Result<(), Failure> {
-    let end = interrupted()?;
     let folder = &arguments.data_dir;
     // Ports first: what is taken is told before anything is removed or started.
     let listener = listen(arguments.port).await?;
@@ -47,22 +52,25 @@ pub async fn run(arguments: DemoArguments) -> Result<(), Failure> {
         postgres::reset(folder)?;
     }
     let postgres = Postgres::start(folder, Mode::Durable)?;
-    let described = folder.join("demo.json");
-    let _ = std::fs::remove_file(&described);
+    let described = folder.join(DESCRIPTION);
     let database = Database::prepare(&postgres, "countersign").await?;
-    let keys_file = folder.join("keys.json");
+    let (keys_file, aws_file) = (folder.join("keys.json"), folder.join("sandbox.json"));
+    if aws_file.exists() && !keys_file.exists() {
+        return Err(KeysGone(keys_file, aws_file).into());
+    }
     let mut keys = seed::keys(&keys_file).map_err(|error| Unusable(keys_file.clone(), error))?;
     write_private(&keys_file, &keys)?;
     let sandbox = Sandbox::start(Options {
         addr: SocketAddr::from((Ipv4Addr::LOCALHOST, arguments.aws_port)),
         seed: seed::aws(&keys),
-        state_file: Some(folder.join("sandbox.json")),
+        state_file: Some(aws_file),
         allow_non_loopback: false,
     })
     .await?;
 
     let config = config(listener.local_addr()?);
     let pool = db::pool::connect(&database.app_url, config.database.max_connections.get()).await?;
+    let worker_pool = worker_pool(&config, &database.app_url).await?;
     let ours = seed::ours(&keys).cloned();
     let (id, secret) = ours
         .map(|it| (it.access_key_id, it.secret_access_key))
@@ -79,18 +87,23 @@ pub async fn run(arguments: DemoArguments) -> Result<(), Failure> {
         Some(&sandbox.url()),
         Some(super::sign_in::people()),
     );
-    let service = Service::start(listener, &app, &config, router)?;
+    // Only now: until here Ctrl-C ends the process at once, and Postgres with it.
+    let end = interrupted()?;
+    let mut service = Service::start(listener, &app, worker_pool, &config, router)?;
     let portal = config.public_url();
     write_private(&described, &description(&portal, &sandbox.url(), &keys))?;
     std::io::stdout().write_all(welcome(&portal, &sandbox.url(), folder).as_bytes())?;
 
-    end.await;
+    let broken = tokio::select! {
+        () = end => None,
+        broken = service.broken() => Some(broken),
+    };
     let _ = std::fs::remove_file(&described);
     service.stop().await;
     app.pool().close().await;
     sandbox.stop().await;
     postgres.stop().await?;
-    Ok(())
+    broken.map_or(Ok(()), |broken| Err(broken.into()))
 }
 
 async fn listen(port: u16) -> Result<TcpListener, CannotListen> {

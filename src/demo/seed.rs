@@ -85,12 +85,19 @@ pub type AllKeys = BTreeMap<String, Keys>;
 /// Reads the secrets of the last start, or makes new ones.
 ///
 /// # Errors
-/// When the file is there and cannot be read.
+/// When the file is there and cannot be read, or somebody is not in it.
 pub fn keys(path: &Path) -> std::io::Result<AllKeys> {
+    let mut users = PEOPLE.iter().map(|(_, user, _)| *user).chain([OURSELVES]);
     if path.exists() {
-        return serde_json::from_slice(&std::fs::read(path)?).map_err(std::io::Error::other);
+        let keys: AllKeys =
+            serde_json::from_slice(&std::fs::read(path)?).map_err(std::io::Error::other)?;
+        return match users.find(|user| !keys.contains_key(*user)) {
+            None => Ok(keys),
+            Some(user) => Err(std::io::Error::other(format!(
+                "it lacks the keys of {user}: put them back, or begin anew with --reset"
+            ))),
+        };
     }
-    let users = PEOPLE.iter().map(|(_, user, _)| *user).chain([OURSELVES]);
     let new = |user: &str| Keys {
         access_key_id: format!("AKIA{:0>16}", user.to_uppercase()),
         secret_access_key: hex::encode(rand::random::<[u8; 20]>()),

@@ -8,6 +8,9 @@ use std::process::{Command, Stdio};
 
 use super::{PostgresError, failed_to};
 
+/// The oldest version that the migrations and the tests work with.
+const OLDEST: u32 = 15;
+
 /// The two programs that are needed.
 pub(super) struct Binaries {
     pub initdb: PathBuf,
@@ -25,6 +28,32 @@ impl Binaries {
 }
 
 pub(super) fn binaries() -> Result<Binaries, PostgresError> {
+    let found = find()?;
+    let version = version(&found.postgres)?;
+    if version < OLDEST {
+        let folder = found.postgres.parent().unwrap_or(Path::new("/"));
+        return Err(PostgresError::TooOld {
+            folder: folder.to_owned(),
+            version,
+        });
+    }
+    Ok(found)
+}
+
+/// The major version: `postgres (PostgreSQL) 17.2 (Debian 17.2-1)` is 17.
+fn version(postgres: &Path) -> Result<u32, PostgresError> {
+    let output = Command::new(postgres).arg("--version").output();
+    let output = output.map_err(failed_to(format!("run {}", postgres.display())))?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    let number = said.split(|c: char| !c.is_ascii_digit());
+    let number = number.filter_map(|it| it.parse().ok()).next();
+    number.ok_or_else(|| PostgresError::Failed {
+        program: "postgres --version",
+        reason: super::last_words(&said),
+    })
+}
+
+fn find() -> Result<Binaries, PostgresError> {
     if let Some(folder) = env::var_os("COUNTERSIGN_PG_BIN") {
         let folder = PathBuf::from(folder);
         return Binaries::of(&folder).ok_or(PostgresError::NoBinariesIn(folder));

@@ -195,3 +195,17 @@ fn sandbox_says_in_one_line_that_the_port_is_taken() {
     );
     assert!(said.contains(&port) && said.contains("in use"), "{said}");
 }
+
+#[tokio::test]
+async fn a_database_that_cannot_be_reached_is_told_at_once_and_why() {
+    let started = std::time::Instant::now();
+    let nobody = "postgres://u@127.0.0.1:9/d";
+    let said = refused(&countersign(&["serve"], &[("DATABASE_URL", nobody)]), 1);
+    assert!(said.contains("Connection refused"), "{said}");
+    let plain = cluster().url("countersign_serve", "postgres") + "?sslmode=require";
+    for command in [&["serve"][..], &["migrate"]] {
+        let said = refused(&countersign(command, &[("DATABASE_URL", &plain)]), 1);
+        assert!(said.contains("server does not support TLS"), "{said}");
+    }
+    assert!(started.elapsed() < std::time::Duration::from_secs(4));
+}

@@ -224,3 +224,56 @@ fn what_config_prints_can_be_read_again() {
         .to_toml();
     assert_eq!(load(&printed, &[]).unwrap().to_toml(), printed);
 }
+
+#[test]
+fn no_message_holds_a_secret_of_a_url() {
+    let public = [("COUNTERSIGN_SERVER__PUBLIC_URL", "https://u:hunter2@h")];
+    let said = refusal("", &public);
+    says(&said, &["server.public_url", "without user and password"]);
+    assert!(!said.contains("hunter2"), "{said}");
+    // sqlx would write these into the log and go on.
+    for url in [
+        "postgres://u@h/d?passwd=hunter2",
+        "postgres://u@h/d?sslmode=require&hunter2",
+        "postgres://u:p?hunter2@h/d",
+    ] {
+        let config = load("", &[("DATABASE_URL", url)]).unwrap();
+        let said = config.database_url().unwrap_err().to_string();
+        says(&said, &["database.url", "sslmode"]);
+        assert!(!said.contains("hunter2"), "{said}");
+    }
+    let known = "postgres://u@h/d?sslmode=verify-full&sslrootcert=/ca.pem&options[search_path]=x";
+    let config = load("", &[("DATABASE_URL", known)]).unwrap();
+    assert_eq!(config.database_url().unwrap(), known);
+}
+
+#[test]
+fn a_section_that_is_not_there_is_an_error_though_it_is_empty() {
+    says(&refusal("[nosuch]\n", &[]), &["unknown", "nosuch"]);
+    load("[server]\n", &[]).unwrap();
+}
+
+#[test]
+fn a_region_is_not_empty() {
+    let empty = [("COUNTERSIGN_AWS__REGION", "")];
+    says(&refusal("", &empty), &["aws.region", "us-east-1"]);
+}
+
+#[test]
+fn what_kubernetes_says_of_a_service_of_our_name_is_not_ours() {
+    let theirs = [
+        ("COUNTERSIGN_SERVICE_HOST", "10.0.0.1"),
+        ("COUNTERSIGN_SERVICE_PORT", "80"),
+        ("COUNTERSIGN_SERVICE_PORT_HTTP", "80"),
+        ("COUNTERSIGN_PORT", "tcp://10.0.0.1:80"),
+        ("COUNTERSIGN_PORT_80_TCP_ADDR", "10.0.0.1"),
+    ];
+    load("", &theirs).unwrap();
+    for ours in [
+        "COUNTERSIGN_PORTS",
+        "COUNTERSIGN_PORT__X",
+        "COUNTERSIGN_DATABASE_URL",
+    ] {
+        says(&refusal("", &[(ours, "x")]), &["unknown", ours]);
+    }
+}

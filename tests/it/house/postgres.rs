@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use countersign::demo::postgres::{Mode, Postgres, PostgresError, reset};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
-use crate::support::wait;
+use crate::support::{open_folder, wait};
 
 /// Names the folder in which another process of this test binary holds a server.
 const HOLD: &str = "HOLD_POSTGRES_IN";
@@ -78,7 +78,7 @@ async fn a_durable_server_keeps_its_data() {
         std::io::stdin().read_line(&mut String::new()).unwrap();
         return;
     }
-    let folder = tempfile::tempdir().unwrap();
+    let folder = open_folder();
     let data = folder.path().join("new/data");
     let postgres = Postgres::start(&data, Mode::Durable).unwrap();
     run(&postgres, "CREATE TABLE kept ()").await;
@@ -104,7 +104,7 @@ async fn a_fast_server_leaves_nothing_behind() {
 
 #[tokio::test]
 async fn sigkill_of_the_process_takes_the_server_along_and_the_data_serve_again() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = open_folder();
     let data = folder.path().join("data");
     let mut other = hold_in_other_process(&data);
     let (pid, socket) = (pid_of(&data), socket_of(&data));

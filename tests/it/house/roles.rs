@@ -3,7 +3,7 @@ use countersign::db::pool::{ConnectError, connect};
 use countersign::demo::postgres::{Mode, Postgres};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
-use crate::support::{TestDb, cluster};
+use crate::support::{TestDb, cluster, open_folder};
 
 const EVENT: &str = "INSERT INTO audit_events (id, at, action, actor_kind, actor_id, actor_name, subject, channel, outcome)
     VALUES ('01890000-0000-7000-8000-000000000000', '2026-01-01Z', 'request.submitted', 'system', 'test', 'test', 'test', 'system', 'success')";
@@ -160,7 +160,7 @@ async fn connect_refuses_a_schema_that_is_behind_or_different() {
 
 #[tokio::test]
 async fn several_databases_of_a_new_cluster_migrate_at_once() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = open_folder();
     let postgres = Postgres::start(&folder.path().join("data"), Mode::Fast).unwrap();
     let admin = postgres.url("postgres", "postgres");
     let names = ["a", "b", "c", "d"];
@@ -192,7 +192,7 @@ async fn several_databases_of_a_new_cluster_migrate_at_once() {
 
 #[tokio::test]
 async fn a_role_that_another_database_makes_at_the_same_instant_is_taken_as_it_is() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = open_folder();
     let postgres = Postgres::start(&folder.path().join("data"), Mode::Fast).unwrap();
     let url = postgres.url("postgres", "postgres");
     let mut other = PgConnection::connect(&url).await.unwrap();
@@ -228,7 +228,7 @@ async fn waiting_migrations(conn: &mut PgConnection) -> i64 {
 
 #[tokio::test]
 async fn an_owner_who_may_not_create_roles_is_told_what_to_do() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = open_folder();
     let postgres = Postgres::start(&folder.path().join("data"), Mode::Fast).unwrap();
     let admin = postgres.url("postgres", "postgres");
     run(&admin, "CREATE ROLE plain LOGIN").await.unwrap();

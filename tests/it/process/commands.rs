@@ -5,7 +5,10 @@
     reason = "the tests' own SQL is not in the offline data of the query macros"
 )]
 
+use std::io::Write as _;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
@@ -91,6 +94,50 @@ async fn a_catalog_or_a_token_that_cannot_be_is_refused_in_one_line_and_changes_
         assert!(said.contains(word), "{person} {life}: {said}");
     }
     assert_eq!(counts(&world).await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_catalog_is_told_with_what_does_not_fit() {
+    let world = World::new().await;
+    let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
+    let catalog = r#"
+        people = [{ issuer = "x", subject = "mallory", name = "Mallory", email = "mallory@example.com", principals = ["arn:aws:iam::111122223333:user/alice"] }]
+    "#;
+    file.write_all(catalog.as_bytes()).expect("writable");
+    let path = file.path().to_str().expect("UTF-8");
+    let said = refusal(world.command(&["catalog", "apply", path]));
+    for word in ["principals", "user/alice", "alice@example.com"] {
+        assert!(said.contains(word), "{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_asks_nothing_of_the_machine_that_it_runs_on() {
+    let world = World::new().await;
+    let metadata = tokio::net::TcpListener::bind("127.0.0.1:0").await;
+    let metadata = metadata.expect("a free port");
+    let url = format!("http://{}", metadata.local_addr().expect("an address"));
+    let asked = Arc::new(AtomicBool::new(false));
+    tokio::spawn({
+        let asked = Arc::clone(&asked);
+        async move {
+            while metadata.accept().await.is_ok() {
+                asked.store(true, Ordering::Relaxed);
+            }
+        }
+    });
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let mut command = world.command(&["token", "create", "--name", "x"]);
+    for name in ["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"] {
+        command.env_remove(name);
+    }
+    let output = command
+        .args(["--person", "alice@example.com"])
+        .env("HOME", home.path())
+        .env("AWS_EC2_METADATA_SERVICE_ENDPOINT", url)
+        .output();
+    assert!(output.expect("the binary starts").status.success());
+    assert!(!asked.load(Ordering::Relaxed), "no region from IMDS");
 }
 
 async fn counts(world: &World) -> Vec<i64> {

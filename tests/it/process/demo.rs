@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::Server;
 use super::children::{below, is_left};
-use crate::support::wait;
+use crate::support::{open_folder, wait};
 
 pub const FREE: [&str; 4] = ["--port", "0", "--aws-port", "0"];
 
@@ -29,6 +29,7 @@ pub fn demo(folder: &Path, arguments: &[&str]) -> Command {
     }
     command
         .env("RUST_LOG", "error")
+        .env("COUNTERSIGN_CONFIG", "/nowhere.toml")
         .env("DATABASE_URL", "postgres://nobody@127.0.0.1:9/theirs")
         .env("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
         .env("AWS_ENDPOINT_URL_IAM", "http://127.0.0.1:9")
@@ -211,7 +212,7 @@ fn assert_described(demo: &Demo) {
 
 /// A folder that does not exist yet, and what holds it.
 pub fn folder() -> (tempfile::TempDir, PathBuf) {
-    let temporary = tempfile::tempdir().expect("a temporary folder");
+    let temporary = open_folder();
     let path = temporary.path().join("new/demo");
     (temporary, path)
 }
@@ -260,7 +261,7 @@ async fn demo_json_is_there_exactly_while_it_is_ready() {
     let (_temporary, folder) = folder();
     let demo = Demo::start(&folder);
     let children = below(&demo.server.child);
-    let ended = demo.end("TERM");
+    let ended = demo.end("HUP");
     assert_eq!(ended.code(), Some(0), "{ended}");
     assert!(!is_left(&children));
     assert!(!folder.join("demo.json").exists());
@@ -293,7 +294,7 @@ async fn reset_begins_anew() {
 /// Postgres refuses root, so that root goes another way. Run by root, this test gives up root; where that is forbidden it fails.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_ordinary_user_can_run_it() {
-    let temporary = tempfile::tempdir().expect("a temporary folder");
+    let temporary = open_folder();
     let folder = temporary.path().join("demo");
     let mut command = demo(&folder, &FREE);
     if id(&["-u"]) == 0 {
@@ -302,8 +303,7 @@ async fn an_ordinary_user_can_run_it() {
         let program = temporary.path().join("countersign");
         fs::copy(env!("CARGO_BIN_EXE_countersign"), &program).expect("room for the program");
         let open = fs::Permissions::from_mode(0o755);
-        fs::set_permissions(&program, open.clone()).expect("it is ours");
-        fs::set_permissions(temporary.path(), open).expect("it is ours");
+        fs::set_permissions(&program, open).expect("it is ours");
         fs::create_dir(&folder).expect("a folder");
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).expect("it is ours");
         chown(&folder, Some(user), Some(group)).expect("root may give it away");

@@ -10,6 +10,7 @@ mod refusals;
 mod replicas;
 mod resume;
 mod secrets;
+mod signals;
 mod world;
 
 use std::io::{BufRead as _, BufReader};

@@ -1,11 +1,12 @@
 //! A demo that cannot start says why in one line, and touches nothing.
 
 use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::process::{Command, Stdio};
 
 use super::Server;
 use super::demo::{Demo, FREE, demo, folder};
-use crate::support::wait;
+use crate::support::{open_folder, wait};
 
 /// The one line that it says, and that it ended with a failure.
 pub fn refusal(mut command: Command) -> String {
@@ -56,17 +57,107 @@ fn a_taken_port_is_named_and_nothing_is_lost_to_a_reset() {
 }
 
 #[test]
-fn a_missing_postgres_is_named() {
+fn a_missing_postgres_is_named_and_nothing_is_lost_to_a_reset() {
     let (temporary, folder) = folder();
-    let mut command = demo(&folder, &FREE);
-    command.env("COUNTERSIGN_PG_BIN", temporary.path());
-    let said = refusal(command);
+    let refused = |reset: &[&str]| {
+        let mut command = demo(&folder, &FREE);
+        command.args(reset);
+        command.env("COUNTERSIGN_PG_BIN", temporary.path());
+        refusal(command)
+    };
+    let said = refused(&[]);
     let nowhere = temporary.path().to_str().expect("UTF-8");
     assert!(
         said.contains("COUNTERSIGN_PG_BIN") && said.contains(nowhere),
         "{said}"
     );
     assert!(!folder.exists());
+    fs::create_dir_all(&folder).expect("a folder");
+    for file in [".countersign-data", "keys.json"] {
+        fs::write(folder.join(file), "{}").expect("writable");
+    }
+    let said = refused(&["--reset"]);
+    assert!(said.contains("COUNTERSIGN_PG_BIN"), "{said}");
+    assert!(folder.join("keys.json").exists());
+}
+
+#[test]
+fn an_old_postgres_is_named() {
+    let (temporary, folder) = folder();
+    for program in ["initdb", "postgres"] {
+        let program = temporary.path().join(program);
+        fs::write(&program, "#!/bin/sh\necho 'postgres (PostgreSQL) 14.19'\n").expect("writable");
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("ours");
+    }
+    let mut command = demo(&folder, &FREE);
+    command.env("COUNTERSIGN_PG_BIN", temporary.path());
+    let said = refusal(command);
+    assert!(
+        said.contains("14") && said.contains("15 or newer"),
+        "{said}"
+    );
+}
+
+#[test]
+fn what_a_killed_demo_said_of_itself_is_gone_before_anything_is_started() {
+    let (_temporary, folder) = folder();
+    fs::create_dir_all(folder.join("postgres")).expect("a folder");
+    for file in [".countersign-data", "demo.json"] {
+        fs::write(folder.join(file), "{}").expect("writable");
+    }
+    let said = refusal(demo(&folder, &FREE));
+    assert!(said.contains("postgres"), "{said}");
+    assert!(!folder.join("demo.json").exists());
+}
+
+#[test]
+fn keys_that_the_stand_in_does_not_know_are_not_made() {
+    let (_temporary, folder) = folder();
+    let keys = folder.join("keys.json");
+    let demo = || demo(&folder, &FREE);
+    drop(Demo::start(&folder));
+    let kept = fs::read_to_string(&keys).expect("readable");
+    fs::remove_file(&keys).expect("ours");
+    let said = refusal(demo());
+    assert!(
+        said.contains("keys.json") && said.contains("--reset"),
+        "{said}"
+    );
+    fs::write(&keys, kept.replace("\"bob\"", "\"bert\"")).expect("writable");
+    let said = refusal(demo());
+    assert!(said.contains("keys.json") && said.contains("bob"), "{said}");
+    fs::write(&keys, kept).expect("writable");
+    drop(Demo::start(&folder));
+}
+
+/// Without user namespaces, which a `unshare` that fails stands for here.
+#[test]
+fn a_folder_that_the_other_user_cannot_enter_is_named_with_what_names_another() {
+    let temporary = open_folder();
+    let closed = tempfile::tempdir().expect("a temporary folder");
+    fs::set_permissions(closed.path(), fs::Permissions::from_mode(0o700)).expect("ours");
+    let forbidden = temporary.path().join("unshare");
+    fs::write(&forbidden, "#!/bin/sh\nexit 1\n").expect("writable");
+    fs::set_permissions(&forbidden, fs::Permissions::from_mode(0o755)).expect("ours");
+    if fs::metadata(&forbidden).expect("it is there").uid() != 0 {
+        return;
+    }
+    let path = std::env::var("PATH").expect("UTF-8");
+    let path = format!("{}:{path}", temporary.path().display());
+    let mut command = demo(&temporary.path().join("demo"), &FREE);
+    command.env("PATH", &path).env("TMPDIR", closed.path());
+    let said = refusal(command);
+    assert!(
+        said.contains("cannot enter") && said.contains("TMPDIR"),
+        "{said}"
+    );
+    let mut command = demo(&closed.path().join("demo"), &FREE);
+    command.env("PATH", &path);
+    let said = refusal(command);
+    assert!(
+        said.contains("cannot enter") && said.contains("--data-dir"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -3,4 +3,15 @@
 mod cluster;
 pub mod wait;
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+
 pub use cluster::{TestDb, cluster};
+
+/// A temporary folder that others may enter: where root has no user namespaces, Postgres runs as another user.
+pub fn open_folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    // Whatever the umask is.
+    std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("it is ours");
+    folder
+}

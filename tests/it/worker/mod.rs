@@ -11,7 +11,7 @@ mod reverted;
 mod rows;
 mod sequences;
 mod skew;
-mod stage;
+pub mod stage;
 mod trouble;
 
 use chrono::TimeDelta;
