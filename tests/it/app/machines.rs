@@ -130,13 +130,16 @@ proptest! {
             at += TimeDelta::microseconds(pause);
             let by = By::system("test", at);
             let before = request.clone();
+            let is_pending = before.state == RequestState::Pending;
+            let has_lapsed = is_pending && at >= before.expires_at && !matches!(verb, Verb::Expire);
             match step(request.clone(), verb, have + 1, &by) {
                 Err(wrong) => {
-                    prop_assert_ne!(before.state, RequestState::Pending);
-                    prop_assert_eq!((wrong.subject, wrong.state), ("request", before.state.as_str()));
+                    prop_assert!(!is_pending || has_lapsed);
+                    let state = if has_lapsed { "expired" } else { before.state.as_str() };
+                    prop_assert_eq!((wrong.subject, wrong.state), ("request", state));
                 }
                 Ok((change, grant)) => {
-                    prop_assert_eq!(before.state, RequestState::Pending);
+                    prop_assert!(is_pending && !has_lapsed);
                     have += i16::from(matches!(verb, Verb::Approve));
                     let is_last = have == wish.needed;
                     let (state, action) = match verb {

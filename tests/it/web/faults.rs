@@ -1,7 +1,7 @@
 //! A fault of ours, and a database that is busy: what people are told, and what they can name to those who run it.
 
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::{LazyLock, Mutex};
 
 use axum::http::header::RETRY_AFTER;
 use axum::http::{Method, StatusCode};
@@ -11,13 +11,21 @@ use sqlx::Connection;
 use super::portal::Portal;
 use crate::api::setup::Service;
 
-/// What was logged.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+/// The errors of the whole test process, with the spans of their requests.
+static LOG: LazyLock<Mutex<Vec<u8>>> = LazyLock::new(|| {
+    let log = tracing_subscriber::fmt()
+        .with_env_filter("error,countersign::telemetry=info")
+        .with_writer(|| Log)
+        .with_ansi(false);
+    log.try_init().unwrap();
+    Mutex::default()
+});
+
+struct Log;
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
+        LOG.lock().unwrap().write(bytes)
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
@@ -25,24 +33,11 @@ impl Write for Log {
     }
 }
 
-impl Log {
-    /// The log of this thread, while the guard lives.
-    fn start() -> (Self, tracing::subscriber::DefaultGuard) {
-        let log = Self::default();
-        let writer = log.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_writer(move || writer.clone())
-            .with_ansi(false)
-            .finish();
-        (log, tracing::subscriber::set_default(subscriber))
-    }
-
-    /// Whether a line tells of an error under this id.
-    fn tells(&self, id: &str) -> bool {
-        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-        text.lines()
-            .any(|line| line.contains("ERROR") && line.contains(id))
-    }
+/// Whether a line tells of an error under this id.
+fn tells(id: &str) -> bool {
+    let text = String::from_utf8(LOG.lock().unwrap().clone()).unwrap();
+    text.lines()
+        .any(|line| line.contains("ERROR") && line.contains(id))
 }
 
 async fn as_owner(url: &str, sql: &'static str) {
@@ -54,14 +49,14 @@ const BREAK: &str = "ALTER TABLE entitlements RENAME TO away";
 
 #[tokio::test]
 async fn a_fault_is_in_the_log_under_the_id_that_the_page_shows() {
-    let (log, _guard) = Log::start();
+    LazyLock::force(&LOG);
     let portal = Portal::new().await;
     let alice = portal.browser("alice").await;
     as_owner(&portal.db.owner_url, BREAK).await;
     let broken = alice.get("/entitlements/prod-admin").await;
     assert_eq!(broken.status, StatusCode::INTERNAL_SERVER_ERROR);
     let id = broken.header("x-request-id");
-    assert!(!id.is_empty() && log.tells(id), "{id}");
+    assert!(!id.is_empty() && tells(id), "{id}");
     let shown = format!("<span class=\"mono\">{id}</span>");
     assert!(broken.body.contains(&shown), "{}", broken.body);
 
@@ -72,12 +67,12 @@ async fn a_fault_is_in_the_log_under_the_id_that_the_page_shows() {
         .send(request.body(axum::body::Body::empty()).unwrap())
         .await;
     assert_eq!(sent.header("x-request-id"), "from-the-proxy-1");
-    assert!(log.tells("from-the-proxy-1"));
+    assert!(tells("from-the-proxy-1"));
 }
 
 #[tokio::test]
 async fn a_fault_of_the_api_is_in_the_log_under_its_request_id() {
-    let (log, _guard) = Log::start();
+    LazyLock::force(&LOG);
     let service = Service::new().await;
     let alice = service.token("alice").await;
     as_owner(&service.company.db.owner_url, BREAK).await;
@@ -85,7 +80,7 @@ async fn a_fault_of_the_api_is_in_the_log_under_its_request_id() {
         .call(&alice, "GET", "/entitlements", &serde_json::Value::Null)
         .await;
     assert_eq!((broken.status.as_u16(), broken.code()), (500, "internal"));
-    assert!(log.tells(broken.header("x-request-id")));
+    assert!(tells(broken.header("x-request-id")));
 }
 
 #[tokio::test]
