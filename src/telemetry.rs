@@ -1,6 +1,6 @@
 //! The log: to standard error, one line an event; `RUST_LOG` sets the level. What belongs to a request carries its id.
 
-use axum::extract::Request;
+use axum::extract::{FromRequestParts, OriginalUri, Request};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -29,16 +29,26 @@ pub fn start(format: LogFormat) {
 #[derive(Debug, Clone)]
 pub struct RequestId(pub String);
 
-/// Answers a request within a span that has its id, and tells the id.
-pub async fn in_span(mut request: Request, next: Next) -> Response {
+/// Answers a request within a span that has its id, and tells the id. Every refusal is one line, also where the audit log has none: of a caller who is
+/// not signed in, or of what cannot be parsed.
+pub async fn in_span(request: Request, next: Next) -> Response {
     let name = HeaderName::from_static("x-request-id");
-    let sent = request.headers().get(&name).and_then(|it| it.to_str().ok());
+    let (mut parts, body) = request.into_parts();
+    let sent = parts.headers.get(&name).and_then(|it| it.to_str().ok());
     let id = sent
         .filter(|it| (1..=200).contains(&it.len()))
         .map_or_else(|| uuid::Uuid::now_v7().to_string(), ToOwned::to_owned);
-    request.extensions_mut().insert(RequestId(id.clone()));
+    parts.extensions.insert(RequestId(id.clone()));
+    let Ok(OriginalUri(uri)) = OriginalUri::from_request_parts(&mut parts, &()).await;
+    let method = parts.method.clone();
     let span = tracing::info_span!("request", id);
-    let mut response = next.run(request).instrument(span).await;
+    let request = Request::from_parts(parts, body);
+    let mut response = next.run(request).instrument(span.clone()).await;
+    let status = response.status();
+    if status.is_client_error() {
+        let status = status.as_u16();
+        span.in_scope(|| tracing::info!(%method, path = uri.path(), status, "refused"));
+    }
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(name, id);
     }

@@ -3,9 +3,11 @@
 use std::io::Write;
 use std::sync::{LazyLock, Mutex};
 
+use axum::body::Body;
 use axum::http::header::RETRY_AFTER;
-use axum::http::{Method, StatusCode};
+use axum::http::{Method, Request, StatusCode};
 use countersign::error::Error;
+use serde_json::json;
 use sqlx::Connection;
 
 use super::portal::Portal;
@@ -35,9 +37,13 @@ impl Write for Log {
 
 /// Whether a line tells of an error under this id.
 fn tells(id: &str) -> bool {
+    has_line(&["ERROR", id])
+}
+
+fn has_line(words: &[&str]) -> bool {
     let text = String::from_utf8(LOG.lock().unwrap().clone()).unwrap();
     text.lines()
-        .any(|line| line.contains("ERROR") && line.contains(id))
+        .any(|line| words.iter().all(|word| line.contains(word)))
 }
 
 async fn as_owner(url: &str, sql: &'static str) {
@@ -63,9 +69,7 @@ async fn a_fault_is_in_the_log_under_the_id_that_the_page_shows() {
     let request = alice
         .request(Method::GET, "/entitlements/prod-admin")
         .header("x-request-id", "from-the-proxy-1");
-    let sent = portal
-        .send(request.body(axum::body::Body::empty()).unwrap())
-        .await;
+    let sent = portal.send(request.body(Body::empty()).unwrap()).await;
     assert_eq!(sent.header("x-request-id"), "from-the-proxy-1");
     assert!(tells("from-the-proxy-1"));
 }
@@ -81,6 +85,24 @@ async fn a_fault_of_the_api_is_in_the_log_under_its_request_id() {
         .await;
     assert_eq!((broken.status.as_u16(), broken.code()), (500, "internal"));
     assert!(tells(broken.header("x-request-id")));
+}
+
+#[tokio::test]
+async fn what_the_audit_log_cannot_hold_is_a_line_of_the_log() {
+    LazyLock::force(&LOG);
+    let service = Service::new().await;
+    let alice = service.token("alice").await;
+    for (token, body, status) in [("csn_forged", json!({}), "401"), (&alice, json!([]), "400")] {
+        let refused = service.call(token, "POST", "/requests", &body).await;
+        assert_eq!(refused.status.as_str(), status);
+        let id = refused.header("x-request-id");
+        let words = [id, "POST", "/api/v1/requests", status];
+        assert!(!id.is_empty() && has_line(&words), "{status}");
+    }
+    let portal = Portal::new().await;
+    let stranger = portal.send(Request::get("/no-such-page").body(Body::empty()).unwrap());
+    let id = stranger.await.header("x-request-id").to_owned();
+    assert!(has_line(&[&id, "GET", "/no-such-page", "404"]));
 }
 
 #[tokio::test]
