@@ -34,6 +34,8 @@ struct Inner {
 pub struct Settings {
     /// How long a request waits for a decision.
     pub expire_after: TimeDelta,
+    /// P: nothing is opened with less time than this left (GUARD H5).
+    pub propagation: TimeDelta,
     /// How long a session lives without use.
     pub session_idle: TimeDelta,
     /// How long it lives at most.
@@ -47,6 +49,7 @@ impl App {
         let delta = |it| TimeDelta::from_std(it).unwrap_or(TimeDelta::MAX);
         let settings = Settings {
             expire_after: delta(config.requests.expire_after),
+            propagation: delta(config.aws.propagation_margin),
             session_idle: delta(config.sessions.idle),
             session_lifetime: delta(config.sessions.lifetime),
         };

@@ -78,7 +78,7 @@ pub async fn submit(ctx: &Ctx, new: NewRequest) -> Result<Request, Error> {
             .filter(|it| person.is_in(&it.terms.requester_group))
             .ok_or(Error::NotFound)?;
         if entitlement != checked.entitlement {
-            recheck(&checked, &entitlement.terms)?;
+            recheck(&checked, &entitlement.terms, ctx.app.settings().propagation)?;
         }
         // What AWS told of another role says nothing of this one.
         let seen = if entitlement.target == checked.entitlement.target {
@@ -128,7 +128,8 @@ async fn prepare(ctx: &Ctx, new: &NewRequest) -> Result<(Checked, Seen), Error> 
             if condition.needs_a_person() {
                 return Err(Error::RoleSuspended(condition));
             }
-            let checked = check(new, entitlement, principals, now)?;
+            let propagation = ctx.app.settings().propagation;
+            let checked = check(new, entitlement, principals, propagation, now)?;
             let from = new.starts_at.unwrap_or(now);
             let until = from + TimeDelta::seconds(i64::from(checked.duration_seconds));
             let target = checked.entitlement.target;
@@ -158,6 +159,7 @@ fn check(
     new: &NewRequest,
     entitlement: Entitlement,
     principals: Vec<Principal>,
+    propagation: TimeDelta,
     now: DateTime<Utc>,
 ) -> Result<Checked, Error> {
     let mut wrong = Vec::new();
@@ -190,7 +192,7 @@ fn check(
             invalid("starts_at", "must be within the next 30 days".to_owned());
         }
     }
-    let duration_seconds = check_duration(&entitlement.terms, new.duration_seconds)
+    let duration_seconds = check_duration(&entitlement.terms, new.duration_seconds, propagation)
         .map_err(|it| wrong.push(it))
         .ok();
     let principal = pick(
@@ -215,20 +217,23 @@ fn check(
 }
 
 /// What was checked against the terms as they were, against those that have taken their place.
-fn recheck(checked: &Checked, terms: &Terms) -> Result<(), Error> {
+fn recheck(checked: &Checked, terms: &Terms, propagation: TimeDelta) -> Result<(), Error> {
     if capacity::is_protected(&terms.role_arn) {
         return Err(Error::RoleProtected);
     }
     if checked.principal.account != terms.account {
         return Err(Error::field("principal", "is not in the role's account"));
     }
-    check_duration(terms, checked.duration_seconds.into())
+    check_duration(terms, checked.duration_seconds.into(), propagation)
         .map(drop)
         .map_err(|it| Error::InvalidFields(vec![it]))
 }
 
-fn check_duration(terms: &Terms, seconds: i64) -> Result<i32, FieldError> {
-    let (least, most) = (terms.min_duration_seconds, terms.max_duration_seconds);
+/// Within the terms, and longer than AWS may need to take over what opens it.
+fn check_duration(terms: &Terms, seconds: i64, propagation: TimeDelta) -> Result<i32, FieldError> {
+    let opens_in = i32::try_from(propagation.num_seconds()).unwrap_or(i32::MAX - 1);
+    let least = terms.min_duration_seconds.max(opens_in + 1);
+    let most = terms.max_duration_seconds;
     let fits = i32::try_from(seconds)
         .ok()
         .filter(|it| (least..=most).contains(it));

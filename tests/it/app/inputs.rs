@@ -1,5 +1,7 @@
 //! What people fill in, with a clear answer and nothing changed.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use countersign::app::approve::approve;
 use countersign::app::submit::{NewRequest, submit};
@@ -172,4 +174,20 @@ async fn a_silent_aws_leaves_the_request_unchecked() {
     assert!(!request.target_checked);
     assert_eq!((request.role_id, request.principal_unique_id), (None, None));
     assert_eq!(request.expires_at, company.start + TimeDelta::hours(24));
+}
+
+/// Whoever waits two minutes for AWS has nothing of a grant of two minutes (GUARD H5).
+#[tokio::test]
+async fn a_duration_that_aws_would_need_to_take_the_change_over_is_refused_at_once() {
+    let company = Company::new().await;
+    let company = company.with_propagation(Duration::from_mins(2));
+    let alice = company.ctx("alice").await;
+    let lasting = |seconds| NewRequest {
+        duration_seconds: seconds,
+        ..ask("prod-admin")
+    };
+    let refused = submit(&alice, lasting(120)).await.unwrap_err();
+    assert!(refused.detail().contains("PT2M1S"), "{}", refused.detail());
+    assert_eq!(company.count("requests").await, 0);
+    submit(&alice, lasting(121)).await.unwrap();
 }

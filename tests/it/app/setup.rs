@@ -128,6 +128,15 @@ impl Company {
         Self { app, ..self }
     }
 
+    /// With an AWS that may need so long to take a change over.
+    pub fn with_propagation(self, margin: Duration) -> Self {
+        let mut config = config();
+        config.aws.propagation_margin = margin;
+        let (pool, aws) = (self.db.pool.clone(), self.app.aws().clone());
+        let app = App::new(pool, self.clock.clone(), aws, &config);
+        Self { app, ..self }
+    }
+
     /// The catalog with `from` as `to`.
     pub async fn rewrite(&self, from: &str, to: &str) {
         assert!(CATALOG.contains(from), "{from}");
@@ -205,6 +214,7 @@ impl Company {
 
 fn config() -> Config {
     let mut config = Config::default();
+    config.aws.propagation_margin = Duration::ZERO;
     config.roles.admin = vec!["admins".to_owned()];
     config.roles.auditor = vec!["auditors".to_owned()];
     config

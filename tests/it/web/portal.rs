@@ -101,6 +101,7 @@ impl Portal {
         )
         .await;
         let mut config = Config::default();
+        config.aws.propagation_margin = Duration::ZERO;
         config.roles.admin = vec!["admins".to_owned()];
         config.roles.auditor = vec!["auditors".to_owned()];
         let app = App::new(db.pool.clone(), Clock::Database, aws, &config);
