@@ -17,9 +17,15 @@ use crate::support::{open_folder, wait};
 
 pub const FREE: [&str; 4] = ["--port", "0", "--aws-port", "0"];
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_countersign");
+
 /// The program on a data folder, in an environment whose own AWS and database the demo must not touch.
 pub fn demo(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+    demo_by(Command::new(PROGRAM), folder, arguments)
+}
+
+/// The same, by a command that takes the program's arguments.
+fn demo_by(mut command: Command, folder: &Path, arguments: &[&str]) -> Command {
     command.arg("demo").arg("--data-dir").arg(folder);
     command.args(arguments).stdin(Stdio::null()).env_clear();
     for name in ["PATH", "TMPDIR", "COUNTERSIGN_PG_BIN"] {
@@ -38,6 +44,13 @@ pub fn demo(folder: &Path, arguments: &[&str]) -> Command {
         .env("AWS_SESSION_TOKEN", "theirs")
         .env("AWS_PROFILE", "theirs");
     command
+}
+
+/// The same, on free ports, where whoever runs the tests (`nohup`, a script in the background) hands on that the signal is ignored.
+pub fn hearing(signal: &str, folder: &Path) -> Command {
+    let mut env = Command::new("env");
+    env.args([&format!("--default-signal={signal}"), PROGRAM]);
+    demo_by(env, folder, &FREE)
 }
 
 /// A running demo; killed when dropped.
@@ -162,7 +175,7 @@ impl Demo {
             .args(["-s", signal, "--", &whom])
             .status();
         assert!(told.expect("kill runs").success());
-        self.server.child.wait().expect("it can be waited for")
+        self.server.ended()
     }
 }
 
@@ -259,7 +272,7 @@ async fn what_is_open_outlives_a_sigkill_and_ctrl_c_leaves_nothing_running() {
 #[tokio::test(flavor = "multi_thread")]
 async fn demo_json_is_there_exactly_while_it_is_ready() {
     let (_temporary, folder) = folder();
-    let demo = Demo::start(&folder);
+    let demo = Demo::of(hearing("HUP", &folder), &folder);
     let children = below(&demo.server.child);
     let ended = demo.end("HUP");
     assert_eq!(ended.code(), Some(0), "{ended}");

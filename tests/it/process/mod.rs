@@ -14,10 +14,12 @@ mod signals;
 mod world;
 
 use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+
+use crate::support::wait;
 
 /// A running `countersign serve`; killed when dropped.
 pub struct Server {
@@ -44,6 +46,16 @@ impl Server {
             .unwrap_or_else(|| panic!("serve did not start: {line:?}"))
             .to_owned();
         Self { child, url }
+    }
+
+    /// How it ended.
+    pub fn ended(&mut self) -> ExitStatus {
+        let mut status = None;
+        wait::until("it has ended", || {
+            status = self.child.try_wait().expect("it can be waited for");
+            status.is_some()
+        });
+        status.expect("it has ended")
     }
 
     /// SIGKILL: no handler runs.

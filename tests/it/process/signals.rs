@@ -6,7 +6,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Stdio};
 
 use super::Server;
-use super::demo::{FREE, demo, folder};
+use super::demo::{folder, hearing};
 use super::world::World;
 use crate::support::wait;
 
@@ -20,14 +20,14 @@ fn tell(pid: u32, signal: &str) {
 #[test]
 fn a_demo_that_is_starting_ends_at_once() {
     let (_temporary, folder) = folder();
-    let child = demo(&folder, &FREE).stdout(Stdio::null()).spawn();
+    let child = hearing("INT", &folder).stdout(Stdio::null()).spawn();
     let mut server = Server {
         child: child.expect("it starts"),
         url: String::new(),
     };
     wait::until("it is starting", || folder.join("postgres.lock").exists());
     tell(server.child.id(), "INT");
-    let ended = server.child.wait().expect("it can be waited for");
+    let ended = server.ended();
     assert_eq!(ended.signal(), Some(2), "{ended}");
     assert!(!folder.join("demo.json").exists());
 }
@@ -45,6 +45,6 @@ async fn the_second_signal_ends_what_takes_its_time() {
     wait::until("it is stopping", || TcpStream::connect(&address).is_err());
     assert!(serve.child.try_wait().expect("a child").is_none());
     tell(serve.child.id(), "TERM");
-    let ended = serve.child.wait().expect("it can be waited for");
+    let ended = serve.ended();
     assert_eq!(ended.code(), Some(130), "{ended}");
 }
