@@ -19,9 +19,10 @@ type Told = (DateTime<Utc>, Instant);
 pub(super) struct Dates(Arc<Mutex<Option<Told>>>);
 
 impl Dates {
-    /// Whether `now` is not the time that AWS has. `asked_at`: before the request of the latest answer was sent.
+    /// Whether `now` is not the time that AWS has, by an answer to what was sent after `asked_at`; without one nobody knows.
     pub(super) fn differ_from(&self, now: DateTime<Utc>, asked_at: Instant) -> bool {
-        let Some((date, came_at)) = *self.0.lock().unwrap_or_else(PoisonError::into_inner) else {
+        let told = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((date, came_at)) = told.filter(|(_, came_at)| *came_at >= asked_at) else {
             return false;
         };
         let elapsed =
