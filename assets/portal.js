@@ -1,4 +1,4 @@
-// Every page works without this. It counts down, adds the viewer's own time zone, copies commands, and shows that a page has changed.
+// Every page works without this. It counts down, adds the viewer's own time zone, copies commands, keeps a page as it is now, and keeps what was typed.
 "use strict";
 (() => {
   const body = document.body;
@@ -15,25 +15,25 @@
 
   const countdowns = [...document.querySelectorAll("[data-countdown]")];
   const bars = [...document.querySelectorAll("progress[data-until]")];
+  const titling = countdowns.find((el) => el.dataset.countdown === "left");
   let over = false;
+  let stale = false;
+  let unknown = false;
   const tick = () => {
     for (const el of countdowns) {
-      el.textContent = words(Date.parse(el.dateTime) - now());
+      el.textContent = stale ? "?" : words(Date.parse(el.dateTime) - now());
     }
     for (const el of bars) {
       el.value = Math.max(0, (Date.parse(el.dataset.until) - now()) / 1000);
     }
-    if (countdowns.length > 0) {
-      document.title = `${countdowns[0].textContent} · ${titled}`;
-      if (!over && countdowns.some((el) => Date.parse(el.dateTime) <= now())) {
-        over = true;
-        look();
-      }
+    const lead = stale ? "Changed" : unknown ? "Not known" : titling?.textContent;
+    document.title = lead ? `${lead} · ${titled}` : titled;
+    if (!over && countdowns.some((el) => Date.parse(el.dateTime) <= now())) {
+      over = true;
+      look();
     }
   };
-  if (countdowns.length > 0) {
-    setInterval(tick, 1000);
-  }
+  setInterval(tick, 1000);
 
   const zone = new Intl.DateTimeFormat().resolvedOptions().timeZone;
   if (zone && zone !== "UTC") {
@@ -63,39 +63,155 @@
     }
   }
 
-  // Looks again while something is on its way, for a quarter of an hour at most and only while the page is seen.
-  const stop = Date.now() + 15 * 60 * 1000;
-  let typed = false;
-  document.addEventListener("input", () => { typed = true; });
-  const changed = () => {
-    const note = document.querySelector("[data-changed]");
-    if (typed && note) {
-      note.hidden = false;
-    } else {
-      location.replace(location.href.split("#")[0]);
+  // What the browser keeps for this tab alone; one that keeps nothing does without.
+  const keep = (name, value) => {
+    try {
+      sessionStorage.setItem(name, JSON.stringify(value));
+    } catch {
+      // nothing is kept
     }
   };
-  const look = async () => {
-    if (!body.dataset.watch || document.hidden) {
+  const kept = (name) => {
+    try {
+      return JSON.parse(sessionStorage.getItem(name));
+    } catch {
+      return null;
+    }
+  };
+  const reach = (el) => {
+    const href = el?.getAttribute("href");
+    return el?.id ? `#${CSS.escape(el.id)}` : href ? `a[href="${CSS.escape(href)}"]` : "";
+  };
+
+  // What is typed survives a sign-in: it is kept while it is typed, for the person who types it, and given back once after the sign-in page.
+  const TYPED = "countersign.typed";
+  let typed = false;
+  const drafts = kept(TYPED);
+  if (!body.dataset.person) {
+    if (drafts && location.pathname === "/sign-in") {
+      keep(TYPED, { ...drafts, signedIn: true });
+    }
+  } else {
+    const forms = {};
+    const keepForm = (form) => {
+      if (form?.matches('main form[method="post"]')) {
+        forms[form.getAttribute("action")] = Object.fromEntries(new FormData(form));
+        keep(TYPED, { person: body.dataset.person, forms });
+      }
+    };
+    keep(TYPED, null);
+    for (const [action, fields] of Object.entries(drafts?.signedIn && drafts.person === body.dataset.person ? drafts.forms : {})) {
+      const form = document.querySelector(`main form[method="post"][action="${CSS.escape(action)}"]`);
+      for (const [name, value] of form ? Object.entries(fields) : []) {
+        const field = form.elements.namedItem(name);
+        if (field) {
+          field.value = value;
+          typed = true;
+        }
+      }
+      keepForm(form);
+    }
+    document.querySelector("[data-kept]").hidden = !typed;
+    document.querySelector("[data-filled]")?.toggleAttribute("hidden", typed);
+    document.addEventListener("input", (event) => {
+      typed = true;
+      keepForm(event.target.form);
+    });
+    document.addEventListener("submit", (event) => keepForm(event.target));
+  }
+
+  const typing = () => typed || ["INPUT", "TEXTAREA", "SELECT"].includes(document.activeElement.tagName);
+  const show = (name) => {
+    for (const el of document.querySelectorAll("[data-changed], [data-unknown], [data-signed-out]")) {
+      el.hidden = !(name in el.dataset);
+    }
+  };
+
+  // Looks again for as long as the page is open: often at first, seldom once it is old, more seldom still while nobody sees it.
+  const SOON = 2000;
+  const OLD = 15 * 60 * 1000;
+  const opened = Date.now();
+  const pace = () => (document.hidden ? 60_000 : Date.now() - opened < OLD ? SOON : 10_000);
+  const place = location.pathname + location.search;
+  let looking = false;
+  let away = false;
+  let missed = 0;
+  let known = now();
+  let timer;
+
+  const changed = () => {
+    if (typing()) {
+      stale = true;
+      show("changed");
+      tick();
       return;
     }
+    keep("countersign.at", { place, top: scrollY, at: reach(document.activeElement) });
+    location.replace(location.href.split("#")[0]);
+  };
+  const notKnown = (name) => {
+    unknown = true;
+    for (const el of document.querySelectorAll("[data-since]")) {
+      el.textContent = `${new Date(known).toISOString().slice(11, 19)} UTC`;
+    }
+    for (const link of document.querySelectorAll("[data-signed-out] a")) {
+      link.href = `/sign-in?next=${encodeURIComponent(place)}`;
+    }
+    show(name);
+    tick();
+  };
+  const ask = async () => {
     try {
-      const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+      const answer = await fetch(location.href, { headers: { accept: "text/html" }, signal: AbortSignal.timeout(10_000) });
+      if (answer.redirected && new URL(answer.url).pathname === "/sign-in") {
+        // Nothing is to be learned before somebody signs in again: no look but where the page is seen again.
+        away = true;
+        notKnown("signedOut");
+        return;
+      }
+      if (answer.status >= 500 || answer.status === 429) {
+        throw new Error(`status ${answer.status}`);
+      }
       const seen = /data-watch="([^"]*)"/.exec(await answer.text());
-      if (answer.ok && (!seen || seen[1] !== body.dataset.watch)) {
+      missed = 0;
+      known = now();
+      if (answer.ok && seen?.[1] === body.dataset.watch) {
+        unknown = false;
+        show(stale ? "changed" : "");
+      } else {
+        unknown = false;
         changed();
       }
     } catch {
-      // the next look may reach the server again
+      missed += 1;
+      if (missed > 1) {
+        notKnown("unknown");
+      }
+    }
+  };
+  const look = async () => {
+    if (!body.dataset.watch || looking) {
+      return;
+    }
+    looking = true;
+    away = false;
+    clearTimeout(timer);
+    await ask();
+    looking = false;
+    if (!away) {
+      timer = setTimeout(look, pace());
     }
   };
   if (body.dataset.watch) {
-    const timer = setInterval(() => {
-      if (Date.now() > stop) {
-        clearInterval(timer);
-      } else {
-        look();
-      }
-    }, 2000);
+    timer = setTimeout(look, pace());
+    document.addEventListener("visibilitychange", look);
+    addEventListener("online", look);
+    addEventListener("pageshow", (event) => event.persisted && look());
+  }
+  const at = kept("countersign.at");
+  keep("countersign.at", null);
+  if (at?.place === place) {
+    scrollTo(0, at.top);
+    document.querySelector(at.at || "none")?.focus({ preventScroll: true });
   }
 })();

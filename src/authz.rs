@@ -41,15 +41,17 @@ pub struct Withdrawable(pub Request);
 #[derive(Debug)]
 pub struct Endable(pub Grant, pub Cause);
 
-/// Whether the person may see a request: its requester, whoever may decide it, whoever decided it, auditors and admins.
+/// Whether the person may see a request: its requester, whoever may decide it or could have, whoever decided it, auditors and admins. An approver goes
+/// on seeing what somebody else decided, or what was withdrawn or lapsed: they may have it open, and have to know what became of it.
 #[must_use]
 pub fn sees(roles: &Roles, person: &Person, request: &Request, has_decided: bool) -> bool {
-    let may_decide =
-        request.state.closed_at().is_none() && person.is_in(&request.terms.approver_group);
-    request.person == person.id || has_decided || may_decide || roles.sees_all(person)
+    request.person == person.id
+        || has_decided
+        || person.is_in(&request.terms.approver_group)
+        || roles.sees_all(person)
 }
 
-/// Whether the person may see a request that has a grant: as any request, while they may end the grant, and what became of it where they ended it.
+/// Whether the person may see a request that has a grant: as any request, and what became of it where they ended it.
 #[must_use]
 pub fn sees_granted(
     roles: &Roles,
@@ -58,9 +60,7 @@ pub fn sees_granted(
     grant: &Grant,
     has_decided: bool,
 ) -> bool {
-    sees(roles, person, request, has_decided)
-        || grant.state.ended_by() == Some(person.id)
-        || (!grant.state.is_over() && person.is_in(&request.terms.approver_group))
+    sees(roles, person, request, has_decided) || grant.state.ended_by() == Some(person.id)
 }
 
 /// Whether the person may approve or deny: an approver of it, never its requester.

@@ -30,6 +30,8 @@ pub struct Config {
     pub database: Database,
     /// Requests.
     pub requests: Requests,
+    /// How much one person, or one address, may do.
+    pub limits: Limits,
     /// The portal's sessions.
     pub sessions: Sessions,
     /// How we talk to AWS.
@@ -80,6 +82,23 @@ pub struct Requests {
     pub expire_after: Duration,
 }
 
+/// How much one person, or one address, may do. Each process counts for itself what it counts by time.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Calls of one person in a minute; ending a grant is never one too many.
+    pub person_per_minute: NonZeroU32,
+    /// Tokens and sessions that do not work, from one address in a minute. Behind a proxy that is everybody's address: only tokens that have not
+    /// worked lately are held up.
+    pub peer_per_minute: NonZeroU32,
+    /// How often one person may ask in an hour, whatever comes of it.
+    pub asks_per_hour: NonZeroU32,
+    /// How many requests of one person may wait for a decision.
+    pub pending_per_person: NonZeroU32,
+    /// How many of these for one entitlement.
+    pub pending_per_entitlement: NonZeroU32,
+}
+
 /// The portal's sessions.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -114,6 +133,9 @@ pub struct Aws {
     /// δ: how far AWS's clock and the database's may be apart.
     #[serde(with = "fields::duration_or_zero")]
     pub clock_margin: Duration,
+    /// How often a role is looked at while a guard of ours stands and nothing is open.
+    #[serde(with = "fields::duration")]
+    pub watch_interval: Duration,
 }
 
 /// The reconciler.
@@ -187,6 +209,18 @@ impl Default for Requests {
     }
 }
 
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            person_per_minute: fields::at_least_one(600),
+            peer_per_minute: fields::at_least_one(60),
+            asks_per_hour: fields::at_least_one(60),
+            pending_per_person: fields::at_least_one(20),
+            pending_per_entitlement: fields::at_least_one(5),
+        }
+    }
+}
+
 impl Default for Sessions {
     fn default() -> Self {
         Self {
@@ -204,6 +238,7 @@ impl Default for Aws {
             propagation_margin: Duration::from_mins(2),
             unanswered_margin: Duration::from_mins(15),
             clock_margin: Duration::from_secs(5),
+            watch_interval: Duration::from_mins(5),
         }
     }
 }

@@ -1,10 +1,15 @@
 //! What a caller is told when something cannot be done: one enum for the API's problem details and the portal's pages.
 
-use axum::http::StatusCode;
+use std::num::NonZeroU32;
+
+use axum::http::{StatusCode, Uri};
 
 use crate::domain::request::WrongState;
 use crate::domain::target::Condition;
 use crate::ids::InvalidId;
+
+/// The longest path and query that are looked at, in bytes.
+const LONGEST_URI: usize = 8 * 1024;
 
 /// One field that was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +21,11 @@ pub struct FieldError {
     /// What is wrong and what would be right.
     pub detail: String,
 }
+
+/// A body that did not come to its end in time; [`Error::of_body`] finds it in what a handler's input failed with.
+#[derive(Debug, thiserror::Error)]
+#[error("the body did not come to its end in time")]
+pub struct SlowBody;
 
 /// Why a verb was not done. What is shown never holds anything internal.
 #[derive(Debug, thiserror::Error)]
@@ -84,13 +94,30 @@ pub enum Error {
     /// The trust policy cannot be edited as text, or a deleted principal in it blocks every change.
     #[error("trust policy unreadable")]
     TrustPolicyUnreadable,
+    /// As many requests of the caller wait for a decision as may: of all, or of those for one entitlement.
+    #[error("limit reached: {most}")]
+    LimitReached {
+        /// How many there may be.
+        most: u32,
+        /// Whether there may be no more of this entitlement alone.
+        of_entitlement: bool,
+    },
+    /// Too many calls; after so many seconds there is room for one.
+    #[error("rate limited")]
+    RateLimited(NonZeroU32),
     /// More than the API takes.
     #[error("payload too large")]
     PayloadTooLarge,
+    /// The body did not come to its end in time.
+    #[error("request timeout")]
+    RequestTimeout,
+    /// A longer address than any of ours.
+    #[error("URI too long")]
+    UriTooLong,
     /// Not JSON (API), not a form (portal).
     #[error("unsupported media type")]
     UnsupportedMediaType,
-    /// The database does not answer in time.
+    /// The database does not answer in time, or takes nothing at the moment.
     #[error("busy")]
     Busy,
     /// A fault of ours; told to the log, not to the caller.
@@ -122,7 +149,11 @@ impl Error {
             Self::RoleSuspended(_) => "role_suspended",
             Self::TrustPolicyFull { .. } => "trust_policy_full",
             Self::TrustPolicyUnreadable => "trust_policy_unreadable",
+            Self::LimitReached { .. } => "limit_reached",
+            Self::RateLimited(_) => "rate_limited",
             Self::PayloadTooLarge => "payload_too_large",
+            Self::RequestTimeout => "request_timeout",
+            Self::UriTooLong => "uri_too_long",
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::Busy => "busy",
             Self::Internal(_) => "internal",
@@ -156,8 +187,12 @@ impl Error {
             | Self::RoleIsOurs
             | Self::RoleSuspended(_)
             | Self::TrustPolicyFull { .. }
-            | Self::TrustPolicyUnreadable => StatusCode::CONFLICT,
+            | Self::TrustPolicyUnreadable
+            | Self::LimitReached { .. } => StatusCode::CONFLICT,
+            Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::UriTooLong => StatusCode::URI_TOO_LONG,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -187,7 +222,11 @@ impl Error {
             Self::RoleSuspended(_) => "Nothing opens on this role for now",
             Self::TrustPolicyFull { .. } => "The role's trust policy is full",
             Self::TrustPolicyUnreadable => "The role's trust policy cannot be changed safely",
+            Self::LimitReached { .. } => "Too many of your requests wait already",
+            Self::RateLimited(_) => "This is too much at once",
             Self::PayloadTooLarge => "This is too large",
+            Self::RequestTimeout => "This took too long to arrive",
+            Self::UriTooLong => "This address is too long",
             Self::UnsupportedMediaType => "This kind of content is not taken here",
             Self::Busy => "Countersign is busy",
             Self::Internal(_) => "Something went wrong",
@@ -223,6 +262,24 @@ impl Error {
                      or have the quota (ACLSizePerRole) raised."
                 );
             }
+            Self::LimitReached {
+                most,
+                of_entitlement,
+            } => {
+                let what = if *of_entitlement {
+                    " for this entitlement"
+                } else {
+                    ""
+                };
+                return format!(
+                    "At most {most} of your requests{what} may wait for a decision at a time. Withdraw one, or wait until one is decided."
+                );
+            }
+            Self::RateLimited(seconds) => {
+                return format!(
+                    "There were too many calls. Nothing was done: try again in {seconds} s."
+                );
+            }
             Self::Unauthenticated => "Send a valid token as `Authorization: Bearer …`, or sign in.",
             Self::Forbidden => "You can see it, but this is for others to do.",
             Self::SelfApproval => "Somebody else has to approve or deny what you have asked for.",
@@ -251,15 +308,29 @@ impl Error {
                 "It is not a policy that can be edited without touching what others wrote, or it names a deleted user or role. Have its owner repair it."
             }
             Self::PayloadTooLarge => "At most 64 kB are taken.",
+            Self::RequestTimeout => {
+                "The rest of the body did not arrive in time. Nothing was done: try again."
+            }
+            Self::UriTooLong => "At most 8 kB are taken. Check the address.",
             Self::UnsupportedMediaType => "Send `Content-Type: application/json`.",
             Self::Busy => {
-                "The database did not answer in time. Look whether it was done, and try again in a moment."
+                "The database could not do it just now. Look whether it was done, and try again in a moment."
             }
             Self::Internal(_) => {
                 "It is in our log under the request's id (`x-request-id`). Look whether it was done before you try again."
             }
         };
         fixed.to_owned()
+    }
+
+    /// After how many seconds to try again, where that may go well.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<u32> {
+        match self {
+            Self::Busy => Some(2),
+            Self::RateLimited(seconds) => Some(seconds.get()),
+            _ => None,
+        }
     }
 
     /// The fields that are wrong.
@@ -277,6 +348,40 @@ impl Error {
         matches!(self.status().as_u16(), 403 | 404 | 409 | 422)
     }
 
+    /// What a handler that broke down leaves behind.
+    #[must_use]
+    pub fn panicked(panic: &(dyn std::any::Any + Send)) -> Self {
+        let said = panic.downcast_ref::<&str>().copied();
+        let said = said.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        Self::Internal(format!("a handler broke down: {}", said.unwrap_or("without a word")).into())
+    }
+
+    /// Refuses a request by what is known of it before anybody looks at it.
+    ///
+    /// # Errors
+    /// When its address is longer than any of ours.
+    pub fn of_uri(uri: &Uri) -> Result<(), Self> {
+        let length = uri.path_and_query().map_or(0, |it| it.as_str().len());
+        if length > LONGEST_URI {
+            return Err(Self::UriTooLong);
+        }
+        Ok(())
+    }
+
+    /// What is known of a body that could not be read: nothing, but of one that was too slow or too large.
+    #[must_use]
+    pub fn of_body(
+        status: StatusCode,
+        rejection: &(dyn std::error::Error + 'static),
+    ) -> Option<Self> {
+        if status == StatusCode::PAYLOAD_TOO_LARGE {
+            return Some(Self::PayloadTooLarge);
+        }
+        let causes = std::iter::successors(Some(rejection), |it| it.source());
+        let slow = causes.into_iter().any(|it| it.is::<SlowBody>());
+        slow.then_some(Self::RequestTimeout)
+    }
+
     /// One field that does not fit.
     #[must_use]
     pub fn field(field: &'static str, detail: impl Into<String>) -> Self {
@@ -290,23 +395,42 @@ impl Error {
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
-        match &error {
-            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => Self::Busy,
+        let is_busy = match &error {
+            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => true,
             sqlx::Error::Database(refusal) if refusal.constraint() == Some("self_approval") => {
-                Self::SelfApproval
+                return Self::SelfApproval;
             }
-            sqlx::Error::Database(refusal) if refusal.code().is_some_and(|it| is_busy(&it)) => {
-                Self::Busy
-            }
-            _ => Self::Internal(Box::new(error)),
+            sqlx::Error::Database(refusal) => refusal.code().is_some_and(|it| is_busy(&it)),
+            _ => false,
+        };
+        if is_busy {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the database is busy"
+            );
+            return Self::Busy;
         }
+        Self::Internal(Box::new(error))
     }
 }
 
-/// What Postgres says when another try may go well: serialization failure, deadlock, too many connections, shutting down, crashed, starting up.
+/// What Postgres says when another try may go well.
 fn is_busy(sqlstate: &str) -> bool {
-    matches!(
-        sqlstate,
-        "40001" | "40P01" | "53300" | "57P01" | "57P02" | "57P03"
-    )
+    // Class 08: the connection is broken.
+    sqlstate.starts_with("08")
+        || matches!(
+            sqlstate,
+            // Read-only for now: a standby that takes over.
+            "25006"
+            // A stopped client's transaction was ended.
+            | "25P03"
+            // Serialization failure, deadlock.
+            | "40001" | "40P01"
+            // Disk full, out of memory, too many connections.
+            | "53100" | "53200" | "53300"
+            // A lock or a statement took too long.
+            | "55P03" | "57014"
+            // Shutting down, crashed, starting up.
+            | "57P01" | "57P02" | "57P03"
+        )
 }

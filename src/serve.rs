@@ -11,15 +11,23 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
 use crate::api;
-use crate::app::{App, expire};
+use crate::app::{App, expire, refusals};
 use crate::config::Config;
+use crate::error::Error;
 use crate::web;
 use crate::worker::{Settings, Worker};
 
+pub mod descriptors;
+pub mod http;
+mod line;
+mod stream;
+
+use http::Limits;
+
 /// How often requests that nobody decided are looked for.
 const SWEEP: Duration = Duration::from_secs(30);
-/// How long open connections may take to end.
-const DRAIN: Duration = Duration::from_secs(5);
+/// How long it may take at the end to put on record what was counted.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// A running Countersign.
 #[derive(Debug)]
@@ -29,6 +37,7 @@ pub struct Service {
     /// Server, worker and sweep, each of which ends with its name.
     parts: JoinSet<&'static str>,
     worker_pool: PgPool,
+    app: App,
 }
 
 /// A part of the service ended without being told to.
@@ -46,7 +55,7 @@ impl Service {
     /// Serves `router` on `listener` and starts the worker, on connections of its own: pages that are slow cannot keep a closing waiting.
     ///
     /// # Errors
-    /// When the listener has no address.
+    /// When the listener has no address, or the process may have too few files open.
     pub fn start(
         listener: TcpListener,
         app: &App,
@@ -55,6 +64,9 @@ impl Service {
         router: Router,
     ) -> std::io::Result<Self> {
         let address = listener.local_addr()?;
+        let for_workers = worker_pool.options().get_max_connections();
+        let clients = descriptors::for_clients(descriptors::raise(), config, for_workers);
+        let limits = Limits::of(clients.map_err(std::io::Error::other)?);
         let (stop, stopped) = watch::channel(false);
         let told = move || {
             let mut stopped = stopped.clone();
@@ -69,21 +81,11 @@ impl Service {
             Settings::from(config),
             app.wake(),
         );
-        let server = axum::serve(listener, router).with_graceful_shutdown(told());
-        let drained = {
-            let told = told();
-            async move {
-                told.await;
-                tokio::time::sleep(DRAIN).await;
-            }
-        };
+        let server = http::serve(listener, router, limits, told());
         let (worker, sweep) = (worker.run(told()), sweep(app.clone(), told()));
         let mut parts = JoinSet::new();
         parts.spawn(async move {
-            tokio::select! {
-                _ = server => {}
-                () = drained => {}
-            }
+            server.await;
             "HTTP server"
         });
         parts.spawn(async move {
@@ -99,6 +101,7 @@ impl Service {
             stop,
             parts,
             worker_pool,
+            app: app.clone(),
         })
     }
 
@@ -123,6 +126,12 @@ impl Service {
     pub async fn stop(mut self) {
         let _ = self.stop.send(true);
         while self.parts.join_next().await.is_some() {}
+        let told = refusals::put_on_record(&self.app, true);
+        match tokio::time::timeout(LAST_WORDS, told).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => not_on_record(&error),
+            Err(_) => not_on_record(&Error::Busy),
+        }
         self.worker_pool.close().await;
     }
 }
@@ -165,9 +174,20 @@ async fn sweep(app: App, stopped: impl Future<Output = ()>) {
                 "cannot look for requests that have lapsed"
             );
         }
+        if let Err(error) = refusals::put_on_record(&app, false).await {
+            not_on_record(&error);
+        }
+        app.limits().tidy();
         tokio::select! {
             () = &mut stopped => return,
             () = tokio::time::sleep(SWEEP) => {}
         }
     }
+}
+
+fn not_on_record(error: &Error) {
+    tracing::warn!(
+        error = error as &dyn std::error::Error,
+        "cannot put on record how many refusals there were"
+    );
 }

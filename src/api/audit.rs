@@ -1,11 +1,11 @@
 //! The audit log.
 
 use axum::Json;
-use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 use super::extract::{Asked, Caller, page};
-use super::problem::{Problem, ProblemDetails};
+use super::moment::Moment;
+use super::problem::Problem;
 use super::types::{Actor, AuditEvent, List};
 use crate::app::find::{self, AuditFilter};
 
@@ -15,8 +15,8 @@ pub(super) struct Filter {
     action: Option<String>,
     actor: Option<String>,
     subject: Option<String>,
-    from: Option<DateTime<Utc>>,
-    to: Option<DateTime<Utc>>,
+    from: Option<Moment>,
+    to: Option<Moment>,
     limit: Option<i64>,
     cursor: Option<String>,
 }
@@ -26,11 +26,11 @@ pub(super) struct Filter {
     params(("action" = Option<String>, Query, description = "such as request.approved"),
            ("actor" = Option<String>, Query, description = "TypeID of a person, or name of a machine or part"),
            ("subject" = Option<String>, Query, description = "TypeID of a request or grant, or a name"),
-           ("from" = Option<String>, Query, description = "not before (RFC 3339)"),
-           ("to" = Option<String>, Query, description = "before (RFC 3339)"),
-           ("limit" = Option<i64>, Query, description = "1 to 200, 50 unless said otherwise"),
-           ("cursor" = Option<String>, Query, description = "the `next` of the page before")),
-    responses((status = 200, body = List<AuditEvent>), (status = "4XX", body = ProblemDetails)))]
+           ("from" = Option<Moment>, Query, description = "not before (RFC 3339)"),
+           ("to" = Option<Moment>, Query, description = "before (RFC 3339)"),
+           ("limit" = Option<i64>, Query, description = "50 unless said otherwise", minimum = 1, maximum = 200),
+           ("cursor" = Option<String>, Query, description = "the `next` of the page before", pattern = "^event_[0-7][0-9a-hjkmnp-tv-z]{25}$")),
+    responses((status = 200, body = List<AuditEvent>)))]
 pub(super) async fn list(
     Caller(ctx): Caller,
     Asked(asked): Asked<Filter>,
@@ -48,8 +48,8 @@ pub(super) async fn list(
         action,
         actor,
         subject,
-        from,
-        to,
+        from: from.map(|it| it.0),
+        to: to.map(|it| it.0),
     };
     let found = find::audit_events(&ctx, filter, page(limit, cursor.as_deref())?).await?;
     Ok(Json(List::of(found, |it| AuditEvent {

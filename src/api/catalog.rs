@@ -3,13 +3,16 @@
 use axum::Json;
 
 use super::extract::{Asked, Caller, PageQuery, page};
-use super::problem::{Problem, ProblemDetails};
+use super::problem::Problem;
 use super::types::{Entitlement, List, Me};
 use crate::app::find::{self, Items};
 use crate::ids::EntitlementId;
 
 /// What the caller may ask for, by name
-#[utoipa::path(get, path = "/entitlements", responses((status = 200, body = List<Entitlement>), (status = "4XX", body = ProblemDetails)))]
+#[utoipa::path(get, path = "/entitlements",
+    params(("limit" = Option<i64>, Query, description = "50 unless said otherwise", minimum = 1, maximum = 200),
+           ("cursor" = Option<String>, Query, description = "the `next` of the page before", pattern = "^ent_[0-7][0-9a-hjkmnp-tv-z]{25}$")),
+    responses((status = 200, body = List<Entitlement>)))]
 pub(super) async fn entitlements(
     Caller(ctx): Caller,
     Asked(asked): Asked<PageQuery>,
@@ -26,7 +29,7 @@ pub(super) async fn entitlements(
 }
 
 /// The caller
-#[utoipa::path(get, path = "/people/me", responses((status = 200, body = Me), (status = "4XX", body = ProblemDetails)))]
+#[utoipa::path(get, path = "/people/me", responses((status = 200, body = Me)))]
 pub(super) async fn me(Caller(ctx): Caller) -> Result<Json<Me>, Problem> {
     let principals = find::principals(&ctx)
         .await?

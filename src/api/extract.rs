@@ -1,15 +1,16 @@
 //! What a handler takes: the caller, an id, a body, a page of a list.
 
+use std::fmt;
+use std::marker::PhantomData;
 use std::str::FromStr;
 
 use axum::body::Bytes;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
-use axum::http::StatusCode;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::request::Parts;
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
 
 use super::problem::Problem;
 use crate::app::{App, Ctx, find};
@@ -35,12 +36,16 @@ impl FromRequestParts<App> for Caller {
                 .eq_ignore_ascii_case("bearer")
                 .then_some(token.trim())
         });
-        let person = authn::bearer(app, token.ok_or(Error::Unauthenticated)?).await?;
-        Ok(Self(Ctx {
+        let token = token.ok_or(Error::Unauthenticated)?;
+        let peer = authn::peer(&parts.extensions);
+        let person = authn::from_peer(app, peer, token, authn::bearer).await?;
+        let ctx = Ctx {
             app: app.clone(),
             person,
             channel: Channel::Api,
-        }))
+        };
+        authn::admit(&ctx, &parts.extensions)?;
+        Ok(Self(ctx))
     }
 }
 
@@ -65,24 +70,47 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
-        match axum::Json::from_request(request, app).await {
-            Ok(axum::Json(body)) => Ok(Self(body)),
-            Err(JsonRejection::MissingJsonContentType(_)) => {
-                Err(Problem(Error::UnsupportedMediaType))
-            }
-            Err(JsonRejection::JsonDataError(error)) => {
-                Err(Problem(Error::InvalidJson(reason(&error.body_text()))))
-            }
-            Err(JsonRejection::JsonSyntaxError(error)) => {
-                Err(Problem(Error::InvalidJson(reason(&error.body_text()))))
-            }
-            Err(other) if other.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-                Err(Problem(Error::PayloadTooLarge))
-            }
-            Err(_) => Err(Problem(Error::InvalidJson(
-                "The body could not be read.".to_owned(),
-            ))),
+        let Object(body) = json(request, app).await?;
+        Ok(Self(body))
+    }
+}
+
+async fn json<T: DeserializeOwned>(request: Request, app: &App) -> Result<T, Problem> {
+    match axum::Json::from_request(request, app).await {
+        Ok(axum::Json(body)) => Ok(body),
+        Err(JsonRejection::MissingJsonContentType(_)) => Err(Problem(Error::UnsupportedMediaType)),
+        Err(JsonRejection::JsonDataError(error)) => {
+            Err(Problem(Error::InvalidJson(reason(&error.body_text()))))
         }
+        Err(JsonRejection::JsonSyntaxError(error)) => {
+            Err(Problem(Error::InvalidJson(reason(&error.body_text()))))
+        }
+        Err(other) => Err(Problem(
+            Error::of_body(other.status(), &other).unwrap_or_else(unreadable),
+        )),
+    }
+}
+
+/// A JSON object: a derived struct alone would be read from an array as well.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        d.deserialize_map(Fields(PhantomData)).map(Self)
+    }
+}
+
+struct Fields<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<T, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(fields))
     }
 }
 
@@ -94,14 +122,21 @@ impl<T: DeserializeOwned + Default> FromRequest<App> for Said<T> {
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
         if request.headers().contains_key(CONTENT_TYPE) {
-            let Body(said) = Body::<Option<T>>::from_request(request, app).await?;
-            return Ok(Self(said.unwrap_or_default()));
+            let said = json::<Option<Object<T>>>(request, app).await?;
+            return Ok(Self(said.map_or_else(T::default, |it| it.0)));
         }
         match Bytes::from_request(request, app).await {
             Ok(body) if body.is_empty() => Ok(Self(T::default())),
-            _ => Err(Problem(Error::UnsupportedMediaType)),
+            Ok(_) => Err(Problem(Error::UnsupportedMediaType)),
+            Err(other) => Err(Problem(
+                Error::of_body(other.status(), &other).unwrap_or_else(unreadable),
+            )),
         }
     }
+}
+
+fn unreadable() -> Error {
+    Error::InvalidJson("The body could not be read.".to_owned())
 }
 
 /// The parser's own words, which name the field and the place.
@@ -128,7 +163,7 @@ impl<T: DeserializeOwned> FromRequestParts<App> for Asked<T> {
 }
 
 /// What pages of a list are asked for with, when there is nothing else to ask.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PageQuery {
     pub(super) limit: Option<i64>,

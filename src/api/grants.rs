@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 
 use super::extract::{Asked, Caller, Id, Said, page};
-use super::problem::{Problem, ProblemDetails};
+use super::problem::Problem;
 use super::types::{End, Grant, List};
 use crate::app::{self, find};
 use crate::ids::GrantId;
@@ -22,9 +22,9 @@ pub(super) struct Filter {
 /// The caller's grants, newest first; all of them for auditors and admins
 #[utoipa::path(get, path = "/grants",
     params(("mine" = Option<bool>, Query, description = "only the caller's own"),
-           ("limit" = Option<i64>, Query, description = "1 to 200, 50 unless said otherwise"),
-           ("cursor" = Option<String>, Query, description = "the `next` of the page before")),
-    responses((status = 200, body = List<Grant>), (status = "4XX", body = ProblemDetails)))]
+           ("limit" = Option<i64>, Query, description = "50 unless said otherwise", minimum = 1, maximum = 200),
+           ("cursor" = Option<String>, Query, description = "the `next` of the page before", pattern = "^grant_[0-7][0-9a-hjkmnp-tv-z]{25}$")),
+    responses((status = 200, body = List<Grant>)))]
 pub(super) async fn list(
     Caller(ctx): Caller,
     Asked(asked): Asked<Filter>,
@@ -39,15 +39,15 @@ pub(super) async fn list(
 }
 
 /// One grant
-#[utoipa::path(get, path = "/grants/{id}", params(("id" = String, Path, description = "TypeID grant_…")),
-    responses((status = 200, body = Grant), (status = "4XX", body = ProblemDetails)))]
+#[utoipa::path(get, path = "/grants/{id}", params(("id" = String, Path, description = "TypeID", pattern = "^grant_[0-7][0-9a-hjkmnp-tv-z]{25}$")),
+    responses((status = 200, body = Grant)))]
 pub(super) async fn get(Caller(ctx): Caller, Id(id): Id<GrantId>) -> Result<Json<Grant>, Problem> {
     Ok(Json(Grant::of(&find::grant(&ctx, id).await?)))
 }
 
 /// End a grant before its deadline
-#[utoipa::path(post, path = "/grants/{id}/end", params(("id" = String, Path, description = "TypeID grant_…")), request_body = Option<End>,
-    responses((status = 202, body = Grant), (status = "4XX", body = ProblemDetails)))]
+#[utoipa::path(post, path = "/grants/{id}/end", params(("id" = String, Path, description = "TypeID", pattern = "^grant_[0-7][0-9a-hjkmnp-tv-z]{25}$")), request_body = Option<End>,
+    responses((status = 202, body = Grant)))]
 pub(super) async fn end(
     Caller(ctx): Caller,
     Id(id): Id<GrantId>,

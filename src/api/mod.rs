@@ -4,18 +4,22 @@ mod audit;
 mod catalog;
 mod extract;
 mod grants;
+mod moment;
 mod openapi;
 mod problem;
 mod requests;
 mod routes;
 mod types;
 
+use std::panic::AssertUnwindSafe;
+
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::{DefaultBodyLimit, OriginalUri, Request};
 use axum::http::HeaderValue;
 use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use axum::middleware::{Next, from_fn};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt as _;
 
 use crate::app::App;
 use crate::error::Error;
@@ -36,9 +40,19 @@ pub fn router(app: App) -> Router {
         .fallback(async || Problem(Error::NotFound))
         .method_not_allowed_fallback(async || Problem(Error::MethodNotAllowed))
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(from_fn(guarded))
         .layer(from_fn(headers))
         .layer(from_fn(telemetry::in_span))
         .with_state(app)
+}
+
+/// Refuses what is too long to be looked at, and answers for a handler that breaks down.
+async fn guarded(OriginalUri(uri): OriginalUri, request: Request, next: Next) -> Response {
+    if let Err(error) = Error::of_uri(&uri) {
+        return Problem(error).into_response();
+    }
+    let answer = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    answer.unwrap_or_else(|panic| Problem(Error::panicked(&*panic)).into_response())
 }
 
 /// Answers are never cached, and are nothing but what they say they are.

@@ -1,10 +1,16 @@
 //! The description of the API.
 
 use axum::Json;
-use utoipa::openapi::OpenApi as Document;
+use utoipa::openapi::header::Header;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::schema::Type;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{
+    ContentBuilder, Object, OpenApi as Document, Ref, RefOr, Response, ResponseBuilder,
+};
 use utoipa::{Modify, OpenApi};
 
+use super::problem::ProblemDetails;
 use super::{audit, catalog, grants, requests};
 
 #[derive(OpenApi)]
@@ -13,8 +19,9 @@ use super::{audit, catalog, grants, requests};
     servers((url = "/api/v1")),
     paths(requests::submit, requests::list, requests::get, requests::approve, requests::deny, requests::withdraw, grants::list, grants::get, grants::end,
           catalog::entitlements, catalog::me, audit::list, get),
+    components(schemas(ProblemDetails)),
     security(("bearer" = [])),
-    modifiers(&Bearer)
+    modifiers(&Bearer, &Problems)
 )]
 struct Api;
 
@@ -28,6 +35,88 @@ impl Modify for Bearer {
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("bearer", SecurityScheme::Http(scheme.build()));
     }
+}
+
+/// What each operation may answer beside what it is for: that follows from what it takes.
+struct Problems;
+
+impl Modify for Problems {
+    fn modify(&self, document: &mut Document) {
+        for item in document.paths.paths.values_mut() {
+            for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+                let answers = operation.responses.responses.values_mut();
+                for answer in answers {
+                    if let RefOr::T(done) = answer
+                        && done.description.is_empty()
+                    {
+                        "Done".clone_into(&mut done.description);
+                    }
+                }
+                for status in problems(operation) {
+                    let answers = &mut operation.responses.responses;
+                    answers.insert(status.to_string(), RefOr::T(problem(status)));
+                }
+            }
+        }
+    }
+}
+
+/// Statuses, each at least once.
+fn problems(operation: &Operation) -> Vec<u16> {
+    let is_open = operation.security.is_some();
+    if is_open {
+        return vec![414];
+    }
+    let mut all = vec![401, 414, 429, 500, 503];
+    let has_id = operation
+        .parameters
+        .iter()
+        .flatten()
+        .any(|it| matches!(it, RefOr::T(parameter) if parameter.name == "id"));
+    if has_id {
+        all.extend([400, 404]);
+    } else if operation.parameters.is_some() {
+        all.extend([400, 422]);
+    }
+    if operation.request_body.is_some() {
+        all.extend([400, 404, 408, 409, 413, 415, 422]);
+        // Whoever may see the row may not always do it.
+        all.extend(has_id.then_some(403));
+    }
+    all
+}
+
+fn problem(status: u16) -> Response {
+    let told = match status {
+        400 => "An id, the query string or the body cannot be read",
+        401 => "No token, or none that works",
+        403 => "The caller may see it, but not do this",
+        404 => "It does not exist, or the caller may not see it",
+        408 => "The body did not arrive in time",
+        409 => "It does not go with the state of the request, the grant or the role",
+        413 => "The body is larger than 64 kB",
+        414 => "The address is longer than 8 kB",
+        415 => "The body is not JSON",
+        422 => "A value does not fit: `errors` names each",
+        429 => "Too many calls: try again later",
+        500 => "A fault of Countersign",
+        _ => "Busy: try again later",
+    };
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("ProblemDetails")));
+    let response = ResponseBuilder::new()
+        .description(told)
+        .content("application/problem+json", content.build());
+    let header = |kind, told: &str| {
+        let mut header = Header::new(Object::with_type(kind));
+        header.description = Some(told.to_owned());
+        header
+    };
+    match status {
+        401 => response.header("WWW-Authenticate", header(Type::String, "`Bearer`")),
+        429 | 503 => response.header("Retry-After", header(Type::Integer, "seconds")),
+        _ => response,
+    }
+    .build()
 }
 
 /// The OpenAPI 3.1 document.

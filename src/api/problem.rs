@@ -96,12 +96,11 @@ impl IntoResponse for Problem {
             CONTENT_TYPE,
             HeaderValue::from_static("application/problem+json"),
         );
-        match error {
-            Error::Unauthenticated => {
-                drop(headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")))
-            }
-            Error::Busy => drop(headers.insert(RETRY_AFTER, HeaderValue::from_static("2"))),
-            _ => {}
+        if matches!(error, Error::Unauthenticated) {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(seconds) = error.retry_after() {
+            headers.insert(RETRY_AFTER, seconds.into());
         }
         response
     }

@@ -5,36 +5,31 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 
 use super::extract::{Asked, Body, Caller, Id, Said, page};
-use super::problem::{Problem, ProblemDetails};
-use super::types::{Decision, List, NewRequest, Nothing, Request};
+use super::problem::Problem;
+use super::types::{Decision, Denial, List, NewRequest, Nothing, Request};
 use crate::app::find::RequestFilter;
+use crate::app::submit::Submitted;
 use crate::app::{self, Ctx, find};
 use crate::domain::duration;
-use crate::error::Error;
+use crate::error::{Error, FieldError};
 use crate::ids::RequestId;
 
 type Answer = Result<Json<Request>, Problem>;
 
 /// Ask for an entitlement
 #[utoipa::path(post, path = "/requests", request_body = NewRequest,
-    responses((status = 201, body = Request), (status = "4XX", body = ProblemDetails)))]
+    responses((status = 201, body = Request),
+              (status = 200, body = Request, description = "The same was asked a moment ago: that request")))]
 pub(super) async fn submit(
     Caller(ctx): Caller,
     Body(new): Body<NewRequest>,
 ) -> Result<(StatusCode, Json<Request>), Problem> {
-    let duration_seconds = match duration::parse(&new.duration) {
-        Ok(seconds) => seconds,
-        Err(error) => {
-            return Err(ctx
-                .refused(
-                    "request.submitted",
-                    app::submit::subject(&new.entitlement),
-                    Error::field("duration", error.to_string()),
-                )
-                .await
-                .into());
-        }
-    };
+    let read = duration::parse(&new.duration);
+    let unread = read.as_ref().err().map(|error| FieldError {
+        field: "duration",
+        code: "invalid_field",
+        detail: error.to_string(),
+    });
     let NewRequest {
         entitlement,
         justification,
@@ -46,13 +41,22 @@ pub(super) async fn submit(
     let new = app::submit::NewRequest {
         entitlement,
         principal,
-        duration_seconds,
+        duration_seconds: read.unwrap_or_default(),
         justification,
-        starts_at,
+        starts_at: starts_at.map(|it| it.0),
         ticket,
+        unread: unread.into_iter().collect(),
     };
-    let request = app::submit::submit(&ctx, new).await?;
-    Ok((StatusCode::CREATED, Json(Request::of(&request, None))))
+    match app::submit::ask(&ctx, new).await? {
+        Submitted::New(request) => {
+            let request = Request::of(&request, None);
+            Ok((StatusCode::CREATED, Json(request)))
+        }
+        Submitted::Again(request) => {
+            let Json(request) = show(&ctx, request.id).await?;
+            Ok((StatusCode::OK, Json(request)))
+        }
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -69,16 +73,17 @@ pub(super) struct Filter {
 
 /// Requests that the caller may see, newest first
 #[utoipa::path(get, path = "/requests",
-    params(("state" = Option<String>, Query, description = "pending, approved, denied, withdrawn or expired"),
+    params(("state" = Option<String>, Query, description = "only those in this state", pattern = "^(pending|approved|denied|withdrawn|expired)$"),
            ("mine" = Option<bool>, Query, description = "only the caller's own"),
-           ("waiting" = Option<bool>, Query, description = "only those that wait for the caller"),
-           ("limit" = Option<i64>, Query, description = "1 to 200, 50 unless said otherwise"),
-           ("cursor" = Option<String>, Query, description = "the `next` of the page before")),
-    responses((status = 200, body = List<Request>), (status = "4XX", body = ProblemDetails)))]
+           ("waiting" = Option<bool>, Query, description = "only those that wait for the caller: they are others' and pending"),
+           ("limit" = Option<i64>, Query, description = "50 unless said otherwise", minimum = 1, maximum = 200),
+           ("cursor" = Option<String>, Query, description = "the `next` of the page before", pattern = "^req_[0-7][0-9a-hjkmnp-tv-z]{25}$")),
+    responses((status = 200, body = List<Request>)))]
 pub(super) async fn list(
     Caller(ctx): Caller,
     Asked(asked): Asked<Filter>,
 ) -> Result<Json<List<Request>>, Problem> {
+    compatible(&asked)?;
     let filter = RequestFilter {
         state: asked.state.as_deref().map(state).transpose()?,
         mine: asked.mine,
@@ -91,15 +96,15 @@ pub(super) async fn list(
 }
 
 /// One request
-#[utoipa::path(get, path = "/requests/{id}", params(("id" = String, Path, description = "TypeID req_…")),
-    responses((status = 200, body = Request), (status = "4XX", body = ProblemDetails)))]
+#[utoipa::path(get, path = "/requests/{id}", params(("id" = String, Path, description = "TypeID", pattern = "^req_[0-7][0-9a-hjkmnp-tv-z]{25}$")),
+    responses((status = 200, body = Request)))]
 pub(super) async fn get(Caller(ctx): Caller, Id(id): Id<RequestId>) -> Answer {
     show(&ctx, id).await
 }
 
 /// Approve a request
-#[utoipa::path(post, path = "/requests/{id}/approve", params(("id" = String, Path, description = "TypeID req_…")), request_body = Option<Decision>,
-    responses((status = 200, body = Request), (status = "4XX", body = ProblemDetails)))]
+#[utoipa::path(post, path = "/requests/{id}/approve", params(("id" = String, Path, description = "TypeID", pattern = "^req_[0-7][0-9a-hjkmnp-tv-z]{25}$")), request_body = Option<Decision>,
+    responses((status = 200, body = Request)))]
 pub(super) async fn approve(
     Caller(ctx): Caller,
     Id(id): Id<RequestId>,
@@ -110,20 +115,20 @@ pub(super) async fn approve(
 }
 
 /// Deny a request
-#[utoipa::path(post, path = "/requests/{id}/deny", params(("id" = String, Path, description = "TypeID req_…")), request_body = Decision,
-    responses((status = 200, body = Request), (status = "4XX", body = ProblemDetails)))]
+#[utoipa::path(post, path = "/requests/{id}/deny", params(("id" = String, Path, description = "TypeID", pattern = "^req_[0-7][0-9a-hjkmnp-tv-z]{25}$")), request_body = Denial,
+    responses((status = 200, body = Request)))]
 pub(super) async fn deny(
     Caller(ctx): Caller,
     Id(id): Id<RequestId>,
-    Body(said): Body<Decision>,
+    Body(said): Body<Denial>,
 ) -> Answer {
     app::deny::deny(&ctx, id, said.comment).await?;
     show(&ctx, id).await
 }
 
 /// Take a request back
-#[utoipa::path(post, path = "/requests/{id}/withdraw", params(("id" = String, Path, description = "TypeID req_…")), request_body = Option<Nothing>,
-    responses((status = 200, body = Request), (status = "4XX", body = ProblemDetails)))]
+#[utoipa::path(post, path = "/requests/{id}/withdraw", params(("id" = String, Path, description = "TypeID", pattern = "^req_[0-7][0-9a-hjkmnp-tv-z]{25}$")), request_body = Option<Nothing>,
+    responses((status = 200, body = Request)))]
 pub(super) async fn withdraw(
     Caller(ctx): Caller,
     Id(id): Id<RequestId>,
@@ -136,6 +141,26 @@ pub(super) async fn withdraw(
 async fn show(ctx: &Ctx, id: RequestId) -> Answer {
     let view = find::request(ctx, id).await?;
     Ok(Json(Request::of(&view.request, view.grant.as_ref())))
+}
+
+/// What waits for the caller is pending and another's: a filter that says otherwise would show nothing, and not why.
+fn compatible(asked: &Filter) -> Result<(), Error> {
+    if !asked.waiting {
+        return Ok(());
+    }
+    if asked.state.as_deref().is_some_and(|it| it != "pending") {
+        return Err(Error::field(
+            "state",
+            "must be pending or left out beside `waiting=true`: what waits for a decision is pending",
+        ));
+    }
+    if asked.mine {
+        return Err(Error::field(
+            "mine",
+            "must be left out beside `waiting=true`: nobody decides on their own requests",
+        ));
+    }
+    Ok(())
 }
 
 fn state(text: &str) -> Result<&'static str, Error> {

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::moment::Moment;
 use crate::app::find::{GrantView, Items};
 use crate::domain::duration;
 use crate::domain::entitlement;
@@ -33,26 +34,39 @@ impl<T> List<T> {
 #[serde(deny_unknown_fields)]
 pub(super) struct NewRequest {
     /// Name of the entitlement.
-    #[schema(example = "prod-admin")]
+    #[schema(example = "prod-admin", pattern = "^[a-z0-9][a-z0-9-]{0,62}$")]
     pub(super) entitlement: String,
     /// ISO 8601, whole seconds.
-    #[schema(example = "PT1H")]
+    #[schema(example = "PT1H", pattern = r"^\+?P[Tt][0-9]")]
     pub(super) duration: String,
-    /// Why: 1 to 2,000 characters.
+    /// Why.
+    #[schema(min_length = 1, max_length = 2000)]
     pub(super) justification: String,
     /// From when (RFC 3339); at once after approval where it is left out.
-    pub(super) starts_at: Option<DateTime<Utc>>,
+    pub(super) starts_at: Option<Moment>,
     /// Name or URL of a ticket.
+    #[schema(max_length = 200)]
     pub(super) ticket: Option<String>,
     /// ARN of the AWS identity to be let in; needed only by those who have several in the account.
     pub(super) principal: Option<String>,
 }
 
-/// A decision's comment.
+/// An approval's comment.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Decision {
-    /// In the approver's words; needed for a denial.
+    /// In the approver's words.
+    #[schema(max_length = 2000)]
+    pub(super) comment: Option<String>,
+}
+
+/// A denial says why.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Denial {
+    /// In the approver's words, so that the requester knows what to change.
+    #[serde(default)]
+    #[schema(value_type = String, required, min_length = 1, max_length = 2000)]
     pub(super) comment: Option<String>,
 }
 
@@ -61,6 +75,7 @@ pub(super) struct Decision {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct End {
     /// Why, for the record.
+    #[schema(max_length = 2000)]
     pub(super) reason: Option<String>,
 }
 
@@ -73,18 +88,22 @@ pub(super) struct Nothing {}
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Request {
     /// TypeID.
+    #[schema(pattern = "^req_[0-7][0-9a-hjkmnp-tv-z]{25}$")]
     id: String,
     /// pending, approved, denied, withdrawn or expired.
+    #[schema(pattern = "^(pending|approved|denied|withdrawn|expired)$")]
     state: &'static str,
     /// Grows with each transition.
     version: i32,
     /// Name of the entitlement.
     entitlement: String,
     /// The account's 12 digits.
+    #[schema(pattern = "^[0-9]{12}$")]
     account: String,
     /// ARN of the role.
     role_arn: String,
     /// TypeID of the requester.
+    #[schema(pattern = "^person_[0-7][0-9a-hjkmnp-tv-z]{25}$")]
     person_id: String,
     /// ARN of the AWS identity to be let in.
     principal_arn: String,
@@ -107,6 +126,7 @@ pub(super) struct Request {
     /// When it left `pending`.
     closed_at: Option<DateTime<Utc>>,
     /// Its grant; null until there is one.
+    #[schema(pattern = "^grant_[0-7][0-9a-hjkmnp-tv-z]{25}$")]
     grant_id: Option<String>,
 }
 
@@ -139,10 +159,13 @@ impl Request {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Grant {
     /// TypeID; also the session name that always works.
+    #[schema(pattern = "^grant_[0-7][0-9a-hjkmnp-tv-z]{25}$")]
     id: String,
     /// scheduled, opening, active, closing, ended or failed.
+    #[schema(pattern = "^(scheduled|opening|active|closing|ended|failed)$")]
     state: &'static str,
     /// TypeID of its request.
+    #[schema(pattern = "^req_[0-7][0-9a-hjkmnp-tv-z]{25}$")]
     request_id: String,
     /// Name of the entitlement.
     entitlement: String,
@@ -164,6 +187,11 @@ pub(super) struct Grant {
     closing_at: Option<DateTime<Utc>>,
     /// When AWS confirmed the end.
     ended_at: Option<DateTime<Utc>>,
+    /// What keeps it opening or closing: denied, throttled, unreachable, unclear, full, malformed, protected, gone, clock_skew or unplanned; null while AWS does
+    /// as it is asked. A closing one may work until AWS agrees, at the latest until the deadline.
+    delayed_by: Option<String>,
+    /// Since when.
+    delayed_since: Option<DateTime<Utc>>,
 }
 
 impl Grant {
@@ -203,6 +231,8 @@ impl Grant {
             cause: closing.map(|(cause, _)| cause.as_str()),
             closing_at: closing.map(|(_, at)| at),
             ended_at,
+            delayed_by: view.delay.as_ref().map(|it| it.error.clone()),
+            delayed_since: view.delay.as_ref().map(|it| it.since),
         }
     }
 }
@@ -215,6 +245,7 @@ pub(super) struct Entitlement {
     /// What it is for.
     description: String,
     /// The account's 12 digits.
+    #[schema(pattern = "^[0-9]{12}$")]
     account: String,
     /// The account's name.
     account_name: String,
@@ -251,6 +282,7 @@ impl From<entitlement::Entitlement> for Entitlement {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Me {
     /// TypeID.
+    #[schema(pattern = "^person_[0-7][0-9a-hjkmnp-tv-z]{25}$")]
     pub(super) id: String,
     /// Name.
     pub(super) name: String,
@@ -266,6 +298,7 @@ pub(super) struct Me {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct AuditEvent {
     /// TypeID.
+    #[schema(pattern = "^event_[0-7][0-9a-hjkmnp-tv-z]{25}$")]
     pub(super) id: String,
     /// When.
     pub(super) at: DateTime<Utc>,
@@ -276,8 +309,10 @@ pub(super) struct AuditEvent {
     /// TypeID of what it was done to, or its name.
     pub(super) subject: String,
     /// portal, api, cli or system.
+    #[schema(pattern = "^(portal|api|cli|system)$")]
     pub(super) channel: String,
     /// success, refused or failure.
+    #[schema(pattern = "^(success|refused|failure)$")]
     pub(super) outcome: String,
     /// The error code, unless it was a success.
     pub(super) code: Option<String>,
@@ -290,6 +325,7 @@ pub(super) struct AuditEvent {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Actor {
     /// person, machine or system.
+    #[schema(pattern = "^(person|machine|system)$")]
     pub(super) kind: String,
     /// TypeID of the person; or the name of the machine or part.
     pub(super) id: String,

@@ -1,91 +1,69 @@
 //! Applying the catalog from a file: accounts, people and entitlements.
 
-use chrono::TimeDelta;
-use serde::Deserialize;
+use std::collections::BTreeSet;
+
+use toml::Spanned;
 
 use super::ctx::{App, Tx};
 use crate::db;
-use crate::db::catalog::NewPerson;
+use crate::db::catalog::{NewPerson, Owner};
 use crate::domain::audit::{Action, Actor, Channel};
-use crate::domain::duration;
-use crate::domain::entitlement::{Method, Terms};
-use crate::domain::text::is_hidden;
 use crate::error::Error;
 
-/// The longest session that AWS knows, and so the longest grant (seconds).
-const LONGEST: i64 = 43_200;
+mod alike;
+mod fields;
+mod file;
+mod wrong;
 
-/// A catalog file.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    #[serde(default)]
-    accounts: Vec<Account>,
-    #[serde(default)]
-    people: Vec<Somebody>,
-    #[serde(default)]
-    entitlements: Vec<Offer>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Account {
-    id: String,
-    name: String,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Somebody {
-    issuer: String,
-    subject: String,
-    name: String,
-    email: String,
-    #[serde(default)]
-    groups: Vec<String>,
-    #[serde(default)]
-    principals: Vec<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Offer {
-    name: String,
-    #[serde(default)]
-    description: String,
-    role_arn: String,
-    method: Method,
-    min_duration: String,
-    max_duration: String,
-    requester_group: String,
-    approver_group: String,
-    #[serde(default = "one")]
-    needed: i16,
-}
-
-const fn one() -> i16 {
-    1
-}
+use alike::Names;
+use file::{File, Identity, Somebody};
+pub use wrong::Wrong;
 
 /// What applying a file changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Applied {
     /// A line for each thing that was added or changed.
     pub changes: Vec<String>,
+    /// What the catalog still lacks, a line each.
+    pub notes: Vec<String>,
+}
+
+/// What a file that fits holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// How many accounts.
+    pub accounts: usize,
+    /// How many people.
+    pub people: usize,
+    /// How many entitlements.
+    pub entitlements: usize,
+    /// What it lacks, a line each: the database may have it from an earlier file.
+    pub notes: Vec<String>,
 }
 
 /// Why a file was not applied; nothing of it was.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogError {
-    /// Not TOML, or an unknown or missing key.
-    #[error("the catalog cannot be read: {0}")]
-    Syntax(String),
-    /// A value that does not fit.
-    #[error("the catalog does not fit: {0}")]
-    Invalid(String),
+    /// Everything that does not fit, in the order of the text.
+    #[error("the catalog does not fit: {}", .0.iter().map(|it| it.what.as_str()).collect::<Vec<_>>().join("; "))]
+    Invalid(Vec<Wrong>),
     /// The database.
     #[error(transparent)]
     Failed(#[from] Error),
+}
+
+/// Looks at a file without a database.
+///
+/// # Errors
+/// Everything that does not fit.
+pub fn check(text: &str) -> Result<Checked, Vec<Wrong>> {
+    let file = file::read(text)?;
+    Ok(Checked {
+        accounts: file.accounts.len(),
+        people: file.people.len(),
+        entitlements: file.entitlements.len(),
+        notes: notes(&file),
+    })
 }
 
 /// Brings the catalog to what the file says, in one transaction. What the file does not name stays as it is.
@@ -93,60 +71,157 @@ pub enum CatalogError {
 /// # Errors
 /// When the file cannot be read or does not fit; nothing is changed then.
 pub async fn apply(app: &App, text: &str, machine: &str) -> Result<Applied, CatalogError> {
-    let file: File = toml::from_str(text)
-        .map_err(|it| CatalogError::Syntax(it.to_string().trim().replace('\n', " ")))?;
-    let offers: Vec<Terms> = file
-        .entitlements
-        .iter()
-        .map(|it| terms(it).map_err(CatalogError::Invalid))
-        .collect::<Result<_, _>>()?;
-    check(&file).map_err(CatalogError::Invalid)?;
+    let file = file::read(text).map_err(CatalogError::Invalid)?;
     let actor = Actor::Machine {
         name: machine.to_owned(),
     };
     let applied = app.transaction(actor, Channel::Cli, async |tx: &mut Tx| {
-        let mut changes = Vec::new();
-        for account in &file.accounts {
-            if db::catalog::put_account(tx.conn(), &account.id, &account.name).await? {
-                changes.push(format!("account {} ({})", account.id, account.name));
-            }
+        let wrong = unfitting(tx, &file).await?;
+        if !wrong.is_empty() {
+            // Nothing has been written yet.
+            return Ok(Err(wrong));
         }
-        for person in &file.people {
-            put_person(tx, person, &mut changes).await?;
-        }
-        for terms in &offers {
-            let target =
-                db::catalog::put_target(tx.conn(), &terms.account, &terms.role_arn).await?;
-            if db::catalog::put_entitlement(tx.conn(), target, terms).await? {
-                changes.push(format!("entitlement {}", terms.name));
-            }
-        }
+        let changes = put(tx, &file).await?;
         let action = Action::CatalogApplied {
             accounts: file.accounts.len(),
             people: file.people.len(),
-            entitlements: offers.len(),
+            entitlements: file.entitlements.len(),
         };
         let event = tx.by.did("catalog", action);
         db::audit::append(tx.conn(), &event).await?;
-        Ok(changes)
+        let lacking = db::catalog::without_identity(tx.conn()).await?;
+        let notes = lacking
+            .iter()
+            .map(|it| needs_identity(&it.email, &it.entitlement, &it.account))
+            .collect();
+        Ok(Ok(Applied { changes, notes }))
     });
-    match applied.await {
-        Ok(changes) => Ok(Applied { changes }),
-        Err(Error::Internal(cause)) if is_without_account(cause.as_ref()) => {
-            Err(CatalogError::Invalid(
-                "a role or principal is in an account that is not in the catalog".to_owned(),
-            ))
+    applied.await?.map_err(CatalogError::Invalid)
+}
+
+/// What does not go with the rows that are there: every role and identity needs its account, and nothing may be there in another case or look like
+/// somebody else's.
+async fn unfitting(tx: &mut Tx, file: &File) -> Result<Vec<Wrong>, Error> {
+    let mut wrong = without_account(tx, file).await?;
+    wrong.extend(identities_of_others(tx, file).await?);
+    wrong.extend(names_of_others(tx, file).await?);
+    for offer in &file.entitlements {
+        let arn = &offer.role.get_ref().arn;
+        if let Some(same) = db::catalog::same_role(tx.conn(), arn).await? {
+            let name = offer.name.get_ref();
+            let what = format!(
+                "entitlement {name}: role_arn {arn} is on record as {same}: IAM does not tell names apart by case"
+            );
+            let at = offer.role.span();
+            wrong.push(Wrong { at, what });
         }
-        Err(error) => Err(CatalogError::Failed(error)),
+    }
+    wrong.sort_by_key(|it| it.at.start);
+    Ok(wrong)
+}
+
+async fn without_account(tx: &mut Tx, file: &File) -> Result<Vec<Wrong>, Error> {
+    let mut accounts: BTreeSet<String> = db::catalog::accounts(tx.conn())
+        .await?
+        .into_iter()
+        .collect();
+    accounts.extend(file.accounts.iter().map(|it| it.id.get_ref().clone()));
+    let roles = file.entitlements.iter().map(|it| &it.role);
+    let identities = file.people.iter().flat_map(|it| &it.principals);
+    let lacking = roles
+        .chain(identities)
+        .filter(|it| !accounts.contains(&it.get_ref().account));
+    Ok(lacking.map(elsewhere).collect())
+}
+
+/// Identities that are on record as somebody else's, or in another case.
+async fn identities_of_others(tx: &mut Tx, file: &File) -> Result<Vec<Wrong>, Error> {
+    let identities = file.people.iter().flat_map(|it| &it.principals);
+    let arns: Vec<String> = identities.map(|it| it.get_ref().arn.clone()).collect();
+    let owners = db::catalog::owners(tx.conn(), &arns).await?;
+    let mut wrong = Vec::new();
+    for person in &file.people {
+        let email = &person.email;
+        for identity in &person.principals {
+            let arn = &identity.get_ref().arn;
+            let mut same = owners.iter().filter(|it| it.arn.eq_ignore_ascii_case(arn));
+            let other = same.find(|it| {
+                it.arn != *arn
+                    || (&it.issuer, &it.subject) != (&person.issuer, person.subject.get_ref())
+            });
+            let Some(Owner {
+                arn: same,
+                email: owner,
+                ..
+            }) = other
+            else {
+                continue;
+            };
+            let what = if same == arn {
+                format!(
+                    "{email}: principals: {arn} belongs to {owner}: one AWS identity is one person's"
+                )
+            } else {
+                format!(
+                    "{email}: principals: {arn} is on record as {same} of {owner}: one AWS identity is one person's, and IAM does not tell names apart by case"
+                )
+            };
+            let at = identity.span();
+            wrong.push(Wrong { at, what });
+        }
+    }
+    Ok(wrong)
+}
+
+/// Names that look like one of somebody on record who is not in the file.
+async fn names_of_others(tx: &mut Tx, file: &File) -> Result<Vec<Wrong>, Error> {
+    let people = file.people.iter();
+    let (issuers, subjects): (Vec<_>, Vec<_>) = people
+        .map(|it| (it.issuer.clone(), it.subject.get_ref().clone()))
+        .unzip();
+    let mut names = Names::default();
+    for name in db::catalog::names_of_others(tx.conn(), &issuers, &subjects).await? {
+        // Two on record who look alike are no mistake of this file.
+        let _ = names.told_apart("name", &name);
+    }
+    let unlike = file.people.iter().filter_map(|it| {
+        let what = names.told_apart("name", it.name.get_ref()).err()?;
+        let at = it.name.span();
+        Some(Wrong { at, what })
+    });
+    Ok(unlike.collect())
+}
+
+fn elsewhere(identity: &Spanned<Identity>) -> Wrong {
+    Wrong {
+        at: identity.span(),
+        what: format!(
+            "account {} is not in the catalog: add it with [[accounts]]",
+            identity.get_ref().account
+        ),
     }
 }
 
-/// Whether a row refers to an account which neither the file nor the database has.
-fn is_without_account(cause: &(dyn std::error::Error + 'static)) -> bool {
-    cause
-        .downcast_ref::<sqlx::Error>()
-        .and_then(sqlx::Error::as_database_error)
-        .is_some_and(|it| it.is_foreign_key_violation())
+/// Writes everything; a line for each change.
+async fn put(tx: &mut Tx, file: &File) -> Result<Vec<String>, Error> {
+    let mut changes = Vec::new();
+    for account in &file.accounts {
+        let (id, name) = (account.id.get_ref(), account.name.get_ref());
+        if db::catalog::put_account(tx.conn(), id, name).await? {
+            changes.push(format!("account {id} ({name})"));
+        }
+    }
+    for person in &file.people {
+        put_person(tx, person, &mut changes).await?;
+    }
+    for offer in &file.entitlements {
+        let terms = &offer.terms;
+        let target = db::catalog::put_target(tx.conn(), &terms.account, &terms.role_arn).await?;
+        if db::catalog::put_entitlement(tx.conn(), target, terms).await? {
+            changes.push(format!("entitlement {}", terms.name));
+        }
+    }
+    Ok(changes)
 }
 
 async fn put_person(
@@ -160,27 +235,22 @@ async fn put_person(
         name,
         email,
         groups,
-        ..
+        principals,
     } = person;
+    let groups: Vec<String> = groups.iter().map(|it| it.get_ref().clone()).collect();
     let new = NewPerson {
         issuer,
-        subject,
-        name,
+        subject: subject.get_ref(),
+        name: name.get_ref(),
         email,
-        groups,
+        groups: &groups,
     };
     let (id, changed) = db::catalog::put_person(tx.conn(), &new).await?;
     if changed {
         changes.push(format!("person {email}"));
     }
-    for arn in &person.principals {
-        if let Some(other) = db::catalog::other_owner(tx.conn(), id, arn).await? {
-            return Err(Error::field(
-                "principals",
-                format!("{arn} belongs to {other}: one AWS identity is one person's"),
-            ));
-        }
-        let account = account_of(arn, "user").unwrap_or_default();
+    for identity in principals {
+        let Identity { arn, account } = identity.get_ref();
         if db::catalog::put_principal(tx.conn(), id, account, arn).await? {
             changes.push(format!("principal {arn} of {email}"));
         }
@@ -188,135 +258,34 @@ async fn put_person(
     Ok(())
 }
 
-/// What the database would refuse, in words, and names that could pass for others.
-fn check(file: &File) -> Result<(), String> {
-    for account in &file.accounts {
-        visible(&format!("account {}", account.id), "name", &account.name)?;
-        if account.id.len() != 12 || !account.id.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(format!("account id {:?} is not 12 digits", account.id));
+/// What the file alone lacks.
+fn notes(file: &File) -> Vec<String> {
+    let mut notes = Vec::new();
+    let has_account = |id: &str| file.accounts.iter().any(|it| it.id.get_ref() == id);
+    for offer in &file.entitlements {
+        let terms = &offer.terms;
+        if !has_account(&terms.account) {
+            notes.push(format!(
+                "account {} of {} is not in this file: `catalog apply` refuses it unless an earlier file brought the account",
+                terms.account, terms.name
+            ));
         }
-        if account.name.trim().is_empty() {
-            return Err(format!("account {} has no name", account.id));
-        }
-    }
-    for person in &file.people {
-        for (field, text) in [
-            ("issuer", &person.issuer),
-            ("subject", &person.subject),
-            ("name", &person.name),
-            ("email", &person.email),
-        ]
-        .into_iter()
-        .chain(person.groups.iter().map(|it| ("groups", it)))
-        .chain(person.principals.iter().map(|it| ("principals", it)))
-        {
-            visible(&person.email, field, text)?;
-        }
-        if person.subject.is_empty() || person.issuer.is_empty() {
-            return Err(format!("{} needs an issuer and a subject", person.email));
-        }
-        if let Some(arn) = person
-            .principals
-            .iter()
-            .find(|arn| account_of(arn, "user").is_none())
-        {
-            return Err(format!("{arn} is not the ARN of an IAM user"));
+        let may_ask = |it: &&Somebody| {
+            let mut groups = it.groups.iter();
+            groups.any(|it| *it.get_ref() == terms.requester_group)
+        };
+        for person in file.people.iter().filter(may_ask) {
+            let mut identities = person.principals.iter();
+            if !identities.any(|it| it.get_ref().account == terms.account) {
+                notes.push(needs_identity(&person.email, &terms.name, &terms.account));
+            }
         }
     }
-    Ok(())
+    notes
 }
 
-/// Refuses a name with a character that is not seen.
-fn visible(whose: &str, field: &str, name: &str) -> Result<(), String> {
-    match name.chars().find(|c| c.is_control() || is_hidden(*c)) {
-        Some(c) => Err(format!(
-            "{}: {field} must not contain control or invisible characters (U+{:04X})",
-            whose.escape_debug(),
-            u32::from(c)
-        )),
-        None => Ok(()),
-    }
-}
-
-fn terms(offer: &Offer) -> Result<Terms, String> {
-    let Offer {
-        name,
-        role_arn,
-        requester_group,
-        approver_group,
-        needed,
-        ..
-    } = offer;
-    let refuse = |what: &str| Err(format!("entitlement {name}: {what}"));
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if name.is_empty() || name.len() > 63 || name.starts_with('-') || !name.chars().all(plain) {
-        return refuse("its name must be 1 to 63 small letters, digits and hyphens");
-    }
-    let whose = format!("entitlement {name}");
-    for (field, text) in [
-        ("role_arn", role_arn),
-        ("requester_group", requester_group),
-        ("approver_group", approver_group),
-    ] {
-        visible(&whose, field, text)?;
-    }
-    if offer.description.chars().any(is_hidden) {
-        return refuse("description must not contain control or invisible characters");
-    }
-    let Some(account) = account_of(role_arn, "role") else {
-        return refuse("role_arn is not the ARN of an IAM role");
-    };
-    let bounds = [&offer.min_duration, &offer.max_duration].map(|it| duration::parse(it));
-    let [Ok(least), Ok(most)] = bounds else {
-        return refuse("min_duration and max_duration must be ISO 8601 durations such as PT15M");
-    };
-    if least < 1 || most > LONGEST || least > most {
-        return refuse(
-            "min_duration must be at least PT1S and at most max_duration, which is at most PT12H",
-        );
-    }
-    if requester_group.is_empty() || approver_group.is_empty() {
-        return refuse("it needs a requester_group and an approver_group");
-    }
-    if !(1..=10).contains(needed) {
-        return refuse("needed must be from 1 to 10");
-    }
-    let fit = |it: i64| i32::try_from(it).unwrap_or(i32::MAX);
-    Ok(Terms {
-        name: name.clone(),
-        description: offer.description.clone(),
-        account: account.to_owned(),
-        account_name: String::new(),
-        role_arn: role_arn.clone(),
-        method: offer.method,
-        min_duration_seconds: fit(least),
-        max_duration_seconds: fit(most),
-        requester_group: requester_group.clone(),
-        approver_group: approver_group.clone(),
-        needed: *needed,
-        version: 1,
-    })
-}
-
-/// The account in an ARN of an IAM user or role.
-fn account_of<'a>(arn: &'a str, kind: &str) -> Option<&'a str> {
-    let mut parts = arn.splitn(6, ':');
-    let (scheme, partition, service, region) =
-        (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    let (account, name) = (
-        parts.next()?,
-        parts.next()?.strip_prefix(kind)?.strip_prefix('/')?,
-    );
-    let fits = scheme == "arn"
-        && partition.starts_with("aws")
-        && service == "iam"
-        && region.is_empty()
-        && !name.is_empty();
-    (fits && account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit())).then_some(account)
-}
-
-/// The life of a token as it is typed: ISO 8601, in hours, minutes and seconds.
-#[must_use]
-pub fn parse_duration(text: &str) -> Option<TimeDelta> {
-    TimeDelta::try_seconds(duration::parse(text).ok()?)
+fn needs_identity(email: &str, entitlement: &str, account: &str) -> String {
+    format!(
+        "{email} can ask for {entitlement} only once `principals` names an IAM user of theirs in account {account}"
+    )
 }

@@ -1,16 +1,22 @@
 //! What a verb works with, and the runner that gives it its one transaction.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+use sqlx::{PgConnection, PgPool};
 use tokio::sync::Notify;
 
+use super::last_use::Desk;
+use super::limits::Limits;
+use super::refusals::{Kind, Refusals};
 use crate::authz::Roles;
 use crate::aws::Aws;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db;
+use crate::db::lent::{self, Lent};
+use crate::db::timeouts::Timeouts;
 use crate::domain::audit::{Action, Actor, By, Channel, Event, Outcome};
 use crate::domain::person::Person;
 use crate::error::Error;
@@ -22,10 +28,17 @@ pub struct App(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     pool: PgPool,
+    /// Connections for who is calling alone: what keeps the others waiting concerns them not.
+    callers: PgPool,
+    desk: Desk,
+    /// How long a verb's work in the database may take.
+    limit: Duration,
     clock: Clock,
     aws: Aws,
     roles: Roles,
     settings: Settings,
+    limits: Limits,
+    refusals: Refusals,
     wake: Arc<Notify>,
 }
 
@@ -40,29 +53,51 @@ pub struct Settings {
     pub session_idle: TimeDelta,
     /// How long it lives at most.
     pub session_lifetime: TimeDelta,
+    /// How many requests of one person may wait for a decision.
+    pub pending_per_person: u32,
+    /// How many of these for one entitlement.
+    pub pending_per_entitlement: u32,
 }
 
 impl App {
     /// An application on this database and this AWS.
     #[must_use]
     pub fn new(pool: PgPool, clock: Clock, aws: Aws, config: &Config) -> Self {
+        let limit = Timeouts::of_verbs(config.worker.lease).step;
+        Self::within(limit, pool, clock, aws, config)
+    }
+
+    /// The same for a command, whose one verb may take longer.
+    #[must_use]
+    pub fn of_command(pool: PgPool, clock: Clock, aws: Aws, config: &Config) -> Self {
+        Self::within(Timeouts::of_commands().step, pool, clock, aws, config)
+    }
+
+    fn within(limit: Duration, pool: PgPool, clock: Clock, aws: Aws, config: &Config) -> Self {
         let delta = |it| TimeDelta::from_std(it).unwrap_or(TimeDelta::MAX);
         let settings = Settings {
             expire_after: delta(config.requests.expire_after),
             propagation: delta(config.aws.propagation_margin),
             session_idle: delta(config.sessions.idle),
             session_lifetime: delta(config.sessions.lifetime),
+            pending_per_person: config.limits.pending_per_person.get(),
+            pending_per_entitlement: config.limits.pending_per_entitlement.get(),
         };
         let roles = Roles {
             admin: config.roles.admin.clone(),
             auditor: config.roles.auditor.clone(),
         };
         Self(Arc::new(Inner {
+            callers: db::pool::beside(&pool),
+            desk: Desk::default(),
+            limit,
             pool,
             clock,
             aws,
             roles,
             settings,
+            limits: Limits::new(&config.limits),
+            refusals: Refusals::default(),
             wake: Arc::default(),
         }))
     }
@@ -71,6 +106,21 @@ impl App {
     #[must_use]
     pub fn pool(&self) -> &PgPool {
         &self.0.pool
+    }
+
+    /// The connections for who is calling.
+    pub(super) fn callers(&self) -> &PgPool {
+        &self.0.callers
+    }
+
+    pub(super) fn desk(&self) -> &Desk {
+        &self.0.desk
+    }
+
+    /// Closes every connection.
+    pub async fn close(&self) {
+        self.0.pool.close().await;
+        self.0.callers.close().await;
     }
 
     /// The clock.
@@ -97,6 +147,18 @@ impl App {
         self.0.settings
     }
 
+    /// How much anybody may do.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    /// What has been refused lately.
+    #[must_use]
+    pub(super) fn refusals(&self) -> &Refusals {
+        &self.0.refusals
+    }
+
     /// Told after every commit that may have made a target due.
     #[must_use]
     pub fn wake(&self) -> Arc<Notify> {
@@ -113,14 +175,21 @@ impl App {
         channel: Channel,
         verb: impl AsyncFnOnce(&mut Tx) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let mut inner = self.0.pool.begin().await?;
-        let at = self.0.clock.now(&mut inner).await?;
-        let mut tx = Tx {
-            inner,
-            by: By { actor, channel, at },
-        };
-        let result = verb(&mut tx).await?;
-        tx.inner.commit().await?;
+        let done = lent::in_time("a verb", self.0.limit, async {
+            let mut inner = Lent::begin(&self.0.pool).await?;
+            let at = self.0.clock.now(&mut inner).await?;
+            let by = By { actor, channel, at };
+            let mut tx = Tx { inner, by };
+            let result = verb(&mut tx).await;
+            if result.is_ok() {
+                tx.inner.commit().await?;
+            } else {
+                // What went wrong before is told, whatever comes of this.
+                let _ = tx.inner.rollback().await;
+            }
+            result
+        });
+        let result = done.await?;
         self.0.wake.notify_one();
         Ok(result)
     }
@@ -133,16 +202,40 @@ impl App {
         &self,
         read: impl AsyncFnOnce(&mut PgConnection, DateTime<Utc>) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let mut conn = self.0.pool.acquire().await?;
-        let now = self.0.clock.now(&mut conn).await?;
-        read(&mut conn, now).await
+        self.read_on(&self.0.pool, read).await
+    }
+
+    /// Reads something about who is calling, on connections that nothing else uses.
+    ///
+    /// # Errors
+    /// What the read fails with.
+    pub async fn read_caller<T>(
+        &self,
+        read: impl AsyncFnOnce(&mut PgConnection, DateTime<Utc>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.read_on(&self.0.callers, read).await
+    }
+
+    async fn read_on<T>(
+        &self,
+        pool: &PgPool,
+        read: impl AsyncFnOnce(&mut PgConnection, DateTime<Utc>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let done = lent::in_time("a read", self.0.limit, async {
+            let mut conn = Lent::take(pool).await?;
+            let now = self.0.clock.now(&mut conn).await?;
+            let result = read(&mut conn, now).await;
+            conn.give_back();
+            result
+        });
+        done.await
     }
 }
 
 /// The one transaction of a verb.
 #[derive(Debug)]
 pub struct Tx {
-    inner: Transaction<'static, Postgres>,
+    inner: Lent,
     /// Who acts, through what, and when.
     pub by: By,
 }
@@ -202,7 +295,7 @@ impl Ctx {
         }
     }
 
-    /// Puts a refusal on record and hands it back.
+    /// Puts a refusal on record and hands it back. After the first few of a kind they are counted.
     pub async fn refused(
         &self,
         action: &'static str,
@@ -211,6 +304,15 @@ impl Ctx {
     ) -> Error {
         let code = error.told_code();
         let subject = subject.to_string();
+        let kind = Kind {
+            person: self.person.id,
+            action,
+            code,
+        };
+        let refusals = self.app.refusals();
+        if !refusals.is_told(kind, &self.person, self.channel) {
+            return error;
+        }
         let told = self
             .app
             .transaction(self.actor(), self.channel, async |tx: &mut Tx| {

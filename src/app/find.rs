@@ -1,5 +1,7 @@
 //! Reading. What a caller may see is decided in the SQL of a list, and by `authz::sees` for one row; not visible is not found.
 
+mod one;
+
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
@@ -8,18 +10,18 @@ use super::ctx::Ctx;
 use crate::db;
 use crate::db::requests::View;
 use crate::domain::entitlement::Entitlement;
-use crate::domain::grant::Grant;
 use crate::domain::person::Principal;
-use crate::domain::request::Request;
 use crate::error::Error;
 use crate::ids::{EventId, GrantId, RequestId};
-use crate::{authz, policy};
 
 pub use crate::db::audit::Entry;
+pub use crate::db::delays::Delay;
 pub use crate::db::requests::{Decision, Listed};
+pub use one::{Approvers, GrantView, May, RequestView, grant, request};
+use one::{delays, may_end};
 
-/// How many approvers are named.
-const NAMED: i64 = 20;
+/// How far what waits for somebody is counted; what is one more is told as "more than".
+pub const MOST_COUNTED: i64 = 999;
 
 /// Where a page of a list begins, and how long it is.
 #[derive(Debug, Clone, Copy)]
@@ -50,51 +52,13 @@ impl<T, C> Items<T, C> {
     }
 }
 
-/// What the caller may do with a request and its grant now.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct May {
-    /// Approve or deny it.
-    pub decide: bool,
-    /// Take it back.
-    pub withdraw: bool,
-    /// End its grant.
-    pub end: bool,
-}
-
-/// One request with everything that belongs to it.
+/// A request whose grant is not over.
 #[derive(Debug, Clone)]
-pub struct RequestView {
-    /// The request.
-    pub request: Request,
-    /// Its requester's name.
-    pub requester: String,
-    /// Its grant.
-    pub grant: Option<Grant>,
-    /// When no part of AWS can lag behind the grant's end any more.
-    pub settled_at: Option<DateTime<Utc>>,
-    /// The voices so far.
-    pub decisions: Vec<Decision>,
-    /// Who could decide it, by name; the first of them where there are many.
-    pub approvers: Vec<String>,
-    /// What the caller may do.
-    pub may: May,
-    /// What was done to it and its grant, oldest first.
-    pub events: Vec<Entry>,
-    /// The moment of the look.
-    pub now: DateTime<Utc>,
-}
-
-/// A grant with its request.
-#[derive(Debug, Clone)]
-pub struct GrantView {
-    /// The grant.
-    pub grant: Grant,
-    /// Its request.
-    pub request: Request,
-    /// Its requester's name.
-    pub requester: String,
-    /// Whether the caller may end it now.
-    pub may_end: bool,
+pub struct Granted {
+    /// The request with its grant.
+    pub listed: Listed,
+    /// What keeps the grant waiting for AWS.
+    pub delay: Option<Delay>,
 }
 
 /// Which requests a list shows.
@@ -138,7 +102,7 @@ pub async fn entitlement(ctx: &Ctx, name: &str) -> Result<Entitlement, Error> {
 /// When the database does not answer.
 pub async fn principals(ctx: &Ctx) -> Result<Vec<Principal>, Error> {
     ctx.app
-        .read(async |conn, _| Ok(db::people::principals(conn, ctx.person.id).await?))
+        .read_caller(async |conn, _| Ok(db::people::principals(conn, ctx.person.id).await?))
         .await
 }
 
@@ -168,16 +132,22 @@ pub async fn requests(
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn open(ctx: &Ctx) -> Result<Vec<Listed>, Error> {
+pub async fn open(ctx: &Ctx) -> Result<Vec<Granted>, Error> {
     ctx.app
         .read(async |conn, _| {
             let granted = db::grants::unfinished(conn, ctx.person.id, 50).await?;
-            Ok(db::requests::listed(conn, &granted).await?)
+            let listed = db::requests::listed(conn, &granted).await?;
+            let mut delays = delays(conn, listed.iter().filter_map(|it| it.grant.as_ref())).await?;
+            let granted = listed.into_iter().map(|listed| Granted {
+                delay: listed.grant.as_ref().and_then(|it| delays.remove(&it.id)),
+                listed,
+            });
+            Ok(granted.collect())
         })
         .await
 }
 
-/// How many requests wait for the caller, up to 100.
+/// How many requests wait for the caller, counted to one more than [`MOST_COUNTED`].
 ///
 /// # Errors
 /// When the database does not answer.
@@ -185,112 +155,7 @@ pub async fn waiting(ctx: &Ctx) -> Result<i64, Error> {
     ctx.app
         .read(async |conn, _| {
             let person = &ctx.person;
-            Ok(db::requests::waiting(conn, person.id, &person.groups, 100).await?)
-        })
-        .await
-}
-
-/// One request with everything that belongs to it.
-///
-/// # Errors
-/// `NotFound` where there is none, or the caller may not see it.
-pub async fn request(ctx: &Ctx, id: RequestId) -> Result<RequestView, Error> {
-    ctx.app
-        .read(async |conn, now| {
-            let request = db::requests::get(conn, id).await?.ok_or(Error::NotFound)?;
-            let decisions = db::requests::decisions(conn, id).await?;
-            let has_decided = decisions.iter().any(|it| it.person == ctx.person.id);
-            let roles = ctx.app.roles();
-            let grant = db::grants::of_requests(conn, &[id.uuid()])
-                .await?
-                .remove(&id);
-            let seen = match &grant {
-                Some(grant) => {
-                    authz::sees_granted(roles, &ctx.person, &request, grant, has_decided)
-                }
-                None => authz::sees(roles, &ctx.person, &request, has_decided),
-            };
-            if !seen {
-                return Err(Error::NotFound);
-            }
-            let subjects: Vec<_> = std::iter::once(id.to_string())
-                .chain(grant.iter().map(|it| it.id.to_string()))
-                .collect();
-            let events = db::audit::history(conn, &subjects).await?;
-            let (group, asker) = (&request.terms.approver_group, request.person);
-            let mut approvers = db::people::in_group(conn, group, asker, NAMED + 1).await?;
-            if i64::try_from(approvers.len()).is_ok_and(|it| it > NAMED) {
-                approvers.pop();
-                approvers.push("and others".to_owned());
-            }
-            let requester = db::people::get(conn, request.person)
-                .await?
-                .map(|it| it.name)
-                .unwrap_or_default();
-            let open = request.state.closed_at().is_none() && request.expires_at > now;
-            let may = May {
-                decide: open
-                    && !has_decided
-                    && authz::decide(roles, &ctx.person, request.clone(), has_decided).is_ok(),
-                withdraw: open && request.person == ctx.person.id,
-                end: grant.as_ref().is_some_and(|it| may_end(ctx, it, &request)),
-            };
-            let settled_at = grant.as_ref().and_then(settled_at);
-            Ok(RequestView {
-                request,
-                requester,
-                grant,
-                settled_at,
-                decisions,
-                approvers,
-                may,
-                events,
-                now,
-            })
-        })
-        .await
-}
-
-fn may_end(ctx: &Ctx, grant: &Grant, request: &Request) -> bool {
-    grant.state.is_open()
-        && authz::end(ctx.app.roles(), &ctx.person, grant.clone(), request, true).is_ok()
-}
-
-/// `guard_until` is the last moment of a session and the longest session after it; without the latter it is the moment when nothing lags any more.
-fn settled_at(grant: &Grant) -> Option<DateTime<Utc>> {
-    grant
-        .marks
-        .guard_until
-        .map(|until| until - policy::LONGEST_SESSION)
-}
-
-/// One grant.
-///
-/// # Errors
-/// `NotFound` where there is none, or the caller may not see it.
-pub async fn grant(ctx: &Ctx, id: GrantId) -> Result<GrantView, Error> {
-    ctx.app
-        .read(async |conn, _| {
-            let grant = db::grants::get(conn, id).await?.ok_or(Error::NotFound)?;
-            let request = db::requests::get(conn, grant.request)
-                .await?
-                .ok_or(Error::NotFound)?;
-            let decisions = db::requests::decisions(conn, request.id).await?;
-            let has_decided = decisions.iter().any(|it| it.person == ctx.person.id);
-            let roles = ctx.app.roles();
-            if !authz::sees_granted(roles, &ctx.person, &request, &grant, has_decided) {
-                return Err(Error::NotFound);
-            }
-            let requester = db::people::get(conn, request.person)
-                .await?
-                .map(|it| it.name)
-                .unwrap_or_default();
-            Ok(GrantView {
-                may_end: may_end(ctx, &grant, &request),
-                grant,
-                request,
-                requester,
-            })
+            Ok(db::requests::waiting(conn, person.id, &person.groups, MOST_COUNTED + 1).await?)
         })
         .await
 }
@@ -313,6 +178,7 @@ pub async fn grants(
                 |it| it.id,
             );
             let ids: Vec<_> = grants.items.iter().map(|it| it.request).collect();
+            let mut delays = delays(conn, grants.items.iter()).await?;
             let mut asked: HashMap<_, _> = db::requests::listed(conn, &ids)
                 .await?
                 .into_iter()
@@ -324,6 +190,7 @@ pub async fn grants(
                 } = asked.remove(&grant.request)?;
                 Some(GrantView {
                     may_end: may_end(ctx, &grant, &request),
+                    delay: delays.remove(&grant.id),
                     grant,
                     request,
                     requester,

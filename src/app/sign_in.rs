@@ -1,20 +1,25 @@
 //! Sessions of the portal: begun once somebody has shown who they are, ended by them or by time.
 
+use chrono::TimeDelta;
 use secrecy::SecretString;
 
 use super::ctx::{App, Tx};
 use super::tokens::{hash, secret};
 use crate::db;
-use crate::domain::audit::{Action, Actor, Channel};
+use crate::domain::audit::{Action, Actor, By, Channel};
 use crate::domain::person::Person;
 use crate::error::Error;
 use crate::ids::PersonId;
 
-/// Begins a session and gives its token, which is stored as a hash alone.
+/// Begins a session and gives its token, which is stored as a hash alone. The session of the same browser that it `replaces` ends, whosever it was.
 ///
 /// # Errors
 /// `NotFound` where there is no such person.
-pub async fn start(app: &App, person: PersonId) -> Result<SecretString, Error> {
+pub async fn start(
+    app: &App,
+    person: PersonId,
+    replaces: Option<&str>,
+) -> Result<SecretString, Error> {
     let token = secret();
     let person = app
         .read(async |conn, _| Ok(db::people::get(conn, person).await?))
@@ -23,12 +28,33 @@ pub async fn start(app: &App, person: PersonId) -> Result<SecretString, Error> {
     let lifetime = app.settings().session_lifetime;
     app.transaction(actor(&person), Channel::Portal, async |tx: &mut Tx| {
         let now = tx.now();
+        if let Some(old) = replaces {
+            replace(tx, &hash(old), app.settings().session_idle).await?;
+        }
         db::people::start_session(tx.conn(), &hash(&token), person.id, now, now + lifetime).await?;
         let event = tx.by.did(person.id, Action::SessionStarted);
         Ok(db::audit::append(tx.conn(), &event).await?)
     })
     .await?;
+    // Whoever else comes from the same address with tokens that do not work must not keep this one out.
+    app.limits().worked(&hash(&token));
     Ok(token.into())
+}
+
+/// Ends a session that works, as its own person: a cookie that is overwritten would leave it behind for whoever has a copy.
+async fn replace(tx: &mut Tx, old: &[u8; 32], idle: TimeDelta) -> Result<(), Error> {
+    let now = tx.now();
+    let Some(known) = db::people::of_session(tx.conn(), old, now, now - idle).await? else {
+        return Ok(());
+    };
+    let person = known.person;
+    db::people::end_session(tx.conn(), old, now).await?;
+    let by = By {
+        actor: actor(&person),
+        ..tx.by.clone()
+    };
+    let event = by.did(person.id, Action::SessionEnded);
+    Ok(db::audit::append(tx.conn(), &event).await?)
 }
 
 /// Ends a session.

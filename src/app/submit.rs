@@ -1,8 +1,10 @@
 //! Asking for an entitlement.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::PgConnection;
 
 use super::ctx::{Ctx, Tx};
 use crate::aws::{AwsError, Check};
@@ -18,6 +20,8 @@ use crate::policy::capacity::{self, Seat, Unusable};
 
 /// How long AWS has to say what it knows of the role.
 const LOOK: Duration = Duration::from_secs(2);
+/// How long the same ask is a repetition.
+const A_MOMENT: TimeDelta = TimeDelta::minutes(1);
 /// How far ahead a start may be.
 const AHEAD: TimeDelta = TimeDelta::days(30);
 
@@ -36,6 +40,8 @@ pub struct NewRequest {
     pub starts_at: Option<DateTime<Utc>>,
     /// A ticket's name or URL.
     pub ticket: Option<String>,
+    /// Fields that could not be read at all; they are told together with the others that do not fit.
+    pub unread: Vec<FieldError>,
 }
 
 /// Everything that was sent, checked field by field.
@@ -44,6 +50,7 @@ struct Checked {
     principal: Principal,
     justification: Words,
     duration_seconds: i32,
+    starts_at: Option<DateTime<Utc>>,
     ticket: Option<Ticket>,
 }
 
@@ -55,18 +62,40 @@ struct Seen {
     checked: bool,
 }
 
+/// What came of an ask.
+#[derive(Debug)]
+pub enum Submitted {
+    /// A new request.
+    New(Request),
+    /// The caller asked for the same a moment ago: that request.
+    Again(Request),
+}
+
 /// Makes a request. The role is looked at in AWS first, with no transaction open; what cannot be opened is refused with nothing stored.
 ///
 /// # Errors
-/// Fields that do not fit, an entitlement that the caller may not ask for, a role that cannot be opened.
+/// Fields that do not fit, an entitlement that the caller may not ask for, a role that cannot be opened, too many asks.
 pub async fn submit(ctx: &Ctx, new: NewRequest) -> Result<Request, Error> {
+    let (Submitted::New(request) | Submitted::Again(request)) = ask(ctx, new).await?;
+    Ok(request)
+}
+
+/// The same, and whether there is a new request now.
+///
+/// # Errors
+/// As [`submit`].
+pub async fn ask(ctx: &Ctx, new: NewRequest) -> Result<Submitted, Error> {
+    ctx.app.limits().ask(ctx.person.id)?;
     let name = new.entitlement.clone();
     let refused = |error| ctx.refused("request.submitted", subject(&name), error);
     let prepared = match prepare(ctx, &new).await {
         Err(error) if error.is_refusal() => return Err(refused(error).await),
         other => other?,
     };
-    let (checked, seen) = prepared;
+    let (checked, seen) = match prepared {
+        Prepared::Fits(checked, seen) => (checked, seen),
+        Prepared::Again(request) => return Ok(Submitted::Again(request)),
+    };
     let expire_after = ctx.app.settings().expire_after;
     ctx.verb("request.submitted", subject(&name), async |tx: &mut Tx| {
         // The catalog may have changed while AWS was asked.
@@ -86,21 +115,76 @@ pub async fn submit(ctx: &Ctx, new: NewRequest) -> Result<Request, Error> {
         } else {
             Seen::default()
         };
+        // One ask of a person at a time, in all processes: nothing is asked twice, and nobody has more requests than they may.
+        db::asks::lock(tx.conn(), ctx.person.id).await?;
+        let now = tx.now();
+        if let Some(request) = same(ctx, tx.conn(), &checked, now).await? {
+            return Ok(Submitted::Again(request));
+        }
+        has_room(ctx, tx.conn(), &checked.entitlement).await?;
         let ask = Ask {
             principal: checked.principal,
             principal_unique_id: seen.principal_id,
             role_id: seen.role_id,
             justification: checked.justification,
             duration_seconds: checked.duration_seconds,
-            starts_at: new.starts_at,
+            starts_at: checked.starts_at,
             ticket: checked.ticket,
             target_checked: seen.checked,
             entitlement,
         };
         let change = ask.submit(ctx.person.id, expire_after, &tx.by);
-        Ok(db::requests::insert(tx.conn(), change).await?)
+        let request = db::requests::insert(tx.conn(), change).await?;
+        Ok(Submitted::New(request))
     })
     .await
+}
+
+/// The request of the same ask a moment ago, if it waits still or its grant is not over: a double click, or a client that tries again.
+async fn same(
+    ctx: &Ctx,
+    conn: &mut PgConnection,
+    asked: &Checked,
+    now: DateTime<Utc>,
+) -> Result<Option<Request>, Error> {
+    let same = db::asks::SameAsk {
+        person: ctx.person.id,
+        entitlement: asked.entitlement.id,
+        principal: asked.principal.id,
+        justification: &asked.justification,
+        duration_seconds: asked.duration_seconds,
+        starts_at: asked.starts_at,
+        ticket: asked.ticket.as_ref(),
+        since: now - A_MOMENT,
+    };
+    Ok(db::asks::same(conn, &same).await?)
+}
+
+/// Refuses one more request than may wait for a decision.
+async fn has_room(
+    ctx: &Ctx,
+    conn: &mut PgConnection,
+    entitlement: &Entitlement,
+) -> Result<(), Error> {
+    let settings = ctx.app.settings();
+    let (all, of_entitlement) = (
+        settings.pending_per_person,
+        settings.pending_per_entitlement,
+    );
+    let counted = all.max(of_entitlement);
+    let waiting = db::asks::pending(conn, ctx.person.id, entitlement.id, counted.into()).await?;
+    for (have, most, of_entitlement) in [
+        (waiting.of_entitlement, of_entitlement, true),
+        (waiting.all, all, false),
+    ] {
+        if have >= i64::from(most) {
+            return Err(Error::LimitReached {
+                most,
+                of_entitlement,
+            });
+        }
+    }
+    Ok(())
 }
 
 /// An entitlement's name as a subject of the audit log: what was sent, cut and made plain.
@@ -115,8 +199,14 @@ pub fn subject(name: &str) -> String {
     }
 }
 
-async fn prepare(ctx: &Ctx, new: &NewRequest) -> Result<(Checked, Seen), Error> {
-    let (checked, others) = ctx
+/// An ask before its transaction.
+enum Prepared {
+    Fits(Checked, Seen),
+    Again(Request),
+}
+
+async fn prepare(ctx: &Ctx, new: &NewRequest) -> Result<Prepared, Error> {
+    let read = ctx
         .app
         .read(async |conn, now| {
             let entitlement = db::catalog::entitlement(conn, &new.entitlement).await?;
@@ -130,18 +220,31 @@ async fn prepare(ctx: &Ctx, new: &NewRequest) -> Result<(Checked, Seen), Error> 
             }
             let propagation = ctx.app.settings().propagation;
             let checked = check(new, entitlement, principals, propagation, now)?;
+            // Looked at once more under the lock; what is refused already need not cost a look at AWS.
+            if let Some(request) = same(ctx, conn, &checked, now).await? {
+                return Ok(Err(request));
+            }
+            has_room(ctx, conn, &checked.entitlement).await?;
             let from = new.starts_at.unwrap_or(now);
             let until = from + TimeDelta::seconds(i64::from(checked.duration_seconds));
             let target = checked.entitlement.target;
             let others = db::grants::seated(conn, target, (from, until)).await?;
-            Ok((checked, others))
+            Ok(Ok((checked, others)))
         })
         .await?;
+    let (checked, others) = match read {
+        Ok(read) => read,
+        Err(request) => return Ok(Prepared::Again(request)),
+    };
     let terms = &checked.entitlement.terms;
     if capacity::is_protected(&terms.role_arn) {
         return Err(Error::RoleProtected);
     }
-    let look = crate::aws::check(ctx.app.aws(), &terms.role_arn, &checked.principal.arn);
+    let look = Box::pin(crate::aws::check(
+        ctx.app.aws(),
+        &terms.role_arn,
+        &checked.principal.arn,
+    ));
     let seen = match tokio::time::timeout(LOOK, look).await {
         Ok(Ok(role)) => usable(role, &checked.principal, &others)?,
         Ok(Err(AwsError::Gone)) => return Err(Error::RoleNotFound),
@@ -151,7 +254,7 @@ async fn prepare(ctx: &Ctx, new: &NewRequest) -> Result<(Checked, Seen), Error> 
         }
         Err(_) => Seen::default(),
     };
-    Ok((checked, seen))
+    Ok(Prepared::Fits(checked, seen))
 }
 
 /// Every field at once, so that nobody has to try again for each.
@@ -162,7 +265,8 @@ fn check(
     propagation: TimeDelta,
     now: DateTime<Utc>,
 ) -> Result<Checked, Error> {
-    let mut wrong = Vec::new();
+    let mut wrong = new.unread.clone();
+    let is_read = wrong.iter().all(|it| it.field != "duration");
     let mut invalid = |field, detail: String| {
         wrong.push(FieldError {
             field,
@@ -193,7 +297,7 @@ fn check(
         }
     }
     let duration_seconds = check_duration(&entitlement.terms, new.duration_seconds, propagation)
-        .map_err(|it| wrong.push(it))
+        .map_err(|it| wrong.extend(Some(it).filter(|_| is_read)))
         .ok();
     let principal = pick(
         principals,
@@ -209,6 +313,7 @@ fn check(
                 principal,
                 justification,
                 duration_seconds,
+                starts_at: new.starts_at,
                 ticket,
             })
         }
@@ -242,8 +347,8 @@ fn check_duration(terms: &Terms, seconds: i64, propagation: TimeDelta) -> Result
         code: "duration_out_of_range",
         detail: format!(
             "must be from {} to {}",
-            duration::print(least),
-            duration::print(most)
+            duration::words(least),
+            duration::words(most)
         ),
     })
 }
@@ -253,10 +358,10 @@ fn pick(
     account: &str,
     asked: Option<&str>,
 ) -> Result<Principal, FieldError> {
-    let refuse = |code, detail: &str| FieldError {
+    let refuse = |code, detail| FieldError {
         field: "principal",
         code,
-        detail: detail.to_owned(),
+        detail,
     };
     let mut fitting: Vec<_> = principals
         .into_iter()
@@ -266,15 +371,18 @@ fn pick(
         (1, _) => Ok(fitting.remove(0)),
         (0, Some(_)) => Err(refuse(
             "invalid_field",
-            "is not an AWS identity of yours in the role's account",
+            format!("is not an AWS identity of yours in account {account}"),
         )),
         (0, None) => Err(refuse(
             "invalid_field",
-            "is missing: the catalog knows no AWS identity of yours in the role's account",
+            format!(
+                "is missing: the catalog names no AWS identity of yours in account {account}. Whoever keeps the catalog has to add your IAM \
+                 user to your `principals`"
+            ),
         )),
         _ => Err(refuse(
             "principal_ambiguous",
-            "must be named: you have several AWS identities in the role's account",
+            format!("must be named: you have several AWS identities in account {account}"),
         )),
     }
 }
@@ -294,14 +402,15 @@ fn usable(
             format!("is not there in AWS: {}", principal.arn),
         ));
     }
-    let (role_id, principal_id) = (role.role_id.clone(), role.principal_id.clone());
+    let (role_id, principal_id) = (role.role_id.clone(), role.principal_id);
     let observed = ObservedRole {
         role_id: role.role_id,
+        created_at: role.created_at,
         arn: role.role_arn,
         trust: role.trust,
         guard: None,
         trust_quota: role.trust_quota,
-        principals: std::iter::once((principal.arn.clone(), role.principal_id)).collect(),
+        principals: BTreeMap::new(),
     };
     let seats: Vec<_> = others
         .iter()

@@ -6,9 +6,10 @@ use sha2::{Digest, Sha256};
 
 use super::ctx::{App, Tx};
 use crate::db;
-use crate::db::people::NewToken;
+use crate::db::people::{ListedToken, NewToken};
 use crate::domain::audit::{Action, Actor, Channel};
 use crate::domain::person::Person;
+use crate::domain::text::check_name;
 use crate::error::Error;
 use crate::ids::TokenId;
 
@@ -40,13 +41,11 @@ pub async fn create(
     name: &str,
     expires_in: TimeDelta,
 ) -> Result<(TokenId, SecretString), Error> {
-    if name.trim().is_empty() {
-        return Err(Error::field("name", "must not be empty"));
-    }
+    check_name(name).map_err(|it| Error::field("name", it.to_string()))?;
     if expires_in <= TimeDelta::zero() || expires_in > LONGEST {
         return Err(Error::field(
             "expires-in",
-            "must be from PT1S to 90 days (PT2160H)",
+            "must be from 1 second (PT1S) to 90 days (PT2160H)",
         ));
     }
     let token = format!("{PREFIX}{}", secret());
@@ -99,6 +98,15 @@ pub async fn revoke(app: &App, machine: &str, id: TokenId) -> Result<(), Error> 
         Ok(db::audit::append(tx.conn(), &event).await?)
     })
     .await
+}
+
+/// Every token, the newest first.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn list(app: &App) -> Result<Vec<ListedToken>, Error> {
+    app.read(async |conn, _| Ok(db::people::tokens(conn).await?))
+        .await
 }
 
 async fn named(tx: &mut Tx, person: &str) -> Result<Person, Error> {

@@ -1,7 +1,15 @@
 //! Who is calling. A token only says who; what they may do is decided on the row.
 
-use crate::app::{App, tokens};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use axum::extract::{ConnectInfo, MatchedPath};
+use axum::http::Extensions;
+use chrono::{DateTime, Utc};
+
+use crate::app::last_use::Used;
+use crate::app::{App, Ctx, tokens};
 use crate::db;
+use crate::db::people::Known;
 use crate::domain::person::Person;
 use crate::error::Error;
 
@@ -14,8 +22,11 @@ pub async fn bearer(app: &App, token: &str) -> Result<Person, Error> {
         return Err(Error::Unauthenticated);
     }
     let hash = tokens::hash(token);
-    let person = app.read(async |conn, now| Ok(db::people::of_token(conn, &hash, now).await?));
-    person.await?.ok_or(Error::Unauthenticated)
+    let found = app.read_caller(async |conn, now| {
+        let known = db::people::of_token(conn, &hash, now).await?;
+        Ok((known, now))
+    });
+    known(app, found.await?, Used::Token(hash))
 }
 
 /// The person of a session of the portal that is neither over, idle for too long, nor ended.
@@ -24,7 +35,62 @@ pub async fn bearer(app: &App, token: &str) -> Result<Person, Error> {
 /// `Unauthenticated` for every other token.
 pub async fn session(app: &App, token: &str) -> Result<Person, Error> {
     let (hash, idle) = (tokens::hash(token), app.settings().session_idle);
-    let person =
-        app.read(async |conn, now| Ok(db::people::of_session(conn, &hash, now, now - idle).await?));
-    person.await?.ok_or(Error::Unauthenticated)
+    let found = app.read_caller(async |conn, now| {
+        let known = db::people::of_session(conn, &hash, now, now - idle).await?;
+        Ok((known, now))
+    });
+    known(app, found.await?, Used::Session(hash))
+}
+
+/// Who was found, and its use on record where the last one is a minute ago.
+fn known(
+    app: &App,
+    (found, now): (Option<Known>, DateTime<Utc>),
+    used: Used,
+) -> Result<Person, Error> {
+    let Known { person, is_stale } = found.ok_or(Error::Unauthenticated)?;
+    if is_stale {
+        app.used(used, now);
+    }
+    Ok(person)
+}
+
+/// Where a request comes from. All of which nobody knows that count as one address.
+#[must_use]
+pub fn peer(extensions: &Extensions) -> IpAddr {
+    let info = extensions.get::<ConnectInfo<SocketAddr>>();
+    info.map_or(Ipv4Addr::UNSPECIFIED.into(), |it| it.0.ip())
+}
+
+/// The person of a token, as `who` finds it; tokens that do not work are counted for where they come from.
+///
+/// # Errors
+/// As `who`; `RateLimited` after too many that did not work, without asking the database.
+pub async fn from_peer(
+    app: &App,
+    peer: IpAddr,
+    token: &str,
+    who: impl AsyncFnOnce(&App, &str) -> Result<Person, Error>,
+) -> Result<Person, Error> {
+    let (limits, hash) = (app.limits(), tokens::hash(token));
+    let _turn = limits.look_up(peer, &hash).await?;
+    let person = who(app, token).await;
+    match &person {
+        Ok(_) => limits.worked(&hash),
+        Err(Error::Unauthenticated) => limits.failed(peer),
+        Err(_) => {}
+    }
+    person
+}
+
+/// Counts one call of the caller.
+///
+/// # Errors
+/// `RateLimited` when they call too often. Ending a grant is never too often.
+pub fn admit(ctx: &Ctx, extensions: &Extensions) -> Result<(), Error> {
+    let path = extensions.get::<MatchedPath>().map(MatchedPath::as_str);
+    if path.is_some_and(|path| path.ends_with("/grants/{id}/end")) {
+        return Ok(());
+    }
+    ctx.app.limits().call(ctx.person.id)
 }

@@ -7,7 +7,10 @@ use super::{Aws, AwsError, GUARD_NAME, name_of};
 /// # Errors
 /// `Unclear` when it may have landed or may still land; anything else means that it was not written.
 pub async fn put_guard(aws: &Aws, role_arn: &str, document: &str) -> Result<(), AwsError> {
-    let call = aws.writes.put_role_policy().role_name(role_name(role_arn)?);
+    let call = aws
+        .writes()
+        .put_role_policy()
+        .role_name(role_name(role_arn)?);
     let call = call.policy_name(GUARD_NAME).policy_document(document);
     let answer = call.send().await;
     answer
@@ -21,7 +24,7 @@ pub async fn put_guard(aws: &Aws, role_arn: &str, document: &str) -> Result<(), 
 /// As [`put_guard`].
 pub async fn delete_guard(aws: &Aws, role_arn: &str) -> Result<(), AwsError> {
     let call = aws
-        .writes
+        .writes()
         .delete_role_policy()
         .role_name(role_name(role_arn)?);
     let answer = call.policy_name(GUARD_NAME).send().await;
@@ -37,7 +40,7 @@ pub async fn delete_guard(aws: &Aws, role_arn: &str) -> Result<(), AwsError> {
 /// As [`put_guard`].
 pub async fn put_trust(aws: &Aws, role_arn: &str, document: &str) -> Result<(), AwsError> {
     let call = aws
-        .writes
+        .writes()
         .update_assume_role_policy()
         .role_name(role_name(role_arn)?);
     let answer = call.policy_document(document).send().await;

@@ -9,17 +9,23 @@ use aws_config::profile::ProfileFileRegionProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
-use aws_sdk_iam::config::Credentials;
+use aws_sdk_iam::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_iam::types::SummaryKeyType;
 use chrono::{DateTime, Utc};
 use tokio::sync::OnceCell;
 
 use super::date::Dates;
 use super::error::AwsError;
+use super::observe::Role;
+use super::pace::{Pace, Purpose};
+use super::recent::Recent;
 use crate::config;
+use crate::policy::Identity;
 
 /// What AWS allows a trust policy to have when the account says nothing (characters).
-const DEFAULT_TRUST_QUOTA: usize = 2_048;
+pub(super) const DEFAULT_TRUST_QUOTA: usize = 2_048;
+/// How long a connection may take to come about.
+const MOST_TO_CONNECT: Duration = Duration::from_secs(3);
 /// How long the account's quota is believed.
 const QUOTA_AGE: Duration = Duration::from_mins(5);
 
@@ -27,19 +33,31 @@ const QUOTA_AGE: Duration = Duration::from_mins(5);
 #[derive(Debug, Clone)]
 pub struct Aws {
     /// For reads: the SDK repeats them.
-    pub(super) reads: aws_sdk_iam::Client,
+    reads: aws_sdk_iam::Client,
     /// For document writes: never repeated, since a repeated whole document may overwrite a newer one (AWS.md §4.2).
-    pub(super) writes: aws_sdk_iam::Client,
+    writes: aws_sdk_iam::Client,
+    /// For looks before a request is stored: never repeated, on connections of their own, so that they take nothing of what the worker needs.
+    looks: aws_sdk_iam::Client,
     sts: aws_sdk_sts::Client,
+    /// Where the SDK gets credentials from.
+    pub(super) credentials: Option<SharedCredentialsProvider>,
     timeout: Duration,
-    known: Arc<Known>,
+    purpose: Purpose,
+    pace: Pace,
+    pub(super) known: Arc<Known>,
 }
 
 #[derive(Debug, Default)]
-struct Known {
+pub(super) struct Known {
     quota: Mutex<Option<(usize, Instant)>>,
     dates: Dates,
     caller: OnceCell<Caller>,
+    /// Roles that looks have found.
+    pub(super) roles: Recent<Role>,
+    /// Users that looks have found.
+    pub(super) users: Recent<Identity>,
+    /// The quota as looks have asked for it.
+    pub(super) quotas: Recent<usize>,
 }
 
 #[derive(Debug)]
@@ -69,16 +87,48 @@ impl Aws {
     }
 
     async fn load(loader: ConfigLoader, timeout: Duration) -> Self {
-        let known = Arc::new(Known::default());
-        let timeouts = TimeoutConfig::builder().operation_timeout(timeout).build();
+        let (known, pace) = (Arc::new(Known::default()), Pace::default());
+        // Shorter than the call may take: else nobody could tell whether something was sent.
+        let timeouts = TimeoutConfig::builder()
+            .operation_timeout(timeout)
+            .connect_timeout(MOST_TO_CONNECT.min(timeout / 2))
+            .build();
         let shared = loader.timeout_config(timeouts).load().await;
         Self {
-            reads: client(&shared, &known, RetryConfig::standard()),
-            writes: client(&shared, &known, RetryConfig::disabled()),
+            reads: client(&shared, &known, &pace, RetryConfig::standard()),
+            writes: client(&shared, &known, &pace, RetryConfig::disabled()),
+            looks: client(&shared, &known, &pace, RetryConfig::disabled()),
             sts: aws_sdk_sts::Client::new(&shared),
+            credentials: shared.credentials_provider(),
             timeout,
+            purpose: Purpose::Opening,
+            pace,
             known,
         }
+    }
+
+    /// The same AWS, called for that purpose.
+    #[must_use]
+    pub fn used_for(&self, purpose: Purpose) -> Self {
+        Self {
+            purpose,
+            ..self.clone()
+        }
+    }
+
+    /// The client for a read, once it may be made.
+    pub(super) async fn reads(&self) -> &aws_sdk_iam::Client {
+        self.pace.pass(self.purpose).await;
+        match self.purpose {
+            Purpose::Looking => &self.looks,
+            Purpose::Closing | Purpose::Opening => &self.reads,
+        }
+    }
+
+    /// The client for a write. It does not wait: the reads before it have, and the lease that it is made under runs.
+    pub(super) fn writes(&self) -> &aws_sdk_iam::Client {
+        self.pace.spend();
+        &self.writes
     }
 
     /// The longest that one call may take; after that its answer is unknown.
@@ -100,7 +150,7 @@ impl Aws {
         {
             return quota;
         }
-        match self.reads.get_account_summary().send().await {
+        match self.reads().await.get_account_summary().send().await {
             Ok(summary) => {
                 let quota = summary
                     .summary_map()
@@ -145,12 +195,12 @@ impl Aws {
         Ok(caller_id == Some(role_id) || same_name)
     }
 
-    /// Whether we work in the account that the ARN names.
+    /// Whether we work in the account that the ARN names, asked anew: what is not found there may only be out of our sight.
     ///
     /// # Errors
     /// When STS does not tell who we are.
     pub(super) async fn works_in_account_of(&self, arn: &str) -> Result<bool, AwsError> {
-        let caller = self.known.caller.get_or_try_init(|| self.caller()).await?;
+        let caller = self.caller().await?;
         let (theirs, ours) = (account(arn), account(&caller.arn));
         let same = theirs == ours;
         if !same {
@@ -177,9 +227,15 @@ fn base() -> ConfigLoader {
     aws_config::defaults(BehaviorVersion::latest())
 }
 
-fn client(shared: &SdkConfig, known: &Known, retry: RetryConfig) -> aws_sdk_iam::Client {
+fn client(
+    shared: &SdkConfig,
+    known: &Known,
+    pace: &Pace,
+    retry: RetryConfig,
+) -> aws_sdk_iam::Client {
     let config = aws_sdk_iam::config::Builder::from(shared).retry_config(retry);
     let config = config.interceptor(known.dates.clone());
+    let config = config.interceptor(pace.clone());
     aws_sdk_iam::Client::from_conf(config.build())
 }
 

@@ -22,7 +22,7 @@ pub enum AwsError {
     /// No answer, or one that does not tell whether it was done. A read simply failed; a write may have landed or may still land.
     #[error("AWS did not answer clearly")]
     Unclear,
-    /// Nothing listens there: nothing was sent.
+    /// There was no connection: nothing was sent.
     #[error("AWS cannot be reached")]
     Unreachable,
     /// Our own rights or credentials are not enough.
@@ -31,6 +31,9 @@ pub enum AwsError {
     /// The clocks of AWS and of the database differ, so that a deadline would not mean the same to both.
     #[error("AWS has another time than the database")]
     ClockSkew,
+    /// Planning broke down on what AWS showed: a fault of ours. Closings go on by the plainest way.
+    #[error("what AWS shows makes the planning break down")]
+    Unplanned,
     /// AWS does not accept the document, for example because a principal in it does not exist.
     #[error("AWS does not accept the document")]
     Malformed,
@@ -50,6 +53,7 @@ impl AwsError {
             Self::Denied => "denied",
             Self::Malformed => "malformed",
             Self::ClockSkew => "clock_skew",
+            Self::Unplanned => "unplanned",
         }
     }
 
@@ -62,7 +66,7 @@ impl AwsError {
         let kind = match error {
             SdkError::ServiceError(answer) => Self::of_code(answer.err().code()),
             SdkError::ConstructionFailure(_) => Self::Denied,
-            SdkError::DispatchFailure(_) if refused_connection(error) => Self::Unreachable,
+            SdkError::DispatchFailure(_) if never_connected(error) => Self::Unreachable,
             _ => Self::Unclear,
         };
         if kind != Self::Gone {
@@ -102,13 +106,13 @@ impl AwsError {
     }
 }
 
-/// Whether the other side refused the connection, so that the request cannot have been sent.
-fn refused_connection(error: &(dyn Error + 'static)) -> bool {
+/// Whether no connection came about (the name is not known, nothing listens, no TLS, no answer in time), so that nothing can have been sent. That a
+/// connection broke tells nothing: the request may have been on it.
+fn never_connected(error: &(dyn Error + 'static)) -> bool {
     let mut cause = Some(error);
     while let Some(at) = cause {
-        if let Some(io) = at.downcast_ref::<std::io::Error>()
-            && io.kind() == std::io::ErrorKind::ConnectionRefused
-        {
+        let failed = at.downcast_ref::<hyper_util::client::legacy::Error>();
+        if failed.is_some_and(hyper_util::client::legacy::Error::is_connect) {
             return true;
         }
         cause = at.source();

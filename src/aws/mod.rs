@@ -2,13 +2,17 @@
 
 pub mod apply;
 pub mod client;
+mod credentials;
 mod date;
 pub mod error;
 pub mod observe;
+mod pace;
+mod recent;
 
 pub use client::Aws;
 pub use error::AwsError;
 pub use observe::{Check, check};
+pub use pace::Purpose;
 
 /// The inline policy that ends sessions (GUARD §1).
 pub const GUARD_NAME: &str = "CountersignGuard";

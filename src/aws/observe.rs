@@ -2,17 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, Utc};
 use futures_util::{StreamExt, stream};
 use percent_encoding::percent_decode_str;
 
-use super::{Aws, AwsError, GUARD_NAME, name_of};
-use crate::policy::{Observed, ObservedRole};
+use super::client::DEFAULT_TRUST_QUOTA;
+use super::{Aws, AwsError, GUARD_NAME, Purpose, name_of};
+use crate::policy::{Identity, Observed, ObservedRole};
 
 /// What `submit` wants to know of a role before anything is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
     /// `RoleId` (`AROA…`).
     pub role_id: String,
+    /// Its `CreateDate`.
+    pub created_at: DateTime<Utc>,
     /// Its ARN as AWS writes it.
     pub role_arn: String,
     /// The trust policy, percent-decoded.
@@ -25,23 +29,30 @@ pub struct Check {
     pub ours: bool,
 }
 
-/// Looks at a role and a principal without writing anything.
+/// Looks at a role and a principal without writing anything, for whoever asks for access. What was seen a few seconds ago is not looked at again.
 ///
 /// # Errors
 /// `Gone` when there is no such role; whatever else the reads fail with.
 pub async fn check(aws: &Aws, role_arn: &str, principal_arn: &str) -> Result<Check, AwsError> {
-    let (role, principal_id, trust_quota) =
-        tokio::try_join!(role(aws, role_arn), user_id(aws, principal_arn), async {
-            Ok(aws.trust_quota().await)
-        })?;
+    let aws = &aws.used_for(Purpose::Looking);
+    // The SDK's futures are large: on the heap, they are not part of everything that waits for them.
+    let role = Box::pin(role(aws, role_arn));
+    let user = Box::pin(user(aws, principal_arn));
+    let quota = Box::pin(async { Ok(Some(aws.trust_quota().await)) });
+    let (role, principal, quota) = tokio::try_join!(
+        aws.known.roles.get(role_arn, role),
+        aws.known.users.get(principal_arn, user),
+        aws.known.quotas.get("", quota),
+    )?;
     let role = role.ok_or(AwsError::Gone)?;
     let ours = aws.is_ours(&role.arn, &role.id).await?;
     Ok(Check {
         role_id: role.id,
+        created_at: role.created_at,
         role_arn: role.arn,
         trust: role.trust,
-        trust_quota,
-        principal_id,
+        trust_quota: quota.unwrap_or(DEFAULT_TRUST_QUOTA),
+        principal_id: principal.map(|it| it.id),
         ours,
     })
 }
@@ -71,12 +82,13 @@ pub async fn observe(
     let (guard, trust_quota, (principals, unread)) = tokio::try_join!(
         guard(aws, role_arn),
         async { Ok(aws.trust_quota().await) },
-        async { Ok(user_ids(aws, principals).await) }
+        async { Ok(users(aws, principals).await) }
     )?;
     let observed = match role(aws, role_arn).await? {
         None => Observed::Gone,
         Some(role) => Observed::Role(ObservedRole {
             role_id: role.id,
+            created_at: role.created_at,
             arn: role.arn,
             trust: role.trust,
             guard,
@@ -87,8 +99,10 @@ pub async fn observe(
     Ok(Look { observed, unread })
 }
 
-struct Role {
+#[derive(Debug, Clone)]
+pub(super) struct Role {
     id: String,
+    created_at: DateTime<Utc>,
     arn: String,
     trust: String,
 }
@@ -98,7 +112,7 @@ async fn role(aws: &Aws, arn: &str) -> Result<Option<Role>, AwsError> {
     let Some(name) = name_of(arn, "role") else {
         return Ok(None);
     };
-    let found = match aws.reads.get_role().role_name(name).send().await {
+    let found = match aws.reads().await.get_role().role_name(name).send().await {
         Ok(answer) => answer.role,
         Err(error) => not_there(AwsError::of("GetRole", &error))?,
     };
@@ -108,6 +122,7 @@ async fn role(aws: &Aws, arn: &str) -> Result<Option<Role>, AwsError> {
     }
     Ok(role.map(|role| Role {
         id: role.role_id().to_owned(),
+        created_at: created_at(role.create_date()),
         arn: role.arn().to_owned(),
         trust: decode(role.assume_role_policy_document().unwrap_or_default()),
     }))
@@ -118,7 +133,8 @@ async fn guard(aws: &Aws, role_arn: &str) -> Result<Option<String>, AwsError> {
         return Ok(None);
     };
     let call = aws
-        .reads
+        .reads()
+        .await
         .get_role_policy()
         .role_name(name)
         .policy_name(GUARD_NAME);
@@ -128,11 +144,14 @@ async fn guard(aws: &Aws, role_arn: &str) -> Result<Option<String>, AwsError> {
     }
 }
 
-async fn user_ids(
+async fn users(
     aws: &Aws,
     arns: BTreeSet<String>,
-) -> (BTreeMap<String, Option<String>>, BTreeMap<String, AwsError>) {
-    let reads = stream::iter(arns).map(async |arn| (user_id(aws, &arn).await, arn));
+) -> (
+    BTreeMap<String, Option<Identity>>,
+    BTreeMap<String, AwsError>,
+) {
+    let reads = stream::iter(arns).map(async |arn| (user(aws, &arn).await, arn));
     let (mut ids, mut unread) = (BTreeMap::new(), BTreeMap::new());
     let mut answers = std::pin::pin!(reads.buffer_unordered(READS));
     while let Some((answer, arn)) = answers.next().await {
@@ -144,21 +163,29 @@ async fn user_ids(
     (ids, unread)
 }
 
-/// The unique id of an IAM user; `None` when there is none of that ARN, or can be none of that name.
-async fn user_id(aws: &Aws, arn: &str) -> Result<Option<String>, AwsError> {
+/// An IAM user; `None` when there is none of that ARN, or can be none of that name.
+async fn user(aws: &Aws, arn: &str) -> Result<Option<Identity>, AwsError> {
     let Some(name) = name_of(arn, "user") else {
         return Ok(None);
     };
-    match aws.reads.get_user().user_name(name).send().await {
+    match aws.reads().await.get_user().user_name(name).send().await {
         Ok(answer) => {
             let user = answer.user().filter(|user| user.arn() == arn);
-            Ok(user.map(|user| user.user_id().to_owned()))
+            Ok(user.map(|user| Identity {
+                id: user.user_id().to_owned(),
+                created_at: created_at(user.create_date()),
+            }))
         }
         Err(error) => match AwsError::of("GetUser", &error) {
             AwsError::Malformed => Ok(None),
             other => not_there(other),
         },
     }
+}
+
+/// IAM always tells it; one that cannot be read is older than any request.
+fn created_at(date: &aws_sdk_iam::primitives::DateTime) -> DateTime<Utc> {
+    DateTime::from_timestamp(date.secs(), 0).unwrap_or_default()
 }
 
 /// "It is not there" is an answer.

@@ -3,7 +3,7 @@ use std::process::ExitCode;
 
 use crate::config::ConfigError;
 
-/// Why a command failed: any error, told in one line.
+/// Why a command failed: any error, told in one line but for the mistakes of a catalog, which have their own.
 #[derive(Debug)]
 pub struct Failure(Box<dyn Error + Send + Sync>);
 
@@ -12,6 +12,11 @@ impl<E: Error + Send + Sync + 'static> From<E> for Failure {
         Self(Box::new(error))
     }
 }
+
+/// Several lines, told as they are.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Told(pub String);
 
 /// What a verb said no to, in its own words.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +54,9 @@ impl Failure {
                 line.push_str(&text);
             }
             cause = error.source();
+        }
+        if self.0.is::<Told>() {
+            return line;
         }
         line.replace('\n', " ")
     }

@@ -4,18 +4,20 @@ pub mod catalog;
 mod failure;
 pub mod sandbox;
 pub mod serve;
+pub mod stop;
 pub mod target;
 pub mod token;
 
 use std::io::Write;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use futures_util::future::select_all;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::{Config, ConfigError};
 use crate::db;
+use crate::db::migrate::Migrated;
 pub use failure::Failure;
 use failure::Refused;
 
@@ -34,17 +36,17 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Bring the database's schema up to date, as its owner, and give the role countersign_app its privileges
+    /// Bring the database's schema up to date, as its owner, and give the roles countersign_app and countersign_catalog their privileges
     Migrate,
-    /// Serve the portal and the API, and keep AWS at what was decided, until interrupted
+    /// Serve the portal and the API, and keep AWS at what was decided, until interrupted; as a member of the database role countersign_app
     Serve,
-    /// Accounts, people and entitlements
+    /// Accounts, people and entitlements; as a member of the database role countersign_catalog
     #[command(subcommand)]
     Catalog(catalog::Catalog),
-    /// The roles that are opened
+    /// The roles that are opened; as a member of the database role countersign_catalog
     #[command(subcommand)]
     Target(target::Target),
-    /// API tokens
+    /// API tokens; as a member of the database role countersign_catalog
     #[command(subcommand)]
     Token(token::Token),
     /// Everything on this machine, with people and a role to try it on, until interrupted
@@ -70,6 +72,18 @@ pub struct DemoArguments {
     /// Forget the data of earlier starts
     #[arg(long)]
     pub reset: bool,
+    /// Start one part alone: `aws` in one terminal, then `countersign` in another, to see what AWS does once Countersign is killed
+    #[arg(long, value_name = "PART")]
+    pub only: Option<Part>,
+}
+
+/// A part of the demo that can run in a process of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Part {
+    /// The AWS stand-in.
+    Aws,
+    /// Everything else: portal, API, worker and Postgres.
+    Countersign,
 }
 
 impl Cli {
@@ -91,7 +105,13 @@ impl Cli {
 /// # Errors
 /// When no database is configured, or it cannot be migrated.
 pub async fn migrate(config: &Config) -> Result<(), Failure> {
-    Ok(db::migrate::migrate(config.database_url()?).await?)
+    match db::migrate::migrate(config.database_url()?).await? {
+        Migrated::UpToDate => {}
+        Migrated::Newer(version) => eprintln!(
+            "the schema is newer than this program (migration {version}) and has all that it needs; nothing to do"
+        ),
+    }
+    Ok(())
 }
 
 /// `countersign config`.

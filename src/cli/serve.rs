@@ -1,17 +1,20 @@
 //! `countersign serve`: portal, API and worker on one database.
 
+use std::convert::Infallible;
+use std::future::pending;
 use std::io::Write;
 
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 
-use super::{Failure, interrupted};
+use super::{Failure, interrupted, stop};
 use crate::app::App;
 use crate::aws::Aws;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db;
 use crate::db::pool::ConnectError;
+use crate::db::timeouts::Timeouts;
 use crate::serve::{Service, router};
 
 /// The address cannot be had.
@@ -30,7 +33,8 @@ pub struct CannotListen {
 /// # Errors
 /// When no database is configured, or it cannot be used.
 pub async fn worker_pool(config: &Config, url: &str) -> Result<PgPool, ConnectError> {
-    db::pool::connect(url, config.worker.concurrency.get().div_ceil(4) + 1).await
+    let max = config.worker.concurrency.get().div_ceil(4) + 1;
+    db::pool::connect(url, max, Timeouts::of_worker(config.worker.lease)).await
 }
 
 /// The application of a configuration, on its database and its AWS.
@@ -41,14 +45,22 @@ pub async fn app(config: &Config) -> Result<App, Failure> {
     let pool = db::pool::connect(
         config.database_url()?,
         config.database.max_connections.get(),
+        Timeouts::of_verbs(config.worker.lease),
     )
     .await?;
-    Ok(App::new(
-        pool,
-        Clock::Database,
-        Aws::from_env(&config.aws).await,
-        config,
-    ))
+    let aws = Aws::from_env(&config.aws).await;
+    Ok(App::new(pool, Clock::Database, aws, config))
+}
+
+/// The same for a command that writes the catalog or tokens.
+///
+/// # Errors
+/// As [`app`]; also when the database's role may not write them.
+pub async fn catalog_app(config: &Config) -> Result<App, Failure> {
+    let pool =
+        db::pool::connect_for_catalog(config.database_url()?, Timeouts::of_commands()).await?;
+    let aws = Aws::from_env(&config.aws).await;
+    Ok(App::of_command(pool, Clock::Database, aws, config))
 }
 
 /// Serves until the process is interrupted. Once it listens, it prints one line that says where.
@@ -73,11 +85,18 @@ pub async fn run(mut config: Config) -> Result<(), Failure> {
         config.public_url(),
         service.address()
     )?;
+    // To find out takes seconds where there are none, and nobody need wait for that.
+    let warned = async {
+        app.aws().warn_without_credentials().await;
+        pending::<Infallible>().await
+    };
     let broken = tokio::select! {
         () = end => None,
+        never = warned => match never {},
         broken = service.broken() => Some(broken),
     };
+    stop::within_limit();
     service.stop().await;
-    app.pool().close().await;
+    app.close().await;
     broken.map_or(Ok(()), |broken| Err(broken.into()))
 }

@@ -22,7 +22,7 @@ pub enum Target {
 /// When the catalog has no such role, or nothing is to be resumed.
 pub async fn run(config: &Config, command: Target) -> Result<(), Failure> {
     let Target::Resume { role } = command;
-    let app = serve::app(config).await?;
+    let app = serve::catalog_app(config).await?;
     let was = resume(&app, "command line", &role)
         .await
         .map_err(Refused::told)?;

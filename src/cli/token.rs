@@ -1,13 +1,17 @@
-//! `countersign token create` and `token revoke`.
+//! `countersign token create`, `token list` and `token revoke`.
 
 use std::io::Write;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use clap::Subcommand;
 use secrecy::ExposeSecret;
 
 use super::{Failure, Refused, serve};
-use crate::app::{catalog, tokens};
+use crate::app::tokens;
 use crate::config::Config;
+use crate::db::people::ListedToken;
+use crate::domain::duration;
+use crate::domain::text::is_hidden;
 use crate::ids::TokenId;
 
 /// What may be typed after `token`.
@@ -21,13 +25,15 @@ pub enum Token {
         /// What it is for
         #[arg(long)]
         name: String,
-        /// How long it works: ISO 8601 in hours, minutes and seconds, 90 days at most
+        /// How long it works, in hours, minutes and seconds: PT720H is 30 days, the most is 90 days
         #[arg(long, value_name = "DURATION", default_value = "PT720H")]
         expires_in: String,
     },
+    /// List every API token: whose it is and whether it works, never the token itself
+    List,
     /// Make an API token useless at once
     Revoke {
-        /// The token's id (token_…), as `create` printed it
+        /// The token's id (token_…), as `create` and `list` print it
         id: TokenId,
     },
 }
@@ -37,21 +43,26 @@ pub enum Token {
 /// # Errors
 /// When the person is not known, or the life is too long.
 pub async fn run(config: &Config, command: Token) -> Result<(), Failure> {
-    let app = serve::app(config).await?;
+    let app = serve::catalog_app(config).await?;
     match command {
         Token::Create {
             person,
             name,
             expires_in,
         } => {
-            let expires_in = catalog::parse_duration(&expires_in).ok_or_else(|| {
-                Refused("--expires-in must be an ISO 8601 duration such as PT720H".to_owned())
-            })?;
+            let expires_in = duration::parse(&expires_in)
+                .map_err(|error| Refused(format!("--expires-in {error}")))?;
+            // What does not fit is far above the longest life.
+            let expires_in = TimeDelta::try_seconds(expires_in).unwrap_or(TimeDelta::MAX);
             let (id, token) = tokens::create(&app, "command line", &person, &name, expires_in)
                 .await
                 .map_err(Refused::told)?;
             eprintln!("{id} is shown this once:");
             writeln!(std::io::stdout(), "{}", token.expose_secret())?;
+        }
+        Token::List => {
+            let tokens = tokens::list(&app).await.map_err(Refused::told)?;
+            std::io::stdout().write_all(table(&tokens).as_bytes())?;
         }
         Token::Revoke { id } => {
             tokens::revoke(&app, "command line", id)
@@ -61,4 +72,57 @@ pub async fn run(config: &Config, command: Token) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// A line for each token below a line of headings, in columns; times are UTC.
+fn table(tokens: &[ListedToken]) -> String {
+    const HEADINGS: [&str; 7] = [
+        "token",
+        "name",
+        "person",
+        "created",
+        "last used",
+        "expires",
+        "revoked",
+    ];
+    let mut rows = vec![HEADINGS.map(str::to_owned)];
+    rows.extend(tokens.iter().map(|token| {
+        [
+            token.id.to_string(),
+            plain(&token.name),
+            plain(&token.email),
+            time(Some(token.created_at)),
+            time(token.last_used_at),
+            time(Some(token.expires_at)),
+            time(token.revoked_at),
+        ]
+    }));
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
+    let widths: Vec<usize> = (0..HEADINGS.len()).filter_map(width).collect();
+    let line = |row: &[String; 7]| {
+        let cells = row.iter().zip(&widths);
+        let cells = cells.map(|(cell, width)| format!("{cell:width$}"));
+        let line = cells.collect::<Vec<_>>().join("  ");
+        format!("{}\n", line.trim_end())
+    };
+    rows.iter().map(line).collect()
+}
+
+/// Nothing that a terminal would act upon.
+fn plain(text: &str) -> String {
+    let shown = |c: char| {
+        if c.is_control() || is_hidden(c) {
+            '\u{fffd}'
+        } else {
+            c
+        }
+    };
+    text.chars().map(shown).collect()
+}
+
+fn time(at: Option<DateTime<Utc>>) -> String {
+    at.map_or_else(
+        || "-".to_owned(),
+        |at| at.format("%Y-%m-%d %H:%M").to_string(),
+    )
 }

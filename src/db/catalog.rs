@@ -166,19 +166,97 @@ pub async fn put_principal(
     Ok(done.execute(conn).await?.rows_affected() == 1)
 }
 
-/// Whose AWS identity this is, where it is somebody else's than `person`'s.
+/// Whose an AWS identity is.
+#[derive(Debug)]
+pub struct Owner {
+    /// The identity.
+    pub arn: String,
+    /// OIDC issuer of the person.
+    pub issuer: String,
+    /// OIDC subject of the person.
+    pub subject: String,
+    /// E-mail address of the person.
+    pub email: String,
+}
+
+/// Whose these AWS identities are, in whatever case they are on record: IAM does not tell names apart by case. Those of nobody are left out.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn other_owner(
+pub async fn owners(conn: &mut PgConnection, arns: &[String]) -> sqlx::Result<Vec<Owner>> {
+    sqlx::query_as!(
+        Owner,
+        "SELECT o.arn, p.issuer, p.subject, p.email FROM principals o JOIN people p ON p.id = o.person
+         WHERE lower(o.arn) IN (SELECT lower(a) FROM unnest($1::text[]) a)",
+        arns
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// The names of everybody but these, of whom each has an issuer and a subject at the same place of both lists.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn names_of_others(
     conn: &mut PgConnection,
-    person: PersonId,
-    arn: &str,
-) -> sqlx::Result<Option<String>> {
+    issuers: &[String],
+    subjects: &[String],
+) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar!(
-        "SELECT p.email FROM principals o JOIN people p ON p.id = o.person WHERE o.arn = $1 AND o.person <> $2 LIMIT 1",
-        arn,
-        person.uuid()
+        "SELECT name FROM people WHERE (issuer, subject) NOT IN (SELECT * FROM unnest($1::text[], $2::text[])) ORDER BY name",
+        issuers,
+        subjects
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Every account's id.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn accounts(conn: &mut PgConnection) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar!("SELECT id FROM accounts")
+        .fetch_all(conn)
+        .await
+}
+
+/// Somebody who may ask for an entitlement, but has no AWS identity in its account.
+#[derive(Debug)]
+pub struct Lacking {
+    /// Their e-mail address.
+    pub email: String,
+    /// The entitlement's name.
+    pub entitlement: String,
+    /// The role's account.
+    pub account: String,
+}
+
+/// The first twenty people who may ask for an entitlement, but have no AWS identity in its account.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn without_identity(conn: &mut PgConnection) -> sqlx::Result<Vec<Lacking>> {
+    sqlx::query_as!(
+        Lacking,
+        "SELECT p.email, e.name AS entitlement, t.account
+         FROM entitlements e JOIN targets t ON t.id = e.target JOIN people p ON p.groups @> ARRAY[e.requester_group]
+         WHERE e.retired_at IS NULL AND NOT EXISTS (SELECT FROM principals o WHERE o.person = p.id AND o.account = t.account)
+         ORDER BY e.name, p.email LIMIT 20"
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// The ARN of a target that is the same role in another case.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn same_role(conn: &mut PgConnection, arn: &str) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar!(
+        "SELECT arn FROM targets WHERE lower(arn) = lower($1) AND arn <> $1 LIMIT 1",
+        arn
     )
     .fetch_optional(conn)
     .await

@@ -30,7 +30,6 @@ pub(super) struct Row {
     pub sent_until: Option<DateTime<Utc>>,
     pub console_since: Option<DateTime<Utc>>,
     pub unclear_at: Option<DateTime<Utc>>,
-    pub absent_at: Option<DateTime<Utc>>,
     pub opening_at: Option<DateTime<Utc>>,
     pub opened_at: Option<DateTime<Utc>>,
     pub closing_at: Option<DateTime<Utc>>,
@@ -41,6 +40,8 @@ pub(super) struct Row {
     pub guard_until: Option<DateTime<Utc>>,
     pub guard_gone_at: Option<DateTime<Utc>>,
     pub restores: i16,
+    pub principal_missing_since: Option<DateTime<Utc>>,
+    pub requested_at: DateTime<Utc>,
 }
 
 impl TryFrom<Row> for Grant {
@@ -58,6 +59,7 @@ impl TryFrom<Row> for Grant {
             role_id: row.role_id,
             grant_name: row.grant_name,
             console_name: row.console_name,
+            requested_at: row.requested_at,
             starts_at: row.starts_at,
             deadline: row.deadline,
             approved_at: row.approved_at,
@@ -65,10 +67,10 @@ impl TryFrom<Row> for Grant {
                 sent_until: row.sent_until,
                 console_since: row.console_since,
                 unclear_at: row.unclear_at,
-                absent_at: row.absent_at,
                 guard_until: row.guard_until,
                 guard_gone_at: row.guard_gone_at,
                 restores: row.restores,
+                principal_missing_since: row.principal_missing_since,
             },
             state,
         })
@@ -211,7 +213,8 @@ pub async fn store(conn: &mut PgConnection, change: Change<Grant>) -> sqlx::Resu
     sqlx::query!(
         "UPDATE grants
          SET state = $2, opening_at = $3, opened_at = $4, closing_at = $5, cause = $6, closing_by = $7, closing_reason = $8, ended_at = $9,
-             sent_until = $10, console_since = $11, unclear_at = $12, absent_at = $13, guard_until = $14, guard_gone_at = $15
+             sent_until = $10, console_since = $11, guard_until = $12, guard_gone_at = $13, principal_missing_since = $14,
+             unclear_at = $15
          WHERE id = $1",
         grant.id.uuid(),
         grant.state.as_str(),
@@ -224,10 +227,10 @@ pub async fn store(conn: &mut PgConnection, change: Change<Grant>) -> sqlx::Resu
         ended_at,
         marks.sent_until,
         marks.console_since,
-        marks.unclear_at,
-        marks.absent_at,
         marks.guard_until,
         marks.guard_gone_at,
+        marks.principal_missing_since,
+        marks.unclear_at,
     )
     .execute(&mut *conn)
     .await?;
@@ -269,10 +272,11 @@ pub async fn insert(conn: &mut PgConnection, grant: &Grant) -> sqlx::Result<()> 
 pub async fn lock(conn: &mut PgConnection, id: GrantId) -> sqlx::Result<Option<Grant>> {
     let row = sqlx::query_as!(
         Row,
-        "SELECT id, request, target, person, principal_arn, principal_id, role_id, grant_name, console_name, state, starts_at, deadline, approved_at,
-                sent_until, console_since, unclear_at, absent_at, opening_at, opened_at, closing_at, cause, closing_by, closing_reason, ended_at,
-                guard_until, guard_gone_at, restores
-         FROM grants WHERE id = $1 FOR UPDATE",
+        r#"SELECT id, request, target, person, principal_arn, principal_id, role_id, grant_name, console_name, state, starts_at, deadline, approved_at,
+                sent_until, console_since, unclear_at, opening_at, opened_at, closing_at, cause, closing_by, closing_reason, ended_at,
+                guard_until, guard_gone_at, restores, principal_missing_since,
+                (SELECT r.submitted_at FROM requests r WHERE r.id = request) AS "requested_at!"
+         FROM grants WHERE id = $1 FOR UPDATE"#,
         id.uuid()
     );
     row.fetch_optional(conn)
@@ -288,10 +292,11 @@ pub async fn lock(conn: &mut PgConnection, id: GrantId) -> sqlx::Result<Option<G
 pub async fn get(conn: &mut PgConnection, id: GrantId) -> sqlx::Result<Option<Grant>> {
     let row = sqlx::query_as!(
         Row,
-        "SELECT id, request, target, person, principal_arn, principal_id, role_id, grant_name, console_name, state, starts_at, deadline, approved_at,
-                sent_until, console_since, unclear_at, absent_at, opening_at, opened_at, closing_at, cause, closing_by, closing_reason, ended_at,
-                guard_until, guard_gone_at, restores
-         FROM grants WHERE id = $1",
+        r#"SELECT id, request, target, person, principal_arn, principal_id, role_id, grant_name, console_name, state, starts_at, deadline, approved_at,
+                sent_until, console_since, unclear_at, opening_at, opened_at, closing_at, cause, closing_by, closing_reason, ended_at,
+                guard_until, guard_gone_at, restores, principal_missing_since,
+                (SELECT r.submitted_at FROM requests r WHERE r.id = request) AS "requested_at!"
+         FROM grants WHERE id = $1"#,
         id.uuid()
     );
     row.fetch_optional(conn)
@@ -310,10 +315,11 @@ pub async fn of_requests(
 ) -> sqlx::Result<HashMap<RequestId, Grant>> {
     let rows = sqlx::query_as!(
         Row,
-        "SELECT id, request, target, person, principal_arn, principal_id, role_id, grant_name, console_name, state, starts_at, deadline, approved_at,
-                sent_until, console_since, unclear_at, absent_at, opening_at, opened_at, closing_at, cause, closing_by, closing_reason, ended_at,
-                guard_until, guard_gone_at, restores
-         FROM grants WHERE request = ANY($1)",
+        r#"SELECT id, request, target, person, principal_arn, principal_id, role_id, grant_name, console_name, state, starts_at, deadline, approved_at,
+                sent_until, console_since, unclear_at, opening_at, opened_at, closing_at, cause, closing_by, closing_reason, ended_at,
+                guard_until, guard_gone_at, restores, principal_missing_since,
+                (SELECT r.submitted_at FROM requests r WHERE r.id = request) AS "requested_at!"
+         FROM grants WHERE request = ANY($1)"#,
         requests
     )
     .fetch_all(conn)
@@ -338,10 +344,11 @@ pub async fn list(
         Some(person) => {
             sqlx::query_as!(
                 Row,
-                "SELECT id, request, target, person, principal_arn, principal_id, role_id, grant_name, console_name, state, starts_at, deadline, approved_at,
-                sent_until, console_since, unclear_at, absent_at, opening_at, opened_at, closing_at, cause, closing_by, closing_reason, ended_at,
-                guard_until, guard_gone_at, restores
-                 FROM grants WHERE person = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
+                r#"SELECT id, request, target, person, principal_arn, principal_id, role_id, grant_name, console_name, state, starts_at, deadline, approved_at,
+                sent_until, console_since, unclear_at, opening_at, opened_at, closing_at, cause, closing_by, closing_reason, ended_at,
+                guard_until, guard_gone_at, restores, principal_missing_since,
+                (SELECT r.submitted_at FROM requests r WHERE r.id = request) AS "requested_at!"
+                 FROM grants WHERE person = $1 AND id < $2 ORDER BY id DESC LIMIT $3"#,
                 person.uuid(),
                 before,
                 limit
@@ -352,10 +359,11 @@ pub async fn list(
         None => {
             sqlx::query_as!(
                 Row,
-                "SELECT id, request, target, person, principal_arn, principal_id, role_id, grant_name, console_name, state, starts_at, deadline, approved_at,
-                sent_until, console_since, unclear_at, absent_at, opening_at, opened_at, closing_at, cause, closing_by, closing_reason, ended_at,
-                guard_until, guard_gone_at, restores
-                 FROM grants WHERE id < $1 ORDER BY id DESC LIMIT $2",
+                r#"SELECT id, request, target, person, principal_arn, principal_id, role_id, grant_name, console_name, state, starts_at, deadline, approved_at,
+                sent_until, console_since, unclear_at, opening_at, opened_at, closing_at, cause, closing_by, closing_reason, ended_at,
+                guard_until, guard_gone_at, restores, principal_missing_since,
+                (SELECT r.submitted_at FROM requests r WHERE r.id = request) AS "requested_at!"
+                 FROM grants WHERE id < $1 ORDER BY id DESC LIMIT $2"#,
                 before,
                 limit
             )

@@ -1,31 +1,43 @@
-//! The schema's migrations, and the group role that `serve` works as.
+//! The schema's migrations, and the group roles that `serve` and the commands work as.
 
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::migrate::{Migrate, MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{AssertSqlSafe, PgConnection, PgPool};
 
-/// The group role whose members run `serve`: reads and writes rows, never changes an audit event, owns nothing.
+/// The group role whose members run `serve`: reads everything, writes requests, decisions, grants and sessions, never changes an audit event, owns nothing.
 pub const APP_ROLE: &str = "countersign_app";
+/// The group role whose members write what `serve` only reads: the catalog, people and tokens.
+pub const CATALOG_ROLE: &str = "countersign_catalog";
 
 pub(super) static MIGRATIONS: Migrator = sqlx::migrate!();
 
-/// Roles belong to the cluster, so that two databases of one cluster may race to create it.
-const CREATE_APP_ROLE: &str = "
-DO $$ BEGIN
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'countersign_app') THEN
-        CREATE ROLE countersign_app NOLOGIN;
-    END IF;
-EXCEPTION WHEN duplicate_object OR unique_violation THEN
-    NULL;
-END $$";
+/// Roles belong to the cluster, so that two databases of one cluster may race to create them.
+fn create_role(role: &str) -> String {
+    format!(
+        "DO $$ BEGIN
+             IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN
+                 CREATE ROLE {role} NOLOGIN;
+             END IF;
+         EXCEPTION WHEN duplicate_object OR unique_violation THEN
+             NULL;
+         END $$"
+    )
+}
 
-/// Said anew after every migration, so that a new table needs no statement of its own. Tables of others (extensions) are left alone.
-const GRANT_TO_APP_ROLE: &str = "
+/// Said anew after every migration, so that a new table needs no statement of its own. Tables of others (extensions) are left alone. Rights on the
+/// database can be taken by its owner alone; where that is somebody else, `serve` says what is to be done.
+const GRANT_TO_ROLES: &str = "
 DO $$
 DECLARE
     item record;
+    app text;
+    catalog text;
 BEGIN
     PERFORM pg_advisory_xact_lock(4817263950127364);
-    EXECUTE format('GRANT USAGE ON SCHEMA %I TO countersign_app', current_schema());
+    IF (SELECT pg_has_role(datdba, 'USAGE') FROM pg_database WHERE datname = current_database()) THEN
+        EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC, countersign_app, countersign_catalog', current_database());
+    END IF;
+    EXECUTE format('GRANT USAGE ON SCHEMA %I TO countersign_app, countersign_catalog', current_schema());
     FOR item IN
         SELECT c.oid::regclass AS name, c.relname, c.relkind
         FROM pg_class c
@@ -33,17 +45,37 @@ BEGIN
           AND c.relkind IN ('r', 'p', 'S')
           AND pg_has_role(c.relowner, 'USAGE')
     LOOP
-        EXECUTE format('REVOKE ALL ON %s FROM countersign_app', item.name);
-        EXECUTE format('GRANT %s ON %s TO countersign_app',
-            CASE
-                WHEN item.relkind = 'S' THEN 'USAGE, SELECT'
-                WHEN item.relname = '_sqlx_migrations' THEN 'SELECT'
-                WHEN item.relname = 'audit_events' THEN 'SELECT, INSERT'
-                ELSE 'SELECT, INSERT, UPDATE, DELETE'
-            END,
-            item.name);
+        app := CASE
+            WHEN item.relkind = 'S' THEN 'USAGE, SELECT'
+            WHEN item.relname IN ('_sqlx_migrations', 'installation', 'accounts', 'people', 'principals', 'entitlements') THEN 'SELECT'
+            WHEN item.relname IN ('audit_events', 'decisions', 'foreign_documents') THEN 'SELECT, INSERT'
+            WHEN item.relname = 'api_tokens' THEN 'SELECT, UPDATE (last_used_at)'
+            WHEN item.relname = 'sessions' THEN 'SELECT, INSERT, UPDATE (last_seen_at, ended_at)'
+            WHEN item.relname = 'targets' THEN 'SELECT, UPDATE'
+            WHEN item.relname IN ('requests', 'grants') THEN 'SELECT, INSERT, UPDATE'
+            ELSE 'SELECT, INSERT, UPDATE, DELETE'
+        END;
+        catalog := CASE
+            WHEN item.relkind = 'S' THEN 'USAGE, SELECT'
+            WHEN item.relname IN ('accounts', 'people', 'principals', 'entitlements') THEN 'SELECT, INSERT, UPDATE, DELETE'
+            WHEN item.relname IN ('targets', 'api_tokens') THEN 'SELECT, INSERT, UPDATE'
+            WHEN item.relname = 'audit_events' THEN 'SELECT, INSERT'
+            ELSE 'SELECT'
+        END;
+        EXECUTE format('REVOKE ALL ON %s FROM countersign_app, countersign_catalog', item.name);
+        EXECUTE format('GRANT %s ON %s TO countersign_app', app, item.name);
+        EXECUTE format('GRANT %s ON %s TO countersign_catalog', catalog, item.name);
     END LOOP;
 END $$";
+
+/// What came of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Migrated {
+    /// The schema is this program's.
+    UpToDate,
+    /// The schema has everything that this program needs, and a migration of a newer one: nothing was done.
+    Newer(i64),
+}
 
 /// Why the schema could not be brought up to date.
 #[derive(Debug, thiserror::Error)]
@@ -56,19 +88,21 @@ pub enum MigrationError {
     Migrate(#[source] MigrateError),
     /// The owner may not create roles.
     #[error(
-        "the database's owner may not create the role {APP_ROLE}: as an administrator run `CREATE ROLE {APP_ROLE} NOLOGIN`, then migrate again"
+        "the database's owner may not create the roles {APP_ROLE} and {CATALOG_ROLE}: as an administrator run \
+         `CREATE ROLE {APP_ROLE} NOLOGIN; CREATE ROLE {CATALOG_ROLE} NOLOGIN`, then migrate again"
     )]
     RoleMissing,
     /// The privileges could not be given.
-    #[error("cannot give the role {APP_ROLE} its privileges")]
+    #[error("cannot give the roles {APP_ROLE} and {CATALOG_ROLE} their privileges")]
     Privileges(#[source] sqlx::Error),
 }
 
-/// Brings the schema up to date as its owner and gives [`APP_ROLE`] its privileges. May be repeated, also by several processes at once.
+/// Brings the schema up to date as its owner and gives [`APP_ROLE`] and [`CATALOG_ROLE`] their privileges. May be repeated, also by several processes
+/// at once. A schema that a newer program has made is left as it is, so that going back to an older program stops nothing.
 ///
 /// # Errors
-/// When the database does not answer, a migration fails, or the owner may not create the role.
-pub async fn migrate(owner_url: &str) -> Result<(), MigrationError> {
+/// When the database does not answer, a migration fails, or the owner may not create the roles.
+pub async fn migrate(owner_url: &str) -> Result<Migrated, MigrationError> {
     let options: PgConnectOptions = owner_url.parse().map_err(MigrationError::Connect)?;
     // What is there already is no news.
     let options = options
@@ -79,23 +113,63 @@ pub async fn migrate(owner_url: &str) -> Result<(), MigrationError> {
         .connect_with(options)
         .await
         .map_err(MigrationError::Connect)?;
+    let migrated = on(&pool).await;
+    pool.close().await;
+    migrated
+}
+
+async fn on(pool: &PgPool) -> Result<Migrated, MigrationError> {
+    let mut conn = pool.acquire().await.map_err(MigrationError::Connect)?;
+    let newer = newer(&mut conn).await.map_err(MigrationError::Migrate)?;
+    drop(conn);
+    if let Some(version) = newer {
+        return Ok(Migrated::Newer(version));
+    }
     MIGRATIONS
-        .run(&pool)
+        .run(pool)
         .await
         .map_err(MigrationError::Migrate)?;
-    sqlx::raw_sql(CREATE_APP_ROLE)
-        .execute(&pool)
-        .await
-        .map_err(|error| match error.as_database_error() {
-            Some(refusal) if refusal.code().as_deref() == Some("42501") => {
-                MigrationError::RoleMissing
-            }
-            _ => MigrationError::Privileges(error),
-        })?;
-    sqlx::raw_sql(GRANT_TO_APP_ROLE)
-        .execute(&pool)
+    for role in [APP_ROLE, CATALOG_ROLE] {
+        let create = sqlx::raw_sql(AssertSqlSafe(create_role(role)));
+        create
+            .execute(pool)
+            .await
+            .map_err(|error| match error.as_database_error() {
+                Some(refusal) if refusal.code().as_deref() == Some("42501") => {
+                    MigrationError::RoleMissing
+                }
+                _ => MigrationError::Privileges(error),
+            })?;
+    }
+    sqlx::raw_sql(GRANT_TO_ROLES)
+        .execute(pool)
         .await
         .map_err(MigrationError::Privileges)?;
-    pool.close().await;
-    Ok(())
+    Ok(Migrated::UpToDate)
+}
+
+/// The last migration that this program does not know, where all of its own are applied as they are here and none broke off.
+async fn newer(conn: &mut PgConnection) -> Result<Option<i64>, MigrateError> {
+    let table = &MIGRATIONS.table_name;
+    let exists = sqlx::query_scalar!(
+        r#"SELECT to_regclass($1) IS NOT NULL AS "it!""#,
+        table.as_ref()
+    );
+    if !exists.fetch_one(&mut *conn).await? || conn.dirty_version(table).await?.is_some() {
+        return Ok(None);
+    }
+    let applied = conn.list_applied_migrations(table).await?;
+    let is_applied = |version, checksum: &[u8]| {
+        let mut all = applied.iter();
+        all.any(|it| it.version == version && *it.checksum == *checksum)
+    };
+    if !MIGRATIONS
+        .iter()
+        .all(|ours| is_applied(ours.version, &ours.checksum))
+    {
+        return Ok(None);
+    }
+    let versions = applied.iter().map(|it| it.version);
+    let unknown = versions.filter(|it| !MIGRATIONS.iter().any(|ours| ours.version == *it));
+    Ok(unknown.max())
 }

@@ -63,20 +63,20 @@ pub async fn names(
     Ok(rows.into_iter().map(|row| (row.id, row.name)).collect())
 }
 
-/// The first `limit` names of the people in a group, without one of them.
+/// The first `limit` names of the people in a group, without some of them.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn in_group(
     conn: &mut PgConnection,
     group: &str,
-    without: PersonId,
+    without: &[uuid::Uuid],
     limit: i64,
 ) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar!(
-        "SELECT name FROM people WHERE groups @> ARRAY[$1] AND id <> $2 ORDER BY name LIMIT $3",
+        "SELECT name FROM people WHERE groups @> ARRAY[$1] AND id <> ALL($2) ORDER BY name LIMIT $3",
         group,
-        without.uuid(),
+        without,
         limit
     )
     .fetch_all(conn)
@@ -120,7 +120,38 @@ pub async fn start_session(
     .map(drop)
 }
 
-/// The person of a session that is neither over, idle for too long, nor ended. Its last use is kept to the minute.
+/// Whom a secret speaks for.
+#[derive(Debug)]
+pub struct Known {
+    /// Who.
+    pub person: Person,
+    /// Its last use on record is more than a minute ago.
+    pub is_stale: bool,
+}
+
+struct KnownRow {
+    id: PersonId,
+    name: String,
+    email: String,
+    groups: Vec<String>,
+    is_stale: bool,
+}
+
+impl From<KnownRow> for Known {
+    fn from(row: KnownRow) -> Self {
+        Self {
+            person: Person {
+                id: row.id,
+                name: row.name,
+                email: row.email,
+                groups: row.groups,
+            },
+            is_stale: row.is_stale,
+        }
+    }
+}
+
+/// The person of a session that is neither over, idle for too long, nor ended.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -129,27 +160,36 @@ pub async fn of_session(
     token_hash: &[u8; 32],
     now: DateTime<Utc>,
     idle_since: DateTime<Utc>,
-) -> sqlx::Result<Option<Person>> {
-    let person = sqlx::query_as!(
-        Person,
-        "SELECT p.id, p.name, p.email, p.groups FROM sessions s JOIN people p ON p.id = s.person
-         WHERE s.token_hash = $1 AND s.ended_at IS NULL AND s.expires_at > $2 AND s.last_seen_at > $3",
+) -> sqlx::Result<Option<Known>> {
+    let row = sqlx::query_as!(
+        KnownRow,
+        r#"SELECT p.id, p.name, p.email, p.groups, s.last_seen_at < $2::timestamptz - interval '1 minute' AS "is_stale!"
+         FROM sessions s JOIN people p ON p.id = s.person
+         WHERE s.token_hash = $1 AND s.ended_at IS NULL AND s.expires_at > $2 AND s.last_seen_at > $3"#,
         token_hash,
         now,
         idle_since
+    );
+    Ok(row.fetch_optional(conn).await?.map(Into::into))
+}
+
+/// Keeps a session's last use, to the minute.
+///
+/// # Errors
+/// When the database does not answer or takes no writes.
+pub async fn session_used(
+    conn: &mut PgConnection,
+    token_hash: &[u8; 32],
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "UPDATE sessions SET last_seen_at = $2 WHERE token_hash = $1 AND last_seen_at < $2::timestamptz - interval '1 minute'",
+        token_hash,
+        now
     )
-    .fetch_optional(&mut *conn)
-    .await?;
-    if person.is_some() {
-        sqlx::query!(
-            "UPDATE sessions SET last_seen_at = $2 WHERE token_hash = $1 AND last_seen_at < $2::timestamptz - interval '1 minute'",
-            token_hash,
-            now
-        )
-        .execute(conn)
-        .await?;
-    }
-    Ok(person)
+    .execute(conn)
+    .await
+    .map(drop)
 }
 
 /// Ends a session; tells whether there was one.
@@ -208,7 +248,40 @@ pub async fn insert_token(conn: &mut PgConnection, token: &NewToken<'_>) -> sqlx
     .map(drop)
 }
 
-/// The person of an API token that works. Its last use is kept to the minute.
+/// An API token as it is listed.
+#[derive(Debug)]
+pub struct ListedToken {
+    /// Its id.
+    pub id: TokenId,
+    /// What it is for.
+    pub name: String,
+    /// E-mail address of the person it speaks for.
+    pub email: String,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it was used, to the minute.
+    pub last_used_at: Option<DateTime<Utc>>,
+    /// When it stops working.
+    pub expires_at: DateTime<Utc>,
+    /// When it was made useless before.
+    pub revoked_at: Option<DateTime<Utc>>,
+}
+
+/// Every API token that was ever made, the newest first.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn tokens(conn: &mut PgConnection) -> sqlx::Result<Vec<ListedToken>> {
+    sqlx::query_as!(
+        ListedToken,
+        "SELECT t.id, t.name, p.email, t.created_at, t.last_used_at, t.expires_at, t.revoked_at
+         FROM api_tokens t JOIN people p ON p.id = t.person ORDER BY t.created_at DESC, t.id DESC"
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// The person of an API token that works.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -216,27 +289,37 @@ pub async fn of_token(
     conn: &mut PgConnection,
     token_hash: &[u8; 32],
     now: DateTime<Utc>,
-) -> sqlx::Result<Option<Person>> {
-    let person = sqlx::query_as!(
-        Person,
-        "SELECT p.id, p.name, p.email, p.groups FROM api_tokens t JOIN people p ON p.id = t.person
-         WHERE t.token_hash = $1 AND t.revoked_at IS NULL AND t.expires_at > $2",
+) -> sqlx::Result<Option<Known>> {
+    let row = sqlx::query_as!(
+        KnownRow,
+        r#"SELECT p.id, p.name, p.email, p.groups,
+                coalesce(t.last_used_at < $2::timestamptz - interval '1 minute', true) AS "is_stale!"
+         FROM api_tokens t JOIN people p ON p.id = t.person
+         WHERE t.token_hash = $1 AND t.revoked_at IS NULL AND t.expires_at > $2"#,
+        token_hash,
+        now
+    );
+    Ok(row.fetch_optional(conn).await?.map(Into::into))
+}
+
+/// Keeps a token's last use, to the minute.
+///
+/// # Errors
+/// When the database does not answer or takes no writes.
+pub async fn token_used(
+    conn: &mut PgConnection,
+    token_hash: &[u8; 32],
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "UPDATE api_tokens SET last_used_at = $2
+         WHERE token_hash = $1 AND (last_used_at IS NULL OR last_used_at < $2::timestamptz - interval '1 minute')",
         token_hash,
         now
     )
-    .fetch_optional(&mut *conn)
-    .await?;
-    if person.is_some() {
-        sqlx::query!(
-            "UPDATE api_tokens SET last_used_at = $2
-             WHERE token_hash = $1 AND (last_used_at IS NULL OR last_used_at < $2::timestamptz - interval '1 minute')",
-            token_hash,
-            now
-        )
-        .execute(conn)
-        .await?;
-    }
-    Ok(person)
+    .execute(conn)
+    .await
+    .map(drop)
 }
 
 /// Revokes an API token; tells whether it worked until now.

@@ -1,15 +1,22 @@
-//! The pool of `serve`, which refuses a role that could rewrite history and a schema that is not up to date.
+//! The pools. `serve` refuses a role that is more than a member of its group, and a schema that is not up to date.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use sqlx::migrate::{Migrate, MigrateError};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgConnection, PgPool};
 
-use super::migrate::{APP_ROLE, MIGRATIONS};
+use super::login::{self, Login};
+use super::migrate::{APP_ROLE, CATALOG_ROLE, MIGRATIONS};
+use super::timeouts::Timeouts;
 
-/// How long a caller waits for a free connection.
-const ACQUIRE: Duration = Duration::from_secs(5);
+pub use super::login::Excess;
+
+/// How long the first connection and the look at the role may take.
+const START: Duration = Duration::from_secs(10);
+/// The connections of [`beside`].
+const BESIDE: u32 = 3;
 
 /// Why the database cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -18,7 +25,7 @@ pub enum ConnectError {
     #[error("cannot use the database")]
     Database(#[from] sqlx::Error),
     /// Nobody answers at all.
-    #[error("the database does not answer within {} s", ACQUIRE.as_secs())]
+    #[error("the database does not answer within {} s", START.as_secs())]
     Silent,
     /// The list of applied migrations cannot be read.
     #[error("cannot read the state of the database's schema")]
@@ -33,70 +40,133 @@ pub enum ConnectError {
         "migration {0} of the database differs from this program's: it was made by another version"
     )]
     Different(i64),
+    /// A migration broke off.
+    #[error(
+        "migration {0} of the database is marked unsuccessful: what it should have made may be there in part. Restore the database from a \
+         backup; or finish or undo it by hand, `DELETE FROM _sqlx_migrations WHERE version = {0}`, and run `countersign migrate` as the owner"
+    )]
+    Unfinished(i64),
     /// The role may not write.
     #[error(
         "the database role {0} may not write audit events: as an administrator run `GRANT {APP_ROLE} TO {0}`"
     )]
     NotAMember(String),
-    /// The role could change or remove audit events.
+    /// The role could do more than `serve` needs.
     #[error(
-        "the database role {0} could change or remove audit events: connect as a member of {APP_ROLE} that owns nothing \
-         (`CREATE ROLE countersign_serve LOGIN PASSWORD '…' IN ROLE {APP_ROLE}`)"
+        "the database role {role} must be a member of {APP_ROLE} and nothing else, but it {}. \
+         Or connect as a role of its own: `CREATE ROLE countersign_serve LOGIN PASSWORD '…' IN ROLE {APP_ROLE}`", told(.excess)
     )]
-    TooPowerful(String),
+    TooPowerful {
+        /// Which one.
+        role: String,
+        /// What is too much.
+        excess: Vec<Excess>,
+    },
+    /// The command needs another role.
+    #[error(
+        "the database role {0} may not write the catalog and tokens: run this command as a member of {CATALOG_ROLE} \
+         (`CREATE ROLE countersign_admin LOGIN PASSWORD '…' IN ROLE {CATALOG_ROLE}`), which COUNTERSIGN_DATABASE__URL names for it"
+    )]
+    NotForCatalog(String),
+}
+
+/// What is wrong, each with the SQL that mends it.
+fn told(excess: &[Excess]) -> String {
+    let mut text = String::new();
+    for (nth, it) in excess.iter().enumerate() {
+        let joint = if nth == 0 { "" } else { "; it " };
+        let _ = write!(text, "{joint}{} (mend: `{}`)", it.what, it.remedy);
+    }
+    text
 }
 
 /// Connects as a member of [`APP_ROLE`], with `max` connections at most.
 ///
 /// # Errors
 /// When the database does not answer, the schema is behind, or the role has too few or too many rights.
-pub async fn connect(url: &str, max: u32) -> Result<PgPool, ConnectError> {
+pub async fn connect(url: &str, max: u32, timeouts: Timeouts) -> Result<PgPool, ConnectError> {
+    open(url, max, timeouts, |login| {
+        if !login.excess.is_empty() {
+            return Err(ConnectError::TooPowerful {
+                role: login.role,
+                excess: login.excess,
+            });
+        }
+        if !login.is_member {
+            return Err(ConnectError::NotAMember(login.role));
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Connects for the commands that write the catalog and tokens: as a member of [`CATALOG_ROLE`], or as the owner.
+///
+/// # Errors
+/// When the database does not answer, the schema is behind, or the role may not write them.
+pub async fn connect_for_catalog(url: &str, timeouts: Timeouts) -> Result<PgPool, ConnectError> {
+    open(url, 2, timeouts, |login| {
+        if login.may_write_catalog {
+            Ok(())
+        } else {
+            Err(ConnectError::NotForCatalog(login.role))
+        }
+    })
+    .await
+}
+
+/// A few connections of their own beside those of `pool`, to the same database as the same role.
+#[must_use]
+pub fn beside(pool: &PgPool) -> PgPool {
+    let options = pool.options().clone().max_connections(BESIDE);
+    options.connect_lazy_with((*pool.connect_options()).clone())
+}
+
+async fn open(
+    url: &str,
+    max: u32,
+    timeouts: Timeouts,
+    check: impl FnOnce(Login) -> Result<(), ConnectError>,
+) -> Result<PgPool, ConnectError> {
     let options: PgConnectOptions = url.parse()?;
     let options = options
         .application_name("countersign")
+        .options(timeouts.settings())
         // Lists have optional filters: only a plan for the values at hand walks along the right index.
-        .options([("plan_cache_mode", "force_custom_plan")]);
+        .options([("plan_cache_mode", "force_custom_plan")])
+        // At the default, made for turning disks, small tables are read from end to end instead.
+        .options([("random_page_cost", "1.1")]);
     // A pool tries again until its time is over, and says only that.
-    let first = tokio::time::timeout(ACQUIRE, PgConnection::connect_with(&options));
-    let mut conn = first.await.map_err(|_| ConnectError::Silent)??;
-    check_role(&mut conn).await?;
-    check_schema(&mut conn).await?;
-    conn.close().await?;
-    let pool = PgPoolOptions::new().max_connections(max);
-    Ok(pool.acquire_timeout(ACQUIRE).connect_lazy_with(options))
+    let first = async {
+        let mut conn = PgConnection::connect_with(&options).await?;
+        let login = login::of(&mut conn).await?.ok_or_else(never_migrated)?;
+        let schema = login.schema.clone();
+        check(login)?;
+        check_schema(&mut conn).await?;
+        conn.close().await?;
+        Ok::<_, ConnectError>(schema)
+    };
+    let first = tokio::time::timeout(START, first);
+    let schema = first.await.map_err(|_| ConnectError::Silent)??;
+    // A temporary table of the same name would come first otherwise.
+    let options = options.options([("search_path", format!("{schema},pg_temp"))]);
+    let pool = PgPoolOptions::new()
+        .max_connections(max)
+        .acquire_timeout(timeouts.acquire);
+    Ok(pool.connect_lazy_with(options))
 }
 
-/// Counts every role that the connected one may switch to, and the owner of the table, who may give himself anything.
-async fn check_role(conn: &mut PgConnection) -> Result<(), ConnectError> {
-    let rights = sqlx::query!(
-        r#"SELECT current_user::text AS "role!",
-                  has_table_privilege(events.oid, 'INSERT') AS "may_write!",
-                  EXISTS (SELECT FROM pg_roles r
-                          WHERE pg_has_role(r.oid, 'MEMBER')
-                            AND (r.oid = events.relowner
-                                 OR has_any_column_privilege(r.oid, events.oid, 'UPDATE')
-                                 OR has_table_privilege(r.oid, events.oid, 'DELETE, TRUNCATE'))) AS "may_rewrite!"
-           FROM pg_class events WHERE events.oid = to_regclass('audit_events')"#
-    )
-    .fetch_optional(conn)
-    .await?;
-    let Some(rights) = rights else {
-        return Err(ConnectError::Behind(
-            MIGRATIONS.iter().next().map_or(0, |first| first.version),
-        ));
-    };
-    if rights.may_rewrite {
-        return Err(ConnectError::TooPowerful(rights.role));
-    }
-    if !rights.may_write {
-        return Err(ConnectError::NotAMember(rights.role));
-    }
-    Ok(())
+fn never_migrated() -> ConnectError {
+    ConnectError::Behind(MIGRATIONS.iter().next().map_or(0, |first| first.version))
 }
 
 /// A schema that is newer than this program is fine: replicas are replaced one by one.
 async fn check_schema(conn: &mut PgConnection) -> Result<(), ConnectError> {
-    let applied = conn.list_applied_migrations(&MIGRATIONS.table_name).await?;
+    let table = &MIGRATIONS.table_name;
+    if let Some(version) = conn.dirty_version(table).await? {
+        return Err(ConnectError::Unfinished(version));
+    }
+    let applied = conn.list_applied_migrations(table).await?;
     for ours in MIGRATIONS.iter() {
         match applied.iter().find(|it| it.version == ours.version) {
             None => return Err(ConnectError::Behind(ours.version)),

@@ -250,7 +250,7 @@ pub enum View {
     Own(PersonId),
     /// Those that wait for this person, who is in these groups.
     Waiting(PersonId, Vec<String>),
-    /// Those that this person may see: their own, those that wait for their groups, those that they decided.
+    /// Those that this person may see: their own, those that their groups decide or could have decided, those that they decided.
     Visible(PersonId, Vec<String>),
     /// All.
     All,
@@ -334,6 +334,8 @@ pub async fn waiting(
     .await
 }
 
+/// Each group's requests are a walk of their own along an index that begins with the group. The pairs are compared as wholes, so that no other index
+/// has the order that is asked for: a walk along all ids would read the whole history for somebody whose groups decide nothing.
 async fn visible(
     conn: &mut PgConnection,
     person: PersonId,
@@ -346,11 +348,21 @@ async fn visible(
         r#"SELECT id AS "id!: RequestId" FROM (
                (SELECT id FROM requests WHERE person = $1 AND id < $3 AND ($4::text IS NULL OR state = $4) ORDER BY id DESC LIMIT $5)
                UNION
-               (SELECT id FROM requests WHERE state = 'pending' AND approver_group = ANY($2) AND id < $3
-                  AND ($4::text IS NULL OR state = $4) ORDER BY id DESC LIMIT $5)
+               (SELECT own.id FROM unnest($2::text[]) AS approvers(name), LATERAL (
+                    SELECT id FROM requests
+                    WHERE (approver_group, id) >= (approvers.name, '00000000-0000-0000-0000-000000000000') AND (approver_group, id) < (approvers.name, $3)
+                    ORDER BY approver_group DESC, id DESC LIMIT $5) own
+                WHERE $4::text IS NULL)
+               UNION
+               (SELECT own.id FROM unnest($2::text[]) AS approvers(name), LATERAL (
+                    SELECT id FROM requests
+                    WHERE (approver_group, state, id) >= (approvers.name, $4, '00000000-0000-0000-0000-000000000000')
+                      AND (approver_group, state, id) < (approvers.name, $4, $3)
+                    ORDER BY approver_group DESC, state DESC, id DESC LIMIT $5) own
+                WHERE $4::text IS NOT NULL)
                UNION
                (SELECT r.id FROM decisions d JOIN requests r ON r.id = d.request
-                WHERE d.person = $1 AND d.request < $3 AND ($4::text IS NULL OR r.state = $4) ORDER BY d.request DESC LIMIT $5)) seen
+                WHERE d.person = $1 AND d.request < $3 AND r.id < $3 AND ($4::text IS NULL OR r.state = $4) ORDER BY d.request DESC LIMIT $5)) seen
            ORDER BY id DESC LIMIT $5"#,
         person.uuid(),
         groups,

@@ -2,8 +2,11 @@
 //!
 //! Locks are always taken in one order: grants first, then their target.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::domain::target::{Condition, Target, Written};
@@ -137,7 +140,7 @@ pub async fn hold(
            SET lease_expires_at = $4, due_at = CASE WHEN due_at = lease_expires_at THEN $4 ELSE due_at END
            WHERE id = $1 AND lease_token = $2 AND lease_expires_at > $3
            RETURNING id, account, arn, revision, condition, written_trust_hash, trust_wrote_at, written_guard_hash, guard_wrote_at,
-                     guard_unclear_at, original_trust, guard_restores, (SELECT i.id FROM installation i) AS "installation!",
+                     guard_unclear_at, trust_sent_at, trust_unclear_at, missing_since, safe_since, original_trust, guard_restores, kept AS "kept: Json<BTreeMap<String, DateTime<Utc>>>", (SELECT i.id FROM installation i) AS "installation!",
                      attempts, last_error, last_error_at"#,
         lease.target.uuid(),
         lease.token,
@@ -163,7 +166,8 @@ pub async fn store(
     let done = sqlx::query!(
         "UPDATE targets
          SET unique_id = coalesce($3, unique_id), revision = $4, condition = $5, written_trust_hash = $6, trust_wrote_at = $7,
-             written_guard_hash = $8, guard_wrote_at = $9, guard_unclear_at = $10, original_trust = $11, guard_restores = $12
+             written_guard_hash = $8, guard_wrote_at = $9, guard_unclear_at = $10, original_trust = $11, guard_restores = $12,
+             trust_unclear_at = $13, missing_since = $14, kept = $15, safe_since = $16, trust_sent_at = $17
          WHERE id = $1 AND lease_token = $2",
         lease.target.uuid(),
         lease.token,
@@ -177,6 +181,11 @@ pub async fn store(
         target.guard_unclear_at,
         target.original_trust,
         target.guard_restores,
+        target.trust_unclear_at,
+        target.missing_since,
+        Json(&target.kept) as _,
+        target.safe_since,
+        target.trust_sent_at,
     )
     .execute(conn)
     .await?;
@@ -276,6 +285,11 @@ struct Row {
     written_guard_hash: Option<Vec<u8>>,
     guard_wrote_at: Option<DateTime<Utc>>,
     guard_unclear_at: Option<DateTime<Utc>>,
+    trust_sent_at: Option<DateTime<Utc>>,
+    trust_unclear_at: Option<DateTime<Utc>>,
+    missing_since: Option<DateTime<Utc>>,
+    safe_since: Option<DateTime<Utc>>,
+    kept: Json<BTreeMap<String, DateTime<Utc>>>,
     original_trust: Option<String>,
     guard_restores: i16,
     installation: String,
@@ -297,6 +311,11 @@ impl Row {
                 written_trust: written(self.written_trust_hash, self.trust_wrote_at)?,
                 written_guard: written(self.written_guard_hash, self.guard_wrote_at)?,
                 guard_unclear_at: self.guard_unclear_at,
+                trust_sent_at: self.trust_sent_at,
+                trust_unclear_at: self.trust_unclear_at,
+                missing_since: self.missing_since,
+                safe_since: self.safe_since,
+                kept: self.kept.0,
                 original_trust: self.original_trust,
                 guard_restores: self.guard_restores,
                 installation: self.installation,

@@ -15,10 +15,11 @@ use crate::ids::{GrantId, RequestId, TargetId};
 pub async fn lock(conn: &mut PgConnection, target: TargetId) -> sqlx::Result<Vec<Grant>> {
     let rows = sqlx::query_as!(
         Row,
-        "SELECT id, request, target, person, principal_arn, principal_id, role_id, grant_name, console_name, state, starts_at, deadline,
-                approved_at, sent_until, console_since, unclear_at, absent_at, opening_at, opened_at, closing_at, cause, closing_by,
-                closing_reason, ended_at, guard_until, guard_gone_at, restores
-         FROM grants WHERE target = $1 AND guard_gone_at IS NULL ORDER BY id FOR NO KEY UPDATE",
+        r#"SELECT id, request, target, person, principal_arn, principal_id, role_id, grant_name, console_name, state, starts_at, deadline,
+                approved_at, sent_until, console_since, unclear_at, opening_at, opened_at, closing_at, cause, closing_by,
+                closing_reason, ended_at, guard_until, guard_gone_at, restores, principal_missing_since,
+                (SELECT r.submitted_at FROM requests r WHERE r.id = request) AS "requested_at!"
+         FROM grants WHERE target = $1 AND guard_gone_at IS NULL ORDER BY id FOR NO KEY UPDATE"#,
         target.uuid()
     )
     .fetch_all(conn)
@@ -53,14 +54,15 @@ pub async fn store_marks(
     marks: &Marks,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "UPDATE grants SET sent_until = $2, console_since = $3, unclear_at = $4, absent_at = $5, guard_until = $6, guard_gone_at = $7 WHERE id = $1",
+        "UPDATE grants SET sent_until = $2, console_since = $3, guard_until = $4, guard_gone_at = $5, principal_missing_since = $6, unclear_at = $7
+         WHERE id = $1",
         grant.uuid(),
         marks.sent_until,
         marks.console_since,
-        marks.unclear_at,
-        marks.absent_at,
         marks.guard_until,
         marks.guard_gone_at,
+        marks.principal_missing_since,
+        marks.unclear_at,
     )
     .execute(conn)
     .await

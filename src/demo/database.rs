@@ -3,10 +3,11 @@
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use super::postgres::Postgres;
-use crate::db::migrate::{MigrationError, migrate};
+use crate::db::migrate::{APP_ROLE, CATALOG_ROLE, MigrationError, migrate};
 
 const OWNER: &str = "countersign_owner";
 const SERVE: &str = "countersign_serve";
+const ADMIN: &str = "countersign_admin";
 
 /// How to reach the database.
 #[derive(Debug, Clone)]
@@ -15,6 +16,8 @@ pub struct Database {
     pub owner_url: String,
     /// As a member of `countersign_app`: for `serve`.
     pub app_url: String,
+    /// As a member of `countersign_catalog`: for the catalog and tokens.
+    pub catalog_url: String,
 }
 
 /// Why there is no database.
@@ -35,6 +38,7 @@ impl Database {
         Self {
             owner_url: postgres.url(OWNER, name),
             app_url: postgres.url(SERVE, name),
+            catalog_url: postgres.url(ADMIN, name),
         }
     }
 
@@ -60,13 +64,15 @@ impl Database {
         }
         let database = Self::named(postgres, name);
         migrate(&database.owner_url).await?;
-        let has_member = sqlx::query_scalar!(
-            r#"SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1) AS "it!""#,
-            SERVE
-        );
-        if !has_member.fetch_one(&mut admin).await? {
-            let sql = format!("CREATE ROLE {SERVE} LOGIN IN ROLE countersign_app");
-            run(&mut admin, sql).await?;
+        for (role, group) in [(SERVE, APP_ROLE), (ADMIN, CATALOG_ROLE)] {
+            let has_role = sqlx::query_scalar!(
+                r#"SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1) AS "it!""#,
+                role
+            );
+            if !has_role.fetch_one(&mut admin).await? {
+                let sql = format!("CREATE ROLE {role} LOGIN IN ROLE {group}");
+                run(&mut admin, sql).await?;
+            }
         }
         admin.close().await?;
         Ok(database)

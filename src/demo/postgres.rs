@@ -18,6 +18,10 @@ use find::Binaries;
 const MARKER: &str = ".countersign-data";
 /// Describes a demo that runs; one that was killed leaves it behind.
 pub const DESCRIPTION: &str = "demo.json";
+/// The lock of the database's files.
+const LOCK: &str = "postgres.lock";
+/// The lock of the AWS stand-in's file.
+pub const AWS_LOCK: &str = "aws.lock";
 /// How long a predecessor may take to let go of the folder.
 const HANDOVER: Duration = Duration::from_secs(5);
 /// How long the server may take to be ready, recovery after a crash included.
@@ -58,8 +62,8 @@ pub enum Mode {
 pub enum PostgresError {
     /// No Postgres binaries anywhere.
     #[error(
-        "Postgres is not installed: install the package `postgresql` (Debian, Ubuntu, Homebrew) or `postgresql-server` (Fedora), \
-         or name the folder of `initdb` in COUNTERSIGN_PG_BIN"
+        "Postgres is not installed: script/demo brings its own; else install the package `postgresql` (Debian, Ubuntu, Homebrew) or \
+         `postgresql-server` (Fedora), or name the folder of `initdb` in COUNTERSIGN_PG_BIN"
     )]
     Missing,
     /// `COUNTERSIGN_PG_BIN` is set to something else.
@@ -132,7 +136,7 @@ impl Postgres {
         let data_dir = data_dir
             .canonicalize()
             .map_err(failed_to(format!("open {}", data_dir.display())))?;
-        let lock = lock(&data_dir)?;
+        let lock = lock(&data_dir, LOCK)?;
         let _ = fs::remove_file(data_dir.join(DESCRIPTION));
         user.give(&data_dir, DATA_DIR)?;
         initialise(&binaries, user, &data_dir)?;
@@ -229,8 +233,11 @@ pub fn reset(data_dir: &Path) -> Result<(), PostgresError> {
     if !data_dir.exists() {
         return Ok(());
     }
-    claim(data_dir)?;
-    let _lock = lock(data_dir)?;
+    let _locks = (
+        claim(data_dir)?,
+        lock(data_dir, LOCK)?,
+        lock(data_dir, AWS_LOCK)?,
+    );
     let removed = fs::read_dir(data_dir).and_then(|entries| {
         for entry in entries {
             let entry = entry?;
@@ -250,7 +257,10 @@ pub fn reset(data_dir: &Path) -> Result<(), PostgresError> {
 }
 
 /// Makes the folder ours, or sees that it is.
-fn claim(data_dir: &Path) -> Result<(), PostgresError> {
+///
+/// # Errors
+/// When it holds somebody's files, or cannot be made.
+pub fn claim(data_dir: &Path) -> Result<(), PostgresError> {
     let cannot = |what| failed_to(format!("{what} {}", data_dir.display()));
     if !data_dir.exists() {
         let parent = data_dir.parent().unwrap_or(data_dir);
@@ -273,9 +283,12 @@ fn claim(data_dir: &Path) -> Result<(), PostgresError> {
     .map_err(cannot("write into"))
 }
 
-/// Waits until no other process, nor the server of one that was killed, uses the folder.
-fn lock(data_dir: &Path) -> Result<File, PostgresError> {
-    let path = data_dir.join("postgres.lock");
+/// Waits until no other process, nor the server of one that was killed, uses what the lock of this name in the folder stands for.
+///
+/// # Errors
+/// When another process goes on using it.
+pub fn lock(data_dir: &Path, name: &str) -> Result<File, PostgresError> {
+    let path = data_dir.join(name);
     let file = File::create(&path).map_err(failed_to(format!("write {}", path.display())))?;
     let started = Instant::now();
     loop {

@@ -1,7 +1,9 @@
-//! `countersign demo`: everything on this machine, with nothing to install but Postgres.
+//! `countersign demo`: everything on this machine, in one process or, to kill one part and keep the other, in two.
 
+use std::fs::File;
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,19 +11,20 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use secrecy::ExposeSecret;
 use serde_json::json;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 use super::database::Database;
-use super::postgres::{self, DESCRIPTION, Mode, Postgres};
+use super::postgres::{self, AWS_LOCK, DESCRIPTION, Mode, Postgres};
 use super::seed::{self, AllKeys};
 use crate::app::{App, catalog, tokens};
 use crate::authn;
 use crate::aws::Aws;
 use crate::cli::serve::{CannotListen, worker_pool};
-use crate::cli::{DemoArguments, Failure, interrupted};
+use crate::cli::{DemoArguments, Failure, Part, interrupted, stop};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Limits};
 use crate::db;
+use crate::db::timeouts::Timeouts;
 use crate::sandbox::{Options, Sandbox};
 use crate::serve::{self, Service};
 
@@ -39,11 +42,39 @@ struct Unusable(PathBuf, #[source] std::io::Error);
 #[error("{} is gone, and {} knows its keys alone: put it back, or begin anew with --reset", .0.display(), .1.display())]
 struct KeysGone(PathBuf, PathBuf);
 
-/// Runs the demo until it is interrupted.
+/// There is nothing for `--only countersign` to work on.
+#[derive(Debug, thiserror::Error)]
+#[error("the AWS stand-in of {} is not at http://{address}: start `demo --only aws` first, in a terminal of its own", .folder.display())]
+struct NoStandIn {
+    folder: PathBuf,
+    address: SocketAddr,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "--reset does not go with `--only countersign`: the AWS stand-in that is running has the keys; restart it with --reset"
+)]
+struct ResetTooLate;
+
+/// The AWS stand-in, and the lock of its file.
+struct StandIn {
+    sandbox: Sandbox,
+    _lock: File,
+}
+
+/// Runs the demo, or the part of it that is named, until it is interrupted.
 ///
 /// # Errors
 /// When Postgres is missing, a port is taken, or the data folder is not ours.
 pub async fn run(arguments: DemoArguments) -> Result<(), Failure> {
+    match arguments.only {
+        None => with_aws(&arguments).await,
+        Some(Part::Aws) => aws_alone(&arguments).await,
+        Some(Part::Countersign) => without_aws(&arguments).await,
+    }
+}
+
+async fn with_aws(arguments: &DemoArguments) -> Result<(), Failure> {
     let folder = &arguments.data_dir;
     // Ports first: what is taken is told before anything is removed or started.
     let listener = listen(arguments.port).await?;
@@ -52,13 +83,62 @@ pub async fn run(arguments: DemoArguments) -> Result<(), Failure> {
         postgres::reset(folder)?;
     }
     let postgres = Postgres::start(folder, Mode::Durable)?;
-    let described = folder.join(DESCRIPTION);
-    let database = Database::prepare(&postgres, "countersign").await?;
-    let (keys_file, aws_file) = (folder.join("keys.json"), folder.join("sandbox.json"));
+    let (stand_in, keys) = start_aws(arguments).await?;
+    let url = stand_in.sandbox.url();
+    let ended = countersign(arguments, listener, postgres, keys, &url).await;
+    stand_in.sandbox.stop().await;
+    ended
+}
+
+async fn aws_alone(arguments: &DemoArguments) -> Result<(), Failure> {
+    drop(listen(arguments.aws_port).await?);
+    if arguments.reset {
+        postgres::reset(&arguments.data_dir)?;
+    }
+    let (stand_in, _) = start_aws(arguments).await?;
+    let end = interrupted()?;
+    let url = stand_in.sandbox.url();
+    writeln!(
+        std::io::stdout(),
+        "The demo's AWS is at {url} until Ctrl-C. Start the rest in another terminal: script/demo --only countersign"
+    )?;
+    end.await;
+    stand_in.sandbox.stop().await;
+    Ok(())
+}
+
+async fn without_aws(arguments: &DemoArguments) -> Result<(), Failure> {
+    let folder = &arguments.data_dir;
+    let listener = listen(arguments.port).await?;
+    if arguments.reset {
+        return Err(ResetTooLate.into());
+    }
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, arguments.aws_port));
+    let keys_file = keys_file(folder);
+    if TcpStream::connect(address).await.is_err() || !keys_file.exists() {
+        let folder = folder.clone();
+        return Err(NoStandIn { folder, address }.into());
+    }
+    let postgres = Postgres::start(folder, Mode::Durable)?;
+    let keys = seed::keys(&keys_file).map_err(|error| Unusable(keys_file, error))?;
+    let url = format!("http://{address}");
+    countersign(arguments, listener, postgres, keys, &url).await
+}
+
+fn keys_file(folder: &Path) -> PathBuf {
+    folder.join("keys.json")
+}
+
+/// Starts the AWS stand-in with the keys of the last start, or with new ones.
+async fn start_aws(arguments: &DemoArguments) -> Result<(StandIn, AllKeys), Failure> {
+    let folder = &arguments.data_dir;
+    postgres::claim(folder)?;
+    let lock = postgres::lock(folder, AWS_LOCK)?;
+    let (keys_file, aws_file) = (keys_file(folder), folder.join("sandbox.json"));
     if aws_file.exists() && !keys_file.exists() {
         return Err(KeysGone(keys_file, aws_file).into());
     }
-    let mut keys = seed::keys(&keys_file).map_err(|error| Unusable(keys_file.clone(), error))?;
+    let keys = seed::keys(&keys_file).map_err(|error| Unusable(keys_file.clone(), error))?;
     write_private(&keys_file, &keys)?;
     let sandbox = Sandbox::start(Options {
         addr: SocketAddr::from((Ipv4Addr::LOCALHOST, arguments.aws_port)),
@@ -67,41 +147,59 @@ pub async fn run(arguments: DemoArguments) -> Result<(), Failure> {
         allow_non_loopback: false,
     })
     .await?;
+    let stand_in = StandIn {
+        sandbox,
+        _lock: lock,
+    };
+    Ok((stand_in, keys))
+}
 
+/// Portal, API and worker, on the demo's database and the AWS at `aws_url`, until interrupted.
+async fn countersign(
+    arguments: &DemoArguments,
+    listener: TcpListener,
+    postgres: Postgres,
+    mut keys: AllKeys,
+    aws_url: &str,
+) -> Result<(), Failure> {
+    let folder = &arguments.data_dir;
+    let described = folder.join(DESCRIPTION);
+    let database = Database::prepare(&postgres, "countersign").await?;
     let config = config(listener.local_addr()?);
-    let pool = db::pool::connect(&database.app_url, config.database.max_connections.get()).await?;
+    let timeouts = Timeouts::of_verbs(config.worker.lease);
+    let max = config.database.max_connections.get();
+    let pool = db::pool::connect(&database.app_url, max, timeouts).await?;
     let worker_pool = worker_pool(&config, &database.app_url).await?;
     let ours = seed::ours(&keys).cloned();
     let (id, secret) = ours
         .map(|it| (it.access_key_id, it.secret_access_key))
         .unwrap_or_default();
-    let aws = Aws::with(&sandbox.url(), &id, &secret, AWS_TIMEOUT).await;
+    let aws = Aws::with(aws_url, &id, &secret, AWS_TIMEOUT).await;
+    // What `serve` may not do, with the rights of the commands that do it.
+    let admin = db::pool::connect_for_catalog(&database.catalog_url, timeouts).await?;
+    let admin = App::new(admin, Clock::Database, aws.clone(), &config);
+    catalog::apply(&admin, &seed::catalog(), "demo").await?;
+    give_tokens(&admin, &mut keys).await?;
+    admin.close().await;
     let app = App::new(pool, Clock::Database, aws, &config);
-    catalog::apply(&app, &seed::catalog(), "demo").await?;
-    give_tokens(&app, &mut keys).await?;
-    write_private(&keys_file, &keys)?;
+    write_private(&keys_file(folder), &keys)?;
 
-    let router = serve::router(
-        &app,
-        &config,
-        Some(&sandbox.url()),
-        Some(super::sign_in::people()),
-    );
+    let router = serve::router(&app, &config, Some(aws_url), Some(super::sign_in::people()));
     // Only now: until here Ctrl-C ends the process at once, and Postgres with it.
     let end = interrupted()?;
     let mut service = Service::start(listener, &app, worker_pool, &config, router)?;
     let portal = config.public_url();
-    write_private(&described, &description(&portal, &sandbox.url(), &keys))?;
-    std::io::stdout().write_all(welcome(&portal, &sandbox.url(), folder).as_bytes())?;
+    write_private(&described, &description(&portal, aws_url, &keys))?;
+    std::io::stdout().write_all(welcome(&portal, aws_url, arguments).as_bytes())?;
 
     let broken = tokio::select! {
         () = end => None,
         broken = service.broken() => Some(broken),
     };
     let _ = std::fs::remove_file(&described);
+    stop::within_limit();
     service.stop().await;
-    app.pool().close().await;
-    sandbox.stop().await;
+    app.close().await;
     postgres.stop().await?;
     broken.map_or(Ok(()), |broken| Err(broken.into()))
 }
@@ -123,9 +221,24 @@ fn config(listen: SocketAddr) -> Config {
     config.worker.poll = Duration::from_secs(1);
     config.worker.lease = Duration::from_secs(5);
     config.sessions.idle = Duration::from_hours(12);
+    generous(&mut config.limits);
     config.roles.admin = vec!["security-admins".to_owned()];
     config.roles.auditor = vec!["auditors".to_owned()];
     config
+}
+
+/// Whoever tries the demo out does a lot in a short time, by hand and by scripts.
+fn generous(limits: &mut Limits) {
+    let ten = NonZeroU32::MIN.saturating_add(9);
+    let most = [
+        &mut limits.person_per_minute,
+        &mut limits.asks_per_hour,
+        &mut limits.pending_per_person,
+        &mut limits.pending_per_entitlement,
+    ];
+    for most in most {
+        *most = most.saturating_mul(ten);
+    }
 }
 
 /// Keeps the tokens of earlier starts that still work.
@@ -164,8 +277,18 @@ fn description(portal: &str, aws: &str, keys: &AllKeys) -> serde_json::Value {
     })
 }
 
-fn welcome(portal: &str, aws: &str, folder: &Path) -> String {
-    let folder = folder.display();
+fn welcome(portal: &str, aws: &str, arguments: &DemoArguments) -> String {
+    let folder = arguments.data_dir.display();
+    let end = match arguments.only {
+        None => {
+            "Ctrl-C stops everything; the next start finds the data again; --reset begins anew."
+                .to_owned()
+        }
+        Some(_) => format!(
+            "Ctrl-C stops all but AWS. To kill it instead, and see AWS refuse at the deadline nevertheless: kill -9 {}",
+            std::process::id()
+        ),
+    };
     format!(
         "
 Countersign's demo is ready.
@@ -178,7 +301,7 @@ Countersign's demo is ready.
   3. Alice's page then shows what to type to use the access with her own AWS keys:
        her keys and API token are in {folder}/demo.json
 
-Ctrl-C stops everything; the next start finds the data again; --reset begins anew.
+{end}
 "
     )
 }

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::{MethodRouter, get};
 
@@ -59,6 +59,7 @@ async fn page(
 
 async fn choose(
     State(portal): State<Portal>,
+    headers: HeaderMap,
     Sent(choice): Sent<Choice>,
 ) -> Result<Response, Failed> {
     let people = sign_in::people(&portal.app).await?;
@@ -66,5 +67,5 @@ async fn choose(
         .iter()
         .find(|person| person.email == choice.person)
         .ok_or(Error::NotFound)?;
-    begin(&portal, person.id, &choice.next).await
+    begin(&portal, &headers, person.id, &choice.next).await
 }

@@ -151,6 +151,8 @@ pub enum Action {
     },
     /// A verb that was refused before it had anything to tell.
     Refused { action: &'static str },
+    /// So many more refusals of a verb, of one person and for one reason.
+    RefusedMore { action: &'static str, count: u32 },
 }
 
 /// The names of all actions, in the order of a grant's life.
@@ -202,7 +204,7 @@ impl Action {
             Self::TokenCreated { .. } => "token.created",
             Self::TokenRevoked => "token.revoked",
             Self::CatalogApplied { .. } => "catalog.applied",
-            Self::Refused { action } => action,
+            Self::Refused { action } | Self::RefusedMore { action, .. } => action,
         }
     }
 }
@@ -234,6 +236,7 @@ impl Serialize for Action {
             Self::CatalogApplied { accounts, people, entitlements } => {
                 json!({"accounts": accounts, "people": people, "entitlements": entitlements})
             }
+            Self::RefusedMore { count, .. } => json!({"count": count}),
             Self::RequestWithdrawn | Self::RequestExpired | Self::GuardRestored | Self::SessionStarted | Self::SessionEnded | Self::TokenRevoked | Self::Refused { .. } => {
                 json!({})
             }

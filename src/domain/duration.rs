@@ -7,7 +7,7 @@ use jiff::fmt::temporal::SpanParser;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidDuration {
     /// Something else, or with days or longer units.
-    #[error("must be an ISO 8601 duration in hours, minutes and seconds, such as PT1H30M")]
+    #[error("must be a duration in hours, minutes and seconds (ISO 8601), such as PT1H30M")]
     NotIso,
     /// Parts of a second.
     #[error("must be whole seconds")]
@@ -36,4 +36,23 @@ pub fn parse(text: &str) -> Result<i64, InvalidDuration> {
 #[must_use]
 pub fn print(seconds: i32) -> String {
     SignedDuration::from_secs(i64::from(seconds)).to_string()
+}
+
+/// Seconds as people say them: `1 hour 30 minutes`.
+#[must_use]
+pub fn words(seconds: i32) -> String {
+    let parts = [
+        (seconds / 3600, "hour"),
+        (seconds / 60 % 60, "minute"),
+        (seconds % 60, "second"),
+    ];
+    let said: Vec<String> = parts
+        .iter()
+        .filter(|(count, _)| *count != 0)
+        .map(|(count, unit)| format!("{count} {unit}{}", if *count == 1 { "" } else { "s" }))
+        .collect();
+    if said.is_empty() {
+        return "0 seconds".to_owned();
+    }
+    said.join(" ")
 }

@@ -192,14 +192,14 @@ pub struct Marks {
     pub console_since: Option<DateTime<Utc>>,
     /// When a trust write with its statement was sent whose answer is not known.
     pub unclear_at: Option<DateTime<Utc>>,
-    /// The first read without its statement that counts.
-    pub absent_at: Option<DateTime<Utc>>,
     /// Until when the guard must name it.
     pub guard_until: Option<DateTime<Utc>>,
     /// When the guard was seen without it after that.
     pub guard_gone_at: Option<DateTime<Utc>>,
-    /// How often its statement was put back after somebody took it away.
+    /// How often its statement was put back after somebody took it away or changed it.
     pub restores: i16,
+    /// When AWS first said that the principal is not there, unless it has shown it since.
+    pub principal_missing_since: Option<DateTime<Utc>>,
 }
 
 /// The effect on AWS of an approved request. Everything but `marks` and `state` is fixed at approval.
@@ -223,6 +223,8 @@ pub struct Grant {
     pub grant_name: String,
     /// The session name that the console's Switch Role uses.
     pub console_name: Option<String>,
+    /// When it was asked for.
+    pub requested_at: DateTime<Utc>,
     /// From when, whole seconds.
     pub starts_at: DateTime<Utc>,
     /// Until when, whole seconds.

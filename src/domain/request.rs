@@ -323,6 +323,7 @@ impl Request {
             role_id: self.role_id.clone(),
             grant_name: id.to_string(),
             console_name: self.console_name.clone(),
+            requested_at: self.submitted_at,
             starts_at,
             deadline,
             approved_at: at,

@@ -1,5 +1,7 @@
 //! The role whose policies we write, as the reconciler knows it.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 
 use crate::ids::TargetId;
@@ -85,6 +87,16 @@ pub struct Target {
     pub written_guard: Option<Written>,
     /// When a guard write was sent whose answer is not known.
     pub guard_unclear_at: Option<DateTime<Utc>>,
+    /// When a trust write was sent whose answer is not known.
+    pub trust_unclear_at: Option<DateTime<Utc>>,
+    /// When a trust write was last sent, whatever the answer was.
+    pub trust_sent_at: Option<DateTime<Utc>>,
+    /// When AWS first said that the role is not there, unless it has shown it since.
+    pub missing_since: Option<DateTime<Utc>>,
+    /// When AWS was first seen to be of another time than the database, unless a person has judged it since.
+    pub safe_since: Option<DateTime<Utc>>,
+    /// Session names that the guard denies although no grant explains them, and when each was found.
+    pub kept: BTreeMap<String, DateTime<Utc>>,
     /// The trust policy before our first statement went in.
     pub original_trust: Option<String>,
     /// How often the guard was put back after somebody deleted it, since a grant was last open without that.

@@ -9,9 +9,12 @@ use super::guard::{self, Guard, Times};
 use super::trust::{self, Seen};
 use super::{Clause, Input, ObservedRole};
 use crate::domain::grant::{Grant, GrantState, Marks};
+use crate::domain::target::Condition;
 
 /// The longest session that STS gives out, whatever the role's current maximum (GUARD H3).
 pub const LONGEST_SESSION: TimeDelta = TimeDelta::hours(12);
+/// The longest duration that a grant may have.
+const LONGEST_GRANT: TimeDelta = TimeDelta::hours(12);
 
 const SECOND: TimeDelta = TimeDelta::seconds(1);
 
@@ -24,8 +27,7 @@ pub(super) struct Known<'a> {
     pub statement: Option<Seen>,
     /// Opening or active, and within its time.
     pub live: bool,
-    /// Not live, and its statement is not there as far as this look can tell. What counts for the cut is `absent_at`: the same text may have stood there
-    /// before its statement was added, so that a lagging read of it, after a removal that AWS never answered, proves nothing.
+    /// Not live, and its statement is not there, nor can a write without an answer bring it back.
     pub absent: bool,
 }
 
@@ -41,10 +43,15 @@ pub(super) struct Look<'a> {
     pub as_written: bool,
     /// Whether the trust policy may be one from before our last write.
     pub stale: bool,
-    /// Whether it cannot be one from before our last write.
-    pub settled: bool,
+    /// Whether what it lacks is not there. What we wrote last may have stood there before as well, so that where the answer was lost, or a refusal
+    /// was the last one, a lagging read of it tells nothing.
+    pub certain: bool,
     /// Whether the guard may take in nothing that it does not hold already.
     pub restricted: bool,
+    /// Whether nothing that the guard says may be taken back: in safe mode, and while the clocks differ (GUARD C13).
+    pub tightens: bool,
+    /// Whether AWS may know of a later time than the database.
+    pub safe: bool,
     /// By id.
     pub grants: Vec<Known<'a>>,
     /// Names in the guard that nobody here knows, and when they were found.
@@ -56,12 +63,18 @@ impl<'a> Look<'a> {
         input: &'a Input<'a>,
         role: &'a ObservedRole,
         without: Option<Clause>,
-        restricted: bool,
+        condition: Condition,
     ) -> Self {
+        let safe = condition == Condition::SafeMode;
         let written = input.target.written_trust.as_ref();
         let settled = written.is_none_or(|w| input.now >= w.at + input.margins.propagation);
         let as_written = written.is_some_and(|w| w.hash == super::fingerprint(&role.trust));
         let stale = !settled && !as_written;
+        let unanswered = input.target.trust_unclear_at;
+        let answered = unanswered.is_none_or(|at| written.is_none_or(|w| at < w.at));
+        let sent = input.target.trust_sent_at;
+        let latest = sent.is_none_or(|at| written.is_some_and(|w| at <= w.at));
+        let told = sent.is_none_or(|at| input.now >= at + input.margins.propagation);
         let mut look = Self {
             input,
             role,
@@ -70,12 +83,14 @@ impl<'a> Look<'a> {
             read: role
                 .guard
                 .as_deref()
-                .map(|g| guard::read(g, &role.role_id))
+                .map(|g| guard::read(g, &role.role_id).believed(input.target.revision))
                 .unwrap_or_default(),
             as_written,
             stale,
-            settled,
-            restricted,
+            certain: told && settled || as_written && answered && latest,
+            restricted: input.closings_only || safe,
+            tightens: safe || input.clocks_differ,
+            safe,
             grants: Vec::new(),
             kept: Times::new(),
         };
@@ -118,20 +133,19 @@ impl<'a> Look<'a> {
         {
             marks.sent_until = Some(now + LONGEST_SESSION);
         }
+        let absent = !live && statement.is_none() && self.document.is_ok();
         let may_still_land = marks
             .unclear_at
             .is_some_and(|at| now < at + margins.unclear());
-        let absent = !live && statement.is_none() && self.document.is_ok();
-        let waits = self.has(Clause::AbsenceWaits);
-        let absent = absent && (!self.stale && !may_still_land || !waits);
-        if live || statement.is_some() {
-            marks.absent_at = None;
-        } else if absent && (self.settled || !waits) {
-            marks.absent_at = marks.absent_at.or(Some(now));
-        }
+        let absent = absent && (self.certain && !may_still_land || !self.has(Clause::AbsenceWaits));
         marks.guard_until = self
             .last_issue(&marks)
             .map(|last| last + self.longest_session() + margins.propagation);
+        marks.principal_missing_since = match self.role.principals.get(&grant.principal_arn) {
+            Some(None) => marks.principal_missing_since.or(Some(now)),
+            Some(Some(_)) => None,
+            None => marks.principal_missing_since,
+        };
         Known {
             grant,
             marks,
@@ -141,10 +155,25 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// How long after a guard was written, or a name in it was found, a session that it denies may be left.
+    /// How long after a guard was written, or a name in it was found, a session that it denies may be left: the longest grant, whose statement
+    /// somebody may put back until its deadline (GUARD C11), and then the longest session.
     pub fn outlived(&self) -> TimeDelta {
         let margins = self.input.margins;
-        LONGEST_SESSION + margins.propagation * 2 + margins.clock
+        LONGEST_GRANT + LONGEST_SESSION + margins.propagation * 2 + margins.clock
+    }
+
+    /// Whether a trust write without an answer may still land.
+    pub fn trust_is_unclear(&self) -> bool {
+        let Input { now, margins, .. } = *self.input;
+        let sent = self.input.target.trust_unclear_at;
+        sent.is_some_and(|at| now < at + margins.unclear())
+    }
+
+    /// Whether a guard write without an answer may still land.
+    pub fn guard_is_unclear(&self) -> bool {
+        let Input { now, margins, .. } = *self.input;
+        let sent = self.input.target.guard_unclear_at;
+        sent.is_some_and(|at| now < at + margins.unclear())
     }
 
     fn longest_session(&self) -> TimeDelta {
@@ -155,19 +184,11 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// After this nobody can get a session of the grant: whole seconds, as tokens have. `None` where nothing was ever sent.
+    /// After this nobody can get a session of the grant: whole seconds, as tokens have. That its statement was taken away says nothing, since a stale
+    /// save of the trust policy brings it back (GUARD C11). `None` where nothing was ever sent.
     pub fn last_issue(&self, marks: &Marks) -> Option<DateTime<Utc>> {
-        let margins = self.input.margins;
-        let allowance = if self.has(Clause::CutAllowance) {
-            margins.propagation
-        } else {
-            TimeDelta::zero()
-        };
-        let gone = marks.absent_at.map(|at| at + allowance);
         let sent = marks.sent_until?;
-        Some(ceil(
-            gone.map_or(sent, |gone| sent.min(gone)) + margins.clock,
-        ))
+        Some(ceil(sent + self.input.margins.clock))
     }
 
     /// Whether sessions of an ended grant may be left.
@@ -180,8 +201,9 @@ impl<'a> Look<'a> {
 
     /// The unique id of a grant's principal: fixed at approval, or as this look shows it.
     pub fn principal_id<'b>(&'b self, grant: &'b Grant) -> Option<&'b str> {
-        let read = || self.role.principals.get(&grant.principal_arn)?.as_deref();
-        grant.principal_id.as_deref().or_else(read)
+        let read = || self.role.principals.get(&grant.principal_arn)?.as_ref();
+        let id = grant.principal_id.as_deref();
+        id.or_else(|| read().map(|it| it.id.as_str()))
     }
 
     /// The guard that should be there; empty where none should.
@@ -220,6 +242,10 @@ impl<'a> Look<'a> {
             }
         }
         self.join_ended(&mut guard);
+        // A read that is older than what we wrote last does not tell what may not be taken back.
+        if self.tightens && (self.safe || !self.guard_is_stale()) {
+            self.tighten(&mut guard);
+        }
         guard
     }
 
@@ -264,10 +290,28 @@ impl<'a> Look<'a> {
         self.read.installation.as_ref().is_some_and(|it| it != own)
     }
 
-    /// A restricted guard lists only what the one in AWS lists, or, where somebody deleted it, what is open already.
+    /// A restricted guard lists only what the one in AWS lists. Where somebody deleted that, or the read is older than our last write, what is open
+    /// already counts as listed: a closing must not end anybody else's grant.
     fn admits(&self, k: &Known<'_>, name: &str) -> bool {
-        let lost = self.role.guard.is_none() && matches!(k.grant.state, GrantState::Active { .. });
-        !self.restricted || lost || self.read.until.contains_key(name)
+        let listed = [name, &k.grant.grant_name]
+            .iter()
+            .all(|name| self.read.until.contains_key(*name));
+        let untold = self.role.guard.is_none() || self.guard_is_stale();
+        let open = matches!(k.grant.state, GrantState::Active { .. });
+        !self.restricted || listed || !self.safe && untold && open
+    }
+
+    /// Whether the guard as read may be one from before our last write.
+    pub fn guard_is_stale(&self) -> bool {
+        let Input {
+            now,
+            margins,
+            target,
+            ..
+        } = *self.input;
+        let older = self.read.revision.is_none_or(|it| it < target.revision);
+        let written = target.written_guard.as_ref();
+        older && written.is_some_and(|w| now < w.at + margins.propagation)
     }
 
     pub fn console_name<'b>(&self, k: &Known<'b>) -> Option<&'b str> {
@@ -285,7 +329,8 @@ impl<'a> Look<'a> {
     }
 }
 
-fn ceil(at: DateTime<Utc>) -> DateTime<Utc> {
+/// The next whole second.
+pub(super) fn ceil(at: DateTime<Utc>) -> DateTime<Utc> {
     let floor = at.trunc_subsecs(0);
     if floor == at { at } else { floor + SECOND }
 }

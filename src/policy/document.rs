@@ -37,6 +37,13 @@ pub fn is_grant_sid(sid: &str) -> bool {
         && suffix.bytes().all(base32)
 }
 
+/// Whether a statement pins the session name that the grant of its Sid has, as each of ours does: another's Sid may only look like ours.
+#[must_use]
+pub fn names_itself(sid: &str, statement: &str) -> bool {
+    let suffix = sid.strip_prefix(PREFIX).unwrap_or(sid);
+    statement.contains(&format!("\"grant_{suffix}\""))
+}
+
 /// Why a trust policy cannot be edited. Closing goes on by date and guard.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {

@@ -29,7 +29,7 @@ pub struct Guard {
     pub until: Times,
     /// Names whose sessions are denied that were issued at that time or before.
     pub cut: Times,
-    /// Names that are denied altogether: ended, and not settled.
+    /// Names that are denied altogether: ended, and their latest deadline has not passed.
     pub denied: BTreeSet<String>,
     /// Names found in the guard that nobody here knows, and when they were found; denied altogether.
     pub kept: Times,
@@ -141,6 +141,11 @@ fn grouped(times: &Times) -> BTreeMap<DateTime<Utc>, Vec<&str>> {
     groups
 }
 
+/// How far AWS may be ahead of the database, in revisions. It grows by one with each write, so that a greater number is a hand's (GUARD H10).
+const MOST_AHEAD: i64 = 1 << 32;
+/// No revision of ours is higher.
+const MOST_REVISION: i64 = 1 << 48;
+
 /// What a guard that was read says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Read {
@@ -152,12 +157,24 @@ pub struct Read {
     pub listed: BTreeSet<String>,
     /// From when names are denied.
     pub until: Times,
+    /// Names whose sessions are denied that were issued at that time or before.
+    pub cut: Times,
     /// Names that are denied altogether.
     pub denied: BTreeSet<String>,
     /// Names that nobody knew when they were found, and when that was.
     pub kept: Times,
     /// Every session name of this role in it.
     pub names: BTreeSet<String>,
+}
+
+impl Read {
+    /// The same without a revision that cannot be ours: it says nothing of another time, and is written over.
+    #[must_use]
+    pub fn believed(self, known: i64) -> Self {
+        let most = known.saturating_add(MOST_AHEAD).min(MOST_REVISION);
+        let revision = self.revision.filter(|it| *it <= most);
+        Self { revision, ..self }
+    }
 }
 
 /// Reads a guard. Names of another role id are of no effect and left out; what cannot be read says nothing.
@@ -180,7 +197,7 @@ pub fn read(document: &str, role_id: &str) -> Read {
             .strip_prefix(REVISION)
             .and_then(|rest| rest.split_once(INSTALLATION))
         {
-            read.revision = revision.parse().ok();
+            read.revision = revision.parse().ok().filter(|it| *it >= 0);
             read.installation = Some(installation.to_owned());
         }
         let Some(condition) = statement.get("Condition") else {
@@ -202,7 +219,14 @@ pub fn read(document: &str, role_id: &str) -> Read {
             let from = from.and_then(parse_literal).unwrap_or_default();
             read.until
                 .extend(named.into_iter().map(|name| (name, from)));
-        } else if condition.get("DateLessThanEqualsIfExists").is_none() && sid != SHIELD {
+        } else if let Some(cut) = condition.get("DateLessThanEqualsIfExists") {
+            let at = cut.get("aws:TokenIssueTime").and_then(Node::text);
+            let at = at.and_then(parse_literal).unwrap_or_default();
+            for name in named {
+                let latest = read.cut.entry(name).or_insert(at);
+                *latest = at.max(*latest);
+            }
+        } else if sid != SHIELD {
             read.denied.extend(named);
         }
     }

@@ -3,16 +3,19 @@
 pub mod capacity;
 mod desired;
 pub mod document;
+mod due;
 pub mod guard;
 mod lost;
 pub mod meaning;
 mod names;
+mod plain;
 mod plan;
 mod reverted;
 pub mod trust;
 
 pub use desired::LONGEST_SESSION;
 pub use meaning::fingerprint;
+pub use plain::{BrokeDown, or_plain};
 pub use plan::plan;
 #[doc(hidden)]
 pub use plan::plan_without;
@@ -34,6 +37,8 @@ pub struct Margins {
     pub unanswered: TimeDelta,
     /// δ: whole-second token times and the skew between clocks.
     pub clock: TimeDelta,
+    /// How often we look while a guard of ours stands and nothing is open: somebody may delete it (GUARD C12).
+    pub watch: TimeDelta,
 }
 
 impl Margins {
@@ -42,6 +47,21 @@ impl Margins {
     pub fn unclear(&self) -> TimeDelta {
         self.unanswered + self.propagation
     }
+
+    /// How long "it is not there" has to be read before it is believed: a lagging read says so of what was just created (GUARD C14).
+    #[must_use]
+    pub fn missing(&self) -> TimeDelta {
+        self.propagation + self.clock
+    }
+}
+
+/// Who has a name in IAM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Its unique id (`AIDA…`, `AROA…`).
+    pub id: String,
+    /// `CreateDate`: who was created after a request is not whom it asked for.
+    pub created_at: DateTime<Utc>,
 }
 
 /// What one look at AWS showed.
@@ -58,6 +78,8 @@ pub enum Observed {
 pub struct ObservedRole {
     /// `RoleId` (`AROA…`).
     pub role_id: String,
+    /// `CreateDate`.
+    pub created_at: DateTime<Utc>,
     /// ARN, for the protected paths.
     pub arn: String,
     /// The trust policy.
@@ -66,8 +88,8 @@ pub struct ObservedRole {
     pub guard: Option<String>,
     /// `AssumeRolePolicySizeQuota` of the account, in characters.
     pub trust_quota: usize,
-    /// Unique ids of the principals of the grants at hand, by ARN; `None` where the principal is not there.
-    pub principals: BTreeMap<String, Option<String>>,
+    /// The principals of the grants at hand, by ARN; `None` where AWS says that there is none.
+    pub principals: BTreeMap<String, Option<Identity>>,
 }
 
 /// Everything that the next step follows from.
@@ -85,6 +107,10 @@ pub struct Input<'a> {
     pub margins: Margins,
     /// After a refused write: plan the closings alone.
     pub closings_only: bool,
+    /// AWS did not take a document with several openings in it: plan one at a time, so that only the guilty one is refused.
+    pub one_at_a_time: bool,
+    /// The clocks of AWS and of the database are known to differ: nothing is opened, and nothing that the guard says is taken back.
+    pub clocks_differ: bool,
     /// AWS has just refused the guard: what statements are to go, go without it.
     pub guard_refused: bool,
 }
@@ -99,6 +125,12 @@ pub struct Plan {
     pub identified: Vec<(GrantId, String, String)>,
     /// The role's condition as seen.
     pub condition: Condition,
+    /// When AWS first said that the role is not there; `None` where this look showed it.
+    pub missing_since: Option<DateTime<Utc>>,
+    /// When safe mode was first noticed; `None` where it is not.
+    pub safe_since: Option<DateTime<Utc>>,
+    /// The names that nobody explains, from now on: to be stored, since a look that lags does not show them.
+    pub kept: BTreeMap<String, DateTime<Utc>>,
     /// Grants that must close because of what was seen; plan again once they do.
     pub close: Vec<(GrantId, Cause)>,
     /// Opening grants whose guard and statement were read back.
@@ -115,8 +147,8 @@ pub struct Plan {
     pub waits: bool,
 }
 
-/// One AWS write. What is sent is remembered in the target by its [`fingerprint`]. A definite answer to a guard write puts `guard_unclear_at` back to
-/// what it was before, since an earlier unanswered one may still land. A refusal takes back all that was remembered: nothing was written.
+/// One AWS write. What is sent is remembered in the target by its [`fingerprint`]. A definite answer puts `guard_unclear_at` or `trust_unclear_at` back
+/// to what it was before, since an earlier unanswered one may still land. A refusal takes back all that was remembered: nothing was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// Nothing to write now.
@@ -140,7 +172,8 @@ pub enum Step {
         document: String,
         /// The grants whose statements it adds.
         opens: Vec<GrantId>,
-        /// Those among them whose statements somebody took away: counted in the grants' `restores` once AWS has taken it.
+        /// Those among them whose statements somebody took away, and those whose changed statements it takes out, to be added anew: counted in the
+        /// grants' `restores` once AWS has taken it.
         restores: Vec<GrantId>,
         /// Every grant that has a statement in it, with the deadline sent: before it is sent, `sent_until` becomes the later of the two and
         /// `unclear_at` the present time; a definite answer puts `unclear_at` back to what it was, since an earlier write may still land.
@@ -151,16 +184,25 @@ pub enum Step {
     },
 }
 
+impl Step {
+    /// The text that it sends; empty where it sends none.
+    #[must_use]
+    pub fn document(&self) -> &str {
+        match self {
+            Self::Rest | Self::DeleteGuard => "",
+            Self::PutGuard { document, .. } | Self::PutTrust { document, .. } => document,
+        }
+    }
+}
+
 /// A clause of GUARD §2 that carries weight: tests take one away at a time and see an invariant fail. The product never does.
 #[doc(hidden)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Clause {
-    /// A cut counts from the confirmed removal and P.
-    CutAllowance,
     /// A console name belongs to one principal at a time.
     ExclusiveConsoleName,
-    /// An ended console name is denied altogether until it is settled.
-    DeniedUntilSettled,
+    /// An ended console name is denied altogether until its latest deadline has passed.
+    DeniedToTheEnd,
     /// A console name is not given out again before its older sessions can be cut.
     WaitForCut,
     /// Grant names that are not listed are denied.

@@ -3,9 +3,10 @@
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
-use super::desired::{Known, Look};
+use super::desired::{Known, Look, ceil};
+use super::document::{Document, names_itself};
 use super::guard::{Guard, Times};
-use super::{Clause, Input};
+use super::{Clause, Input, trust};
 use crate::domain::grant::{Grant, GrantState};
 
 const SECOND: TimeDelta = TimeDelta::seconds(1);
@@ -16,16 +17,45 @@ impl<'a> Look<'a> {
     pub(super) fn unknown_names(&self) -> Times {
         let now = self.input.now;
         let outlived = self.outlived();
+        let stored = &self.input.target.kept;
         let is_grant = |name: &str| self.input.grants.iter().any(|g| g.grant_name == name);
-        let names = self.read.names.iter();
-        names
-            .filter(|name| !is_grant(name) && !self.is_explained(name))
+        let pinned = self.pinned_by_nobodys();
+        let found = self.read.names.iter().chain(&pinned);
+        let unexplained = found.filter(|name| !is_grant(name) && !self.is_explained(name));
+        stored
+            .keys()
+            .chain(unexplained)
             .map(|name| {
-                let found = self.read.kept.get(name).copied();
-                (name.clone(), found.unwrap_or(now.trunc_subsecs(0)))
+                // A time that has not come yet is a hand's: the name counts as found now.
+                let read = self.read.kept.get(name).filter(|found| **found <= now);
+                let found = stored.get(name).or(read).copied();
+                (
+                    name.clone(),
+                    found.map_or(now.trunc_subsecs(0), |it| it.min(now)),
+                )
             })
-            .filter(|(_, found)| now <= *found + outlived)
+            // The difference: a sum with what stands in AWS could be out of range.
+            .filter(|(_, found)| now - *found <= outlived)
             .collect()
+    }
+
+    /// The session names in statements of ours that no grant on this role accounts for: a stale save or a late write brought them back to a role
+    /// whose guard does not know them. They are denied before the statement goes, since whoever has come in by then stays for twelve hours.
+    fn pinned_by_nobodys(&self) -> Vec<String> {
+        let known = |sid: &str| {
+            self.grants_here()
+                .any(|g| super::document::sid(g.id) == sid)
+        };
+        let statements = self.document.iter().flat_map(Document::ours);
+        let nobodys = statements.filter(|(sid, s)| !known(sid) && names_itself(sid, s.text));
+        nobodys.flat_map(|(_, s)| trust::names(&s.node())).collect()
+    }
+
+    /// The grants of the very role that is there.
+    fn grants_here(&self) -> impl Iterator<Item = &'a Grant> {
+        let role = &self.role.role_id;
+        let grants = self.input.grants.iter();
+        grants.filter(move |g| g.role_id.as_ref().is_none_or(|id| id == role))
     }
 
     /// Whether the grants at hand account for a console name in the guard: one of them has had it, and, where the read cannot lag and nobody
@@ -37,7 +67,7 @@ impl<'a> Look<'a> {
         let is_lost = |listed: &String| self.input.grants.iter().all(|g| g.grant_name != *listed);
         let rows_lost = self.read.listed.iter().any(is_lost);
         let counts = |g: &&Grant| !rows_lost || g.marks.sent_until.is_some();
-        let grants = self.input.grants.iter();
+        let grants = self.grants_here();
         let holders: Vec<&Grant> = grants.filter(had).filter(counts).collect();
         let Input {
             target, margins, ..
@@ -70,7 +100,7 @@ impl<'a> Look<'a> {
     }
 
     fn console_since(&self, k: &Known<'_>) -> Option<DateTime<Utc>> {
-        let now = self.input.now;
+        let Input { now, margins, .. } = *self.input;
         let name = k.grant.console_name.as_deref()?;
         let principal = self.principal_id(k.grant)?;
         if self.kept.contains_key(name) {
@@ -91,12 +121,19 @@ impl<'a> Look<'a> {
             .filter(|h| h.live)
             .filter_map(|h| h.marks.console_since)
             .min();
-        let settled = |h: &&Known<'_>| {
+        let over = |h: &&Known<'_>| {
             self.last_issue(&h.marks)
                 .is_none_or(|last| now.trunc_subsecs(0) > last)
         };
-        let wait = !holders.iter().all(settled) && self.has(Clause::WaitForCut);
-        overlapping.or((!wait).then_some(now))
+        // While sessions of an older grant may still begin, the name is the new grant's from δ on: by then no token time can be
+        // taken for an earlier one, and all earlier ones are cut.
+        let clear = holders.iter().all(over) || !self.has(Clause::WaitForCut);
+        let since = if clear {
+            now
+        } else {
+            ceil(now) + margins.clock
+        };
+        overlapping.or(Some(since))
     }
 
     fn holders<'b>(&'b self, name: &'b str) -> impl Iterator<Item = &'b Known<'a>> {
@@ -113,9 +150,9 @@ impl<'a> Look<'a> {
             .filter(|h| h.live)
             .filter_map(|h| h.marks.console_since)
             .min()?;
-        let older = self
-            .holders(name)
-            .filter(|h| self.past(h) && h.marks.console_since < Some(since));
+        // Who had the name in one chain with its present holder needs no cut: none of these sessions began outside an approval.
+        let earlier = |h: &&Known<'_>| self.past(h) && h.marks.console_since < Some(since);
+        let older = self.holders(name).filter(earlier);
         older
             .filter_map(|h| self.last_issue(&h.marks))
             .filter(|last| self.has(Clause::WaitForCut) || *last < since)
@@ -123,31 +160,70 @@ impl<'a> Look<'a> {
             .max()
     }
 
-    /// Denies a console name that no grant may use now: altogether until nobody can get a session of it any more, then the sessions there are.
+    /// Denies a console name that no grant may use now: altogether until the latest deadline that was ever sent for it has passed, since until
+    /// then somebody may put a statement of ours back (GUARD C11); then the sessions there are.
     pub(super) fn close_name(&self, guard: &mut Guard, name: &str) {
         let now = self.input.now;
         let sent: Vec<_> = self
             .holders(name)
             .filter(|h| h.marks.sent_until.is_some())
             .collect();
-        let settled = sent
+        let last = sent
             .iter()
             .filter(|h| self.past(h))
             .filter_map(|h| self.last_issue(&h.marks))
             .max();
-        let unsettled = sent.iter().any(|h| h.live)
-            || settled
+        let may_begin = sent.iter().any(|h| h.live)
+            || last
                 .is_some_and(|at| now <= at || self.restricted && self.read.denied.contains(name));
-        if unsettled && self.has(Clause::DeniedUntilSettled) {
+        if may_begin && self.has(Clause::DeniedToTheEnd) {
             guard.denied.insert(name.to_owned());
-        } else if let Some(at) = settled {
+        } else if let Some(at) = last {
             let ended = sent
                 .iter()
                 .filter(|h| self.past(h))
                 .map(|h| ended_at(h.grant))
                 .max();
-            let at = if unsettled { ended.unwrap_or(at) } else { at };
+            let at = if may_begin { ended.unwrap_or(at) } else { at };
             guard.cut.insert(name.to_owned(), at);
+        }
+    }
+
+    /// Takes back nothing that the guard as read says. In safe mode the database is of another time than AWS, so that what it knows of a name
+    /// explains nothing: whatever name the guard cuts or denies is kept as one that nobody knows (GUARD C13).
+    pub(super) fn tighten(&self, guard: &mut Guard) {
+        let read = &self.read;
+        for (name, until) in &mut guard.until {
+            let earliest = read.until.get(name).copied().unwrap_or(*until);
+            *until = earliest.min(*until);
+        }
+        for (name, at) in &read.cut {
+            let denied = guard.denied.contains(name) || guard.kept.contains_key(name);
+            if !denied {
+                let cut = guard.cut.entry(name.clone()).or_insert(*at);
+                *cut = (*at).max(*cut);
+            }
+        }
+        guard.denied.extend(read.denied.iter().cloned());
+        let now = self.input.now.trunc_subsecs(0);
+        for (name, found) in &read.kept {
+            // A time that has not come yet is a hand's.
+            guard.kept.entry(name.clone()).or_insert(now.min(*found));
+        }
+        if self.safe {
+            let over = |name: &String| !guard.until.contains_key(name);
+            let cut = guard.cut.keys().filter(|name| over(name));
+            let names: Vec<String> = cut.chain(&guard.denied).cloned().collect();
+            for name in names {
+                guard.kept.entry(name).or_insert(now);
+            }
+        }
+        for name in guard.kept.keys() {
+            guard.denied.remove(name);
+            guard.cut.remove(name);
+        }
+        for name in guard.kept.keys().chain(&guard.denied) {
+            guard.until.remove(name);
         }
     }
 

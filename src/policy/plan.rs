@@ -2,22 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use super::capacity::{INLINE_QUOTA, size};
 use super::desired::{Known, Look};
-use super::document::{inert, sid};
+use super::document::{inert, names_itself, sid};
 use super::guard::Guard;
 use super::lost::{blocked, ended_with_another_role, gone, lost, nothing};
-use super::reverted::{guard_was_deleted, reverted, was_taken_away};
+use super::reverted::{guard_was_deleted, reverted, was_undone};
 use super::trust::Seen;
 use super::{Clause, Input, Observed, Plan, Step, fingerprint};
 use crate::domain::grant::{Cause, GrantState};
 use crate::domain::target::Condition;
 use crate::ids::GrantId;
-
-/// How soon to look again while a grant is open or not yet closed: somebody may have changed what we wrote, or what stood in the way may be gone.
-const LOOK_AGAIN: TimeDelta = TimeDelta::seconds(60);
 
 /// The next step, and what follows from the look. Pure; the same input gives the same plan.
 pub fn plan(input: &Input<'_>) -> Plan {
@@ -40,8 +37,7 @@ pub fn plan_without(input: &Input<'_>, clause: Option<Clause>) -> Plan {
             ..nothing(input, condition)
         };
     }
-    let safe = condition == Condition::SafeMode;
-    let mut look = Look::new(input, role, clause, input.closings_only || safe);
+    let mut look = Look::new(input, role, clause, condition);
     let condition = if condition == Condition::Ok {
         blocked(&look)
     } else {
@@ -95,7 +91,8 @@ impl Planner<'_> {
         let input = self.look.input;
         let guard_step = self.guard_step();
         let confirmed = matches!(guard_step, GuardStep::Confirmed);
-        let waits = matches!(guard_step, GuardStep::Sent(..)) || self.is_unclear();
+        let unclear = self.look.guard_is_unclear() || self.look.trust_is_unclear();
+        let waits = matches!(guard_step, GuardStep::Sent(..)) || unclear;
         let mut close = Vec::new();
         let step = self.step(guard_step, &mut close);
         let outcome = |wanted: &dyn Fn(&Known<'_>) -> bool| -> Vec<GrantId> {
@@ -107,15 +104,14 @@ impl Planner<'_> {
             marks: changed.map(|k| (k.grant.id, k.marks.clone())).collect(),
             opened: outcome(&|k| self.is_opened(k)),
             closed: outcome(&|k| self.is_closed(k)),
+            kept: self.guard.kept.clone(),
             guard_removed: outcome(&|k| self.is_forgotten(k)),
             waits,
             ..nothing(input, self.condition)
         };
         plan.guard_removed.extend(ended_with_another_role(input));
         if close.is_empty() {
-            plan.due = (step == Step::Rest)
-                .then(|| self.due(&plan.closed))
-                .flatten();
+            plan.due = (step == Step::Rest).then(|| self.look.due(&plan)).flatten();
             plan.step = step;
         } else {
             plan.close = close;
@@ -165,6 +161,8 @@ impl Planner<'_> {
             return match &role.guard {
                 None => GuardStep::Confirmed,
                 Some(_) if self.look.is_of_others() => GuardStep::Confirmed,
+                // By which clock its last session is over nobody knows.
+                Some(_) if self.look.tightens => GuardStep::Confirmed,
                 Some(_) if was_sent("") => GuardStep::Sent(Step::DeleteGuard, settles),
                 Some(_) => GuardStep::Write(Step::DeleteGuard),
             };
@@ -199,6 +197,13 @@ impl Planner<'_> {
                 .guard
                 .as_deref()
                 .is_some_and(|g| self.guard.is(g, &role.role_id, &role.arn));
+        // In safe mode what the guard says is kept, so that it is written only from a read which cannot lag.
+        let noticed = input.target.safe_since.unwrap_or(input.now);
+        let certain = settles.max(noticed + input.margins.propagation);
+        let lags = self.look.guard_is_stale() || input.now < noticed + input.margins.propagation;
+        if self.look.safe && !equal && lags {
+            return GuardStep::Sent(Step::Rest, certain);
+        }
         // The same words may be those of an older guard, as long as a read may lag behind.
         let ours =
             self.look.read.revision.is_some_and(|read| read >= known) || input.now >= settles;
@@ -236,8 +241,12 @@ impl Planner<'_> {
         let Ok(document) = &self.look.document else {
             return BTreeMap::new();
         };
-        let stays = |sid: &str| {
+        let stays = |sid: &str, text: &str| {
             if self.look.is_of_others() && !self.is_known(sid) {
+                return true;
+            }
+            // Nobody's grant, and it does not pin the session name that each of ours pins: a Sid that only looks like ours.
+            if !self.is_known(sid) && !names_itself(sid, text) {
                 return true;
             }
             let live = |k: &Known<'_>| k.live && super::document::sid(k.grant.id) == sid;
@@ -246,7 +255,7 @@ impl Planner<'_> {
             self.look.grants.iter().any(|k| live(k) && as_sent(k))
         };
         let mut staying = BTreeMap::new();
-        for (sid, statement) in document.ours().filter(|(sid, _)| stays(sid)) {
+        for (sid, statement) in document.ours().filter(|(sid, s)| stays(sid, s.text)) {
             staying
                 .entry(sid.to_owned())
                 .or_insert_with(|| statement.text.to_owned());
@@ -275,7 +284,9 @@ impl Planner<'_> {
     /// Adds what should be there, if nothing stands against it.
     fn opening(&self, close: &mut Vec<(GrantId, Cause)>) -> Option<Step> {
         let role = self.look.role;
-        let unclear = self.guard_is_unclear() && self.look.has(Clause::GuardAnswered);
+        // A write that may still land can take the guard's entry away, or the statement: of this grant or of a later one (GUARD H4, H11).
+        let unclear = self.look.guard_is_unclear() && self.look.has(Clause::GuardAnswered)
+            || self.look.trust_is_unclear();
         if !self.may_open || self.look.stale || unclear {
             return None;
         }
@@ -286,7 +297,12 @@ impl Planner<'_> {
             .filter(|(_, (k, _))| k.statement != Some(Seen::Current) && self.may_be_opened(k));
         let mut opens = Vec::new();
         let mut any = false;
-        for (sid, (k, text)) in new {
+        let most = if self.look.input.one_at_a_time {
+            1
+        } else {
+            desired.len()
+        };
+        for (sid, (k, text)) in new.take(most) {
             let before = statements.insert(sid.clone(), text.clone());
             if size(&self.render(&statements)?) <= role.trust_quota {
                 any = true;
@@ -324,10 +340,9 @@ impl Planner<'_> {
             .role
             .principals
             .get(&k.grant.principal_arn)
-            .and_then(Option::as_deref);
+            .and_then(Option::as_ref);
         now + margins.propagation < k.grant.deadline
-            && read.is_some()
-            && read == self.look.principal_id(k.grant)
+            && read.is_some_and(|it| Some(it.id.as_str()) == self.look.principal_id(k.grant))
     }
 
     fn render(&self, statements: &BTreeMap<String, String>) -> Option<String> {
@@ -346,8 +361,10 @@ impl Planner<'_> {
             .grants
             .iter()
             .filter(|k| statements.contains_key(&sid(k.grant.id)));
-        let taken = |k: &&Known<'_>| opens.contains(&k.grant.id) && was_taken_away(&self.look, k);
-        let restores = self.look.grants.iter().filter(taken);
+        // One that somebody changed is taken out first, and counts from then on.
+        let counts = |k: &Known<'_>| k.statement.is_some() || opens.contains(&k.grant.id);
+        let undone = |k: &&Known<'_>| counts(k) && was_undone(&self.look, k);
+        let restores = self.look.grants.iter().filter(undone);
         Some(Step::PutTrust {
             document: self.render(statements)?,
             restores: restores.map(|k| k.grant.id).collect(),
@@ -355,25 +372,6 @@ impl Planner<'_> {
             sends: grants.map(|k| (k.grant.id, k.grant.deadline)).collect(),
             replaces: self.look.role.trust.clone(),
         })
-    }
-
-    fn guard_is_unclear(&self) -> bool {
-        let Input {
-            now,
-            margins,
-            target,
-            ..
-        } = *self.look.input;
-        target
-            .guard_unclear_at
-            .is_some_and(|at| now < at + margins.unclear())
-    }
-
-    /// Whether a write without an answer may still land.
-    fn is_unclear(&self) -> bool {
-        let Input { now, margins, .. } = *self.look.input;
-        let mut sent = self.look.grants.iter().filter_map(|k| k.marks.unclear_at);
-        self.guard_is_unclear() || sent.any(|at| now < at + margins.unclear())
     }
 
     fn is_opened(&self, k: &Known<'_>) -> bool {
@@ -384,7 +382,7 @@ impl Planner<'_> {
 
     fn is_closed(&self, k: &Known<'_>) -> bool {
         let absent = k.absent || k.marks.sent_until.is_none();
-        matches!(k.grant.state, GrantState::Closing(_)) && absent && !self.guard_is_unclear()
+        matches!(k.grant.state, GrantState::Closing(_)) && absent && !self.look.guard_is_unclear()
     }
 
     /// Ended, and no session of it can be left. A guard that was written just now may still be read as it was.
@@ -403,42 +401,7 @@ impl Planner<'_> {
             k.grant.state,
             GrantState::Ended { .. } | GrantState::Failed { .. }
         );
-        over && !self.look.past(k) && (k.marks.sent_until.is_none() || !recent)
-    }
-
-    /// The next moment at which something may have to be done.
-    fn due(&self, closed: &[GrantId]) -> Option<DateTime<Utc>> {
-        let Input {
-            now,
-            margins,
-            target,
-            ..
-        } = *self.look.input;
-        let second = TimeDelta::seconds(1);
-        let mut moments: Vec<DateTime<Utc>> = Vec::new();
-        let written = [&target.written_trust, &target.written_guard];
-        moments.extend(
-            written
-                .into_iter()
-                .flatten()
-                .map(|w| w.at + margins.propagation),
-        );
-        moments.extend(target.guard_unclear_at.map(|at| at + margins.unclear()));
-        for k in &self.look.grants {
-            let unfinished = k.grant.state.may_be_open()
-                || matches!(k.grant.state, GrantState::Closing(_)) && !closed.contains(&k.grant.id);
-            if unfinished {
-                moments.extend([k.grant.starts_at, k.grant.deadline, now + LOOK_AGAIN]);
-            }
-            moments.extend(k.marks.unclear_at.map(|at| at + margins.unclear()));
-            if !k.live {
-                moments.extend(self.look.last_issue(&k.marks).map(|at| at + second));
-                moments.extend(k.marks.guard_until.map(|at| at + second));
-            }
-        }
-        let found = self.look.kept.values();
-        let outlived = found.map(|found| *found + self.look.outlived());
-        moments.extend(outlived.chain(self.look.guard_ages()).map(|at| at + second));
-        moments.into_iter().filter(|at| *at > now).min()
+        let forgotten = !self.look.past(k) && !self.look.tightens;
+        over && (k.marks.sent_until.is_none() || forgotten && !recent)
     }
 }

@@ -2,12 +2,15 @@
 //! what closes (GUARD §6).
 
 use super::desired::{Known, Look};
+use super::trust::Seen;
 use crate::domain::grant::{Cause, GrantState};
 use crate::domain::target::Condition;
 use crate::ids::GrantId;
 
 /// How often a grant's statement is put back.
 const MOST_RESTORES: i16 = 2;
+/// How often it is written anew after somebody changed it.
+const MOST_REWRITES: i16 = 1;
 /// How often the guard is put back under the same grants.
 const MOST_GUARD_RESTORES: i16 = 1;
 
@@ -19,31 +22,39 @@ pub(super) fn reverted(look: &Look<'_>, condition: Condition) -> (Vec<(GrantId, 
         let open = look.grants.iter().filter(|k| k.grant.state.may_be_open());
         return (open.map(ended).collect(), true);
     }
-    let missing: Vec<_> = look
-        .grants
-        .iter()
-        .filter(|k| was_taken_away(look, k))
-        .collect();
-    let again =
-        |k: &&&Known<'_>| k.marks.restores >= MOST_RESTORES || condition == Condition::Contested;
-    let contested = missing.iter().any(|k| again(&k));
-    // With the guard's entry gone too it is not a revert but another timeline (GUARD C9).
-    let unlisted = |k: &&&Known<'_>| {
-        is_guard_fresh(look) && !look.read.until.contains_key(&k.grant.grant_name)
+    let undone = look.grants.iter().filter(|k| was_undone(look, k));
+    let undone: Vec<_> = undone.collect();
+    let again = |k: &Known<'_>| {
+        let most = if k.statement.is_some() {
+            MOST_REWRITES
+        } else {
+            MOST_RESTORES
+        };
+        k.marks.restores >= most || condition == Condition::Contested
     };
-    let over = missing.iter().filter(|k| again(k) || unlisted(k));
+    let contested = undone.iter().any(|k| again(k));
+    // With the guard's entry gone too it is not a revert but another timeline (GUARD C9).
+    let is_lost = |k: &Known<'_>| {
+        k.statement.is_none()
+            && is_guard_fresh(look)
+            && !look.read.until.contains_key(&k.grant.grant_name)
+    };
+    let over = undone.iter().filter(|k| again(k) || is_lost(k));
     (over.map(|k| ended(k)).collect(), contested)
 }
 
 /// Whether somebody deleted the guard while a grant was open.
 pub(super) fn guard_was_deleted(look: &Look<'_>) -> bool {
-    look.role.guard.is_none() && is_guard_fresh(look) && look.grants.iter().any(is_active)
+    let ours = !is_guard_fresh(look) || look.guard_is_unclear();
+    look.role.guard.is_none() && !ours && look.grants.iter().any(is_active)
 }
 
-/// Whether somebody took the statement of an open grant away. What we took away ourselves reads as we wrote it.
-pub(super) fn was_taken_away(look: &Look<'_>, k: &Known<'_>) -> bool {
+/// Whether somebody took the statement of an open grant away, or changed it. What we took away ourselves reads as we wrote it; and while a write of
+/// ours may still land, it may be that one (GUARD H11).
+pub(super) fn was_undone(look: &Look<'_>, k: &Known<'_>) -> bool {
     let readable = look.document.is_ok() && !look.stale && !look.as_written;
-    is_active(k) && k.statement.is_none() && readable
+    let stands = matches!(k.statement, Some(Seen::Current | Seen::Earlier));
+    is_active(k) && !stands && readable && !look.trust_is_unclear()
 }
 
 fn is_active(k: &Known<'_>) -> bool {

@@ -83,6 +83,17 @@ pub fn date(statement: &Node) -> Option<DateTime<Utc>> {
     parse_literal(dates.get("aws:CurrentTime")?.text()?)
 }
 
+/// The session names that a statement pins.
+pub fn names(statement: &Node) -> Vec<String> {
+    let pinned = ["Condition", "StringEquals", "sts:RoleSessionName"]
+        .iter()
+        .try_fold(statement, |node, key| node.get(key));
+    let names = pinned.map(Node::elements).unwrap_or_default().iter();
+    names
+        .filter_map(|it| it.text().map(str::to_owned))
+        .collect()
+}
+
 /// Whether AWS shows a principal of the statement as a bare unique id: the user or role that it named was deleted, and no later write that
 /// holds it can succeed (AWS.md §3.3).
 #[must_use]

@@ -1,6 +1,7 @@
 //! The settings behind the knobs: what time it is, which calls are held or fail, the log.
 
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::watch;
@@ -57,8 +58,40 @@ pub(super) struct Dials {
     pub(super) bare_plus_reads: bool,
     /// Actions whose requests have no `aws:CurrentTime`.
     pub(super) timeless: Vec<String>,
+    /// How many calls of IAM there may be; none is refused where this is empty.
+    pub(super) rate: Option<Rate>,
     pub(super) rules: Vec<Rule>,
     pub(super) calls: Vec<Call>,
+    /// How many calls were one too many.
+    pub(super) throttled: usize,
+}
+
+/// A bucket of the calls of one second, which fills again with time.
+#[derive(Debug, Clone)]
+pub(super) struct Rate {
+    per_second: f64,
+    left: f64,
+    at: Instant,
+}
+
+impl Rate {
+    pub(super) fn new(per_second: u32) -> Self {
+        Self {
+            per_second: per_second.into(),
+            left: per_second.into(),
+            at: Instant::now(),
+        }
+    }
+
+    /// Whether there may be one more call.
+    fn takes(&mut self) -> bool {
+        let new = self.at.elapsed().as_secs_f64() * self.per_second;
+        self.at = Instant::now();
+        self.left = (self.left + new).min(self.per_second);
+        let one = self.left >= 1.0;
+        self.left -= f64::from(u8::from(one));
+        one
+    }
 }
 
 impl Dials {
@@ -72,6 +105,14 @@ impl Dials {
             Time::Ahead(by) => Utc::now() + by,
             Time::Fixed(at) => at,
         }
+    }
+
+    /// Whether this call is one too many.
+    pub(super) fn throttles(&mut self, service: &str) -> bool {
+        let rate = self.rate.as_mut().filter(|_| service == "iam");
+        let throttles = rate.is_some_and(|rate| !rate.takes());
+        self.throttled += usize::from(throttles);
+        throttles
     }
 
     pub(super) fn log(&mut self, call: Call) {

@@ -6,7 +6,7 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::watch;
 
-use super::dials::{Dials, Rule, Slot, Time, What};
+use super::dials::{Dials, Rate, Rule, Slot, Time, What};
 use super::iam::{self, NewRole};
 use super::state::{Doc, State};
 use super::wire::Fault as Refusal;
@@ -244,6 +244,17 @@ impl Knobs {
     /// From now on, requests of `action` have no `aws:CurrentTime`, as was reported of `rds-db:connect`.
     pub fn without_current_time(&self, action: &str) {
         self.dials().timeless.push(action.to_owned());
+    }
+
+    /// How many calls of IAM a second there may be, as many at once, in real time. One too many is refused and is not among the calls.
+    pub fn calls_per_second(&self, most: u32) {
+        self.dials().rate = Some(Rate::new(most));
+    }
+
+    /// How many calls were one too many.
+    #[must_use]
+    pub fn throttled(&self) -> usize {
+        self.dials().throttled
     }
 
     /// Every call so far, oldest first; the last 1,000 at least.

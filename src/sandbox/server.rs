@@ -105,6 +105,10 @@ fn authenticate(shared: &Shared, parts: &Parts, body: &[u8]) -> Result<Incoming,
 
 /// The knobs before, the effect, the knobs after.
 async fn serve(shared: &Shared, call: &Incoming) -> Outcome {
+    if shared.dials().throttles(&call.service) {
+        let refusal = Refusal::new(400, "Throttling", "Rate exceeded");
+        return Outcome::Answer(Err(refusal));
+    }
     let rules = shared.dials().arriving(&call.action);
     for rule in &rules {
         if let What::Late(slot) = &rule.what {

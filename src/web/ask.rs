@@ -1,14 +1,14 @@
 //! Asking for an entitlement.
 
 use askama::Template;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Redirect, Response};
 use jiff::SignedDuration;
 
 use super::page::{self, Frame, Here};
 use super::problem::{Failed, answer};
 use super::show::Icon;
-use super::visit::{self, Named, Sent, Visit};
+use super::visit::{self, Asked, Away, Named, Sent, Visit};
 use super::{assets, show};
 use crate::app::find;
 use crate::app::submit::{self, NewRequest};
@@ -18,8 +18,17 @@ use crate::error::{Error, FieldError};
 /// Lengths that the form offers, as far as the entitlement allows them (seconds).
 const LENGTHS: [i32; 10] = [30, 60, 300, 900, 1800, 3600, 7200, 14_400, 28_800, 43_200];
 
-/// What the form sends.
-#[derive(Debug, Clone, Default, serde::Deserialize)]
+/// The fields in the order of the form.
+const FIELDS: [&str; 5] = [
+    "duration",
+    "justification",
+    "principal",
+    "ticket",
+    "starts_at",
+];
+
+/// What the form sends, or what its address fills in.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AskForm {
     /// One of the offered lengths, or `other`.
@@ -61,8 +70,9 @@ impl Ask {
         frame: Frame,
         entitlement: Entitlement,
         form: AskForm,
-        errors: Vec<FieldError>,
+        mut errors: Vec<FieldError>,
     ) -> Self {
+        errors.sort_by_key(|error| FIELDS.iter().position(|field| *field == error.field));
         let terms = &entitlement.terms;
         let within = terms.min_duration_seconds..=terms.max_duration_seconds;
         Self {
@@ -82,6 +92,11 @@ impl Ask {
         page::error(&self.errors, field)
     }
 
+    /// Whether the address has filled it in: after a sign-in, or by somebody's link.
+    fn filled(&self) -> bool {
+        self.errors.is_empty() && self.form != AskForm::default()
+    }
+
     /// What was chosen; at first the longest length that is not above an hour.
     fn chosen(&self, length: &i32) -> bool {
         if self.form.duration.is_empty() {
@@ -93,57 +108,69 @@ impl Ask {
 }
 
 impl AskForm {
-    /// What is asked for.
-    ///
-    /// # Errors
-    /// When a length or a time is none; everything else is for the verb to check.
-    fn read(&self, entitlement: &Entitlement) -> Result<NewRequest, Error> {
+    /// What is asked for. What is no length or no time is told with everything else that is wrong.
+    fn read(&self, entitlement: &Entitlement) -> NewRequest {
         let typed = if self.duration == "other" {
             &self.other
         } else {
             &self.duration
         };
-        let duration = typed.trim().parse::<SignedDuration>();
-        let starts_at = visit::moment(&self.starts_at);
-        let mut wrong = Vec::new();
-        if duration.is_err() {
-            wrong.push(page::invalid(
-                "duration",
-                "must be a length of time such as 45m, 1h30m or PT45M",
-            ));
+        let mut unread = Vec::new();
+        let duration = typed.trim().parse::<SignedDuration>().unwrap_or_else(|_| {
+            let detail = "must be a length of time such as 45m, 1h30m or PT45M";
+            unread.push(page::invalid("duration", detail));
+            SignedDuration::ZERO
+        });
+        let starts_at = visit::moment(&self.starts_at).unwrap_or_else(|_| {
+            let detail = "must be a day and a time such as 2026-11-23T21:40";
+            unread.push(page::invalid("starts_at", detail));
+            None
+        });
+        NewRequest {
+            entitlement: entitlement.terms.name.clone(),
+            principal: visit::typed(&self.principal),
+            duration_seconds: duration.as_secs(),
+            justification: self.justification.clone(),
+            starts_at,
+            ticket: visit::typed(&self.ticket),
+            unread,
         }
-        if starts_at.is_err() {
-            wrong.push(page::invalid(
-                "starts_at",
-                "must be a day and a time such as 2026-11-23T21:40",
-            ));
-        }
-        match (duration, starts_at) {
-            (Ok(duration), Ok(starts_at)) => Ok(NewRequest {
-                entitlement: entitlement.terms.name.clone(),
-                principal: visit::typed(&self.principal),
-                duration_seconds: duration.as_secs(),
-                justification: self.justification.clone(),
-                starts_at,
-                ticket: visit::typed(&self.ticket),
-            }),
-            _ => Err(Error::InvalidFields(wrong)),
-        }
+    }
+
+    /// What an address can carry; the longest last, since it may lose its end.
+    fn fields(&self) -> [(&'static str, &str); 6] {
+        [
+            ("duration", &self.duration),
+            ("other", &self.other),
+            ("principal", &self.principal),
+            ("ticket", &self.ticket),
+            ("starts_at", &self.starts_at),
+            ("justification", &self.justification),
+        ]
     }
 }
 
 /// `GET /entitlements/{name}`
-pub async fn page(visit: Visit, Named(name): Named) -> Result<Response, Failed> {
+pub async fn page(
+    visit: Visit,
+    Named(name): Named,
+    Asked(form): Asked<AskForm>,
+) -> Result<Response, Failed> {
     let entitlement = find::entitlement(&visit.ctx, &name).await?;
-    show(&visit, entitlement, AskForm::default(), None).await
+    show(&visit, entitlement, form, None).await
 }
 
 /// `POST /entitlements/{name}`
 pub async fn submit(
-    visit: Visit,
+    visit: Result<Visit, Away>,
     Named(name): Named,
+    uri: Uri,
     Sent(form): Sent<AskForm>,
 ) -> Result<Response, Failed> {
+    let visit = match visit {
+        Ok(visit) => visit,
+        Err(away) => return Ok(away.keeping(uri.path(), &form.fields()).into_response()),
+    };
     let entitlement = match find::entitlement(&visit.ctx, &name).await {
         Ok(entitlement) => entitlement,
         Err(error) => {
@@ -154,13 +181,7 @@ pub async fn submit(
                 .into());
         }
     };
-    let asked = match form.read(&entitlement) {
-        Ok(ask) => submit::submit(&visit.ctx, ask).await,
-        Err(error) => Err(visit
-            .ctx
-            .refused("request.submitted", submit::subject(&name), error)
-            .await),
-    };
+    let asked = submit::submit(&visit.ctx, form.read(&entitlement)).await;
     match asked {
         Ok(request) => Ok(Redirect::to(&format!("/requests/{}", request.id)).into_response()),
         Err(error) if page::mends(&error) => show(&visit, entitlement, form, Some(error)).await,

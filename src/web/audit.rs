@@ -142,21 +142,36 @@ pub struct Audit {
     pub next: Option<String>,
 }
 
+impl Audit {
+    fn error(&self, field: &str) -> Option<String> {
+        page::error(&self.errors, field)
+    }
+}
+
 impl Filter {
     fn read(&self) -> Result<AuditFilter, Error> {
         let text = |typed: &str| visit::typed(&typed.trim().replace('\0', ""));
-        let time = |field, typed: &str| {
-            visit::moment(typed).map_err(|_| {
-                Error::field(field, "must be a day and a time such as 2026-11-23T21:40")
+        let mut wrong = Vec::new();
+        let mut time = |field, typed: &str| {
+            visit::moment(typed).unwrap_or_else(|_| {
+                let detail =
+                    "must be a day and a time such as 2026-11-23T21:40, of the years 0000 to 9999";
+                wrong.push(page::invalid(field, detail));
+                None
             })
         };
-        Ok(AuditFilter {
+        let read = AuditFilter {
             action: text(&self.action),
             actor: text(&self.actor),
             subject: text(&self.subject),
-            from: time("from", &self.from)?,
-            to: time("to", &self.to)?,
-        })
+            from: time("from", &self.from),
+            to: time("to", &self.to),
+        };
+        if wrong.is_empty() {
+            Ok(read)
+        } else {
+            Err(Error::InvalidFields(wrong))
+        }
     }
 
     /// The address of the page that begins after `cursor`.

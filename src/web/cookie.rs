@@ -42,13 +42,16 @@ pub fn clear(https: bool) -> String {
     format!("{}; Max-Age=0", set("", https))
 }
 
+/// How long a place may be, with the text of a form in it.
+pub const LONGEST_PLACE: usize = 4000;
+
 /// A place of ours to go to: an absolute path in plain ASCII, else the start page. Never another host (`//evil`, `/\evil`, `https:…`).
 #[must_use]
 pub fn place(next: &str) -> &str {
     let plain = |c: u8| c.is_ascii_alphanumeric() || b"/_-.?=&%:".contains(&c);
     if next.starts_with('/')
         && !next.starts_with("//")
-        && next.len() <= 2000
+        && next.len() <= LONGEST_PLACE
         && next.bytes().all(plain)
     {
         next

@@ -3,7 +3,7 @@
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::problem::Failed;
-use super::request::{self, DecideForm};
+use super::request::{self, Typed};
 use super::visit::{self, Named, Sent, Visit};
 use crate::app::{end, find};
 use crate::ids::{GrantId, RequestId};
@@ -36,11 +36,14 @@ pub async fn end(
     match end::end(&visit.ctx, id, visit::typed(&form.reason)).await {
         Ok(grant) => Ok(place(grant.request).into_response()),
         Err(error) => {
-            // Who may not look at it any more is told what became of it all the same.
             let Ok(found) = find::grant(&visit.ctx, id).await else {
                 return Err(error.into());
             };
-            request::again(&visit, found.request.id, DecideForm::default(), error).await
+            let typed = Typed {
+                reason: form.reason,
+                ..Typed::default()
+            };
+            request::again(&visit, found.request.id, typed, error).await
         }
     }
 }

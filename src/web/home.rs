@@ -4,12 +4,15 @@ use askama::Template;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::page::{Frame, Here, Row};
+use super::access::{self, Access};
+use super::assets;
+use super::page::{self, Frame, Here, Row};
 use super::problem::{Failed, answer};
+use super::show::{self, Icon};
 use super::visit::Visit;
-use super::{assets, show};
 use crate::app::find::{self, Page, RequestFilter};
 use crate::domain::entitlement::Entitlement;
+use crate::domain::grant::GrantState;
 
 /// `GET /`
 #[derive(Template)]
@@ -35,18 +38,38 @@ impl Home {
         name.split_whitespace().next().unwrap_or(name)
     }
 
-    fn moving(&self) -> bool {
-        self.live.iter().any(Row::moves)
-            || self
-                .recent
-                .iter()
-                .any(|row| row.request.state.closed_at().is_none())
+    /// How many of the grants stand so.
+    fn count(&self, access: Access) -> usize {
+        let stands = |row: &&Row| row.access(&self.frame.now) == Some(access);
+        self.live.iter().filter(stands).count()
+    }
+
+    /// How many stand how, each counted apart.
+    fn tally(&self) -> String {
+        let all = [
+            Access::Active,
+            Access::Opening,
+            Access::Scheduled,
+            Access::Closing,
+        ];
+        let told = all.map(|access| (self.count(access), access.word()));
+        let told = told.into_iter().filter(|(n, _)| *n > 0);
+        told.map(|(n, word)| format!("{n} {word}"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
+
+    /// How many wait, where that is more than are shown.
+    fn more_waiting(&self) -> Option<i64> {
+        let all = self.frame.me.as_ref().map_or(0, |me| me.waiting);
+        i64::try_from(self.waiting.len())
+            .is_ok_and(|shown| shown < all)
+            .then_some(all)
     }
 
     fn watch(&self) -> String {
-        let rows = self.live.iter().chain(&self.recent);
-        let states: Vec<_> = rows.map(|row| row.standing().word).collect();
-        format!("{}-{}", self.waiting.len(), states.join("-"))
+        let rows = self.waiting.iter().chain(&self.live).chain(&self.recent);
+        page::watch(&self.frame, rows)
     }
 }
 

@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::error::Error;
 use crate::telemetry;
 
+pub mod access;
 pub mod ask;
 pub mod assets;
 pub mod audit;
@@ -78,6 +79,7 @@ pub fn router(app: App, settings: Settings, sign_in: MethodRouter<Portal>) -> Ro
         .fallback(async || Failed(Error::NotFound))
         .method_not_allowed_fallback(async || Failed(Error::MethodNotAllowed))
         .layer(DefaultBodyLimit::max(LARGEST_FORM))
+        .layer(from_fn(problem::caught))
         .layer(from_fn_with_state(portal.clone(), security::own_forms))
         .layer(from_fn_with_state(portal.clone(), problem::pages))
         .route(ASSETS.path, (ASSETS.handler)())

@@ -1,12 +1,15 @@
 //! What every page has: the frame around it, and the rows and errors that several of them show.
 
 use chrono::{DateTime, Utc};
+use sha2::{Digest, Sha256};
 
+use super::access::{self, Access};
 use super::show::{self, Badge};
-use crate::app::find::Listed;
-use crate::domain::grant::{Grant, GrantState};
+use crate::app::find::{Delay, Granted, Listed};
+use crate::domain::grant::Grant;
 use crate::domain::request::Request;
 use crate::error::{Error, FieldError};
+use crate::ids::PersonId;
 
 /// The navigation's entry that a page belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,9 +29,11 @@ pub enum Here {
 /// Who looks at the page.
 #[derive(Debug, Clone)]
 pub struct Me {
+    /// Their id.
+    pub id: PersonId,
     /// Their name.
     pub name: String,
-    /// How many requests wait for their decision, up to 100.
+    /// How many requests wait for their decision, counted as [`show::counted`] tells.
     pub waiting: i64,
 }
 
@@ -64,6 +69,8 @@ pub struct Row {
     pub requester: String,
     /// Its grant, once there is one.
     pub grant: Option<Grant>,
+    /// What keeps the grant waiting for AWS, where that is asked for.
+    pub delay: Option<Delay>,
 }
 
 impl From<Listed> for Row {
@@ -72,6 +79,16 @@ impl From<Listed> for Row {
             request: it.request,
             requester: it.requester,
             grant: it.grant,
+            delay: None,
+        }
+    }
+}
+
+impl From<Granted> for Row {
+    fn from(it: Granted) -> Self {
+        Self {
+            delay: it.delay,
+            ..Self::from(it.listed)
         }
     }
 }
@@ -79,33 +96,52 @@ impl From<Listed> for Row {
 impl Row {
     /// Where it stands.
     #[must_use]
-    pub fn standing(&self) -> Badge {
-        show::standing(
-            &self.request.state,
-            self.grant.as_ref().map(|grant| &grant.state),
+    pub fn standing(&self, now: &DateTime<Utc>) -> Badge {
+        show::standing(&self.request.state, self.grant.as_ref(), now)
+    }
+
+    /// What its person has of it, while its grant is not over.
+    #[must_use]
+    pub fn access(&self, now: &DateTime<Utc>) -> Option<Access> {
+        self.grant.as_ref().and_then(|grant| Access::of(grant, now))
+    }
+
+    /// The deadline, while it is open.
+    #[must_use]
+    pub fn live_until(&self, now: &DateTime<Utc>) -> Option<&DateTime<Utc>> {
+        let is_active = self.access(now) == Some(Access::Active);
+        let grant = self.grant.as_ref().filter(|_| is_active)?;
+        Some(&grant.deadline)
+    }
+
+    /// What another look is compared with.
+    #[must_use]
+    pub fn seen(&self, now: &DateTime<Utc>) -> String {
+        let late = self
+            .grant
+            .as_ref()
+            .and_then(|it| access::waits_since(it, now));
+        let (id, version) = (self.request.id, self.request.version);
+        let (word, delay) = (self.standing(now).word, self.delay.as_ref());
+        format!(
+            "{id} {version} {word} {} {}",
+            late.is_some(),
+            delay.is_some()
         )
     }
+}
 
-    /// The deadline, while its grant is active.
-    #[must_use]
-    pub fn live_until(&self) -> Option<&DateTime<Utc>> {
-        self.grant.as_ref().and_then(|grant| match grant.state {
-            GrantState::Active { .. } => Some(&grant.deadline),
-            GrantState::Scheduled
-            | GrantState::Opening { .. }
-            | GrantState::Closing(_)
-            | GrantState::Ended { .. }
-            | GrantState::Failed { .. } => None,
-        })
+/// What another look at a list is compared with: how many wait, and what is told of each of its rows.
+#[must_use]
+pub fn watch<'a>(frame: &Frame, rows: impl IntoIterator<Item = &'a Row>) -> String {
+    let mut hash = Sha256::new();
+    let waiting = frame.me.as_ref().map_or(0, |me| me.waiting);
+    hash.update(waiting.to_string());
+    for row in rows {
+        hash.update(row.seen(&frame.now));
+        hash.update("\n");
     }
-
-    /// Whether something happens to its grant by itself, so that the page is worth looking at again.
-    #[must_use]
-    pub fn moves(&self) -> bool {
-        self.grant
-            .as_ref()
-            .is_some_and(|grant| !grant.state.is_over())
-    }
+    hex::encode(&hash.finalize()[..8])
 }
 
 /// What to show of an error on the form that led to it: field by field, or as one sentence about the whole of it.
@@ -122,6 +158,20 @@ pub fn errors(error: &Error) -> Vec<FieldError> {
 #[must_use]
 pub const fn mends(error: &Error) -> bool {
     matches!(error.status().as_u16(), 409 | 422)
+}
+
+/// What stands above the errors: what there is to put right, or that the whole of it was not done.
+#[must_use]
+pub fn heading(errors: &[FieldError]) -> String {
+    let fields = errors
+        .iter()
+        .filter(|error| !error.field.is_empty())
+        .count();
+    match fields {
+        0 => "This was not done".to_owned(),
+        1 => "One thing to put right".to_owned(),
+        more => format!("{more} things to put right"),
+    }
 }
 
 /// A field that does not fit.

@@ -1,17 +1,20 @@
 //! Errors as pages: the same codes as the API's.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::{Request, State};
+use axum::http::StatusCode;
 use axum::http::header::RETRY_AFTER;
-use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
+use futures_util::FutureExt as _;
 
 use super::page::{Frame, Here};
 use super::visit::Visit;
 use super::{Portal, assets, cookie, show};
+use crate::authn;
 use crate::error::Error;
 use crate::telemetry::RequestId;
 
@@ -61,6 +64,7 @@ impl IntoResponse for Failed {
 pub async fn pages(State(portal): State<Portal>, request: Request, next: Next) -> Response {
     let https = portal.settings.https();
     let token = cookie::read(request.headers(), https).map(ToOwned::to_owned);
+    let peer = authn::peer(request.extensions());
     let request_id = request.extensions().get::<RequestId>().cloned();
     let mut response = next.run(request).await;
     let Some(error) = response.extensions_mut().remove::<Arc<Error>>() else {
@@ -72,7 +76,12 @@ pub async fn pages(State(portal): State<Portal>, request: Request, next: Next) -
             "a page could not be made"
         );
     }
-    let frame = match Visit::of(&portal, token.as_deref()).await {
+    let visit = match *error {
+        // Nobody is looked up again.
+        Error::RateLimited(_) => Err(Error::Unauthenticated),
+        _ => Visit::of(&portal, token.as_deref(), peer).await,
+    };
+    let frame = match visit {
         Ok(visit) => visit
             .frame(Here::Elsewhere)
             .await
@@ -88,11 +97,16 @@ pub async fn pages(State(portal): State<Portal>, request: Request, next: Next) -
         request_id: request_id.map(|it| it.0).unwrap_or_default(),
     };
     let mut response = answer(error.status(), &page);
-    if matches!(*error, Error::Busy) {
-        let headers = response.headers_mut();
-        headers.insert(RETRY_AFTER, HeaderValue::from_static("2"));
+    if let Some(seconds) = error.retry_after() {
+        response.headers_mut().insert(RETRY_AFTER, seconds.into());
     }
     response
+}
+
+/// Answers for a handler that breaks down.
+pub async fn caught(request: Request, next: Next) -> Response {
+    let answer = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    answer.unwrap_or_else(|panic| Failed(Error::panicked(&*panic)).into_response())
 }
 
 /// A page as an answer.

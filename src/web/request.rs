@@ -5,17 +5,19 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use chrono::{DateTime, Utc};
 
+use super::access::{self, Access};
 use super::history::{self, Entry};
 use super::page::{self, Frame, Here};
 use super::problem::{Failed, answer};
 use super::show::{self, Badge, Icon};
-use super::visit::{self, Named, Sent, Visit};
+use super::visit::{self, Asked, Away, Named, Sent, Visit};
 use super::{assets, commands};
-use crate::app::find::{self, Decision, May};
+use crate::app::find::{self, Approvers, Decision, Delay, May};
 use crate::app::{approve, deny, withdraw};
 use crate::domain::entitlement::Method;
 use crate::domain::grant::{Grant, GrantState};
 use crate::domain::request::{Request, RequestState};
+use crate::domain::text::Words;
 use crate::error::{Error, FieldError};
 use crate::ids::RequestId;
 
@@ -50,20 +52,24 @@ pub struct RequestPage {
     pub mine: bool,
     /// Decisions until now.
     pub decisions: Vec<Decision>,
-    /// Names of those who could still decide.
-    pub approvers: Vec<String>,
+    /// Who can still decide.
+    pub approvers: Approvers,
     /// What the caller may do.
     pub may: May,
     /// Its grant.
     pub grant: Option<Grant>,
-    /// When the grant's session names may be used again.
+    /// What keeps the grant waiting for AWS.
+    pub delay: Option<Delay>,
+    /// When no part of AWS can lag behind the grant's end any more.
     pub settled_at: Option<DateTime<Utc>>,
     /// What happened until now.
     pub history: Vec<Entry>,
     /// Where AWS is, for the commands.
     pub aws: commands::Aws,
-    /// What was typed.
+    /// What was typed for a decision.
     pub form: DecideForm,
+    /// What was typed as the reason of an end.
+    pub reason: String,
     /// What is wrong with it.
     pub errors: Vec<FieldError>,
 }
@@ -74,10 +80,7 @@ impl RequestPage {
     }
 
     fn standing(&self) -> Badge {
-        show::standing(
-            &self.request.state,
-            self.grant.as_ref().map(|grant| &grant.state),
-        )
+        show::standing(&self.request.state, self.grant.as_ref(), &self.frame.now)
     }
 
     fn have(&self) -> usize {
@@ -93,18 +96,45 @@ impl RequestPage {
             .saturating_sub(self.have())
     }
 
+    /// Whether there are fewer people left than approvals missing.
+    fn cannot_be_approved(&self) -> bool {
+        !self.approvers.more && self.approvers.named.len() < self.missing()
+    }
+
+    /// The voice that ended it.
+    fn denial(&self) -> Option<&Decision> {
+        self.decisions.iter().find(|decided| !decided.approved)
+    }
+
+    /// Whether the start that was asked for is still to come.
+    fn starts_later(&self) -> bool {
+        self.request
+            .starts_at
+            .is_some_and(|start| start > self.frame.now)
+    }
+
+    /// What was typed into a form that the page does not have any more.
+    fn unsent(&self) -> Option<&str> {
+        let comment = Some(self.form.comment.as_str()).filter(|_| !self.may.decide);
+        let reason = Some(self.reason.as_str()).filter(|_| !self.may.end);
+        let mut texts = comment.into_iter().chain(reason);
+        texts.find(|text| !text.trim().is_empty())
+    }
+
+    /// Whether the address has filled the comment in: after a sign-in, or by somebody's link. It never chooses.
+    fn filled(&self) -> bool {
+        self.errors.is_empty() && !self.form.comment.is_empty()
+    }
+
     fn effect(&self) -> String {
         if self.missing() > 1 {
             return format!("counts as one; {} more needed after it", self.missing() - 1);
         }
         let length = show::seconds(&self.request.duration_seconds);
-        match self
-            .request
-            .starts_at
-            .filter(|start| *start > self.frame.now)
-        {
-            Some(_) => format!("opens the role for {length} at the start that was asked for"),
-            None => format!("opens the role for {length} from now"),
+        if self.starts_later() {
+            format!("opens the role for {length} at the start that was asked for")
+        } else {
+            format!("opens the role for {length} from now")
         }
     }
 
@@ -126,27 +156,16 @@ impl RequestPage {
 
     /// What another look is compared with.
     fn watch(&self) -> String {
-        let settled = self.settled_at.is_some_and(|at| at <= self.frame.now);
-        format!(
-            "{}-{}-{}-{settled}",
-            self.request.version,
-            self.standing().word,
-            self.history.len()
-        )
-    }
-
-    fn is_live(&self) -> bool {
-        self.grant
+        let now = &self.frame.now;
+        let settled = self.settled_at.is_some_and(|at| at <= *now);
+        let late = self
+            .grant
             .as_ref()
-            .is_some_and(|grant| matches!(grant.state, GrantState::Active { .. }))
-    }
-
-    /// Whether the grant can be used, now or soon.
-    fn usable(&self) -> bool {
-        self.grant.as_ref().is_some_and(|grant| match grant.state {
-            GrantState::Scheduled | GrantState::Opening { .. } | GrantState::Active { .. } => true,
-            GrantState::Closing(_) | GrantState::Ended { .. } | GrantState::Failed { .. } => false,
-        })
+            .and_then(|it| access::waits_since(it, now));
+        let (version, word) = (self.request.version, self.standing().word);
+        let (steps, delayed) = (self.history.len(), self.delay.is_some());
+        let late = late.is_some();
+        format!("{version}-{word}-{steps}-{settled}-{late}-{delayed}")
     }
 
     /// The console's session name, where AWS does not take it for this grant.
@@ -188,7 +207,7 @@ impl RequestPage {
             moment("Confirmed", "AWS was read back without it", confirmed),
             moment(
                 "Settled",
-                "no part of AWS can lag behind",
+                "every part of AWS has had its time to follow",
                 self.settled_at.filter(|at| *at <= self.frame.now),
             ),
         ])
@@ -212,9 +231,24 @@ impl RequestPage {
     }
 }
 
+/// What the page's address may fill in.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default)]
+pub struct Filled {
+    comment: String,
+}
+
 /// `GET /requests/{id}`
-pub async fn page(visit: Visit, Named(id): Named) -> Result<Response, Failed> {
-    let page = look(&visit, id.parse()?, DecideForm::default(), vec![]).await?;
+pub async fn page(
+    visit: Visit,
+    Named(id): Named,
+    Asked(Filled { comment }): Asked<Filled>,
+) -> Result<Response, Failed> {
+    let form = DecideForm {
+        comment,
+        ..DecideForm::default()
+    };
+    let page = look(&visit, id.parse()?, form.into(), vec![]).await?;
     Ok(answer(StatusCode::OK, &page))
 }
 
@@ -223,27 +257,56 @@ pub async fn back(_: Visit, Named(id): Named) -> Result<Redirect, Failed> {
     Ok(to(id.parse()?))
 }
 
+/// What was typed into the forms of the page.
+#[derive(Debug, Default)]
+pub struct Typed {
+    /// For a decision.
+    pub form: DecideForm,
+    /// As the reason of an end.
+    pub reason: String,
+}
+
+impl From<DecideForm> for Typed {
+    fn from(form: DecideForm) -> Self {
+        Self {
+            form,
+            ..Self::default()
+        }
+    }
+}
+
 /// `POST /requests/{id}/decide`
 pub async fn decide(
-    visit: Visit,
+    visit: Result<Visit, Away>,
     Named(id): Named,
     Sent(form): Sent<DecideForm>,
 ) -> Result<Response, Failed> {
     let id = id.parse::<RequestId>()?;
+    let visit = match visit {
+        Ok(visit) => visit,
+        Err(away) => {
+            let fields = [("comment", form.comment.as_str())];
+            let away = away.keeping(&format!("/requests/{id}"), &fields);
+            return Ok(away.into_response());
+        }
+    };
     let comment = visit::typed(&form.comment);
     let decided = match form.choice.as_str() {
         "approve" => approve::approve(&visit.ctx, id, comment).await,
         "deny" => deny::deny(&visit.ctx, id, comment).await,
         // Nothing was decided, so that there is nothing to put on record.
         _ => {
-            let error = Error::field("choice", "is missing: approve or deny");
-            let page = look(&visit, id, form, page::errors(&error)).await?;
-            return Ok(answer(error.status(), &page));
+            let mut wrong = vec![page::invalid("choice", "is missing: approve or deny")];
+            if let Some(Err(error)) = comment.as_deref().map(Words::parse) {
+                wrong.push(page::invalid("comment", &error.to_string()));
+            }
+            let page = look(&visit, id, form.into(), wrong).await?;
+            return Ok(answer(StatusCode::UNPROCESSABLE_ENTITY, &page));
         }
     };
     match decided {
         Ok(_) => Ok(to(id).into_response()),
-        Err(error) => again(&visit, id, form, error).await,
+        Err(error) => again(&visit, id, form.into(), error).await,
     }
 }
 
@@ -252,7 +315,7 @@ pub async fn withdraw(visit: Visit, Named(id): Named) -> Result<Response, Failed
     let id = id.parse::<RequestId>()?;
     match withdraw::withdraw(&visit.ctx, id).await {
         Ok(_) => Ok(to(id).into_response()),
-        Err(error) => again(&visit, id, DecideForm::default(), error).await,
+        Err(error) => again(&visit, id, Typed::default(), error).await,
     }
 }
 
@@ -260,31 +323,27 @@ fn to(id: RequestId) -> Redirect {
     Redirect::to(&format!("/requests/{id}"))
 }
 
-/// The page once more, with what was typed and what is wrong with it.
+/// The page as it is now, with what was typed and why it was not done.
 ///
 /// # Errors
-/// `error` itself, where the form cannot mend it.
+/// `error` itself, where the page cannot tell of it: what the caller may not see or do.
 pub async fn again(
     visit: &Visit,
     id: RequestId,
-    form: DecideForm,
+    typed: Typed,
     error: Error,
 ) -> Result<Response, Failed> {
     if !page::mends(&error) {
         return Err(error.into());
     }
-    match look(visit, id, form, page::errors(&error)).await {
-        Ok(page) => Ok(answer(error.status(), &page)),
-        // What somebody may not look at any more still tells them what became of it.
-        Err(Failed(Error::NotFound)) => Err(error.into()),
-        Err(failed) => Err(failed),
-    }
+    let page = look(visit, id, typed, page::errors(&error)).await?;
+    Ok(answer(error.status(), &page))
 }
 
 async fn look(
     visit: &Visit,
     id: RequestId,
-    form: DecideForm,
+    typed: Typed,
     errors: Vec<FieldError>,
 ) -> Result<RequestPage, Failed> {
     let view = find::request(&visit.ctx, id).await?;
@@ -298,10 +357,12 @@ async fn look(
         approvers: view.approvers,
         may: view.may,
         grant: view.grant,
+        delay: view.delay,
         settled_at: view.settled_at,
         history: history::entries(&view.events),
         aws: visit.portal.settings.aws.clone(),
-        form,
+        form: typed.form,
+        reason: typed.reason,
         errors,
         request: view.request,
     })

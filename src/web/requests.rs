@@ -4,7 +4,7 @@ use askama::Template;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::page::{Frame, Here, Row};
+use super::page::{self, Frame, Here, Row};
 use super::problem::{Failed, answer};
 use super::visit::{Asked, Visit};
 use super::{assets, show};
@@ -29,6 +29,12 @@ pub struct Requests {
     pub rows: Vec<Row>,
     /// Link to the next page.
     pub next: Option<String>,
+}
+
+impl Requests {
+    fn watch(&self) -> String {
+        page::watch(&self.frame, &self.rows)
+    }
 }
 
 /// Where a page of a list begins.

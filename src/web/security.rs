@@ -1,17 +1,19 @@
 //! What every answer of the portal carries, and which requests it refuses before anybody looks at them.
 
 use axum::extract::{Request, State};
+use axum::http::header::AsHeaderName;
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, ORIGIN, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
     X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::Portal;
 use super::problem::Failed;
 use crate::error::Error;
+use crate::telemetry;
 
 /// Nothing but our own style sheet, script and icon; forms only to ourselves; no frame around us.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; \
@@ -49,28 +51,73 @@ pub async fn headers(https: bool, request: Request, next: Next) -> Response {
     response
 }
 
-/// Whether a request may change anything: sent by one of our own pages, as the browser itself says in `Sec-Fetch-Site`, or in `Origin` where that is
-/// missing. A request with neither did not come from a browser that could be trusted with a cookie.
+/// Whether a request may change anything: sent by one of our own pages, as the browser itself says in `Sec-Fetch-Site` (`same-origin`, and nothing
+/// else: a form is never typed into the address bar), or in `Origin` where that is missing. An `Origin` that is sent must be ours in any case. A request
+/// with neither did not come from a browser that could be trusted with a cookie, and one with two of the same did not come from a browser at all.
 #[must_use]
-pub fn is_same_site(method: &Method, headers: &HeaderMap, origin: &str) -> bool {
+pub fn is_same_site(method: &Method, headers: &HeaderMap, ours: &str) -> bool {
     if method.is_safe() {
         return true;
     }
-    match headers.get("sec-fetch-site") {
-        Some(site) => site == "same-origin" || site == "none",
-        None => headers.get(ORIGIN).is_some_and(|sent| sent == origin),
+    let (Ok(site), Ok(origin)) = (only(headers, "sec-fetch-site"), only(headers, ORIGIN)) else {
+        return false;
+    };
+    let is_ours = |origin: &HeaderValue| origin.to_str().is_ok_and(|it| is_origin(it, ours));
+    match (site, origin) {
+        (Some(site), None) => site == "same-origin",
+        (Some(site), Some(origin)) => site == "same-origin" && is_ours(origin),
+        (None, Some(origin)) => is_ours(origin),
+        (None, None) => false,
     }
 }
 
-/// Refuses forms that other sites sent.
-pub async fn own_forms(State(portal): State<Portal>, request: Request, next: Next) -> Response {
-    if is_same_site(
-        request.method(),
-        request.headers(),
-        &portal.settings.public_url,
-    ) {
-        next.run(request).await
-    } else {
-        Failed(Error::CrossSite).into_response()
+/// A header that comes once or not at all.
+fn only(headers: &HeaderMap, name: impl AsHeaderName) -> Result<Option<&HeaderValue>, ()> {
+    let mut all = headers.get_all(name).iter();
+    match (all.next(), all.next()) {
+        (value, None) => Ok(value),
+        _ => Err(()),
     }
+}
+
+/// Whether an origin is the portal's. A browser spells it in lower case and without the scheme's own port, whatever was configured. A portal that
+/// listens on this machine alone has every name of this machine.
+fn is_origin(origin: &str, ours: &str) -> bool {
+    let parts = |url: &str| {
+        let uri: Uri = url.parse().ok()?;
+        let scheme = uri.scheme_str()?.to_owned();
+        let port = uri
+            .port_u16()
+            .unwrap_or(if scheme == "https" { 443 } else { 80 });
+        let host = uri.host()?.to_ascii_lowercase();
+        let here = ["localhost", "127.0.0.1", "[::1]"].contains(&host.as_str());
+        Some((
+            scheme,
+            if here { "localhost".to_owned() } else { host },
+            port,
+        ))
+    };
+    parts(origin).is_some_and(|it| Some(it) == parts(ours))
+}
+
+/// Refuses forms that other sites sent, and addresses that are too long to be looked at.
+pub async fn own_forms(State(portal): State<Portal>, request: Request, next: Next) -> Response {
+    if let Err(error) = Error::of_uri(request.uri()) {
+        return Failed(error).into_response();
+    }
+    let ours = &portal.settings.public_url;
+    if is_same_site(request.method(), request.headers(), ours) {
+        return next.run(request).await;
+    }
+    let origin = request
+        .headers()
+        .get(ORIGIN)
+        .and_then(|it| it.to_str().ok());
+    let origin = origin.map(telemetry::short);
+    tracing::info!(
+        origin,
+        ours,
+        "a form that no page of ours sent; is server.public_url what browsers call us?"
+    );
+    Failed(Error::CrossSite).into_response()
 }

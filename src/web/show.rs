@@ -4,7 +4,9 @@ use askama::Template;
 use askama::filters::HtmlSafe;
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use crate::domain::grant::{Cause, GrantState};
+use super::access::Access;
+use crate::app::find::MOST_COUNTED;
+use crate::domain::grant::{Cause, Grant, GrantState};
 use crate::domain::request::RequestState;
 
 /// A drawing of 16 by 16; never alone, a word always stands beside it.
@@ -121,24 +123,26 @@ pub const fn request(state: &RequestState) -> Badge {
     }
 }
 
-/// A grant's state.
+/// A grant's state at `now`: past its deadline AWS refuses it, whatever is on record yet.
 #[must_use]
-pub const fn grant(state: &GrantState) -> Badge {
-    match state {
-        GrantState::Scheduled => badge(Tone::Move, Icon::Calendar, "Scheduled"),
-        GrantState::Opening { .. } => badge(Tone::Move, Icon::Busy, "Opening"),
-        GrantState::Active { .. } => badge(Tone::Good, Icon::Open, "Active"),
-        GrantState::Closing(_) => badge(Tone::Move, Icon::Busy, "Closing"),
-        GrantState::Ended { .. } => badge(Tone::Quiet, Icon::Closed, "Ended"),
-        GrantState::Failed { .. } => badge(Tone::Bad, Icon::Warning, "Failed"),
+pub fn grant(grant: &Grant, now: &DateTime<Utc>) -> Badge {
+    match Access::of(grant, now) {
+        Some(Access::Scheduled) => badge(Tone::Move, Icon::Calendar, "Scheduled"),
+        Some(Access::Opening) => badge(Tone::Move, Icon::Busy, "Opening"),
+        Some(Access::Active) => badge(Tone::Good, Icon::Open, "Active"),
+        Some(Access::Closing) => badge(Tone::Move, Icon::Busy, "Closing"),
+        None if matches!(grant.state, GrantState::Failed { .. }) => {
+            badge(Tone::Bad, Icon::Warning, "Failed")
+        }
+        None => badge(Tone::Quiet, Icon::Closed, "Ended"),
     }
 }
 
 /// Where a request stands as a whole: its grant's state once it has one.
 #[must_use]
-pub const fn standing(state: &RequestState, granted: Option<&GrantState>) -> Badge {
+pub fn standing(state: &RequestState, granted: Option<&Grant>, now: &DateTime<Utc>) -> Badge {
     match granted {
-        Some(state) => grant(state),
+        Some(it) => grant(it, now),
         None => request(state),
     }
 }
@@ -210,25 +214,37 @@ pub fn iso(at: &DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
-/// What is left until a deadline; the script counts it down.
+/// A length that shrinks; the script counts it down. What is left of open access also stands in the page's title.
 #[derive(Template)]
 #[template(
-    source = r#"<time class="countdown" datetime="{{ iso }}" data-countdown>{{ text }}</time>"#,
+    source = r#"<time class="countdown" datetime="{{ iso }}" data-countdown="{{ of }}">{{ text }}</time>"#,
     ext = "html"
 )]
-pub struct Left {
+pub struct Countdown {
+    of: &'static str,
     iso: String,
     text: String,
 }
-impl HtmlSafe for Left {}
+impl HtmlSafe for Countdown {}
 
-/// What is left from `now` until `deadline`.
-#[must_use]
-pub fn left(deadline: &DateTime<Utc>, now: &DateTime<Utc>) -> Left {
-    Left {
-        iso: iso(deadline),
-        text: length((*deadline - *now).num_seconds()),
+fn countdown(of: &'static str, at: &DateTime<Utc>, now: &DateTime<Utc>) -> Countdown {
+    Countdown {
+        of,
+        iso: iso(at),
+        text: length((*at - *now).num_seconds()),
     }
+}
+
+/// What is left from `now` until `deadline` of what is open.
+#[must_use]
+pub fn left(deadline: &DateTime<Utc>, now: &DateTime<Utc>) -> Countdown {
+    countdown("left", deadline, now)
+}
+
+/// How long it is from `now` until `start`.
+#[must_use]
+pub fn until(start: &DateTime<Utc>, now: &DateTime<Utc>) -> Countdown {
+    countdown("until", start, now)
 }
 
 /// How much of `from`–`until` is left, for a progress element: seconds left and seconds altogether.
@@ -259,6 +275,26 @@ pub fn length(seconds: i64) -> String {
         "0 s".to_owned()
     } else {
         words.join(" ")
+    }
+}
+
+/// A number that was counted no further than [`MOST_COUNTED`] and one.
+#[must_use]
+pub fn counted(n: &i64) -> String {
+    if *n > MOST_COUNTED {
+        format!("{MOST_COUNTED}+")
+    } else {
+        n.to_string()
+    }
+}
+
+/// The same in words that are read aloud, or stand in a sentence.
+#[must_use]
+pub fn counted_words(n: &i64) -> String {
+    if *n > MOST_COUNTED {
+        format!("more than {MOST_COUNTED}")
+    } else {
+        n.to_string()
     }
 }
 

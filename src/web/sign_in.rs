@@ -38,13 +38,20 @@ async fn page() -> Response {
     )
 }
 
-/// Starts a session for somebody who has shown who they are, and sends the browser on to `next`, if that is a place of ours.
+/// Starts a session for somebody who has shown who they are, and sends the browser on to `next`, if that is a place of ours. A session that the browser
+/// already had, as `headers` say, ends.
 ///
 /// # Errors
 /// 404 when there is no such person.
-pub async fn begin(portal: &Portal, person: PersonId, next: &str) -> Result<Response, Failed> {
-    let token = sign_in::start(&portal.app, person).await?;
-    let set = cookie::set(token.expose_secret(), portal.settings.https());
+pub async fn begin(
+    portal: &Portal,
+    headers: &HeaderMap,
+    person: PersonId,
+    next: &str,
+) -> Result<Response, Failed> {
+    let https = portal.settings.https();
+    let token = sign_in::start(&portal.app, person, cookie::read(headers, https)).await?;
+    let set = cookie::set(token.expose_secret(), https);
     Ok(([(SET_COOKIE, set)], Redirect::to(cookie::place(next))).into_response())
 }
 

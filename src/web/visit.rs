@@ -1,11 +1,13 @@
 //! A signed-in browser's request, and the forms that it sends.
 
+use std::net::IpAddr;
+
 use axum::extract::rejection::FormRejection;
 use axum::extract::{Form, FromRequest, FromRequestParts, Path, Query, Request};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Redirect, Response};
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::{DateTime, Datelike as _, NaiveDateTime, Utc};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 
 use super::page::{Frame, Here, Me};
@@ -25,46 +27,102 @@ pub struct Visit {
     pub portal: Portal,
 }
 
-impl FromRequestParts<Portal> for Visit {
-    type Rejection = Response;
+/// Why there is no visit.
+#[derive(Debug)]
+pub enum Away {
+    /// Nobody is signed in; where to come back to.
+    SignIn(String),
+    /// Something else.
+    Failed(Error),
+}
 
-    async fn from_request_parts(parts: &mut Parts, portal: &Portal) -> Result<Self, Response> {
-        let token = cookie::read(&parts.headers, portal.settings.https());
-        match Self::of(portal, token).await {
-            Ok(visit) => Ok(visit),
-            Err(Error::Unauthenticated) => Err(sign_in(parts).into_response()),
-            Err(error) => Err(Failed(error).into_response()),
+impl Away {
+    /// Comes back to the form at `place` with what was typed into it. The form is only filled in again: it is the person who sends it. A text that is too
+    /// long for an address loses its end.
+    #[must_use]
+    pub fn keeping(self, place: &str, fields: &[(&str, &str)]) -> Self {
+        let Self::SignIn(_) = self else {
+            return self;
+        };
+        let mut next = place.to_owned();
+        for (name, text) in fields.iter().filter(|(_, text)| !text.is_empty()) {
+            let sign = if next.contains('?') { '&' } else { '?' };
+            let room = cookie::LONGEST_PLACE.saturating_sub(next.len() + name.len() + 2);
+            next = format!("{next}{sign}{name}={}", encoded(text, room));
+        }
+        Self::SignIn(next)
+    }
+}
+
+/// As much of `text` as fits, with the end marked where it is lost.
+fn encoded(text: &str, room: usize) -> String {
+    const CUT: &str = "%E2%80%A6";
+    let whole = utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    if whole.len() <= room {
+        return whole;
+    }
+    let mut cut = String::new();
+    for letter in text.chars() {
+        let letter =
+            utf8_percent_encode(letter.encode_utf8(&mut [0; 4]), NON_ALPHANUMERIC).to_string();
+        if cut.len() + letter.len() + CUT.len() > room {
+            break;
+        }
+        cut.push_str(&letter);
+    }
+    cut + CUT
+}
+
+impl IntoResponse for Away {
+    fn into_response(self) -> Response {
+        match self {
+            Self::SignIn(next) if next == "/" => Redirect::to("/sign-in").into_response(),
+            Self::SignIn(next) => {
+                let query = form_urlencoded::Serializer::new(String::new())
+                    .append_pair("next", &next)
+                    .finish();
+                Redirect::to(&format!("/sign-in?{query}")).into_response()
+            }
+            Self::Failed(error) => Failed(error).into_response(),
         }
     }
 }
 
-fn sign_in(parts: &Parts) -> Redirect {
-    let place = parts
-        .uri
-        .path_and_query()
-        .map_or("/", |place| place.as_str());
-    let next = if parts.method.is_safe() {
-        cookie::place(place)
-    } else {
-        "/"
-    };
-    if next == "/" {
-        return Redirect::to("/sign-in");
+impl FromRequestParts<Portal> for Visit {
+    type Rejection = Away;
+
+    async fn from_request_parts(parts: &mut Parts, portal: &Portal) -> Result<Self, Away> {
+        let token = cookie::read(&parts.headers, portal.settings.https());
+        let visit = Self::of(portal, token, authn::peer(&parts.extensions)).await;
+        let admitted = visit.and_then(|visit| {
+            authn::admit(&visit.ctx, &parts.extensions)?;
+            Ok(visit)
+        });
+        match admitted {
+            Ok(visit) => Ok(visit),
+            Err(Error::Unauthenticated) => Err(Away::SignIn(next(parts).to_owned())),
+            Err(error) => Err(Away::Failed(error)),
+        }
     }
-    let query = form_urlencoded::Serializer::new(String::new())
-        .append_pair("next", next)
-        .finish();
-    Redirect::to(&format!("/sign-in?{query}"))
+}
+
+/// Where to go after sign-in. What only takes a form has a page under the same address, but for signing out.
+fn next(parts: &Parts) -> &str {
+    if parts.uri.path() == "/sign-out" {
+        return "/";
+    }
+    let whole = parts.uri.path_and_query();
+    cookie::place(whole.map_or("/", |place| place.as_str()))
 }
 
 impl Visit {
     /// The visit of the session with that token.
     ///
     /// # Errors
-    /// 401 without a session.
-    pub async fn of(portal: &Portal, token: Option<&str>) -> Result<Self, Error> {
+    /// 401 without a session; 429 when too many from that address had none.
+    pub async fn of(portal: &Portal, token: Option<&str>, peer: IpAddr) -> Result<Self, Error> {
         let token = token.ok_or(Error::Unauthenticated)?;
-        let person = authn::session(&portal.app, token).await?;
+        let person = authn::from_peer(&portal.app, peer, token, authn::session).await?;
         let ctx = Ctx {
             app: portal.app.clone(),
             person,
@@ -82,6 +140,7 @@ impl Visit {
     /// When the database does not answer.
     pub async fn frame(&self, here: Here) -> Result<Frame, Error> {
         let me = Me {
+            id: self.ctx.person.id,
             name: self.ctx.person.name.clone(),
             waiting: find::waiting(&self.ctx).await?,
         };
@@ -139,25 +198,33 @@ impl<T: DeserializeOwned> FromRequest<Portal> for Sent<T> {
             Err(FormRejection::InvalidFormContentType(_)) => {
                 Err(Failed(Error::UnsupportedMediaType))
             }
-            Err(other) if other.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-                Err(Failed(Error::PayloadTooLarge))
+            Err(other) => {
+                let known = Error::of_body(other.status(), &other);
+                let error =
+                    known.unwrap_or_else(|| Error::field("form", "is not one of this page"));
+                Err(Failed(error))
             }
-            Err(_) => Err(Failed(Error::field("form", "is not one of this page"))),
         }
     }
 }
 
+/// The text is no time of a year from 0000 to 9999.
+#[derive(Debug, thiserror::Error)]
+#[error("not a day and a time")]
+pub struct NoMoment;
+
 /// A `datetime-local` input in UTC; empty for none.
 ///
 /// # Errors
-/// When it is no time.
-pub fn moment(typed: &str) -> Result<Option<DateTime<Utc>>, chrono::ParseError> {
+/// When it is no time, or one of a year that no page can show.
+pub fn moment(typed: &str) -> Result<Option<DateTime<Utc>>, NoMoment> {
     if typed.is_empty() {
         return Ok(None);
     }
     let time = NaiveDateTime::parse_from_str(typed, "%Y-%m-%dT%H:%M")
-        .or_else(|_| NaiveDateTime::parse_from_str(typed, "%Y-%m-%dT%H:%M:%S"))?;
-    Ok(Some(time.and_utc()))
+        .or_else(|_| NaiveDateTime::parse_from_str(typed, "%Y-%m-%dT%H:%M:%S"));
+    let known = time.ok().filter(|it| (0..=9999).contains(&it.year()));
+    known.map(|it| Some(it.and_utc())).ok_or(NoMoment)
 }
 
 /// What was typed into an optional field, if anything was.

@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
 use super::Worker;
+use crate::db::lent::Lent;
 use crate::db::targets::{self, Lease, LeaseError};
 use crate::db::{grants, work};
 use crate::domain::audit::By;
@@ -12,14 +13,16 @@ use crate::domain::grant::{Cause, Grant, GrantState};
 impl Worker {
     /// Takes the next due target, if there is one that nobody has.
     pub(super) async fn claim(&self, closings_only: bool) -> sqlx::Result<Option<Lease>> {
-        let mut conn = self.pool.acquire().await?;
+        let mut conn = Lent::take(&self.pool).await?;
         let now = self.clock.now(&mut conn).await?;
-        targets::claim(&mut conn, now, self.lease(), closings_only).await
+        let lease = targets::claim(&mut conn, now, self.lease(), closings_only).await?;
+        conn.give_back();
+        Ok(lease)
     }
 
     /// Records what is due, and returns the role's ARN and its grants as they are then. A transaction of its own: intents count whether AWS answers or not.
     pub(super) async fn intents(&self, lease: &Lease) -> Result<(String, Vec<Grant>), LeaseError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = self.begin().await?;
         let locked = work::lock(&mut tx, lease.target).await?;
         let now = self.clock.now(&mut tx).await?;
         let held = targets::hold(&mut tx, lease, now, now + self.lease()).await?;

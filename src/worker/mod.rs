@@ -1,10 +1,12 @@
 //! The one loop: claim a target, look at AWS, plan, write, look again, put the outcome on record (DESIGN §4).
 
 mod claim;
+mod limit;
 mod outcome;
 mod reconcile;
 mod record;
 mod run;
+mod watch;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -46,6 +48,7 @@ impl From<&Config> for Settings {
                 propagation: delta(aws.propagation_margin),
                 unanswered: delta(aws.unanswered_margin),
                 clock: delta(aws.clock_margin),
+                watch: delta(aws.watch_interval),
             },
         }
     }

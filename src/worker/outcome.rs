@@ -40,6 +40,8 @@ pub(super) struct Write {
     pub step: Step,
     /// When the lease was renewed for it.
     pub held_at: Instant,
+    /// When the look ended that it follows from.
+    pub looked_at: Instant,
     /// The target as if nothing had been sent.
     before: Target,
     /// The target with the write in it.
@@ -72,6 +74,9 @@ impl Worker {
             by,
         };
         record.seen(&plan).await?;
+        target.missing_since = plan.missing_since;
+        target.safe_since = plan.safe_since;
+        target.kept.clone_from(&plan.kept);
         record.condition(&mut target, &plan, observed).await?;
         let closing = record.outcomes(&plan).await?;
         if !record.grants.iter().any(|g| g.state.may_be_open()) {
@@ -94,6 +99,7 @@ impl Worker {
             Next::Write(Box::new(Write {
                 step: plan.step,
                 held_at: Instant::now(),
+                looked_at: Instant::now(),
                 before,
                 sent: target.clone(),
                 unclear,
@@ -107,31 +113,34 @@ impl Worker {
         Ok(next)
     }
 
-    /// A clear answer: nothing of this write can land any more. A refused one never happened; an earlier unanswered one may still land.
+    /// A clear answer, or it was not sent at all: nothing of this write can land any more. One that was not `done` never happened; an earlier
+    /// unanswered one may still land.
     pub(super) async fn answered(
         &self,
         lease: &Lease,
         write: &Write,
-        answer: Result<(), AwsError>,
+        done: bool,
     ) -> Result<(), LeaseError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = self.begin().await?;
         for (grant, unclear_at) in &write.unclear {
             work::answered(&mut tx, *grant, *unclear_at).await?;
         }
         let now = self.clock.now(&mut tx).await?;
         let held = targets::hold(&mut tx, lease, now, now + self.lease()).await?;
-        let mut target = if answer.is_ok() {
+        let mut target = if done {
             Target {
                 guard_unclear_at: write.before.guard_unclear_at,
+                trust_unclear_at: write.before.trust_unclear_at,
                 ..write.sent.clone()
             }
         } else {
             write.before.clone()
         };
+        target.trust_sent_at = write.sent.trust_sent_at;
         // A person may have lifted it meanwhile.
         target.condition = held.target.condition;
         target.guard_restores = held.target.guard_restores;
-        if answer.is_ok() {
+        if done {
             restored(&mut tx, &mut target, &write.step, now).await?;
         }
         targets::store(&mut tx, lease, None, &target).await?;
@@ -144,7 +153,7 @@ impl Worker {
         lease: &Lease,
         refused: &[GrantId],
     ) -> Result<(), LeaseError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = self.begin().await?;
         let mut locked = work::lock(&mut tx, lease.target).await?;
         let now = self.clock.now(&mut tx).await?;
         targets::hold(&mut tx, lease, now, now + self.lease()).await?;
@@ -168,14 +177,15 @@ impl Worker {
         if waits {
             return self.release_unfinished(lease, |_| due).await;
         }
-        let mut conn = self.pool.acquire().await?;
+        let mut tx = self.begin().await?;
         let done = Release {
             due,
             attempts: 0,
             last_error: None,
             last_error_at: None,
         };
-        targets::release(&mut conn, lease, &done).await
+        targets::release(&mut tx, lease, &done).await?;
+        Ok(tx.commit().await?)
     }
 
     /// Gives the target back unfinished, to be taken up again `after` some time.
@@ -193,7 +203,7 @@ impl Worker {
         lease: &Lease,
         due: impl FnOnce(DateTime<Utc>) -> Option<DateTime<Utc>>,
     ) -> Result<(), LeaseError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = self.begin().await?;
         let now = self.clock.now(&mut tx).await?;
         let held = targets::hold(&mut tx, lease, now, now + self.lease()).await?;
         let unfinished = Release {
@@ -214,7 +224,7 @@ impl Worker {
         refused: &[GrantId],
         guard_refused: bool,
     ) -> Result<(), LeaseError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = self.begin().await?;
         let mut locked = work::lock(&mut tx, lease.target).await?;
         let now = self.clock.now(&mut tx).await?;
         let held = targets::hold(&mut tx, lease, now, now + self.lease()).await?;

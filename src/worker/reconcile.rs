@@ -1,26 +1,30 @@
 //! Work on one target: look, plan, write, look again, until there is nothing left to do.
 
 use std::collections::BTreeSet;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Worker;
 use super::outcome::{Next, Write};
 use crate::aws::observe::{Look, observe};
-use crate::aws::{AwsError, apply};
+use crate::aws::{AwsError, Purpose, apply};
 use crate::clock::Clock;
 use crate::db::targets::{Lease, LeaseError};
 use crate::db::{targets, work};
 use crate::domain::grant::{Cause, Grant, GrantState};
 use crate::ids::GrantId;
 
-use crate::policy::{Input, Observed, Plan, Step, plan};
+use crate::policy::{Input, Observed, Plan, Step, fingerprint, or_plain, plan};
 
 /// Looks at one target before it is given back; far more than a plan takes.
 const MOST_ROUNDS: usize = 24;
-/// The pause after so many.
-const BREATH: TimeDelta = TimeDelta::seconds(5);
+/// The pause where they do not come to rest, and after a failure of the database.
+pub(super) const BREATH: TimeDelta = TimeDelta::seconds(5);
+/// How old a read may be from which a trust policy is written.
+const FRESH: Duration = Duration::from_secs(2);
+/// How many trust writes are given up in one pass since their reads were older.
+const MOST_TOO_OLD: u8 = 3;
 
 /// The work on one target, from its claim to its release.
 struct Pass<'a> {
@@ -34,8 +38,20 @@ struct Pass<'a> {
     closings_only: bool,
     /// AWS refused the guard, even without openings.
     guard_refused: bool,
+    /// AWS did not take a document with several openings in it.
+    one_at_a_time: bool,
+    /// The clocks of AWS and of the database differ.
+    clocks_differ: bool,
+    /// Trust writes that were not sent since their reads had grown old.
+    too_old: u8,
+    /// Fingerprints of what was sent in this pass, by document.
+    sent: BTreeSet<(bool, [u8; 32])>,
+    /// Whether a document was sent again in this pass that was sent before in it.
+    repeats: bool,
     /// The grants of a write that AWS refused for good.
     refused: Vec<GrantId>,
+    /// It did not take the document, for what one of them holds.
+    malformed: bool,
     /// What is to be told once everything else is done.
     trouble: Option<AwsError>,
 }
@@ -73,36 +89,60 @@ impl Worker {
 
     /// Works on a claimed target and gives it back.
     pub(super) async fn reconcile(&self, lease: &Lease) -> Result<(), LeaseError> {
-        let (role_arn, grants) = self.intents(lease).await?;
+        let (role_arn, grants) = self.in_time("intents", self.intents(lease)).await?;
+        let purpose = if grants.iter().any(is_closing) {
+            Purpose::Closing
+        } else {
+            Purpose::Opening
+        };
+        let worker = Self {
+            aws: self.aws.used_for(purpose),
+            ..self.clone()
+        };
         let mut pass = Pass {
-            worker: self,
+            worker: &worker,
             lease,
             role_arn,
             grants,
             closings_only: false,
             guard_refused: false,
+            one_at_a_time: false,
+            clocks_differ: false,
+            too_old: 0,
+            sent: BTreeSet::new(),
+            repeats: false,
             refused: Vec::new(),
+            malformed: false,
             trouble: None,
         };
         for _ in 0..MOST_ROUNDS {
             if self.is_stopping() {
-                return self.hand_back(lease, TimeDelta::zero()).await;
+                let released = self.hand_back(lease, TimeDelta::zero());
+                return self.in_time("release", released).await;
             }
             match pass.round().await? {
                 Round::Again => {}
-                Round::Rest { due, waits } => return self.rest(lease, due, waits).await,
+                Round::Rest { due, waits } => {
+                    return self.in_time("release", self.rest(lease, due, waits)).await;
+                }
                 Round::Failed(error) => {
                     let Pass {
                         refused,
                         guard_refused,
                         ..
                     } = pass;
-                    return self.failed(lease, error, &refused, guard_refused).await;
+                    let failed = self.failed(lease, error, &refused, guard_refused);
+                    return self.in_time("release", failed).await;
                 }
             }
         }
+        // As many looks may be needed where much is due; only what is written again and again does not come to rest.
+        if !pass.repeats {
+            let handed_back = self.hand_back(lease, TimeDelta::zero());
+            return self.in_time("release", handed_back).await;
+        }
         tracing::warn!(target.id = %lease.target, "AWS does not come to rest; going on later");
-        self.hand_back(lease, BREATH).await
+        self.in_time("release", self.hand_back(lease, BREATH)).await
     }
 }
 
@@ -119,7 +159,9 @@ impl Pass<'_> {
         }
         let looked_at = Instant::now();
         let ours = self.is_ours(&observed).await;
-        match self.plan(&observed, ours, asked_at, looked_at).await? {
+        let worker = self.worker;
+        let planned = self.plan(&observed, ours, asked_at, looked_at);
+        match worker.in_time("plan", planned).await? {
             Next::Again => Ok(Round::Again),
             Next::Rest { due, waits } => self.rested(due, waits).await,
             Next::Write(write) => self.write(*write).await,
@@ -164,13 +206,14 @@ impl Pass<'_> {
     ) -> Result<Next, LeaseError> {
         let worker = self.worker;
         let held_at = Instant::now();
-        let mut tx = worker.pool.begin().await?;
+        let mut tx = worker.begin().await?;
         let locked = work::lock(&mut tx, self.lease.target).await?;
         let now = worker.clock.now(&mut tx).await?;
         // A clock of tests stands still; no answer of AWS agrees with it.
         let is_real = matches!(worker.clock, Clock::Database);
         if is_real && worker.aws.has_another_time(now, asked_at) {
             self.closings_only = true;
+            self.clocks_differ = true;
             self.trouble = Some(AwsError::ClockSkew);
         }
         let held = targets::hold(&mut tx, self.lease, now, now + worker.lease()).await?;
@@ -182,14 +225,22 @@ impl Pass<'_> {
             return Ok(Next::Again);
         }
         let planned: Vec<Grant> = grants.iter().filter(|g| is_begun(g)).cloned().collect();
-        let mut plan = plan(&Input {
+        let input = Input {
             target: &held.target,
             grants: &planned,
             observed,
             now,
             margins: worker.settings.margins,
             closings_only: self.closings_only,
+            one_at_a_time: self.one_at_a_time,
+            clocks_differ: self.clocks_differ,
             guard_refused: self.guard_refused,
+        };
+        let mut plan = or_plain(&input, plan).unwrap_or_else(|broken| {
+            let target = self.lease.target;
+            tracing::error!(target.id = %target, panic = broken.message, "planning broke down; the closings go on without it");
+            self.trouble = Some(AwsError::Unplanned);
+            broken.plan
         });
         if ours {
             refuse_our_own(&mut plan, &grants);
@@ -210,6 +261,7 @@ impl Pass<'_> {
         Ok(match next {
             Next::Write(mut write) => {
                 write.held_at = held_at;
+                write.looked_at = looked_at;
                 Next::Write(write)
             }
             other => other,
@@ -217,7 +269,8 @@ impl Pass<'_> {
     }
 
     /// Nothing more can be written now. After a refusal the closings are done, and the newest of the refused grants is given up: it is the one
-    /// that there was no room for.
+    /// that there was no room for. A document that AWS did not take for what it says is tried anew with one opening at a time, since only one of
+    /// them need be at fault.
     async fn rested(
         &mut self,
         due: Option<DateTime<Utc>>,
@@ -229,7 +282,12 @@ impl Pass<'_> {
         if !self.closings_only {
             return Ok(Round::Rest { due, waits });
         }
-        self.worker.give_up(self.lease, &self.refused).await?;
+        if self.malformed && self.refused.len() > 1 && !self.one_at_a_time {
+            self.one_at_a_time = true;
+        } else {
+            let given_up = self.worker.give_up(self.lease, &self.refused);
+            self.worker.in_time("give up", given_up).await?;
+        }
         self.refused.clear();
         self.closings_only = false;
         Ok(Round::Again)
@@ -241,10 +299,23 @@ impl Pass<'_> {
         if write.held_at.elapsed() + worker.aws.timeout() >= worker.settings.lease {
             return Err(LeaseError::Lost);
         }
+        // A trust policy is written from what was read: the older that is, the more of somebody else's edit is lost. A slow database must not keep a
+        // closing waiting for ever, so that only the first few are read anew.
+        let is_trust = matches!(write.step, Step::PutTrust { .. });
+        if is_trust && write.looked_at.elapsed() > FRESH && self.too_old < MOST_TOO_OLD {
+            self.too_old += 1;
+            let answered = worker.answered(self.lease, &write, false);
+            worker.in_time("answer", answered).await?;
+            return Ok(Round::Again);
+        }
+        self.repeats |= !self.sent.insert((is_trust, meaning(&write.step)));
         let answer = send(worker, &self.role_arn, &write.step).await;
         match answer {
             Err(AwsError::Unclear) => {}
-            definite => worker.answered(self.lease, &write, definite).await?,
+            definite => {
+                let answered = worker.answered(self.lease, &write, definite.is_ok());
+                worker.in_time("answer", answered).await?;
+            }
         }
         Ok(match answer {
             Ok(()) | Err(AwsError::Gone) => Round::Again,
@@ -261,6 +332,7 @@ impl Pass<'_> {
                 if !self.closings_only && (is_guard || !opens.is_empty()) =>
             {
                 self.refused = opens.to_vec();
+                self.malformed = error == AwsError::Malformed;
                 self.trouble = self.refused.is_empty().then_some(error);
             }
             AwsError::Full | AwsError::Malformed | AwsError::Protected | AwsError::Denied
@@ -273,6 +345,16 @@ impl Pass<'_> {
         }
         self.closings_only = true;
         Round::Again
+    }
+}
+
+/// What a write says, whatever its revision.
+fn meaning(step: &Step) -> [u8; 32] {
+    match step {
+        Step::PutGuard {
+            document, revision, ..
+        } => fingerprint(&document.replacen(&revision.to_string(), "", 1)),
+        other => fingerprint(other.document()),
     }
 }
 
@@ -302,6 +384,10 @@ fn refuse_our_own(plan: &mut Plan, grants: &[Grant]) {
 
 fn is_begun(grant: &Grant) -> bool {
     !matches!(grant.state, GrantState::Scheduled) && grant.marks.guard_gone_at.is_none()
+}
+
+fn is_closing(grant: &Grant) -> bool {
+    matches!(grant.state, GrantState::Closing(_))
 }
 
 fn is_opening(grant: &Grant) -> bool {

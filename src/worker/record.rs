@@ -49,8 +49,9 @@ impl Record<'_> {
     ) -> sqlx::Result<()> {
         if let (Condition::SafeMode, Observed::Role(role)) = (plan.condition, observed) {
             let guard = role.guard.as_deref();
-            let read = guard.and_then(|guard| read(guard, &role.role_id).revision);
-            target.revision = target.revision.max(read.unwrap_or_default());
+            let read = guard.map(|guard| read(guard, &role.role_id).believed(target.revision));
+            let revision = read.and_then(|read| read.revision);
+            target.revision = target.revision.max(revision.unwrap_or_default());
         }
         if target.condition != plan.condition {
             let (from, to) = (target.condition.as_str(), plan.condition.as_str());
@@ -150,6 +151,8 @@ impl Record<'_> {
                     hash: fingerprint(document),
                     at: now,
                 });
+                target.trust_unclear_at = Some(now);
+                target.trust_sent_at = Some(now);
                 self.sends(sends).await
             }
         }

@@ -4,6 +4,7 @@ mod api;
 mod app;
 mod architecture;
 mod house;
+mod http;
 mod policy;
 mod process;
 mod sandbox;

@@ -72,14 +72,14 @@ async fn token(service: &Service, caller: &str) -> String {
         "forged" => format!("csn_{}", "0".repeat(64)),
         "revoked" => {
             let made = tokens::create(
-                &service.company.app,
+                &service.company.admin,
                 "test",
                 "bob@example.com",
                 "test",
                 TimeDelta::days(1),
             );
             let (id, token) = made.await.unwrap();
-            tokens::revoke(&service.company.app, "test", id)
+            tokens::revoke(&service.company.admin, "test", id)
                 .await
                 .unwrap();
             secrecy::ExposeSecret::expose_secret(&token).to_owned()

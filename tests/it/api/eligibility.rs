@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use countersign::config::Config;
 use countersign::sandbox::When;
 use countersign::worker::{Settings, Worker};
 use serde_json::json;
@@ -114,6 +115,12 @@ async fn an_aws_that_hangs_keeps_nobody_waiting_and_is_asked_again_at_opening() 
         }
         assert_eq!(approve(&service, "bob", &request).await.0, 200);
         work(&service.company).await;
+        if is_gone {
+            // One answer that it is not there may be wrong.
+            let settings = Settings::from(&Config::default());
+            service.company.later(settings.margins.missing());
+            work(&service.company).await;
+        }
         let alice = service.token("alice").await;
         let grants = service.call(&alice, "GET", "/grants", &json!({})).await;
         let grant = &grants.body["items"][0];
@@ -126,7 +133,7 @@ async fn an_aws_that_hangs_keeps_nobody_waiting_and_is_asked_again_at_opening() 
 /// A worker works until nothing is due.
 async fn work(company: &Company) {
     let app = &company.app;
-    let config = countersign::config::Config::default();
+    let config = Config::default();
     let settings = Settings {
         lease: Duration::from_hours(3),
         ..Settings::from(&config)

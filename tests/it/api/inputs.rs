@@ -43,21 +43,21 @@ fn bodies() -> Vec<(&'static str, Value, u16, &'static str, &'static str)> {
             duration("PT0S"),
             422,
             "duration_out_of_range",
-            "PT5S",
+            "from 5 seconds to 8 hours",
         ),
         (
             "negative",
             duration("-PT1H"),
             422,
             "duration_out_of_range",
-            "PT8H",
+            "8 hours",
         ),
         (
             "too long",
             duration("PT9H"),
             422,
             "duration_out_of_range",
-            "PT8H",
+            "8 hours",
         ),
         (
             "not ISO 8601",
@@ -97,9 +97,16 @@ fn bodies() -> Vec<(&'static str, Value, u16, &'static str, &'static str)> {
         (
             "bad duration and NUL",
             json!({"entitlement": "a\0b", "duration": "x", "justification": "x"}),
+            404,
+            "not_found",
+            "does not exist",
+        ),
+        (
+            "bad duration and no justification",
+            json!({"entitlement": "prod-admin", "duration": "x", "justification": " "}),
             422,
             "invalid_field",
-            "ISO 8601",
+            "justification",
         ),
         (
             "empty justification",
@@ -163,6 +170,13 @@ fn bodies() -> Vec<(&'static str, Value, u16, &'static str, &'static str)> {
             400,
             "invalid_json",
             "starts_at",
+        ),
+        (
+            "start in a year that RFC 3339 does not have",
+            with("starts_at", json!("+10890-01-01T00:00:00Z")),
+            400,
+            "invalid_json",
+            "0000 to 9999",
         ),
         (
             "another's identity",
@@ -307,6 +321,36 @@ async fn ids_queries_and_addresses_that_do_not_fit_are_told() {
         ("GET", "/requests?sort=up".to_owned(), 400, "invalid_json"),
         (
             "GET",
+            "/requests?waiting=true&state=approved".to_owned(),
+            422,
+            "invalid_field",
+        ),
+        (
+            "GET",
+            "/requests?waiting=true&mine=true".to_owned(),
+            422,
+            "invalid_field",
+        ),
+        (
+            "GET",
+            "/audit-events?from=%2B10890-01-01T00:00:00Z".to_owned(),
+            400,
+            "invalid_json",
+        ),
+        (
+            "GET",
+            "/audit-events?to=-0001-01-01T00:00:00Z".to_owned(),
+            400,
+            "invalid_json",
+        ),
+        (
+            "GET",
+            format!("/requests?cursor={}", "a".repeat(9_000)),
+            414,
+            "uri_too_long",
+        ),
+        (
+            "GET",
             "/audit-events?from=yesterday".to_owned(),
             400,
             "invalid_json",
@@ -327,4 +371,40 @@ async fn ids_queries_and_addresses_that_do_not_fit_are_told() {
             "{path}"
         );
     }
+}
+
+#[tokio::test]
+async fn what_waits_is_pending_and_anothers() {
+    let service = Service::new().await;
+    let pending = service.company.ask("prod-admin").await.id;
+    let bob = service.token("bob").await;
+    for path in [
+        "/requests?waiting=true",
+        "/requests?waiting=true&state=pending",
+    ] {
+        let waiting = service.call(&bob, "GET", path, &Value::Null).await;
+        assert_eq!(
+            waiting.body["items"][0]["id"],
+            json!(pending.to_string()),
+            "{path}"
+        );
+    }
+    let path = "/requests?waiting=true&state=denied";
+    let told = service.call(&bob, "GET", path, &Value::Null).await;
+    assert_eq!(told.body["errors"][0]["field"], "state", "{}", told.body);
+}
+
+#[tokio::test]
+async fn an_answer_says_what_is_stored() {
+    let service = Service::new().await;
+    let alice = service.token("alice").await;
+    let start = service.company.start + chrono::TimeDelta::nanoseconds(60_123_456_789);
+    let asked = with("starts_at", json!(start.to_rfc3339()));
+    let told = service.call(&alice, "POST", "/requests", &asked).await;
+    assert_eq!(told.status, 201, "{}", told.body);
+    let starts_at = told.body["starts_at"].as_str().unwrap();
+    assert!(starts_at.ends_with(".123456Z"), "{starts_at}");
+    let path = format!("/requests/{}", told.body["id"].as_str().unwrap());
+    let stored = service.call(&alice, "GET", &path, &Value::Null).await;
+    assert_eq!(stored.body, told.body);
 }

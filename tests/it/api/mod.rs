@@ -3,7 +3,11 @@
 mod answers;
 mod audit;
 mod authorization;
+mod busy;
 mod codes;
+mod described;
 mod eligibility;
 mod inputs;
+mod limits;
+mod schema;
 pub mod setup;

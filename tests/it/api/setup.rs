@@ -10,7 +10,9 @@ use reqwest::{Client, Method, StatusCode};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
+use super::schema;
 use crate::app::setup::Company;
+use crate::support::another;
 
 /// A company whose API listens; its people have tokens.
 pub struct Service {
@@ -52,7 +54,7 @@ impl Service {
     pub async fn token(&self, name: &str) -> String {
         let email = format!("{name}@example.com");
         let made = tokens::create(
-            &self.company.app,
+            &self.company.admin,
             "test",
             &email,
             "test",
@@ -61,7 +63,7 @@ impl Service {
         made.await.unwrap().1.expose_secret().to_owned()
     }
 
-    /// Sends what it is given, as it is.
+    /// Sends what it is given, as it is. Whatever comes of it must be what the OpenAPI document says.
     pub async fn raw(
         &self,
         method: &str,
@@ -69,20 +71,22 @@ impl Service {
         headers: &[(&str, &str)],
         body: Vec<u8>,
     ) -> Answer {
-        let method: Method = method.parse().unwrap();
         let url = format!("http://{}/api/v1{path}", self.address);
-        let mut request = Client::new().request(method, url).body(body);
+        let sent: Method = method.parse().unwrap();
+        let mut request = Client::new().request(sent, url).body(body.clone());
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let answer = request.send().await.unwrap();
         let (status, headers) = (answer.status(), answer.headers().clone());
-        let body = answer.bytes().await.unwrap();
-        Answer {
+        let said = answer.bytes().await.unwrap();
+        let answer = Answer {
             status,
             headers,
-            body: serde_json::from_slice(&body).unwrap_or(Value::Null),
-        }
+            body: serde_json::from_slice(&said).unwrap_or(Value::Null),
+        };
+        schema::hold(method, path, &body, &answer);
+        answer
     }
 
     /// A call with a token and, unless it is a GET, a JSON body.
@@ -106,7 +110,8 @@ impl Service {
     }
 }
 
-/// A good ask.
+/// A good ask, in other words each time.
 pub fn ask() -> Value {
-    json!({"entitlement": "prod-admin", "duration": "PT15M", "justification": "The database is on fire"})
+    let why = format!("The database is on fire, alarm {}", another());
+    json!({"entitlement": "prod-admin", "duration": "PT15M", "justification": why})
 }

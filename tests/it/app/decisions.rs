@@ -1,6 +1,7 @@
 //! Who decides, once, and what wins.
 
 use chrono::TimeDelta;
+use countersign::app::Ctx;
 use countersign::app::approve::approve;
 use countersign::app::deny::deny;
 use countersign::app::end::end;
@@ -14,7 +15,7 @@ use countersign::domain::text::Words;
 use countersign::error::Error;
 use countersign::ids::GrantId;
 
-use super::setup::Company;
+use super::setup::{Company, no_limits};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_four_approvers_at_once_one_decides() {
@@ -24,10 +25,16 @@ async fn of_four_approvers_at_once_one_decides() {
         approvers.push(company.ctx(name).await);
     }
     for round in 0..50 {
+        // A process of its own: after the first few in one, refusals are counted.
+        let app = company.with_limits(no_limits());
         let request = company.ask("prod-admin").await;
         let tries: Vec<_> = approvers
             .iter()
             .cloned()
+            .map(|ctx| Ctx {
+                app: app.clone(),
+                ..ctx
+            })
             .map(|ctx| tokio::spawn(async move { approve(&ctx, request.id, None).await }))
             .collect();
         let mut won = 0;

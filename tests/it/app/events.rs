@@ -37,7 +37,8 @@ fn all() -> Vec<Action> {
         | Action::TokenCreated { .. }
         | Action::TokenRevoked
         | Action::CatalogApplied { .. }
-        | Action::Refused { .. } => {}
+        | Action::Refused { .. }
+        | Action::RefusedMore { .. } => {}
     };
     let all = vec![
         Action::RequestSubmitted {
@@ -97,6 +98,10 @@ fn all() -> Vec<Action> {
         },
         Action::Refused {
             action: "request.approved",
+        },
+        Action::RefusedMore {
+            action: "request.approved",
+            count: 15,
         },
     ];
     all.iter().for_each(every);

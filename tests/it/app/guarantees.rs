@@ -2,13 +2,15 @@
 
 use countersign::app::approve::approve;
 use countersign::domain::request::Request;
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use super::setup::Company;
 
 /// The constraint that refuses `sql`, or its whole error; nothing of it stays.
 async fn refusal(company: &Company, sql: &str) -> String {
-    let mut tx = company.pool().begin().await.unwrap();
+    // The owner, whom the rules bind as well: temporary tables are nothing for the application.
+    let mut owner = owner(company).await;
+    let mut tx = owner.begin().await.unwrap();
     let Err(error) = run(&mut tx, sql).await else {
         panic!("taken: {sql}");
     };
@@ -20,6 +22,10 @@ async fn refusal(company: &Company, sql: &str) -> String {
         .map_or_else(|| refusal.message().to_owned(), ToOwned::to_owned)
 }
 
+async fn owner(company: &Company) -> PgConnection {
+    PgConnection::connect(&company.db.owner_url).await.unwrap()
+}
+
 async fn run(conn: &mut PgConnection, sql: &str) -> sqlx::Result<()> {
     let done = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
     done.execute(conn).await.map(drop)
@@ -28,7 +34,7 @@ async fn run(conn: &mut PgConnection, sql: &str) -> sqlx::Result<()> {
 /// A request like the one that alice made, but for one column.
 fn another(request: &Request, column: &str, value: &str) -> String {
     format!(
-        "CREATE TEMP TABLE copy ON COMMIT DROP AS SELECT * FROM requests WHERE id = '{}';
+        "CREATE UNLOGGED TABLE copy AS SELECT * FROM requests WHERE id = '{}';
          UPDATE copy SET id = gen_random_uuid(), {column} = {value};
          INSERT INTO requests SELECT * FROM copy",
         request.id.uuid()
@@ -55,7 +61,7 @@ async fn terms_ask_for_approvals_by_the_group_that_is_indexed() {
 /// Inserts a grant for the request, as it was approved but for one column.
 fn granted(request: &Request, column: &str, value: &str) -> String {
     format!(
-        "CREATE TEMP TABLE made ON COMMIT DROP AS
+        "CREATE UNLOGGED TABLE made AS
              SELECT person, target, principal_arn, submitted_at AS starts_at, submitted_at + duration_seconds * interval '1 second' AS deadline
              FROM requests WHERE id = '{id}';
          UPDATE made SET {column} = {value};
@@ -100,7 +106,8 @@ async fn a_grant_is_what_was_approved() {
         let sql = format!("{approved}; {}", granted(&request, column, value));
         assert_eq!(refusal(&company, &sql).await, "not_as_approved", "{column}");
     }
-    let mut tx = company.pool().begin().await.unwrap();
+    let mut owner = owner(&company).await;
+    let mut tx = owner.begin().await.unwrap();
     let as_it_is = format!("{approved}; {}", granted(&request, "target", "target"));
     run(&mut tx, &as_it_is).await.unwrap();
 }
@@ -160,11 +167,80 @@ async fn what_others_wrote_is_kept() {
         "DELETE FROM foreign_documents",
         "TRUNCATE foreign_documents",
     ] {
-        let mut conn = <PgConnection as sqlx::Connection>::connect(&company.db.owner_url)
-            .await
-            .unwrap();
-        let refused = run(&mut conn, &format!("BEGIN; {kept}; {change}")).await;
+        let refused = run(
+            &mut owner(&company).await,
+            &format!("BEGIN; {kept}; {change}"),
+        )
+        .await;
         let told = refused.expect_err(change).to_string();
         assert!(told.contains("never changed or removed"), "{told}");
     }
+}
+
+/// SQL for the voice of somebody on the request.
+fn voice(request: &Request, name: &str, at: &str) -> String {
+    format!(
+        "INSERT INTO decisions (request, person, verdict, at)
+         SELECT r.id, p.id, 'approve', {at} FROM requests r, people p WHERE r.id = '{}' AND p.name = '{name}'",
+        request.id.uuid()
+    )
+}
+
+#[tokio::test]
+async fn a_vote_counts_from_the_group_that_is_asked_and_while_it_is_asked() {
+    let company = Company::new().await;
+    let request = company.ask("prod-admin").await;
+    for name in ["Mallory", "Otto", "Ada"] {
+        let sql = voice(&request, name, "r.submitted_at");
+        assert_eq!(refusal(&company, &sql).await, "vote_from_outside", "{name}");
+    }
+    let late = voice(&request, "Bob", "r.expires_at");
+    assert_eq!(refusal(&company, &late).await, "vote_too_late");
+    for state in ["approved", "denied", "withdrawn", "expired"] {
+        let sql = format!(
+            "UPDATE requests SET state = '{state}', closed_at = submitted_at; {}",
+            voice(&request, "Bob", "r.submitted_at")
+        );
+        assert_eq!(refusal(&company, &sql).await, "vote_too_late", "{state}");
+    }
+    // With the application's own rights.
+    let mut tx = company.pool().begin().await.unwrap();
+    run(&mut tx, &voice(&request, "Bob", "r.submitted_at"))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_console_name_is_the_identitys_own() {
+    let company = Company::new().await;
+    let request = company.ask("prod-admin").await;
+    let approved =
+        format!("{BOB_TWICE}; UPDATE requests SET state = 'approved', closed_at = submitted_at");
+    let named = |name: &str| {
+        let grant = granted(&request, "target", "target");
+        let grant = grant.replace("grant_name, state", "grant_name, console_name, state");
+        let grant = grant.replace("'scheduled'", &format!("'{name}', 'scheduled'"));
+        format!("{approved}; {grant}")
+    };
+    for name in ["mallory", "Alice", "user/alice", "bob"] {
+        let refused = refusal(&company, &named(name)).await;
+        let constraints = ["console_name_of_another", "grants_console_name_check"];
+        assert!(constraints.contains(&refused.as_str()), "{name}: {refused}");
+    }
+    let mut owner = owner(&company).await;
+    let mut tx = owner.begin().await.unwrap();
+    run(&mut tx, &named("alice")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_grant_is_not_forgotten_before_its_end() {
+    let company = Company::new().await;
+    let id = company.ask("prod-admin").await.id;
+    approve(&company.ctx("bob").await, id, None).await.unwrap();
+    company.open_grants().await;
+    let forgotten = "UPDATE grants SET guard_gone_at = starts_at";
+    assert_eq!(refusal(&company, forgotten).await, "guard_gone");
+    let closing = "UPDATE grants SET state = 'closing', closing_at = starts_at, cause = 'released'";
+    let sql = format!("{closing}; {forgotten}");
+    assert_eq!(refusal(&company, &sql).await, "guard_gone");
 }

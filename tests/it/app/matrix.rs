@@ -8,6 +8,7 @@ use countersign::app::end::end;
 use countersign::app::find::{self, AuditFilter, Page, RequestFilter};
 use countersign::app::withdraw::withdraw;
 use countersign::error::Error;
+use countersign::ids::RequestId;
 
 use super::setup::Company;
 
@@ -27,6 +28,26 @@ fn word<T>(result: Result<T, Error>) -> &'static str {
     }
 }
 
+/// Requests of alice's that are over: denied by carol, withdrawn, and lapsed.
+async fn closed(company: &Company) -> (RequestId, RequestId, RequestId) {
+    let denied = company.ask("prod-admin").await.id;
+    let why = Some("no".to_owned());
+    deny(&company.ctx("carol").await, denied, why)
+        .await
+        .unwrap();
+    let withdrawn = company.ask("prod-admin").await.id;
+    withdraw(&company.ctx("alice").await, withdrawn)
+        .await
+        .unwrap();
+    let lapsed = company.ask("prod-admin").await.id;
+    let sql = format!(
+        "UPDATE requests SET state = 'expired', version = 2, closed_at = expires_at WHERE id = '{}'",
+        lapsed.uuid()
+    );
+    company.as_owner(&sql).await;
+    (denied, withdrawn, lapsed)
+}
+
 #[tokio::test]
 async fn who_may_do_what() {
     let company = Company::new().await;
@@ -40,6 +61,7 @@ async fn who_may_do_what() {
             .unwrap();
         let alice = company.ctx("alice").await;
         let grant = find::request(&alice, open).await.unwrap().grant.unwrap().id;
+        let (denied, withdrawn, lapsed) = closed(&company).await;
         let may = find::request(&ctx, id)
             .await
             .map(|it| it.may)
@@ -47,6 +69,12 @@ async fn who_may_do_what() {
         let rows = [
             ("see the request", word(find::request(&ctx, id).await)),
             ("see the grant", word(find::grant(&ctx, grant).await)),
+            ("see it denied", word(find::request(&ctx, denied).await)),
+            (
+                "see it withdrawn",
+                word(find::request(&ctx, withdrawn).await),
+            ),
+            ("see it lapsed", word(find::request(&ctx, lapsed).await)),
             (
                 "is offered to decide",
                 if may.decide { "yes" } else { "no" },
@@ -91,7 +119,7 @@ async fn lists_hold_what_may_be_seen() {
     for (name, requests, grants, waiting) in [
         ("alice", 4, 3, 0),
         ("bob", 4, 0, 1),
-        ("carol", 1, 0, 1),
+        ("carol", 4, 0, 1),
         ("ada", 4, 3, 0),
         ("otto", 4, 3, 0),
         ("mallory", 0, 0, 0),

@@ -5,10 +5,12 @@
     reason = "the tests' own SQL is not in the offline data of the query macros"
 )]
 
+mod catalog;
 mod decisions;
 mod events;
 mod guarantees;
 mod inputs;
+mod limits;
 mod machines;
 mod matrix;
 mod meanwhile;
@@ -18,5 +20,6 @@ mod rows;
 mod schema;
 pub mod setup;
 mod stored;
+mod text;
 mod unwritten;
 mod visibility;

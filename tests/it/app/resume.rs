@@ -32,7 +32,7 @@ async fn nobody_can_ask_for_a_suspended_role_until_a_person_resumes_it() {
         let refused = company.events("prod-admin", "request.submitted", "refused");
         assert_eq!(refused.await, 1);
 
-        let was = resume(&company.app, "test", ROLE).await.unwrap();
+        let was = resume(&company.admin, "test", ROLE).await.unwrap();
         assert_eq!(was.as_str(), condition);
         let request = submit(&alice, ask("prod-admin")).await.unwrap();
         assert_eq!(
@@ -49,11 +49,16 @@ async fn what_mends_itself_is_not_resumed_by_hand() {
     let company = Company::new().await;
     for condition in ["ok", "unreadable", "gone"] {
         suspend(&company, condition).await;
-        let error = resume(&company.app, "test", ROLE).await.unwrap_err();
+        let error = resume(&company.admin, "test", ROLE).await.unwrap_err();
         assert_eq!(error.code(), "invalid_field", "{condition}");
         assert!(error.detail().contains(condition), "{}", error.detail());
     }
-    let unknown = resume(&company.app, "test", "arn:aws:iam::111122223333:role/other").await;
+    let unknown = resume(
+        &company.admin,
+        "test",
+        "arn:aws:iam::111122223333:role/other",
+    )
+    .await;
     assert_eq!(unknown.unwrap_err().code(), "not_found");
 }
 
@@ -75,7 +80,7 @@ async fn what_waited_for_a_decision_is_not_approved_while_the_role_is_suspended(
         let refused = company.events(first, "request.approved", "refused");
         assert_eq!(refused.await, 1);
         deny(&bob, second, Some("No.".to_owned())).await.unwrap();
-        resume(&company.app, "test", ROLE).await.unwrap();
+        resume(&company.admin, "test", ROLE).await.unwrap();
         approve(&bob, first, None).await.unwrap();
     }
 }

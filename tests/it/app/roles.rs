@@ -79,7 +79,7 @@ async fn a_protected_role_is_refused_even_when_aws_is_silent() {
         ":role/prod-admin",
         ":role/aws-service-role/x.amazonaws.com/AWSServiceRoleForX",
     );
-    catalog::apply(&company.app, &protected, "test")
+    catalog::apply(&company.admin, &protected, "test")
         .await
         .unwrap();
     let error = submit(&company.ctx("alice").await, ask("prod-admin"))

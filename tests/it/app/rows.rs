@@ -17,6 +17,7 @@ use proptest::test_runner::TestRunner;
 use secrecy::ExposeSecret;
 
 use super::setup::{CATALOG, Company};
+use crate::support::wait;
 
 #[tokio::test]
 async fn what_is_on_record_cannot_be_changed_by_sql() {
@@ -164,6 +165,7 @@ fn requests_come_back_as_they_were_stored() {
                     starts_at: start
                         .map(|it| company.start + TimeDelta::microseconds(it * 1_000_003)),
                     ticket: Some("https://tickets.example/1".to_owned()),
+                    unread: vec![],
                 };
                 let request: Request = countersign::app::submit::submit(&alice, input)
                     .await
@@ -191,7 +193,7 @@ fn requests_come_back_as_they_were_stored() {
 #[tokio::test]
 async fn a_catalog_applied_twice_changes_nothing() {
     let company = Company::new().await;
-    let again = countersign::app::catalog::apply(&company.app, CATALOG, "test")
+    let again = countersign::app::catalog::apply(&company.admin, CATALOG, "test")
         .await
         .unwrap();
     assert_eq!(again.changes, Vec::<String>::new());
@@ -263,7 +265,7 @@ async fn a_wrong_catalog_is_refused_in_words() {
         ),
     ] {
         let text = CATALOG.replacen(from, to, 1);
-        let error = countersign::app::catalog::apply(&company.app, &text, "test")
+        let error = countersign::app::catalog::apply(&company.admin, &text, "test")
             .await
             .unwrap_err();
         assert!(error.to_string().contains(says), "{error}");
@@ -274,7 +276,7 @@ async fn a_wrong_catalog_is_refused_in_words() {
 async fn tokens_work_until_they_expire_or_are_revoked() {
     let company = Company::new().await;
     let hour = TimeDelta::hours(1);
-    let (id, token) = tokens::create(&company.app, "cli", "bob@example.com", "test", hour)
+    let (id, token) = tokens::create(&company.admin, "cli", "bob@example.com", "test", hour)
         .await
         .unwrap();
     let token = token.expose_secret();
@@ -292,12 +294,12 @@ async fn tokens_work_until_they_expire_or_are_revoked() {
             Err(Error::Unauthenticated)
         ));
     }
-    tokens::revoke(&company.app, "cli", id).await.unwrap();
+    tokens::revoke(&company.admin, "cli", id).await.unwrap();
     assert!(matches!(
         bearer(&company.app, token).await,
         Err(Error::Unauthenticated)
     ));
-    let (_, other) = tokens::create(&company.app, "cli", "bob@example.com", "test", hour)
+    let (_, other) = tokens::create(&company.admin, "cli", "bob@example.com", "test", hour)
         .await
         .unwrap();
     company.later(hour);
@@ -312,7 +314,7 @@ async fn sessions_end_by_sign_out_idleness_and_age() {
     let company = Company::new().await;
     let bob = company.ctx("bob").await;
     let app = &company.app;
-    let start = || sign_in::start(app, bob.person.id);
+    let start = || sign_in::start(app, bob.person.id, None);
     let signed_out = start().await.unwrap();
     assert_eq!(
         session(app, signed_out.expose_secret()).await.unwrap().id,
@@ -329,6 +331,15 @@ async fn sessions_end_by_sign_out_idleness_and_age() {
             session(app, used.expose_secret()).await.is_ok(),
             "{minutes}"
         );
+        // It is written beside the call.
+        wait::until_async("the use is on record", async || {
+            let seen = sqlx::query_scalar::<_, i64>(
+                "SELECT count(*) FROM sessions WHERE last_seen_at = $1",
+            );
+            let at = company.start + TimeDelta::minutes(minutes);
+            seen.bind(at).fetch_one(company.pool()).await.unwrap() == 1
+        })
+        .await;
     }
     assert!(session(app, idle.expose_secret()).await.is_err());
     company.later(TimeDelta::minutes(720));
@@ -345,7 +356,7 @@ async fn only_a_missing_account_is_told_as_one() {
             $$ BEGIN RAISE EXCEPTION 'the foreign key store is away'; END $$;
         CREATE TRIGGER broken BEFORE INSERT ON targets FOR EACH ROW EXECUTE FUNCTION refuse()";
     sqlx::raw_sql(broken).execute(&mut owner).await.unwrap();
-    let failed = countersign::app::catalog::apply(&company.app, CATALOG, "test").await;
+    let failed = countersign::app::catalog::apply(&company.admin, CATALOG, "test").await;
     assert!(
         matches!(
             failed,

@@ -1,5 +1,6 @@
 //! A small company on a database of its own, with an AWS that does not answer.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -8,14 +9,14 @@ use countersign::app::submit::{NewRequest, submit};
 use countersign::app::{catalog, sign_in};
 use countersign::aws::Aws;
 use countersign::clock::Clock;
-use countersign::config::Config;
+use countersign::config::{Config, Limits};
 use countersign::domain::audit::Channel;
 use countersign::domain::request::Request;
 use countersign::sandbox::Sandbox;
-use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
+use sqlx::{AssertSqlSafe, PgPool};
 
 use crate::sandbox;
-use crate::support::TestDb;
+use crate::support::{TestDb, another};
 
 /// Everybody: alice asks; bob, carol, dave and erin approve; ada is an admin, otto an auditor, mallory nobody.
 pub const CATALOG: &str = r#"
@@ -97,6 +98,8 @@ needed = 2
 pub struct Company {
     pub db: TestDb,
     pub app: App,
+    /// With the rights to write the catalog and tokens.
+    pub admin: App,
     pub clock: Clock,
     pub start: DateTime<Utc>,
 }
@@ -109,14 +112,23 @@ impl Company {
         // The discard port: nothing listens there, and nobody need wait for a second try.
         let patience = Duration::from_millis(50);
         let aws = Aws::with("http://127.0.0.1:9", "AKIA", "secret", patience).await;
-        let app = App::new(db.pool.clone(), clock.clone(), aws, &config());
-        catalog::apply(&app, CATALOG, "test").await.unwrap();
+        let app = App::new(db.pool.clone(), clock.clone(), aws.clone(), &config());
+        let admin = App::new(db.catalog().await, clock.clone(), aws, &config());
+        catalog::apply(&admin, CATALOG, "test").await.unwrap();
         Self {
             db,
             app,
+            admin,
             clock,
             start,
         }
+    }
+
+    /// Another process on the same database, with other limits.
+    pub fn with_limits(&self, limits: Limits) -> App {
+        let config = Config { limits, ..config() };
+        let (pool, aws) = (self.db.pool.clone(), self.app.aws().clone());
+        App::new(pool, self.clock.clone(), aws, &config)
     }
 
     /// With an AWS that answers; a call may take as long as `patience`.
@@ -130,8 +142,13 @@ impl Company {
 
     /// With an AWS that may need so long to take a change over.
     pub fn with_propagation(self, margin: Duration) -> Self {
+        self.configured(|config| config.aws.propagation_margin = margin)
+    }
+
+    /// With other settings.
+    pub fn configured(self, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = config();
-        config.aws.propagation_margin = margin;
+        change(&mut config);
         let (pool, aws) = (self.db.pool.clone(), self.app.aws().clone());
         let app = App::new(pool, self.clock.clone(), aws, &config);
         Self { app, ..self }
@@ -141,21 +158,19 @@ impl Company {
     pub async fn rewrite(&self, from: &str, to: &str) {
         assert!(CATALOG.contains(from), "{from}");
         let text = CATALOG.replacen(from, to, 1);
-        catalog::apply(&self.app, &text, "test").await.unwrap();
+        catalog::apply(&self.admin, &text, "test").await.unwrap();
     }
 
     /// Runs SQL as the database's owner.
     pub async fn as_owner(&self, sql: &str) {
-        let mut owner = PgConnection::connect(&self.db.owner_url).await.unwrap();
-        let sql = sqlx::raw_sql(AssertSqlSafe(sql));
-        sql.execute(&mut owner).await.unwrap();
+        self.db.as_owner(sql).await;
     }
 
     /// The person's groups are these from now on.
     pub async fn regroup(&self, name: &str, groups: &[&str]) {
         let (before, after) = split_groups(name);
         let text = format!("{before}{groups:?}{after}");
-        catalog::apply(&self.app, &text, "test").await.unwrap();
+        catalog::apply(&self.admin, &text, "test").await.unwrap();
     }
 
     pub fn pool(&self) -> &PgPool {
@@ -217,13 +232,27 @@ fn config() -> Config {
     config.aws.propagation_margin = Duration::ZERO;
     config.roles.admin = vec!["admins".to_owned()];
     config.roles.auditor = vec!["auditors".to_owned()];
+    config.limits = no_limits();
     config
+}
+
+/// Limits that no test reaches by the way.
+pub fn no_limits() -> Limits {
+    Limits {
+        person_per_minute: NonZeroU32::MAX,
+        peer_per_minute: NonZeroU32::MAX,
+        asks_per_hour: NonZeroU32::MAX,
+        pending_per_person: NonZeroU32::MAX,
+        pending_per_entitlement: NonZeroU32::MAX,
+    }
 }
 
 /// A client's first call takes long; a verb's own look has two seconds.
 pub async fn warm_up(aws: &Aws) {
-    let user = "arn:aws:iam::111122223333:user/alice";
-    let _ = countersign::aws::check(aws, sandbox::ROLE, user).await;
+    // Somebody who is not there: what is would be remembered.
+    let [role, user] =
+        ["role", "user"].map(|kind| format!("arn:aws:iam::111122223333:{kind}/nobody"));
+    let _ = countersign::aws::check(aws, &role, &user).await;
 }
 
 /// The catalog before and after the groups of somebody.
@@ -234,11 +263,12 @@ fn split_groups(name: &str) -> (&'static str, &'static str) {
     (before, &rest[rest.find('\n').unwrap()..])
 }
 
+/// A good ask, in other words each time.
 pub fn ask(entitlement: &str) -> NewRequest {
     NewRequest {
         entitlement: entitlement.to_owned(),
         duration_seconds: 900,
-        justification: "The database is on fire".to_owned(),
+        justification: format!("The database is on fire, alarm {}", another()),
         ..NewRequest::default()
     }
 }

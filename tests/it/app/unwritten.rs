@@ -76,9 +76,9 @@ async fn no_verb_does_what_it_cannot_put_on_record() {
     let active = granted(&company).await;
     company.open_grants().await;
     let scheduled = granted(&company).await;
-    let session = sign_in::start(app, bob.person.id).await.unwrap();
+    let session = sign_in::start(app, bob.person.id, None).await.unwrap();
     let day = TimeDelta::days(1);
-    let token = tokens::create(app, "test", "bob@example.com", "test", day);
+    let token = tokens::create(&company.admin, "test", "bob@example.com", "test", day);
     let (token, _) = token.await.unwrap();
     let role = "arn:aws:iam::111122223333:role/contested";
     let contested = format!(
@@ -102,7 +102,7 @@ async fn no_verb_does_what_it_cannot_put_on_record() {
         ("refuse", approve(&alice, pending, None).await.map(drop)),
         (
             "sign in",
-            sign_in::start(app, bob.person.id).await.map(drop),
+            sign_in::start(app, bob.person.id, None).await.map(drop),
         ),
         (
             "sign out",
@@ -110,21 +110,26 @@ async fn no_verb_does_what_it_cannot_put_on_record() {
         ),
         (
             "create a token",
-            tokens::create(app, "test", "bob@example.com", "more", day)
+            tokens::create(&company.admin, "test", "bob@example.com", "more", day)
                 .await
                 .map(drop),
         ),
         (
             "revoke a token",
-            tokens::revoke(app, "test", token).await.map(drop),
+            tokens::revoke(&company.admin, "test", token)
+                .await
+                .map(drop),
         ),
-        ("resume", resume::resume(app, "test", role).await.map(drop)),
+        (
+            "resume",
+            resume::resume(&company.admin, "test", role).await.map(drop),
+        ),
     ];
     for (verb, answer) in answers {
         let error = answer.expect_err(verb);
         assert_eq!(error.code(), "internal", "{verb}: {error:?}");
     }
-    let applied = catalog::apply(app, &other, "test").await;
+    let applied = catalog::apply(&company.admin, &other, "test").await;
     assert!(applied.is_err(), "{applied:?}");
     company.later(TimeDelta::hours(25));
     assert_eq!(expire_due(app).await.unwrap(), 0);

@@ -96,7 +96,18 @@ async fn migrate_makes_a_database_that_serve_can_use_and_may_be_repeated() {
         );
     }
     let serve = postgres.url("countersign_serve", "migrated_by_cli");
-    countersign::db::pool::connect(&serve, 1).await.unwrap();
+    countersign::db::pool::connect(&serve, 1, crate::support::timeouts())
+        .await
+        .unwrap();
+
+    // As an older program on what a newer one has made.
+    let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'later', true, '', 0)";
+    let mut owner = PgConnection::connect(&url).await.unwrap();
+    sqlx::raw_sql(newer).execute(&mut owner).await.unwrap();
+    let output = countersign(&["migrate"], &[("DATABASE_URL", &url)]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("newer") && said.contains("9999"), "{said}");
 }
 
 const SEED: &str = "

@@ -2,6 +2,9 @@
 
 mod cli;
 mod config;
+mod migrations;
 mod postgres;
+mod rights;
 mod roles;
+mod scripts;
 mod service;

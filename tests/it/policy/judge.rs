@@ -3,76 +3,126 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use countersign::domain::grant::Grant;
 use countersign::policy::{ObservedRole, Step, document::Document, guard};
 
 use super::evaluate::{Policy, session_request};
-use super::world::{MARGINS, Session, Violation, World};
-use super::{PEOPLE, ROLE_ID, at};
+use super::world::{Approved, MARGINS, Session, Violation, World};
+use super::{at, liveness, normal};
 
-/// I-b: a session never works outside its person's approved windows, nor again after a gap in them.
+/// I-b: a session never works outside its person's approved windows, nor again after a gap in them. A hand on the trust policy lets nobody in whom the
+/// guard does not deny; a hand on the guard is made good at the next look (C11, C12).
 pub fn sessions(world: &World) -> Result<(), Violation> {
-    let windows: Vec<_> = (0..PEOPLE.len())
-        .map(|person| windows(world, person))
-        .collect();
-    let wrong = |s: &&Session| !covered(&windows[s.person], s.issued, world.now) && world.works(s);
+    let wrong = |s: &&Session| !covered(world, s) && world.works(s) && !excuses_session(world, s);
     match world.sessions.iter().find(wrong) {
         None => Ok(()),
         Some(s) => Err(format!(
-            "I-b: session {} of {}, issued at {}, works at {}",
+            "I-b: session {} of {}, issued at {} with token {}, works at {}",
             s.name,
-            PEOPLE[s.person].0,
-            (s.issued - at(0)).num_milliseconds(),
-            (world.now - at(0)).num_milliseconds()
+            s.principal,
+            seconds(s.issued),
+            seconds(s.token),
+            seconds(world.now)
         )),
     }
 }
 
-type Window = (DateTime<Utc>, DateTime<Utc>);
-
-/// When a person was approved, in order. An early end counts from its announcement and P.
-fn windows(world: &World, person: usize) -> Vec<Window> {
-    let window = |(g, announced): (&Grant, &Option<DateTime<Utc>>)| {
-        let closed = announced.map_or(g.deadline, |at| at + MARGINS.propagation);
-        (g.principal_arn == PEOPLE[person].0).then(|| (g.starts_at, g.deadline.min(closed)))
-    };
-    let grants = world.grants.iter().zip(&world.announced);
-    let mut windows: Vec<_> = grants.filter_map(window).collect();
-    windows.sort_unstable();
-    windows
+fn seconds(time: DateTime<Utc>) -> f64 {
+    (time - at(0)).as_seconds_f64()
 }
 
-/// Whether the windows cover the whole time.
-fn covered(windows: &[Window], from: DateTime<Utc>, to: DateTime<Utc>) -> bool {
-    let cover = |covered: DateTime<Utc>, (start, end): &Window| {
+/// Whether the windows of the session's owner cover the whole time since it was issued. By AWS's clock, which may have been ahead then: only that one
+/// is told apart by a cut.
+fn covered(world: &World, session: &Session) -> bool {
+    let own = |a: &&Approved| a.principal == session.principal && a.role_id == session.role_id;
+    let mut windows: Vec<_> = world
+        .approved
+        .iter()
+        .filter(own)
+        .map(|a| window(world, a))
+        .collect();
+    windows.sort_unstable();
+    let cover = |covered: DateTime<Utc>, (start, end): &(DateTime<Utc>, DateTime<Utc>)| {
         if *start <= covered {
             covered.max(*end)
         } else {
             covered
         }
     };
-    to < windows.iter().fold(from, cover)
+    let ahead = session.token - TimeDelta::seconds(2);
+    let issued = session.issued.max(ahead.min(world.now));
+    world.now < windows.iter().fold(issued, cover)
+}
+
+/// When somebody was approved. An early end counts from its announcement and P; a deadline means AWS's clock, which may be behind.
+fn window(world: &World, a: &Approved) -> (DateTime<Utc>, DateTime<Utc>) {
+    let deadline = a.deadline + world.behind;
+    let closed = a.announced.map_or(deadline, |at| at + MARGINS.propagation);
+    (a.starts, deadline.min(closed))
+}
+
+/// Whether what somebody else has just written into the guard, or deleted, need not have been made good yet.
+pub fn excuses_hands(world: &World) -> bool {
+    let last = liveness::watching(world);
+    // After a restore nobody may know that there is anything to look at.
+    let forgotten = world.due.is_none() && liveness::has_lost_rows(world);
+    forgotten || last.is_some_and(|until| world.now < until)
+}
+
+/// Whether the service could not deny a session yet, or not know that it is to be denied.
+fn excuses_session(world: &World, session: &Session) -> bool {
+    // Beyond its deadline, by a date that somebody moved: the service has not seen it, or has only just seen it.
+    let beyond = session.beyond.as_ref();
+    if beyond.is_some_and(|trust| !world.seen.contains(trust) || excuses_hands(world)) {
+        return true;
+    }
+    let mut own = world
+        .approved
+        .iter()
+        .filter(|a| a.principal == session.principal && a.has(&session.name));
+    // By a statement that somebody, or a late write, put on another role of the name: there is no guard of ours before it is seen.
+    let stray = own.clone().all(|a| a.role_id != session.role_id);
+    // By a grant that a restore made forgotten: with the guard gone too, nobody knows of it any more.
+    let hand = liveness::last(world, &["a hand on the guard", "another installation"]);
+    let forgotten = own.any(|a| a.forgotten && hand.is_some_and(|at| at >= a.starts));
+    stray && excuses_hands(world) || forgotten
 }
 
 /// I-a: every name that a trust statement admits is denied by the guard from its latest approved deadline on, whatever of the writes on their
 /// way lands last and should nobody of us ever write again.
 pub fn guarded(world: &World) -> Result<(), Violation> {
+    if world.role_gone {
+        return Ok(());
+    }
     let trusts = world.trust.versions.iter().chain(&world.trust.late);
     let pins: BTreeSet<_> = trusts
         .filter_map(|v| v.policy.as_ref())
         .flat_map(Policy::pins)
-        .filter(|(_, _, until)| *until > world.now)
+        .filter(|(name, _, until)| {
+            *until > world.aws_now() && !world.names_of_others.contains(*name)
+        })
         .collect();
-    for guard in world.guard.late.iter().chain([world.guard.current()]) {
-        for (name, principal, _) in &pins {
-            let has = |g: &&Grant| {
-                g.grant_name == *name
-                    || g.console_name.as_deref() == Some(name) && g.principal_arn == *principal
-            };
-            let latest = world.grants.iter().filter(has).map(|g| g.deadline).max();
+    let excused = excuses_hands(world);
+    let current = Some(world.guard.current()).filter(|g| !(g.by_hand && excused));
+    for guard in world.guard.late.iter().chain(current) {
+        for &(name, principal, until) in &pins {
+            let has =
+                |a: &&Approved| a.has(name) && (a.arn == principal || a.principal == principal);
+            let approved = || world.approved.iter().filter(has);
+            let latest = approved().map(|a| a.deadline).max();
             let deadline =
                 latest.ok_or_else(|| format!("I-a: nobody approved {name} for {principal}"))?;
-            let request = session_request(ROLE_ID, name, deadline, Some(world.now));
+            // A date that somebody moved, or a statement that came to another role, is seen at the next look.
+            let moved = !approved().any(|a| a.deadline == until);
+            // Where nobody of us looks any more, since nothing of ours can be left, it is the hand that opens.
+            let unwatched = moved && world.due.is_none();
+            let stray = approved().all(|a| a.role_id != world.role_id);
+            let forgotten = approved().any(|a| a.forgotten) && world.guard.current().by_hand;
+            if (moved || stray) && excused || forgotten || unwatched {
+                continue;
+            }
+            let deadline = deadline.max(world.aws_now());
+            let token = Some(world.aws_now());
+            let request = session_request(&world.role_id, name, deadline, token);
             if !guard.denies(&request) {
                 return Err(format!(
                     "I-a: {name} is not denied from {deadline} by {:?}",
@@ -84,17 +134,41 @@ pub fn guarded(world: &World) -> Result<(), Violation> {
     Ok(())
 }
 
-/// I-c: any older guard denies the grant names of the newer one, from their deadlines at the latest.
+/// `ended` is said when nothing of a grant is left: no write of ours brings its statement back afterwards.
+pub fn ended_is_so(world: &World) -> Result<(), Violation> {
+    // Its documents went with it.
+    if world.role_gone {
+        return Ok(());
+    }
+    let current = world.trust.current();
+    let pins = current.policy.iter().flat_map(Policy::pins);
+    let mut open = pins.filter(|(.., until)| *until > world.aws_now() && !current.by_hand);
+    let is_over = |(name, ..): &(&str, &str, DateTime<Utc>)| {
+        let mut ended = world.approved.iter().filter(|a| a.announced.is_some());
+        ended.any(|a| a.grant_name == *name && a.role_id == world.role_id && !a.forgotten)
+    };
+    match open.find(is_over) {
+        None => Ok(()),
+        Some((name, ..)) => Err(format!("I-f: {name} has ended, and its statement is back")),
+    }
+}
+
+/// I-c: any older guard of ours denies the grant names of the newer one, from their deadlines at the latest.
 pub fn fails_closed(world: &World, newer: &str) -> Result<(), Violation> {
     let newer = Policy::parse(newer);
-    for g in &world.grants {
-        let request = |at| session_request(ROLE_ID, &g.grant_name, at, Some(world.now));
-        let listed = !newer.denies(&request(g.deadline - TimeDelta::seconds(1)));
-        let older = world.guard.versions.iter().filter(|v| v.text.is_some());
-        if listed && older.into_iter().any(|v| !v.denies(&request(g.deadline))) {
+    for a in &world.approved {
+        let request = |at| session_request(&world.role_id, &a.grant_name, at, Some(world.now));
+        let listed = !newer.denies(&request(a.deadline - TimeDelta::seconds(1)));
+        // One that was made for a role of before, and landed late, says nothing of this role: nothing opens while it may (H4).
+        let own = format!("{}:", world.role_id);
+        let ours = |v: &&super::plane::Version| {
+            v.text.as_deref().is_some_and(|text| text.contains(&own)) && !v.by_hand
+        };
+        let mut older = world.guard.versions.iter().filter(ours);
+        if listed && older.any(|v| !v.denies(&request(a.deadline))) {
             return Err(format!(
                 "I-c: an older guard lets {} through at its deadline",
-                g.id
+                a.id
             ));
         }
     }
@@ -102,8 +176,14 @@ pub fn fails_closed(world: &World, newer: &str) -> Result<(), Violation> {
 }
 
 /// I-d: a closing write never grows (the digits of the guard's revision aside) and brings no statement that was not there. Where an older guard
-/// came back, by a late write or a lagging read, names that it does not know must be denied: that one is no measure.
-pub fn closing(role: &ObservedRole, step: &Step, latest_revision: i64) -> Result<(), Violation> {
+/// came back, by a late write, a lagging read or a hand, names that it does not know must be denied: that one is no measure. Nor is one that keeps names
+/// with the time when they were found, as safe mode does.
+pub fn closing(world: &World, role: &ObservedRole, step: &Step) -> Result<(), Violation> {
+    // Where AWS shows documents otherwise than they were written, their meaning is what is measured.
+    let size = |text: &str| match world.faults.normalises() {
+        true => normal::normalised(text).len(),
+        false => text.len(),
+    };
     match step {
         Step::PutTrust {
             document, opens, ..
@@ -113,7 +193,7 @@ pub fn closing(role: &ObservedRole, step: &Step, latest_revision: i64) -> Result
             let had =
                 |sid: &str, text: &str| before.ours().any(|(s, b)| s == sid && b.text == text);
             let subset = after.ours().all(|(sid, s)| had(sid, s.text));
-            if document.len() > role.trust.len() || !opens.is_empty() || !subset {
+            if size(document) > size(&role.trust) || !opens.is_empty() || !subset {
                 return Err(format!("I-d: {} became {document}", role.trust));
             }
         }
@@ -123,12 +203,30 @@ pub fn closing(role: &ObservedRole, step: &Step, latest_revision: i64) -> Result
             let Some(before) = &role.guard else {
                 return Ok(());
             };
-            let current = guard::read(before, ROLE_ID).revision == Some(latest_revision);
-            if current && document.len() >= before.len() + revision.to_string().len() {
+            let read = guard::read(before, &role.role_id).revision;
+            let keeps = |text: &str| text.contains("CountersignKept");
+            let ours = !world.guard.current().by_hand && !keeps(before) && !keeps(document);
+            let current = ours && read == Some(world.latest_revision);
+            if current && size(document) >= size(before) + revision.to_string().len() {
                 return Err(format!("I-d: {before} became {document}"));
             }
         }
         Step::DeleteGuard | Step::Rest => {}
     }
     Ok(())
+}
+
+/// What the service writes holds every statement of others that it read, and no other one.
+pub fn foreign_stays(role: &ObservedRole, step: &Step) -> Result<(), Violation> {
+    let Step::PutTrust { document, .. } = step else {
+        return Ok(());
+    };
+    let (before, after) = (normal::foreign(&role.trust), normal::foreign(document));
+    if before == after {
+        return Ok(());
+    }
+    Err(format!(
+        "foreign statements: {} became {document}",
+        role.trust
+    ))
 }

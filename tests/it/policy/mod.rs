@@ -3,15 +3,22 @@
 mod capacity;
 mod document;
 mod evaluate;
+mod faults;
 mod guard;
+mod hands;
+mod histories;
 mod invariants;
 mod judge;
+mod lasting;
+mod liveness;
+mod normal;
+mod plain;
 mod plan;
-mod plane;
+pub mod plane;
 mod reverted;
 mod run;
 mod sequences;
-
+mod service;
 mod world;
 
 use std::collections::BTreeMap;
@@ -20,7 +27,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use countersign::domain::grant::{Cause, Closing, Grant, GrantState, Marks};
 use countersign::domain::target::{Condition, Target};
 use countersign::ids::{GrantId, PersonId, RequestId, TargetId};
-use countersign::policy::{Margins, ObservedRole};
+use countersign::policy::{Identity, Margins, ObservedRole};
 use uuid::Uuid;
 
 pub const ROLE_ID: &str = "AROAEXAMPLEROLE000001";
@@ -54,12 +61,14 @@ pub const PRODUCTION: Margins = Margins {
     propagation: TimeDelta::minutes(2),
     unanswered: TimeDelta::minutes(15),
     clock: TimeDelta::seconds(5),
+    watch: TimeDelta::minutes(5),
 };
 /// The demo's.
 pub const DEMO: Margins = Margins {
     propagation: TimeDelta::zero(),
     unanswered: TimeDelta::zero(),
     clock: TimeDelta::seconds(1),
+    watch: TimeDelta::minutes(5),
 };
 
 /// Seconds after the tests' beginning of time.
@@ -86,6 +95,7 @@ pub fn grant(nth: u128, person: usize, starts: i64, deadline: i64) -> Grant {
         role_id: Some(ROLE_ID.to_owned()),
         grant_name: grant_id(nth).to_string(),
         console_name: Some(console.to_owned()),
+        requested_at: at(starts),
         starts_at: at(starts),
         deadline: at(deadline),
         approved_at: at(starts),
@@ -145,22 +155,36 @@ pub fn target() -> Target {
         written_trust: None,
         written_guard: None,
         guard_unclear_at: None,
+        trust_unclear_at: None,
+        trust_sent_at: None,
+        missing_since: None,
+        safe_since: None,
+        kept: BTreeMap::new(),
         original_trust: None,
         guard_restores: 0,
         installation: "0a1b2c3d".to_owned(),
     }
 }
 
+/// Somebody who has been there for long.
+pub fn identity(id: &str) -> Identity {
+    Identity {
+        id: id.to_owned(),
+        created_at: at(-1_000_000),
+    }
+}
+
 pub fn role(trust: &str, guard: Option<&str>) -> ObservedRole {
     ObservedRole {
         role_id: ROLE_ID.to_owned(),
+        created_at: at(-1_000_000),
         arn: ROLE_ARN.to_owned(),
         trust: trust.to_owned(),
         guard: guard.map(str::to_owned),
         trust_quota: 8192,
         principals: PEOPLE
             .iter()
-            .map(|(arn, id, _)| ((*arn).to_owned(), Some((*id).to_owned())))
+            .map(|(arn, id, _)| ((*arn).to_owned(), Some(identity(id))))
             .collect::<BTreeMap<_, _>>(),
     }
 }

@@ -10,7 +10,7 @@ use super::evaluate::{Policy, Request};
 pub struct Dice(pub u64);
 
 impl Dice {
-    fn next(&mut self) -> u64 {
+    pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
@@ -34,9 +34,11 @@ impl Dice {
 
 /// One version of a document; no text where it was deleted.
 pub struct Version {
-    since: DateTime<Utc>,
+    pub since: DateTime<Utc>,
     pub text: Option<String>,
     pub policy: Option<Policy>,
+    /// Somebody else wrote it, not the service.
+    pub by_hand: bool,
 }
 
 impl Version {
@@ -46,6 +48,23 @@ impl Version {
             since,
             text,
             policy,
+            by_hand: false,
+        }
+    }
+
+    pub fn by_hand(since: DateTime<Utc>, text: Option<String>) -> Self {
+        Self {
+            by_hand: true,
+            ..Self::new(since, text)
+        }
+    }
+
+    /// AWS keeps a principal by its unique id: where it was deleted, that id is what stands there.
+    pub fn rename(&mut self, from: &str, to: &str) {
+        let found = self.text.as_ref().filter(|text| text.contains(from));
+        if let Some(text) = found {
+            self.text = Some(text.replace(from, to));
+            self.policy = self.text.as_deref().map(Policy::parse);
         }
     }
 
@@ -65,6 +84,10 @@ impl Version {
 pub enum Answer {
     Done,
     Refused,
+    /// It was refused in so many words, and took effect all the same.
+    RefusedAndDone,
+    /// There is no such role any more.
+    Gone,
     /// It took effect, never will, or will within L over whatever was written since.
     None,
 }
@@ -75,14 +98,34 @@ pub struct Plane {
     pub versions: Vec<Version>,
     /// Unanswered writes on their way.
     pub late: Vec<Version>,
+    /// What has ever stood there, the oldest first: an editor that is still open, a plan that was saved.
+    pub past: Vec<String>,
 }
 
 impl Plane {
     pub fn new(since: DateTime<Utc>, text: Option<String>) -> Self {
         Self {
+            past: text.iter().cloned().collect(),
             versions: vec![Version::new(since, text)],
             late: Vec::new(),
         }
+    }
+
+    fn stand(&mut self, version: Version) {
+        if let Some(text) = version.text.as_ref().filter(|t| !self.past.contains(t)) {
+            self.past.push(text.clone());
+        }
+        self.versions.push(version);
+    }
+
+    /// Somebody else writes or, without a text, deletes it.
+    pub fn by_hand(&mut self, now: DateTime<Utc>, text: Option<String>) {
+        self.stand(Version::by_hand(now, text));
+    }
+
+    pub fn rename(&mut self, from: &str, to: &str) {
+        let all = self.versions.iter_mut().chain(&mut self.late);
+        all.for_each(|v| v.rename(from, to));
     }
 
     pub fn current(&self) -> &Version {
@@ -99,8 +142,10 @@ impl Plane {
     ) {
         let later = now + TimeDelta::seconds(dice.between(1, l.num_seconds() - 1));
         match (answer, dice.between(0, 3)) {
-            (Answer::Refused, _) | (Answer::None, 0) => {}
-            (Answer::Done, _) | (Answer::None, 1) => self.versions.push(Version::new(now, text)),
+            (Answer::Refused | Answer::Gone, _) | (Answer::None, 0) => {}
+            (Answer::Done | Answer::RefusedAndDone, _) | (Answer::None, 1) => {
+                self.stand(Version::new(now, text));
+            }
             (Answer::None, _) => self.late.push(Version::new(later, text)),
         }
     }
@@ -113,7 +158,7 @@ impl Plane {
             .partition(|v| v.since <= now);
         landing.sort_by_key(|v| v.since);
         self.late = late;
-        self.versions.extend(landing);
+        landing.into_iter().for_each(|v| self.stand(v));
         let landed = self.versions.len() > before;
         let needed = self
             .versions

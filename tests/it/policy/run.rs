@@ -17,6 +17,8 @@ pub struct Run {
     pub target: Target,
     pub role: ObservedRole,
     pub grants: Vec<Grant>,
+    /// When the last look said to look again.
+    pub due: Option<DateTime<Utc>>,
 }
 
 impl Run {
@@ -27,6 +29,7 @@ impl Run {
             target: target(),
             role: role(trust, None),
             grants,
+            due: Some(at(0)),
         }
     }
 
@@ -44,6 +47,16 @@ impl Run {
     }
 
     fn look_after(&self, closings_only: bool, guard_refused: bool) -> Plan {
+        let role = Observed::Role(self.role.clone());
+        self.look_at(&role, closings_only, guard_refused)
+    }
+
+    /// AWS says that the role is not there.
+    pub fn look_gone(&self) -> Plan {
+        self.look_at(&Observed::Gone, false, false)
+    }
+
+    fn look_at(&self, observed: &Observed, closings_only: bool, guard_refused: bool) -> Plan {
         let remembered = self
             .grants
             .iter()
@@ -51,10 +64,12 @@ impl Run {
         plan(&Input {
             target: &self.target,
             grants: &remembered.cloned().collect::<Vec<_>>(),
-            observed: &Observed::Role(self.role.clone()),
+            observed,
             now: self.now,
             margins: self.margins,
             closings_only,
+            one_at_a_time: false,
+            clocks_differ: false,
             guard_refused,
         })
     }
@@ -66,12 +81,27 @@ impl Run {
             let plan = self.look();
             self.store(&plan);
             if plan.step == Step::Rest && plan.close.is_empty() {
+                self.due = plan.due;
                 return (plan, steps);
             }
             self.write(&plan.step);
             steps.push(plan.step);
         }
         panic!("no rest after {steps:?}");
+    }
+
+    /// On to a moment, looking only when the last look said so, or somebody called.
+    pub fn go_on(&mut self, seconds: i64) {
+        while let Some(due) = self.due.filter(|due| *due <= at(seconds)) {
+            let _ = self.settle_at((due.max(self.now) - at(0)).num_seconds());
+        }
+        self.now = at(seconds);
+    }
+
+    /// Somebody else's grant, or the same person's next one, begins now.
+    pub fn begin(&mut self, grant: Grant) {
+        self.grants.push(grant);
+        self.due = Some(self.now);
     }
 
     /// To a moment, as the worker comes by then, closing what is over first.
@@ -88,11 +118,15 @@ impl Run {
 
     pub fn revoke(&mut self, index: usize) {
         close(&mut self.grants[index], self.now, Cause::Revoked);
+        self.due = Some(self.now);
     }
 
     pub fn store(&mut self, plan: &Plan) {
         let now = self.now;
         self.target.condition = plan.condition;
+        self.target.missing_since = plan.missing_since;
+        self.target.safe_since = plan.safe_since;
+        self.target.kept.clone_from(&plan.kept);
         for g in &mut self.grants {
             let marks = plan.marks.iter().find(|(id, _)| *id == g.id);
             if let Some((_, marks)) = marks {
@@ -163,6 +197,7 @@ impl Run {
                     g.marks.restores += 1;
                 }
                 self.target.written_trust = written(document);
+                self.target.trust_sent_at = Some(self.now);
                 if !document::has_grants(replaces) {
                     self.target.original_trust = Some(replaces.clone());
                 }
@@ -181,7 +216,12 @@ impl Run {
 
     /// Whether a session works that was issued at that time.
     pub fn works(&self, name: &str, issued: i64) -> bool {
-        let request = session_request(ROLE_ID, name, self.now, Some(at(issued)));
+        self.works_on(ROLE_ID, name, issued)
+    }
+
+    /// Whether one works that was issued on the role of that id.
+    pub fn works_on(&self, role_id: &str, name: &str, issued: i64) -> bool {
+        let request = session_request(role_id, name, self.now, Some(at(issued)));
         let guard = self.role.guard.as_deref().map(Policy::parse);
         guard.is_none_or(|g| !g.denies(&request))
     }

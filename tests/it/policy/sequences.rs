@@ -11,7 +11,7 @@ use super::*;
 
 #[test]
 fn c8_a_deleted_or_recreated_user_ends_the_grant_and_is_never_let_in() {
-    for id in [None, Some("AIDASOMEBODYELSE0001".to_owned())] {
+    for id in [None, Some(identity("AIDASOMEBODYELSE0001"))] {
         let mut run = settled();
         run.pass(300);
         run.role.principals.insert(PEOPLE[ALICE].0.to_owned(), id);
@@ -32,11 +32,12 @@ fn c8_a_deleted_or_recreated_user_ends_the_grant_and_is_never_let_in() {
 
 #[test]
 fn c8_another_user_of_the_name_ends_the_grant_whatever_our_statement_shows() {
-    for id in [None, Some("AIDASOMEBODYELSE0001".to_owned())] {
-        let mut run = settled();
-        run.role.principals.insert(PEOPLE[ALICE].0.to_owned(), id);
-        assert_eq!(run.look().close, [(grant_id(1), Cause::PrincipalGone)]);
-    }
+    let mut run = settled();
+    let other = identity("AIDASOMEBODYELSE0001");
+    run.role
+        .principals
+        .insert(PEOPLE[ALICE].0.to_owned(), Some(other));
+    assert_eq!(run.look().close, [(grant_id(1), Cause::PrincipalGone)]);
 }
 
 #[test]
@@ -63,6 +64,11 @@ fn c8_another_role_of_the_name_ends_every_grant_and_is_not_written() {
         (before, guard)
     );
     assert!(is_ended(&run, 0) && is_ended(&run, 1));
+    assert!(
+        run.look().guard_removed.is_empty(),
+        "a late write or a stale save may bring their statements to this role"
+    );
+    run.now = at(7205 + 12 * 3600 + 120 + 1);
     assert_eq!(run.look().guard_removed, [grant_id(1), grant_id(2)]);
 }
 
@@ -291,14 +297,11 @@ fn h4_after_an_unanswered_guard_nothing_is_opened_or_ended_for_l_and_p() {
 fn h4_a_statement_counts_as_gone_only_when_no_unanswered_write_can_bring_it_back() {
     let mut run = settled();
     run.grants[0].marks.unclear_at = Some(run.now);
+    run.target.trust_unclear_at = Some(run.now);
     run.pass(60);
     run.revoke(0);
     let _ = run.settle();
-    assert!(
-        !run.admits(ALICE, "alice")
-            && !is_ended(&run, 0)
-            && run.grants[0].marks.absent_at.is_none()
-    );
+    assert!(!run.admits(ALICE, "alice") && !is_ended(&run, 0));
     assert!(
         !run.works("alice", 1_000_000),
         "denied altogether meanwhile"
@@ -337,6 +340,8 @@ fn c9_a_later_revision_than_ours_means_closings_alone() {
         (look.condition, kinds(&steps)),
         (Condition::SafeMode, vec![])
     );
+    // A read may still lag behind a write of the time that is lost.
+    run.pass(120);
     run.revoke(0);
     let (look, steps) = run.settle();
     assert_eq!(
@@ -361,9 +366,9 @@ fn c9_names_that_nobody_knows_stay_denied_until_their_last_session_is_dead() {
         "an orphan statement is removed"
     );
     assert!(!run.works("alice", 1_000_000) && run.works("bob", 0));
-    run.grants.push(grant(3, OTHER_ALICE, 300, 50_000));
+    run.grants.push(grant(3, OTHER_ALICE, 300, 100_000));
     let mut now = 300;
-    let forgotten = 300 + LONGEST_SESSION.num_seconds() + 2 * 120 + 5;
+    let forgotten = 300 + 2 * LONGEST_SESSION.num_seconds() + 2 * 120 + 5;
     while now <= forgotten {
         let (look, _) = run.settle_at(now);
         assert!(

@@ -1,55 +1,102 @@
-//! A world for `plan`: an IAM whose data plane lags and whose unanswered writes may land late, a worker that may die at any arrow, and an
-//! adversary who tries every principal with every session name at every moment and keeps every session that he gets.
+//! A world for `plan`: an IAM whose data plane lags and whose unanswered writes may land late, a worker that may die at any arrow, hands and faults of
+//! every kind that GUARD §4 knows, and an adversary who tries every principal with every session name at every moment and keeps every session that he
+//! gets.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
-use countersign::domain::grant::{Cause, Grant, GrantState};
-use countersign::domain::target::{Target, Written};
+use countersign::domain::grant::{Cause, Grant};
+use countersign::domain::target::Target;
 use countersign::ids::GrantId;
-use countersign::policy::{
-    Clause, Input, Margins, Observed, ObservedRole, Plan, Step, document, fingerprint, plan_without,
-};
+use countersign::policy::{Clause, Margins};
 
-use super::evaluate::session_request;
-use super::judge;
-use super::plane::{Answer, Dice, Plane};
-use super::{FOREIGN, PEOPLE, ROLE_ID, at, close, end, grant, is_open, role, target};
+use super::evaluate::{Policy, session_request};
+use super::faults::{Faults, Lie, Snapshot};
+use super::plane::{Dice, Plane, Version};
+use super::{FOREIGN, PEOPLE, ROLE_ID, at, close, grant, is_open, judge, liveness, target};
 
 /// A lag of 60 s keeps histories short; L is longer than P as in production.
 pub const MARGINS: Margins = Margins {
     propagation: TimeDelta::seconds(60),
     unanswered: TimeDelta::seconds(400),
     clock: TimeDelta::seconds(5),
+    watch: TimeDelta::minutes(5),
 };
 
 pub struct Session {
-    pub person: usize,
+    /// Unique id of the user who got it.
+    pub principal: String,
+    pub role_id: String,
     pub name: String,
     pub issued: DateTime<Utc>,
     /// `aws:TokenIssueTime`: whole seconds, by the clock of the host that issued it.
     pub token: DateTime<Utc>,
+    /// The trust policy that let him in, where only a date that somebody moved made it do so.
+    pub beyond: Option<String>,
+}
+
+/// A grant as people approved it and the portal told of it, whatever became of its row.
+pub struct Approved {
+    pub id: GrantId,
+    pub arn: String,
+    pub principal: String,
+    pub role_id: String,
+    pub grant_name: String,
+    pub console_name: Option<String>,
+    pub starts: DateTime<Utc>,
+    pub deadline: DateTime<Utc>,
+    /// When somebody asked for its end.
+    pub revoked: Option<DateTime<Utc>>,
+    /// When its end was announced.
+    pub announced: Option<DateTime<Utc>>,
+    /// The database went back to before it was as open as it was in AWS.
+    pub forgotten: bool,
+}
+
+impl Approved {
+    pub fn has(&self, name: &str) -> bool {
+        self.grant_name == name || self.console_name.as_deref() == Some(name)
+    }
 }
 
 pub struct World {
     pub now: DateTime<Utc>,
+    /// How far AWS's clock is ahead of the database's, and by how much it ever was behind.
+    pub ahead: TimeDelta,
+    pub behind: TimeDelta,
+    pub role_id: String,
+    /// The role was deleted, and nobody has created it again.
+    pub role_gone: bool,
+    /// Unique ids of the people's users, while there is one.
+    pub users: Vec<Option<String>>,
     pub trust: Plane,
     pub guard: Plane,
+    /// The product's rows.
     pub grants: Vec<Grant>,
-    /// When the end of each grant was announced.
-    pub announced: Vec<Option<DateTime<Utc>>>,
+    pub target: Target,
+    pub due: Option<DateTime<Utc>>,
+    pub approved: Vec<Approved>,
     pub sessions: Vec<Session>,
     /// The latest guard that has ever been in force.
     pub latest_revision: i64,
-    dice: Dice,
-    people: &'static [usize],
-    without: Option<Clause>,
-    target: Target,
-    down_until: DateTime<Utc>,
-    due: Option<DateTime<Utc>>,
-    unanswered_percent: i64,
+    /// When something that nobody can help was last going on, by what it is.
+    pub troubles: BTreeMap<&'static str, DateTime<Utc>>,
+    /// Whoever they let in by statements of their own is another installation's affair.
+    pub names_of_others: BTreeSet<String>,
+    pub dice: Dice,
+    pub faults: Faults,
+    pub lie: Option<Lie>,
+    pub snapshots: Vec<Snapshot>,
+    pub people: &'static [usize],
+    pub without: Option<Clause>,
+    pub down_until: DateTime<Utc>,
+    /// The trust policies that looks have shown.
+    pub seen: BTreeSet<String>,
+    pub unanswered_percent: i64,
     /// Whether AWS refuses the guard now and then even where it opens nothing.
     pub refuses: bool,
+    /// Whether grants must work and closings must end, and the worker comes when it is called.
+    pub lively: bool,
     /// What happened, for people who look into a violation.
     pub log: Vec<String>,
 }
@@ -64,25 +111,40 @@ impl World {
         let unanswered_percent = *dice.one_of(&[0, 10, 30]);
         Self {
             now: at(0),
+            ahead: TimeDelta::zero(),
+            behind: TimeDelta::zero(),
+            role_id: ROLE_ID.to_owned(),
+            role_gone: false,
+            users: PEOPLE
+                .iter()
+                .map(|(_, id, _)| Some((*id).to_owned()))
+                .collect(),
             trust: Plane::new(at(-100_000), Some(FOREIGN.to_owned())),
             guard: Plane::new(at(-100_000), None),
             grants: Vec::new(),
-            announced: Vec::new(),
+            target: target(),
+            due: None,
+            approved: Vec::new(),
             sessions: Vec::new(),
             latest_revision: 0,
+            troubles: BTreeMap::new(),
+            names_of_others: BTreeSet::new(),
             dice,
+            faults: Faults::NONE,
+            lie: None,
+            snapshots: Vec::new(),
             people,
             without,
-            target: target(),
             down_until: at(0),
-            due: None,
+            seen: BTreeSet::new(),
             unanswered_percent,
             refuses: false,
+            lively: false,
             log: Vec::new(),
         }
     }
 
-    /// Lives through a random history of `events`.
+    /// Lives through a random history of `events` without hands and faults other than answers that fail and a worker that dies.
     pub fn live(&mut self, events: usize) -> Result<(), Violation> {
         for _ in 0..events {
             match self.dice.between(0, 99) {
@@ -96,13 +158,42 @@ impl World {
         Ok(())
     }
 
-    fn say(&mut self, text: String) {
+    /// Lives through steps each of which throws dice of its own: one that is left out changes nothing in the others, so that a history shrinks.
+    pub fn live_through(&mut self, steps: &[u64]) -> Result<(), Violation> {
+        self.lively = true;
+        for step in steps {
+            self.dice = Dice(*step);
+            self.take_snapshot();
+            match self.dice.between(0, 99) {
+                0..14 => self.approve(),
+                14..22 => self.end_one_early(),
+                22..24 => self.die(1200),
+                24..54 => self.fault(),
+                _ => {}
+            }
+            self.pass_time()?;
+        }
+        Ok(())
+    }
+
+    pub fn say(&mut self, text: String) {
         let moment = (self.now - at(0)).num_milliseconds();
         let short = text
             .replace(ROLE_ID, "R")
             .replace("grant_01j0000000e0080000000000", "grant_");
         self.log
             .push(format!("{moment} {}", short.replace('\\', "")));
+    }
+
+    /// AWS's clock.
+    pub fn aws_now(&self) -> DateTime<Utc> {
+        self.now + self.ahead
+    }
+
+    /// Something is going on until then that the liveness of grants cannot be asked for.
+    pub fn trouble(&mut self, what: &'static str, until: DateTime<Utc>) {
+        let known = self.troubles.entry(what).or_insert(until);
+        *known = until.max(*known);
     }
 
     fn approve(&mut self) {
@@ -113,15 +204,28 @@ impl World {
         let starts = (self.now - at(0)).num_seconds();
         let (low, high) = *self.dice.one_of(&[(5, 90), (90, 900), (900, 9000)]);
         let lasts = self.dice.between(low, high);
-        let new = grant(
-            self.grants.len() as u128 + 1,
-            person,
-            starts,
-            starts + lasts,
-        );
+        let Some(principal) = self.users[person].clone().filter(|_| !self.role_gone) else {
+            return;
+        };
+        let nth = self.approved.len() as u128 + 1;
+        let mut new = grant(nth, person, starts, starts + lasts);
+        new.principal_id = Some(principal.clone());
+        new.role_id = Some(self.role_id.clone());
         self.say(format!("approved {} for {person}, {lasts} s", new.id));
+        self.approved.push(Approved {
+            id: new.id,
+            arn: new.principal_arn.clone(),
+            principal,
+            role_id: self.role_id.clone(),
+            grant_name: new.grant_name.clone(),
+            console_name: new.console_name.clone(),
+            starts: new.starts_at,
+            deadline: new.deadline,
+            revoked: None,
+            announced: None,
+            forgotten: false,
+        });
         self.grants.push(new);
-        self.announced.push(None);
         self.due = Some(self.now);
     }
 
@@ -131,11 +235,22 @@ impl World {
             .collect();
         if !open.is_empty() {
             let index = *self.dice.one_of(&open);
-            self.say(format!("revoked {}", self.grants[index].id));
+            let id = self.grants[index].id;
+            self.say(format!("revoked {id}"));
             let now = self.now;
             close(&mut self.grants[index], now, Cause::Revoked);
+            self.approval(id).revoked = Some(now);
             self.due = Some(now);
         }
+    }
+
+    pub fn approval(&mut self, id: GrantId) -> &mut Approved {
+        // unwrap: nothing is granted that was not approved
+        self.approved.iter_mut().find(|a| a.id == id).unwrap()
+    }
+
+    pub fn row(&self, id: GrantId) -> Option<&Grant> {
+        self.grants.iter().find(|g| g.id == id)
     }
 
     /// On for a while, stopping wherever something may happen.
@@ -152,7 +267,12 @@ impl World {
                 .iter()
                 .flat_map(|g| [g.deadline, g.deadline + second]);
             let landings = [self.trust.next_landing(), self.guard.next_landing()];
-            let due = self.due.map(|due| due.max(self.down_until));
+            let soon = if self.lively {
+                self.now + second
+            } else {
+                self.now
+            };
+            let due = self.due.map(|due| due.max(self.down_until).max(soon));
             let moments = deadlines.chain(landings.into_iter().flatten()).chain(due);
             let next = moments.filter(|t| *t > self.now && *t < until).min();
             self.advance(next.unwrap_or(until))?;
@@ -163,32 +283,49 @@ impl World {
         Ok(())
     }
 
-    fn advance(&mut self, to: DateTime<Utc>) -> Result<(), Violation> {
+    pub fn advance(&mut self, to: DateTime<Utc>) -> Result<(), Violation> {
         self.now = to;
         if self.trust.pass(to, MARGINS.propagation) | self.guard.pass(to, MARGINS.propagation) {
             self.say("an unanswered write lands".to_owned());
+            self.trouble("an unanswered write lands", to);
         }
         self.latest_revision = self.latest_revision.max(self.guard.current().revision());
         self.attack();
+        liveness::note(self);
         judge::sessions(self)?;
-        judge::guarded(self)
+        judge::guarded(self)?;
+        judge::ended_is_so(self)?;
+        liveness::grants_work(self)?;
+        liveness::closings_end(self)
     }
 
     /// The adversary assumes the role in every way that some part of the data plane allows.
     fn attack(&mut self) {
-        let now = self.now;
-        let own = self.grants.iter().map(|g| g.grant_name.as_str());
+        let (now, aws_now) = (self.now, self.aws_now());
+        let own = self.approved.iter().map(|a| a.grant_name.as_str());
         let names: BTreeSet<&str> = own.chain(PEOPLE.map(|(_, _, console)| console)).collect();
-        for (person, (arn, _, _)) in PEOPLE.iter().enumerate() {
+        let here = |person: &usize| self.users[*person].is_some() && !self.role_gone;
+        for person in (0..PEOPLE.len()).filter(here) {
             for name in &names {
-                let trusts = self.trust.versions.iter().filter_map(|v| v.policy.as_ref());
-                if trusts.into_iter().any(|t| t.admits(arn, name, now)) {
-                    let token = now.trunc_subsecs(0) + TimeDelta::seconds(self.dice.between(-2, 2));
+                let arn = PEOPLE[person].0;
+                let admits = |v: &&Version| {
+                    let trust = v.policy.as_ref();
+                    trust.is_some_and(|t| t.admits(arn, name, aws_now))
+                };
+                let versions = self.trust.versions.iter().filter(admits);
+                // One that only a date that somebody moved makes admit comes last.
+                let moved = |v: &&Version| self.is_moved(v, arn, name);
+                if let Some(trust) = versions.min_by_key(moved) {
+                    let beyond = trust.text.clone().filter(|_| moved(&trust));
+                    let token =
+                        aws_now.trunc_subsecs(0) + TimeDelta::seconds(self.dice.between(-2, 2));
                     self.sessions.push(Session {
-                        person,
+                        principal: self.users[person].clone().unwrap_or_default(),
+                        role_id: self.role_id.clone(),
                         name: (*name).to_owned(),
                         issued: now,
                         token,
+                        beyond,
                     });
                 }
             }
@@ -203,229 +340,28 @@ impl World {
             .retain(|s| now < s.issued + TimeDelta::hours(12));
     }
 
-    /// Whether some part of the data plane lets the session work now.
+    /// Whether a trust policy admits only by dates that were never approved.
+    fn is_moved(&self, version: &Version, arn: &str, name: &str) -> bool {
+        let pins = version.policy.iter().flat_map(Policy::pins);
+        let mut dates = pins.filter(|pin| (pin.0, pin.1) == (name, arn));
+        dates.all(|(.., until)| {
+            let own = |a: &&Approved| a.arn == arn && a.has(name);
+            let mut approved = self.approved.iter().filter(own);
+            until <= self.aws_now() || !approved.any(|a| a.deadline == until)
+        })
+    }
+
+    /// Whether some part of the data plane lets the session work now. A guard that somebody else has just written is not ours to answer for.
     pub fn works(&self, session: &Session) -> bool {
-        let request = session_request(ROLE_ID, &session.name, self.now, Some(session.token));
-        self.guard.versions.iter().any(|g| !g.denies(&request))
-    }
-
-    /// The worker's run on the role: looks, stores, writes, looks again.
-    fn work(&mut self) -> Result<(), Violation> {
-        let (mut closings_only, mut guard_refused) = (false, false);
-        for _ in 0..12 {
-            self.expire();
-            let plan = self.look(closings_only, guard_refused)?;
-            self.store(&plan);
-            if self.dice.chance(3) {
-                self.die(3000);
-                return Ok(());
-            }
-            if plan.step == Step::Rest && plan.close.is_empty() {
-                // Busy elsewhere, now and then.
-                let late = *self.dice.one_of(&[0, 0, 600]);
-                let late = TimeDelta::seconds(self.dice.between(0, late));
-                self.due = plan.due.map(|due| due + late);
-                return Ok(());
-            }
-            let is_guard = matches!(plan.step, Step::PutGuard { .. } | Step::DeleteGuard);
-            let answer = self.write(plan.step)?;
-            let pause = TimeDelta::milliseconds(self.dice.between(20, 900));
-            self.advance(self.now + pause)?;
-            match answer {
-                Answer::Done => {}
-                Answer::Refused => {
-                    guard_refused = closings_only && is_guard;
-                    closings_only = true;
-                }
-                Answer::None => break,
-            }
-            if self.dice.chance(3) {
-                self.die(3000);
-                return Ok(());
-            }
-        }
-        self.due = Some(self.now + TimeDelta::seconds(self.dice.between(1, 30)));
-        Ok(())
-    }
-
-    fn die(&mut self, longest: i64) {
-        let down = self.dice.between(1, longest);
-        self.say(format!("the worker is gone for {down} s"));
-        self.down_until = self.now + TimeDelta::seconds(down);
-        self.due = Some(self.now);
-    }
-
-    fn expire(&mut self) {
-        let now = self.now;
-        let over = |g: &&mut Grant| is_open(g) && g.deadline <= now;
-        for g in self.grants.iter_mut().filter(over) {
-            close(g, now, Cause::Deadline);
-        }
-    }
-
-    /// What the product knows, beside a look at AWS that does not lag.
-    pub fn known(&self) -> (Target, Vec<Grant>, ObservedRole) {
-        let trust = self.trust.current().text.as_deref().unwrap_or_default();
-        let role = role(trust, self.guard.current().text.as_deref());
-        (self.target.clone(), self.grants.clone(), role)
-    }
-
-    fn look(&mut self, closings_only: bool, guard_refused: bool) -> Result<Plan, Violation> {
-        // unwrap: nobody deletes a trust policy
-        let trust = self.trust.read(&mut self.dice).unwrap();
-        let guard = self.guard.read(&mut self.dice);
-        let role = role(&trust, guard.as_deref());
-        let observed = Observed::Role(role.clone());
-        let remembered = self
-            .grants
-            .iter()
-            .filter(|g| g.marks.guard_gone_at.is_none());
-        let grants: Vec<Grant> = remembered.cloned().collect();
-        let input = Input {
-            target: &self.target,
-            grants: &grants,
-            observed: &observed,
-            now: self.now,
-            margins: MARGINS,
-            closings_only,
-            guard_refused,
-        };
-        if self.dice.chance(20) {
-            let closings = Input {
-                closings_only: true,
-                ..input
-            };
-            let plan = plan_without(&closings, self.without);
-            judge::closing(&role, &plan.step, self.latest_revision)?;
-        }
-        Ok(plan_without(&input, self.without))
-    }
-
-    fn store(&mut self, plan: &Plan) {
-        let now = self.now;
-        for (id, marks) in &plan.marks {
-            self.grant(*id).marks = marks.clone();
-        }
-        for id in &plan.opened {
-            let g = self.grant(*id);
-            if let GrantState::Opening { at } = g.state {
-                g.state = GrantState::Active {
-                    opening_at: at,
-                    opened_at: now,
-                };
-            }
-        }
-        for (id, cause) in &plan.close {
-            close(self.grant(*id), now, *cause);
-        }
-        for id in &plan.closed {
-            end(self.grant(*id), now);
-            self.say(format!("ended {id}"));
-            // unwrap: a plan speaks of the grants that it was given
-            let index = self.grants.iter().position(|g| g.id == *id).unwrap();
-            self.announced[index] = Some(now);
-        }
-        for id in &plan.guard_removed {
-            self.grant(*id).marks.guard_gone_at = Some(now);
-        }
-    }
-
-    fn grant(&mut self, id: GrantId) -> &mut Grant {
-        // unwrap: a plan speaks of the grants that it was given
-        self.grants.iter_mut().find(|g| g.id == id).unwrap()
-    }
-
-    fn answer(&mut self, opens: bool) -> Answer {
-        if self.dice.chance(self.unanswered_percent) {
-            Answer::None
-        } else if opens && self.dice.chance(5) {
-            Answer::Refused
-        } else {
-            Answer::Done
-        }
-    }
-
-    /// Stores the intent, sends, and stores the answer.
-    fn write(&mut self, step: Step) -> Result<Answer, Violation> {
-        match step {
-            Step::Rest => Ok(Answer::Done),
-            Step::PutGuard {
-                document,
-                revision,
-                opens,
-                restores,
-            } => {
-                self.target.guard_restores += i16::from(restores);
-                judge::fails_closed(self, &document)?;
-                Ok(self.send_guard(Some(document), revision, !opens.is_empty()))
-            }
-            Step::DeleteGuard => Ok(self.send_guard(None, self.target.revision, false)),
-            Step::PutTrust {
-                document,
-                opens,
-                restores,
-                sends,
-                replaces,
-            } => {
-                for id in restores {
-                    self.grant(id).marks.restores += 1;
-                }
-                if !document::has_grants(&replaces) {
-                    self.target.original_trust = Some(replaces);
-                }
-                Ok(self.send_trust(document, !opens.is_empty(), &sends))
-            }
-        }
-    }
-
-    fn send_guard(&mut self, document: Option<String>, revision: i64, opens: bool) -> Answer {
-        let refused = self.refuses && !opens && self.dice.chance(10);
-        let (now, answer) = if refused {
-            (self.now, Answer::Refused)
-        } else {
-            (self.now, self.answer(opens))
-        };
-        self.say(format!("guard, {answer:?}: {document:?}"));
-        if answer != Answer::Refused {
-            let hash = fingerprint(document.as_deref().unwrap_or(""));
-            self.target.written_guard = Some(Written { hash, at: now });
-            self.target.revision = revision;
-        }
-        let unclear = self.target.guard_unclear_at;
-        if answer == Answer::None {
-            self.target.guard_unclear_at = unclear.max(Some(now));
-        }
-        self.guard
-            .write(&mut self.dice, now, answer, MARGINS.unanswered, document);
-        answer
-    }
-
-    fn send_trust(
-        &mut self,
-        document: String,
-        opens: bool,
-        sends: &[(GrantId, DateTime<Utc>)],
-    ) -> Answer {
-        let (now, answer) = (self.now, self.answer(opens));
-        self.say(format!("trust, {answer:?}: {document}"));
-        if answer != Answer::Refused {
-            let hash = fingerprint(&document);
-            self.target.written_trust = Some(Written { hash, at: now });
-        }
-        for (id, until) in sends {
-            let marks = &mut self.grant(*id).marks;
-            marks.sent_until = marks.sent_until.max(Some(*until));
-            if answer == Answer::None {
-                marks.unclear_at = marks.unclear_at.max(Some(now));
-            }
-        }
-        self.trust.write(
-            &mut self.dice,
-            now,
-            answer,
-            MARGINS.unanswered,
-            Some(document),
+        let request = session_request(
+            &self.role_id,
+            &session.name,
+            self.aws_now(),
+            Some(session.token),
         );
-        answer
+        let excused = judge::excuses_hands(self);
+        let is_here = session.role_id == self.role_id && !self.role_gone;
+        let mut guards = self.guard.versions.iter();
+        is_here && guards.any(|g| !(g.denies(&request) || g.by_hand && excused))
     }
 }

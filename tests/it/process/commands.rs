@@ -5,16 +5,16 @@
     reason = "the tests' own SQL is not in the offline data of the query macros"
 )]
 
-use std::io::Write as _;
-use std::process::Command;
+use std::process::{Command, Output};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
+use super::Server;
 use super::refusals::refusal;
 use super::world::World;
-use crate::support::cluster;
+use crate::support::{cluster, wait};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn serve_says_in_one_line_why_it_does_not_start() {
@@ -46,7 +46,7 @@ async fn serve_says_in_one_line_why_it_does_not_start() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_catalog_or_a_token_that_cannot_be_is_refused_in_one_line_and_changes_nothing() {
+async fn a_catalog_or_a_token_that_cannot_be_is_refused_and_changes_nothing() {
     let world = World::new().await;
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("catalog.toml");
@@ -69,7 +69,9 @@ async fn a_catalog_or_a_token_that_cannot_be_is_refused_in_one_line_and_changes_
         if bad.starts_with("accounts") {
             std::fs::write(file, bad).expect("writable");
         }
-        let said = refusal(apply());
+        let output = apply().output().expect("the binary starts");
+        let said = String::from_utf8(output.stderr).expect("UTF-8");
+        assert_eq!(output.status.code(), Some(1), "{said}");
         assert!(said.contains(word), "{word}: {said}");
     }
     let token = |person: &str, life: &str| -> Command {
@@ -94,21 +96,6 @@ async fn a_catalog_or_a_token_that_cannot_be_is_refused_in_one_line_and_changes_
         assert!(said.contains(word), "{person} {life}: {said}");
     }
     assert_eq!(counts(&world).await, before);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_refused_catalog_is_told_with_what_does_not_fit() {
-    let world = World::new().await;
-    let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
-    let catalog = r#"
-        people = [{ issuer = "x", subject = "mallory", name = "Mallory", email = "mallory@example.com", principals = ["arn:aws:iam::111122223333:user/alice"] }]
-    "#;
-    file.write_all(catalog.as_bytes()).expect("writable");
-    let path = file.path().to_str().expect("UTF-8");
-    let said = refusal(world.command(&["catalog", "apply", path]));
-    for word in ["principals", "user/alice", "alice@example.com"] {
-        assert!(said.contains(word), "{said}");
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -138,6 +125,95 @@ async fn a_command_asks_nothing_of_the_machine_that_it_runs_on() {
         .output();
     assert!(output.expect("the binary starts").status.success());
     assert!(!asked.load(Ordering::Relaxed), "no region from IMDS");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_are_listed_with_what_became_of_them_and_never_told() {
+    let world = World::new().await;
+    let run = |arguments: &[&str]| -> Output {
+        let output = world.command(arguments).output();
+        output.expect("the binary starts")
+    };
+    let serve = world.serve();
+    serve.get(&world.alice, "/people/me").await;
+    let listed = || String::from_utf8(run(&["token", "list"]).stdout).expect("UTF-8");
+    let list = listed();
+    let headings = "token name person created last used expires revoked";
+    let words = |line: &str| {
+        line.split_whitespace()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let lines: Vec<_> = list.lines().map(words).collect();
+    assert_eq!(lines[0].join(" "), headings, "{list}");
+    assert_eq!(lines.len(), 4, "{list}");
+    let of = |email: &str| {
+        let mut lines = lines.iter();
+        lines
+            .find(|line| line.contains(&email.to_owned()))
+            .expect("a line")
+            .clone()
+    };
+    let (alice, bob) = (of("alice@example.com"), of("bob@example.com"));
+    assert_eq!(alice[1], "test");
+    // Created, last used and expires have a date and a time each, where there are any.
+    assert_eq!((alice.len(), bob.len()), (10, 9), "{list}");
+    assert_eq!((&*bob[5], &*bob[8]), ("-", "-"), "{list}");
+    for token in [&world.alice, &world.bob] {
+        assert!(!list.contains(&token[4..]), "a token: {list}");
+    }
+    assert!(run(&["token", "revoke", &bob[0]]).status.success());
+    let list = listed();
+    let bob = list.lines().find(|line| line.contains("bob@")).map(words);
+    assert_eq!(bob.expect("a line").len(), 10, "{list}");
+}
+
+/// No credentials in the environment, in files, or of a machine: what a newcomer has.
+#[tokio::test(flavor = "multi_thread")]
+async fn serve_without_aws_credentials_starts_and_says_so() {
+    let world = World::new().await;
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let log = home.path().join("log");
+    // Takes connections, never answers.
+    let metadata = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("http://{}", metadata.local_addr().expect("an address"));
+    let start = |name: &str| {
+        let mut command = world.command(&["serve"]);
+        for name in [
+            "AWS_ACCESS_KEY_ID",
+            "AWS_SECRET_ACCESS_KEY",
+            "AWS_SESSION_TOKEN",
+            "AWS_PROFILE",
+        ] {
+            command.env_remove(name);
+        }
+        let file = std::fs::File::create(home.path().join(name)).expect("writable");
+        command
+            .env("HOME", home.path())
+            .env("RUST_LOG", "countersign=warn")
+            .env("AWS_EC2_METADATA_SERVICE_ENDPOINT", &url)
+            .stderr(file);
+        command
+    };
+    let serve = Server::start(start("log"));
+    let me = serve.get(&world.alice, "/people/me").await;
+    assert_eq!(
+        me["email"], "alice@example.com",
+        "it serves all the same: {me}"
+    );
+    let warned = |log: &std::path::Path| {
+        let log = std::fs::read_to_string(log).expect("readable");
+        log.contains("there are no AWS credentials") && log.contains("AWS_ACCESS_KEY_ID")
+    };
+    wait::until("it warns", || warned(&log));
+    drop(serve);
+
+    let log = home.path().join("disabled");
+    let mut command = start("disabled");
+    command.env("AWS_EC2_METADATA_DISABLED", "true");
+    let serve = Server::start(command);
+    wait::until("it warns", || warned(&log));
+    drop(serve);
 }
 
 async fn counts(world: &World) -> Vec<i64> {

@@ -9,11 +9,13 @@ use std::process::{Command, ExitStatus, Stdio};
 
 use aws_sdk_iam::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_sts::error::ProvideErrorMetadata as _;
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::Server;
 use super::children::{below, is_left};
-use crate::support::{open_folder, wait};
+use super::refusals::refusal;
+use crate::support::{another, open_folder, wait};
 
 pub const FREE: [&str; 4] = ["--port", "0", "--aws-port", "0"];
 
@@ -63,7 +65,11 @@ pub struct Demo {
 
 impl Demo {
     pub fn start(folder: &Path) -> Self {
-        Self::of(demo(folder, &FREE), folder)
+        Self::start_with(folder, &FREE)
+    }
+
+    fn start_with(folder: &Path, arguments: &[&str]) -> Self {
+        Self::of(demo(folder, arguments), folder)
     }
 
     /// Waits until it says that it is ready.
@@ -101,9 +107,14 @@ impl Demo {
 
     /// alice asks for an hour; the request's id. A new process may need more for its first look at AWS than a verb has: she asks until one was in time.
     pub async fn submit(&self) -> String {
-        let ask =
-            json!({"entitlement": "prod-admin", "duration": "PT1H", "justification": "a test"});
+        self.submit_for("PT1H").await
+    }
+
+    async fn submit_for(&self, duration: &str) -> String {
         for _ in 0..20 {
+            let why = format!("test {}", another());
+            let ask =
+                json!({"entitlement": "prod-admin", "duration": duration, "justification": why});
             let alice = self.token("alice");
             let (status, request) = self.server.post(alice, "/requests", &ask).await;
             assert_eq!(status, 201, "{request}");
@@ -302,6 +313,63 @@ async fn reset_begins_anew() {
     assert_eq!(gone["code"], "not_found", "{gone}");
     assert_ne!(new.person("alice")["aws"], keys);
     new.approve(&new.submit().await).await;
+}
+
+/// The two terminals of the README.
+#[tokio::test(flavor = "multi_thread")]
+async fn aws_started_apart_refuses_at_the_deadline_with_countersign_killed() {
+    let (_temporary, folder) = folder();
+    let only_aws = demo(&folder, &["--only", "aws", "--aws-port", "0"]);
+    let aws = Server::start(only_aws);
+    let port = aws.url.rsplit(':').next().expect("a port");
+    let port = &port.to_owned();
+    let parts = ["--only", "countersign", "--port", "0", "--aws-port", port];
+    let countersign = Demo::start_with(&folder, &parts);
+    assert_described(&countersign);
+
+    let request = countersign.submit_for("PT30S").await;
+    let grant = countersign.approve(&request).await;
+    let session = countersign.assume("alice", &grant).await.expect("open");
+    let path = format!("/grants/{grant}");
+    let told = countersign
+        .server
+        .get(countersign.token("alice"), &path)
+        .await;
+    let deadline: DateTime<Utc> = text(&told["deadline"]).parse().expect("a time");
+    let children = below(&countersign.server.child);
+    let described = countersign.described.clone();
+    countersign.server.kill();
+    wait::until("Postgres is gone", || !is_left(&children));
+    let left = Demo {
+        server: aws,
+        folder: folder.clone(),
+        described,
+    };
+    wait::until_async("AWS refuses the session", async || {
+        !left.works(&session).await
+    })
+    .await;
+    let answer = reqwest::get(text(&left.described["aws_endpoint_url"])).await;
+    let answer = answer.expect("AWS is still there");
+    let date = answer.headers()["date"].to_str().expect("text");
+    let date = DateTime::parse_from_rfc2822(date).expect("a time");
+    assert!(date >= deadline, "not before {deadline}: {date}");
+    let again = left.assume("alice", &grant).await;
+    assert_eq!(again.expect_err("refused"), "AccessDenied");
+
+    // The rest can be started again, and cannot take the keys from the AWS that runs.
+    let again = Demo::start_with(&folder, &parts);
+    assert_eq!(again.described["people"], left.described["people"]);
+    drop(again);
+    let mut reset = demo(&folder, &parts);
+    reset.arg("--reset");
+    assert!(refusal(reset).contains("--reset"));
+    assert_eq!(left.end("TERM").code(), Some(0));
+    let said = refusal(demo(&folder, &parts));
+    assert!(
+        said.contains("demo --only aws") && said.contains(port),
+        "{said}"
+    );
 }
 
 /// Postgres refuses root, so that root goes another way. Run by root, this test gives up root; where that is forbidden it fails.

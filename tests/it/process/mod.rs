@@ -1,5 +1,6 @@
 //! `countersign serve` as a process of its own: what holds when it is killed.
 
+mod catalog;
 mod children;
 mod commands;
 mod deadline;
@@ -11,10 +12,12 @@ mod replicas;
 mod resume;
 mod secrets;
 mod signals;
-mod world;
+mod silent;
+mod throttle;
+pub mod world;
 
 use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -46,6 +49,28 @@ impl Server {
             .unwrap_or_else(|| panic!("serve did not start: {line:?}"))
             .to_owned();
         Self { child, url }
+    }
+
+    /// Starts what may end by itself: [`Self::ended`].
+    pub fn spawn(mut command: Command) -> Self {
+        Self {
+            child: command.spawn().expect("the binary starts"),
+            url: String::new(),
+        }
+    }
+
+    /// Host and port.
+    pub fn address(&self) -> &str {
+        self.url.trim_start_matches("http://")
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The log, where the command was told to pipe it.
+    pub fn take_stderr(&mut self) -> ChildStderr {
+        self.child.stderr.take().expect("standard error is a pipe")
     }
 
     /// How it ended.

@@ -10,7 +10,7 @@ use super::demo::{folder, hearing};
 use super::world::World;
 use crate::support::wait;
 
-fn tell(pid: u32, signal: &str) {
+pub fn tell(pid: u32, signal: &str) {
     let told = Command::new("kill")
         .args(["-s", signal, &pid.to_string()])
         .status();

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::Server;
 use crate::sandbox::{self, ROLE};
-use crate::support::TestDb;
+use crate::support::{TestDb, another};
 
 /// The hand-written trust policy of the role, with white space and an order of keys that no serialiser would choose.
 pub const TRUST: &str = r#"{ "Statement" : [ { "Effect":"Allow", "Principal": {"Service": "ec2.amazonaws.com"},
@@ -61,8 +61,12 @@ impl World {
     /// The program with the settings of this world: no lag, and a short lease so that a successor need not wait for long.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let (id, secret) = sandbox::key("admin");
+        let url = match arguments.first() {
+            Some(&"serve") => &self.db.app_url,
+            _ => &self.db.catalog_url,
+        };
         let settings = BTreeMap::from([
-            ("DATABASE__URL", self.db.app_url.as_str()),
+            ("DATABASE__URL", url.as_str()),
             ("SERVER__LISTEN", "127.0.0.1:0"),
             ("AWS__OPERATION_TIMEOUT", "PT2S"),
             ("AWS__PROPAGATION_MARGIN", "PT0S"),
@@ -168,8 +172,7 @@ impl World {
     }
 
     pub async fn submit_for(&self, serve: &Server, entitlement: &str, duration: &str) -> String {
-        let ask =
-            json!({"entitlement": entitlement, "duration": duration, "justification": "a test"});
+        let ask = json!({"entitlement": entitlement, "duration": duration, "justification": format!("test {}", another())});
         let (status, request) = serve.post(&self.alice, "/requests", &ask).await;
         assert_eq!(status, 201, "{request}");
         request["id"].as_str().expect("an id").to_owned()

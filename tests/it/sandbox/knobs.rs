@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use countersign::sandbox::{Document, Fault, When};
+use futures_util::future::join_all;
 
 use super::*;
 
@@ -345,4 +346,22 @@ async fn a_plus_sign_is_read_encoded_or_bare() {
         let read = call.send().await.unwrap();
         assert!(read.policy_document().contains(wanted), "{read:?}");
     }
+}
+
+#[tokio::test]
+async fn a_call_too_many_is_throttled_and_not_done() {
+    let sandbox = start(&trusts(ALICE)).await;
+    let (iam, sts) = as_user(&sandbox, "admin");
+    sandbox.knobs().calls_per_second(1);
+    // Far more than the seconds that they take.
+    let calls = (0..200).map(|_| iam.get_user().user_name("alice").send());
+    let codes: Vec<_> = join_all(calls).await.into_iter().map(code).collect();
+    let count = |code: &str| codes.iter().filter(|it| *it == code).count();
+    assert!(count("ok") >= 1, "{codes:?}");
+    assert!(count("Throttling") >= 1, "{codes:?}");
+    assert_eq!(count("ok") + count("Throttling"), codes.len(), "{codes:?}");
+    assert_eq!(sandbox.knobs().throttled(), count("Throttling"));
+    assert_eq!(sandbox.knobs().calls().len(), count("ok"));
+    // STS has limits of its own.
+    assert_eq!(code(sts.get_caller_identity().send().await), "ok");
 }

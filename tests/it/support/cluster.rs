@@ -5,7 +5,9 @@ use std::process::Command;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use countersign::config::Config;
 use countersign::db::pool;
+use countersign::db::timeouts::Timeouts;
 use countersign::demo::database::Database;
 use countersign::demo::postgres::{Mode, Postgres};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
@@ -68,6 +70,8 @@ pub struct TestDb {
     pub owner_url: String,
     /// The URL of `pool`.
     pub app_url: String,
+    /// A member of `countersign_catalog`, as the commands connect.
+    pub catalog_url: String,
 }
 
 impl TestDb {
@@ -79,18 +83,47 @@ impl TestDb {
         let mut admin = PgConnection::connect(&postgres.url("postgres", "postgres"))
             .await
             .unwrap();
-        sqlx::raw_sql(AssertSqlSafe(format!(
-            "CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY OWNER countersign_owner"
-        )))
-        .execute(&mut admin)
-        .await
-        .unwrap();
-        let Database { owner_url, app_url } = Database::named(postgres, &name);
+        // Rights on a database are not copied with it.
+        for sql in [
+            format!(
+                "CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY OWNER countersign_owner"
+            ),
+            format!("REVOKE TEMPORARY ON DATABASE {name} FROM PUBLIC"),
+        ] {
+            let done = sqlx::raw_sql(AssertSqlSafe(sql));
+            done.execute(&mut admin).await.unwrap();
+        }
+        let Database {
+            owner_url,
+            app_url,
+            catalog_url,
+        } = Database::named(postgres, &name);
         Self {
-            pool: pool::connect(&app_url, 8).await.unwrap(),
+            pool: pool::connect(&app_url, 8, timeouts()).await.unwrap(),
             name,
             owner_url,
             app_url,
+            catalog_url,
         }
     }
+
+    /// Connections with which the catalog and tokens are written.
+    pub async fn catalog(&self) -> PgPool {
+        pool::connect_for_catalog(&self.catalog_url, timeouts())
+            .await
+            .unwrap()
+    }
+
+    /// Runs SQL as the database's owner.
+    pub async fn as_owner(&self, sql: &str) {
+        let mut owner = PgConnection::connect(&self.owner_url).await.unwrap();
+        let sql = sqlx::raw_sql(AssertSqlSafe(sql));
+        sql.execute(&mut owner).await.unwrap();
+        owner.close().await.unwrap();
+    }
+}
+
+/// As `serve` waits for the database, with the lease that it has by default.
+pub fn timeouts() -> Timeouts {
+    Timeouts::of_verbs(Config::default().worker.lease)
 }

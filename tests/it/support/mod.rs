@@ -5,8 +5,15 @@ pub mod wait;
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-pub use cluster::{TestDb, cluster};
+pub use cluster::{TestDb, cluster, timeouts};
+
+/// Another number each time: what is asked for twice in the same words is one request.
+pub fn another() -> u32 {
+    static LAST: AtomicU32 = AtomicU32::new(0);
+    LAST.fetch_add(1, Ordering::Relaxed)
+}
 
 /// A temporary folder that others may enter: where root has no user namespaces, Postgres runs as another user.
 pub fn open_folder() -> tempfile::TempDir {

@@ -21,7 +21,7 @@ pub fn until(what: &str, mut check: impl FnMut() -> bool) {
 ///
 /// # Panics
 /// When that does not come about, naming `what`.
-pub async fn until_async<F: Future<Output = bool>>(what: &str, mut check: impl FnMut() -> F) {
+pub async fn until_async(what: &str, mut check: impl AsyncFnMut() -> bool) {
     let started = Instant::now();
     while !check().await {
         assert!(started.elapsed() < PATIENCE, "waited in vain until {what}");

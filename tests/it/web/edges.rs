@@ -12,15 +12,49 @@ fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
             HeaderValue::from_str(value).expect("a value"),
         )
     };
-    pairs.iter().map(pair).collect()
+    let mut headers = HeaderMap::new();
+    for (name, value) in pairs.iter().map(pair) {
+        headers.append(name, value);
+    }
+    headers
 }
 
 #[test]
 fn only_our_own_pages_may_send_a_form() {
-    let cases: [(&[(&'static str, &str)], bool); 12] = [
+    let cases: [(&[(&'static str, &str)], bool); 20] = [
         (&[], false),
         (&[("sec-fetch-site", "same-origin")], true),
-        (&[("sec-fetch-site", "none")], true),
+        // Typed into the address bar, or another program: never one of our forms.
+        (&[("sec-fetch-site", "none")], false),
+        (&[("sec-fetch-site", "none"), ("origin", OURS)], false),
+        (
+            &[
+                ("sec-fetch-site", "same-origin"),
+                ("sec-fetch-site", "cross-site"),
+            ],
+            false,
+        ),
+        (
+            &[
+                ("sec-fetch-site", "same-origin"),
+                ("sec-fetch-site", "same-origin"),
+            ],
+            false,
+        ),
+        (&[("origin", OURS), ("origin", OURS)], false),
+        (&[("sec-fetch-site", "same-origin"), ("origin", OURS)], true),
+        (
+            &[
+                ("sec-fetch-site", "same-origin"),
+                ("origin", "https://evil.example"),
+            ],
+            false,
+        ),
+        (
+            &[("sec-fetch-site", "same-origin"), ("origin", "null")],
+            false,
+        ),
+        (&[("origin", "https://countersign.example.com:444")], false),
         (&[("sec-fetch-site", "same-site")], false),
         (&[("sec-fetch-site", "cross-site")], false),
         (&[("sec-fetch-site", "")], false),
@@ -44,6 +78,27 @@ fn only_our_own_pages_may_send_a_form() {
             security::is_same_site(&Method::GET, &headers(pairs), OURS),
             "{pairs:?}"
         );
+    }
+}
+
+#[test]
+fn an_origin_is_ours_however_it_was_configured() {
+    let cases = [
+        ("https://Countersign.Example.com", OURS, true),
+        ("https://countersign.example.com:443", OURS, true),
+        ("https://countersign.example.com:8443", OURS, false),
+        ("http://127.0.0.1:8080", "http://localhost:8080", true),
+        ("http://127.0.0.1:8080", "http://[::1]:8080", true),
+        ("http://127.0.0.1:8080", "http://localhost:8081", false),
+        ("http://127.0.0.1:8080", "http://127.0.0.2:8080", false),
+        ("http://127.0.0.1:8080", "http://evil.example:8080", false),
+    ];
+    for (configured, sent, allowed) in cases {
+        for site in [&[][..], &[("sec-fetch-site", "same-origin")]] {
+            let sent = headers(&[site, &[("origin", sent)]].concat());
+            let is_ours = security::is_same_site(&Method::POST, &sent, configured);
+            assert_eq!(is_ours, allowed, "{configured} {sent:?}");
+        }
     }
 }
 

@@ -84,11 +84,21 @@ pub fn grant(state: GrantState) -> Grant {
         role_id: Some("AROAQ3EGRIKLMNOPQRST".into()),
         grant_name: GrantId::from_uuid(uuid(6)).to_string(),
         console_name: Some("alice".into()),
+        requested_at: now() - minutes(21),
         starts_at: now() - minutes(18),
         deadline: now() + minutes(42),
         approved_at: now() - minutes(18),
         marks: Marks::default(),
         state,
+    }
+}
+
+/// Approved, and to open in eleven minutes.
+pub fn opens_later() -> Grant {
+    Grant {
+        starts_at: now() + minutes(11),
+        deadline: now() + minutes(71),
+        ..grant(GrantState::Scheduled)
     }
 }
 

@@ -2,16 +2,19 @@
 
 use std::io::Write;
 use std::sync::{LazyLock, Mutex};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::header::RETRY_AFTER;
 use axum::http::{Method, Request, StatusCode};
+use axum::routing::get;
 use countersign::error::Error;
 use serde_json::json;
 use sqlx::Connection;
 
-use super::portal::Portal;
-use crate::api::setup::Service;
+use super::portal::{ORIGIN, Portal};
+use crate::api::setup::{Service, ask};
+use crate::app::setup::Company;
 
 /// The errors of the whole test process, with the spans of their requests.
 static LOG: LazyLock<Mutex<Vec<u8>>> = LazyLock::new(|| {
@@ -136,7 +139,13 @@ async fn what_postgres_says_of_being_busy_is_no_fault() {
         ("57P01", "busy"),
         ("57P02", "busy"),
         ("57P03", "busy"),
-        ("57014", "internal"),
+        ("08006", "busy"),
+        ("25006", "busy"),
+        ("25P03", "busy"),
+        ("53100", "busy"),
+        ("53200", "busy"),
+        ("55P03", "busy"),
+        ("57014", "busy"),
         ("42501", "internal"),
     ] {
         let sql = format!("DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '{state}'; END $$");
@@ -147,4 +156,32 @@ async fn what_postgres_says_of_being_busy_is_no_fault() {
     for error in [Error::Busy, Error::Internal("x".into())] {
         assert!(!error.detail().contains("Nothing was changed"));
     }
+}
+
+#[tokio::test]
+async fn a_page_that_breaks_down_is_told_and_logged() {
+    LazyLock::force(&LOG);
+    let broken = get(async || -> &'static str { panic!("a test of panics") });
+    let portal = Portal::with(ORIGIN, broken).await;
+    let told = portal.stranger().get("/sign-in").await;
+    assert_eq!(told.status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert!(told.body.contains("<h1>Something went wrong"));
+    assert!(!told.body.contains("a test of panics"));
+    let id = told.header("x-request-id");
+    assert!(!id.is_empty() && has_line(&["ERROR", id, "a test of panics"]));
+}
+
+#[tokio::test]
+async fn a_call_that_breaks_down_is_told_and_logged() {
+    LazyLock::force(&LOG);
+    // A request would lapse after the end of time.
+    let company = Company::new().await;
+    let company = company.configured(|config| config.requests.expire_after = Duration::MAX);
+    let service = Service::of(company).await;
+    let alice = service.token("alice").await;
+    let told = service.call(&alice, "POST", "/requests", &ask()).await;
+    assert_eq!((told.status.as_u16(), told.code()), (500, "internal"));
+    assert_eq!(told.header("content-type"), "application/problem+json");
+    let id = told.header("x-request-id");
+    assert!(has_line(&["ERROR", id, "broke down"]), "{id}");
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use askama::Template;
+use countersign::app::find::Approvers;
 use countersign::demo;
 use countersign::domain::grant::GrantState;
 use countersign::domain::request::RequestState;
@@ -79,6 +80,57 @@ fn every() -> Vec<(&'static str, Sample)> {
             )),
         ),
         (
+            "home-access",
+            sample(&home(
+                vec![],
+                vec![
+                    row(RequestState::Approved(now()), Some(opens_later())),
+                    row(
+                        RequestState::Approved(now()),
+                        Some(grant(GrantState::Opening { at: now() })),
+                    ),
+                    row(RequestState::Approved(now()), Some(grant(active()))),
+                    row(RequestState::Approved(now()), Some(grant(closing()))),
+                    delayed(closing()),
+                ],
+            )),
+        ),
+        (
+            "home-buried",
+            sample(&Home {
+                frame: frame(Here::Home, "Bob Brandt", 1000),
+                ..home(vec![row(RequestState::Pending, None)], vec![])
+            }),
+        ),
+        ("home-long", sample(&long_home())),
+        ("request-long", sample(&long_request())),
+        (
+            "request-last-voice",
+            sample(&RequestPage {
+                approvers: Approvers::default(),
+                ..second_voice()
+            }),
+        ),
+        (
+            "grant-closing-refused",
+            sample(&RequestPage {
+                delay: Some(refused()),
+                ..page(RequestState::Approved(now()), Some(grant(closing())))
+            }),
+        ),
+        (
+            "ask-filled",
+            sample(&Ask::new(
+                frame(Here::Home, "Alice Archer", 0),
+                entitlement(),
+                AskForm {
+                    justification: "Orders are stuck.".into(),
+                    ..AskForm::default()
+                },
+                vec![],
+            )),
+        ),
+        (
             "home-approver",
             sample(&home(vec![row(RequestState::Pending, None)], vec![])),
         ),
@@ -150,7 +202,13 @@ fn every() -> Vec<(&'static str, Sample)> {
             "request-expired",
             sample(&page(RequestState::Expired(now()), None)),
         ),
-        ("grant-scheduled", sample(&approved(GrantState::Scheduled))),
+        (
+            "grant-scheduled",
+            sample(&page(
+                RequestState::Approved(now() - minutes(18)),
+                Some(opens_later()),
+            )),
+        ),
         (
             "grant-opening",
             sample(&approved(GrantState::Opening { at: now() })),
@@ -198,7 +256,11 @@ fn every() -> Vec<(&'static str, Sample)> {
         (
             "audit-wrong",
             sample(&Audit {
-                errors: errors("from", "must be a day and a time"),
+                errors: [
+                    errors("from", "must be a day and a time"),
+                    errors("to", "must be a day and a time"),
+                ]
+                .concat(),
                 ..audit(vec![])
             }),
         ),

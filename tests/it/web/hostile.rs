@@ -1,5 +1,6 @@
 //! The pages once more, with markup in every text that people, AWS or a catalog can bring in.
 
+use countersign::app::find::Approvers;
 use countersign::domain::entitlement::{Entitlement, Terms};
 use countersign::domain::grant::Grant;
 use countersign::domain::request::{Request, RequestState};
@@ -41,7 +42,10 @@ pub fn all() -> Vec<(&'static str, String)> {
         request: asked.clone(),
         requester: text(),
         decisions: vec![voice(HOSTILE, true)],
-        approvers: vec![text()],
+        approvers: Approvers {
+            named: vec![text()],
+            more: true,
+        },
         history: vec![entry(
             1,
             Tone::Good,
@@ -72,6 +76,7 @@ pub fn all() -> Vec<(&'static str, String)> {
         request: asked,
         requester: text(),
         grant: None,
+        delay: None,
     }];
     let home = Home {
         frame: frame.clone(),

@@ -15,8 +15,8 @@ use countersign::demo;
 use countersign::web::{self, Settings, commands};
 use tower::ServiceExt;
 
-use crate::app::setup::Company;
-use crate::support::TestDb;
+use crate::app::setup::{Company, no_limits};
+use crate::support::{TestDb, another};
 
 pub const FORM: &str = "application/x-www-form-urlencoded";
 pub const ORIGIN: &str = "http://127.0.0.1:8080";
@@ -102,10 +102,15 @@ impl Portal {
         .await;
         let mut config = Config::default();
         config.aws.propagation_margin = Duration::ZERO;
+        config.limits = no_limits();
         config.roles.admin = vec!["admins".to_owned()];
         config.roles.auditor = vec!["auditors".to_owned()];
-        let app = App::new(db.pool.clone(), Clock::Database, aws, &config);
-        app::catalog::apply(&app, &catalog(), "test").await.unwrap();
+        let app = App::new(db.pool.clone(), Clock::Database, aws.clone(), &config);
+        let admin = App::new(db.catalog().await, Clock::Database, aws, &config);
+        app::catalog::apply(&admin, &catalog(), "test")
+            .await
+            .unwrap();
+        admin.close().await;
         Self::of(db, app, public_url, sign_in)
     }
 
@@ -171,10 +176,8 @@ impl Portal {
 
     /// alice asks for an hour; the page of her request.
     pub async fn asked(&self) -> String {
-        let asked = [
-            ("duration", "3600s"),
-            ("justification", "Orders are stuck."),
-        ];
+        let why = format!("Orders are stuck, alarm {}.", another());
+        let asked = [("duration", "3600s"), ("justification", why.as_str())];
         let answer = self
             .browser("alice")
             .await

@@ -1,10 +1,10 @@
 //! Every page of the portal in its states, filled with made-up facts.
 
 use askama::Template;
-use countersign::app::find::{Decision, May};
-use countersign::domain::grant::Grant;
+use countersign::app::find::{Approvers, Decision, Delay, May};
+use countersign::domain::grant::{Grant, GrantState};
 use countersign::domain::person::Person;
-use countersign::domain::request::{RequestState, WrongState};
+use countersign::domain::request::{Request, RequestState, WrongState};
 use countersign::error::{Error, FieldError};
 use countersign::ids::{GrantId, PersonId, RequestId};
 use countersign::web::audit::{Audit, Filter, Line};
@@ -22,6 +22,7 @@ use super::facts::*;
 pub fn frame(here: Here, name: &str, waiting: i64) -> Frame {
     Frame {
         me: Some(Me {
+            id: PersonId::from_uuid(uuid(4)),
             name: name.into(),
             waiting,
         }),
@@ -35,6 +36,24 @@ pub fn row(state: RequestState, grant: Option<Grant>) -> Row {
         request: request(state),
         requester: "Alice Archer".into(),
         grant,
+        delay: None,
+    }
+}
+
+/// AWS has refused for five minutes.
+pub fn refused() -> Delay {
+    Delay {
+        error: "denied".into(),
+        attempts: 9,
+        since: now() - minutes(5),
+    }
+}
+
+/// A grant's row in that state; its end has been waiting for AWS if it is closing.
+pub fn delayed(state: GrantState) -> Row {
+    Row {
+        delay: Some(refused()),
+        ..row(RequestState::Approved(now()), Some(grant(state)))
     }
 }
 
@@ -106,7 +125,10 @@ pub fn page(state: RequestState, granted: Option<Grant>) -> RequestPage {
             .then(|| voice("Bob Brandt", !matches!(state, RequestState::Denied(_))))
             .into_iter()
             .collect(),
-        approvers: vec!["Bob Brandt".into(), "Carol Costa".into()],
+        approvers: Approvers {
+            named: vec!["Bob Brandt".into(), "Carol Costa".into()],
+            more: false,
+        },
         may: May {
             decide: false,
             withdraw: state == RequestState::Pending,
@@ -119,11 +141,13 @@ pub fn page(state: RequestState, granted: Option<Grant>) -> RequestPage {
         },
         settled_at: Some(now() + minutes(1)),
         grant: granted,
+        delay: None,
         aws: Aws {
             endpoint_url: Some("http://127.0.0.1:4566".into()),
             region: "us-east-1".into(),
         },
         form: DecideForm::default(),
+        reason: String::new(),
         errors: vec![],
         request: request(state),
     }
@@ -156,6 +180,10 @@ pub fn review() -> RequestPage {
 pub fn second_voice() -> RequestPage {
     let mut page = RequestPage {
         decisions: vec![voice("Bob Brandt", true)],
+        approvers: Approvers {
+            named: vec!["Carol Costa".into()],
+            more: false,
+        },
         frame: frame(Here::Waiting, "Carol Costa", 1),
         ..review()
     };
@@ -175,6 +203,10 @@ pub fn late_decision() -> RequestPage {
     RequestPage {
         frame: frame(Here::Waiting, "Bob Brandt", 0),
         mine: false,
+        form: DecideForm {
+            choice: "approve".into(),
+            comment: "Go. I am watching the queue depth with you.".into(),
+        },
         errors: page::errors(&Error::WrongState(wrong)),
         ..page(RequestState::Withdrawn(now()), None)
     }
@@ -201,6 +233,46 @@ pub fn home(waiting: Vec<Row>, live: Vec<Row>) -> Home {
             row(RequestState::Approved(now()), Some(grant(ended()))),
             row(RequestState::Denied(now()), None),
         ],
+    }
+}
+
+/// Names without a place to break, as long as they may be.
+fn long_request_row() -> Row {
+    let mut row = row(RequestState::Approved(now()), Some(grant(active())));
+    row.request.terms.name = "productionadministrator".repeat(3)[..63].into();
+    row.request.terms.account_name = "Produktionsumgebung".repeat(4);
+    row.request.terms.approver_group = "sitereliabilityengineers".repeat(3);
+    row.requester = "Wolfeschlegelsteinhausenbergerdorff".repeat(2);
+    row
+}
+
+pub fn long_home() -> Home {
+    let row = long_request_row();
+    let mut offered = entitlement();
+    offered.terms = row.request.terms.clone();
+    Home {
+        frame: frame(Here::Home, &row.requester, 1),
+        entitlements: vec![offered],
+        recent: vec![row.clone()],
+        ..home(vec![row.clone()], vec![row])
+    }
+}
+
+pub fn long_request() -> RequestPage {
+    let row = long_request_row();
+    RequestPage {
+        frame: frame(Here::Waiting, &row.requester, 1),
+        request: Request {
+            state: RequestState::Pending,
+            ..row.request
+        },
+        decisions: vec![voice(&row.requester, true)],
+        approvers: Approvers {
+            named: vec![row.requester.clone(), row.requester.clone()],
+            more: true,
+        },
+        requester: row.requester,
+        ..review()
     }
 }
 

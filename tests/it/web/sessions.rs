@@ -24,7 +24,10 @@ async fn a_forged_or_expired_cookie_leads_to_sign_in_and_nothing_is_done() {
         let path = format!("/requests/{request}/decide");
         let done = browser.post(&path, &[("choice", "approve")]).await;
         assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", browser.cookie);
-        assert_eq!(done.place(), "/sign-in");
+        assert_eq!(
+            done.place(),
+            format!("/sign-in?next=%2Frequests%2F{request}")
+        );
     };
     for forged in [
         String::new(),
@@ -40,6 +43,26 @@ async fn a_forged_or_expired_cookie_leads_to_sign_in_and_nothing_is_done() {
     company.later(TimeDelta::days(1));
     assert_refused(signed_in.cookie.clone()).await;
     assert_eq!(company.count("decisions").await, 0);
+}
+
+#[tokio::test]
+async fn signing_in_again_ends_the_session_that_the_cookie_names() {
+    let company = Company::new().await;
+    let portal = Portal::at(&company);
+    let old = portal.browser("bob").await;
+    let elsewhere = portal.browser("bob").await;
+    let form = [("person", "alice@example.com"), ("next", "/")];
+    let again = old.post("/sign-in", &form).await;
+    assert_eq!(again.status, StatusCode::SEE_OTHER, "{}", again.body);
+    let copied = old.get("/requests").await;
+    assert_eq!(copied.place(), "/sign-in?next=%2Frequests");
+    assert_eq!(elsewhere.get("/requests").await.status, StatusCode::OK);
+    let bob = company.ctx("bob").await.person.id.to_string();
+    assert_eq!(company.events(&bob, "session.ended", "success").await, 1);
+    // A cookie of no session is nothing to end.
+    old.post("/sign-in", &form).await;
+    assert_eq!(portal.done("session.ended").await, 1);
+    assert_eq!(portal.done("session.started").await, 4);
 }
 
 #[tokio::test]

@@ -3,7 +3,14 @@
 mod cloud;
 mod crash;
 mod elevated;
+mod hands;
+mod histories;
+mod judge;
 mod lag;
+mod lies;
+mod life;
+mod looks;
+mod passing;
 mod path;
 mod queue;
 mod refusals;
@@ -13,6 +20,7 @@ mod sequences;
 mod skew;
 pub mod stage;
 mod trouble;
+mod unreachable;
 
 use chrono::TimeDelta;
 

@@ -1,5 +1,7 @@
 //! AWS that takes one thing and not another: what it refuses keeps nothing else from being done.
 
+use chrono::TimeDelta;
+
 use super::cloud::{ELSEWHERE, Knob};
 use super::minutes;
 use super::stage::{FOREIGN, Stage};
@@ -103,6 +105,7 @@ async fn a_user_name_that_iam_does_not_take_is_nobodys() {
     let invalid = Knob::Refuse("ValidationError", 400);
     stage.cloud.always("GetUser", invalid);
     stage.work().await;
+    stage.pass(TimeDelta::seconds(5)).await;
     let row = stage.grant(grant).await;
     assert_eq!(
         (row.state.as_str(), row.cause.as_deref()),

@@ -40,13 +40,14 @@ impl Stage {
         let db = TestDb::new().await;
         let start: DateTime<Utc> = "2026-01-05T09:00:00Z".parse().unwrap();
         Self {
-            rows: Rows::new(db.pool).await,
+            rows: Rows::new(db).await,
             cloud: Cloud::start(trust, start).await,
             clock: Clock::fixed(start),
             margins: Margins {
                 propagation: TimeDelta::zero(),
                 unanswered: TimeDelta::minutes(15),
                 clock: TimeDelta::seconds(5),
+                watch: TimeDelta::minutes(5),
             },
             timeout: Duration::from_secs(10),
             key: "AKIACOUNTERSIGN",

@@ -1,0 +1,220 @@
+//! A catalog file: what may stand in it, and every rule that can be told without the database.
+
+use toml::Spanned;
+use toml::de::DeTable;
+
+use super::alike::tell_apart;
+use super::fields::Fields;
+use super::wrong::Wrong;
+use crate::domain::entitlement::{Method, Terms};
+use crate::domain::text::{all_seen, check_name};
+use crate::domain::{arn, duration};
+
+/// The longest session that AWS knows, and so the longest grant (seconds).
+const LONGEST: i64 = 43_200;
+
+/// What a file says, where nothing is wrong with it.
+#[derive(Debug)]
+pub(super) struct File {
+    pub accounts: Vec<Account>,
+    pub people: Vec<Somebody>,
+    pub entitlements: Vec<Offer>,
+}
+
+#[derive(Debug)]
+pub(super) struct Account {
+    pub id: Spanned<String>,
+    pub name: Spanned<String>,
+}
+
+#[derive(Debug)]
+pub(super) struct Somebody {
+    pub issuer: String,
+    pub subject: Spanned<String>,
+    pub name: Spanned<String>,
+    pub email: String,
+    pub groups: Vec<Spanned<String>>,
+    pub principals: Vec<Spanned<Identity>>,
+}
+
+/// An IAM user.
+#[derive(Debug)]
+pub(super) struct Identity {
+    pub arn: String,
+    pub account: String,
+}
+
+#[derive(Debug)]
+pub(super) struct Offer {
+    pub name: Spanned<String>,
+    pub role: Spanned<Identity>,
+    /// Whose members may ask, and whose decide.
+    pub groups: [Spanned<String>; 2],
+    pub terms: Terms,
+}
+
+/// Reads a file.
+///
+/// # Errors
+/// Everything that is wrong with it, in the order of the text.
+pub(super) fn read(text: &str) -> Result<File, Vec<Wrong>> {
+    let (document, errors) = DeTable::parse_recoverable(text);
+    let mut wrong: Vec<Wrong> = errors
+        .iter()
+        .map(|error| Wrong {
+            at: error.span().unwrap_or_default(),
+            what: format!("this is not TOML: {}", error.message()),
+        })
+        .collect();
+    // What stands behind a mistake in the writing is not read as it was meant.
+    if !wrong.is_empty() {
+        return Err(wrong);
+    }
+    let mut fields = Fields::new(document.get_ref(), 0..0, String::new(), &mut wrong);
+    let file = File {
+        accounts: fields.tables("accounts", account),
+        people: fields.tables("people", somebody),
+        entitlements: fields.tables("entitlements", offer),
+    };
+    fields.done();
+    tell_apart(&file, &mut wrong);
+    if wrong.is_empty() {
+        return Ok(file);
+    }
+    wrong.sort_by_key(|it| it.at.start);
+    Err(wrong)
+}
+
+fn account(mut fields: Fields<'_>) -> Option<Account> {
+    if let Some(id) = fields.peek("id") {
+        fields.name(format!("account {id}"));
+    }
+    let id = fields.text("id", account_id);
+    let name = fields.text("name", seen);
+    fields.done();
+    Some(Account {
+        id: id?,
+        name: name?,
+    })
+}
+
+fn somebody(mut fields: Fields<'_>) -> Option<Somebody> {
+    if let Some(email) = fields.peek("email") {
+        fields.name(email.to_owned());
+    }
+    let issuer = fields.text("issuer", seen);
+    let subject = fields.text("subject", seen);
+    let name = fields.text("name", seen);
+    let email = fields.text("email", seen);
+    let groups = fields.list("groups", seen);
+    let principals = fields.list("principals", |arn| identity(arn, "user"));
+    fields.done();
+    Some(Somebody {
+        issuer: issuer?.into_inner(),
+        subject: subject?,
+        name: name?,
+        email: email?.into_inner(),
+        groups: groups?,
+        principals: principals?,
+    })
+}
+
+fn offer(mut fields: Fields<'_>) -> Option<Offer> {
+    if let Some(name) = fields.peek("name") {
+        fields.name(format!("entitlement {name}"));
+    }
+    let name = fields.text("name", entitlement_name);
+    let description = fields.optional_text("description", description);
+    let role = fields.text("role_arn", |arn| identity(arn, "role"));
+    let method = fields.text("method", method);
+    let least = fields.text("min_duration", length);
+    let most = fields.text("max_duration", length);
+    let requester_group = fields.text("requester_group", seen);
+    let approver_group = fields.text("approver_group", seen);
+    let needed = fields.number("needed", 1..=10, 1);
+    if let (Some(least), Some(most)) = (&least, &most)
+        && least.get_ref() > most.get_ref()
+    {
+        fields.refuse(least.span(), "min_duration", "is longer than max_duration");
+    }
+    fields.done();
+    let (name, role) = (name?, role?);
+    let groups = [requester_group?, approver_group?];
+    let [requester_group, approver_group] = groups.each_ref().map(|it| it.get_ref().clone());
+    let terms = Terms {
+        name: name.get_ref().clone(),
+        description: description?,
+        account: role.get_ref().account.clone(),
+        account_name: String::new(),
+        role_arn: role.get_ref().arn.clone(),
+        method: method?.into_inner(),
+        min_duration_seconds: least?.into_inner(),
+        max_duration_seconds: most?.into_inner(),
+        requester_group,
+        approver_group,
+        needed: needed?,
+        version: 1,
+    };
+    Some(Offer {
+        name,
+        role,
+        groups,
+        terms,
+    })
+}
+
+fn account_id(text: &str) -> Result<String, String> {
+    if text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit()) {
+        Ok(text.to_owned())
+    } else {
+        Err("must be 12 digits".to_owned())
+    }
+}
+
+/// A name that people read.
+fn seen(text: &str) -> Result<String, String> {
+    check_name(text).map_err(|it| it.to_string())?;
+    Ok(text.to_owned())
+}
+
+/// Several lines are fine, nothing at all as well.
+fn description(text: &str) -> Result<String, String> {
+    all_seen(text).map_err(|it| it.to_string())?;
+    Ok(text.to_owned())
+}
+
+fn entitlement_name(text: &str) -> Result<String, String> {
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if (1..=63).contains(&text.len()) && !text.starts_with('-') && text.chars().all(is_plain) {
+        return Ok(text.to_owned());
+    }
+    Err("must be 1 to 63 small letters, digits and hyphens, and not begin with a hyphen".to_owned())
+}
+
+fn method(text: &str) -> Result<Method, String> {
+    if text == Method::TrustPolicy.as_str() {
+        return Ok(Method::TrustPolicy);
+    }
+    Err("must be \"trust_policy\", the one method that there is".to_owned())
+}
+
+/// A duration of a grant, in seconds.
+fn length(text: &str) -> Result<i32, String> {
+    let seconds = duration::parse(text)
+        .map_err(|_| "must be a duration such as PT15M (15 minutes) or PT8H (8 hours)")?;
+    if seconds < 1 {
+        return Err("must be 1 second (PT1S) or longer".to_owned());
+    }
+    let fitting = i32::try_from(seconds).ok();
+    let fitting = fitting.filter(|_| seconds <= LONGEST);
+    fitting.ok_or_else(|| "must be 12 hours (PT12H) or shorter, as sessions of AWS are".to_owned())
+}
+
+/// The ARN of an IAM user or role.
+fn identity(text: &str, kind: &'static str) -> Result<Identity, String> {
+    let account = arn::account(text, kind).map_err(|it| it.to_string())?;
+    Ok(Identity {
+        account: account.to_owned(),
+        arn: text.to_owned(),
+    })
+}

@@ -1,0 +1,93 @@
+//! When a token or a session was last used: written apart from the call, which neither waits for it nor fails with it.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use tokio::sync::Semaphore;
+
+use super::ctx::App;
+use crate::db;
+use crate::db::lent::{self, Lent};
+
+/// How long one write may take.
+const LIMIT: Duration = Duration::from_secs(2);
+/// How long nothing is tried after a failure: a database that takes no writes need not say so with each call.
+const QUIET: Duration = Duration::from_mins(1);
+
+/// What was used, by the hash of its secret.
+#[derive(Debug, Clone, Copy)]
+pub enum Used {
+    /// An API token.
+    Token([u8; 32]),
+    /// A session of the portal.
+    Session([u8; 32]),
+}
+
+/// Lets one write through at a time, and none for a while after a failure.
+#[derive(Debug)]
+pub(super) struct Desk {
+    turn: Semaphore,
+    quiet_until: Mutex<Option<Instant>>,
+}
+
+impl Default for Desk {
+    fn default() -> Self {
+        Self {
+            turn: Semaphore::new(1),
+            quiet_until: Mutex::default(),
+        }
+    }
+}
+
+impl Desk {
+    fn is_open(&self) -> bool {
+        let until = self.quiet_until.lock();
+        let until = *until.unwrap_or_else(PoisonError::into_inner);
+        until.is_none_or(|until| until <= Instant::now())
+    }
+
+    fn shut(&self) {
+        let until = self.quiet_until.lock();
+        *until.unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + QUIET);
+    }
+}
+
+impl App {
+    /// Puts a use on record, some time soon, if the database takes it.
+    pub fn used(&self, what: Used, now: DateTime<Utc>) {
+        if self.desk().is_open() {
+            let app = self.clone();
+            tokio::spawn(async move { app.write_use(what, now).await });
+        }
+    }
+
+    async fn write_use(&self, what: Used, now: DateTime<Utc>) {
+        let Ok(_turn) = self.desk().turn.acquire().await else {
+            return;
+        };
+        if !self.desk().is_open() {
+            return;
+        }
+        let written = lent::in_time("last use", LIMIT, async {
+            let mut conn = Lent::take(self.callers()).await?;
+            match what {
+                Used::Token(hash) => db::people::token_used(&mut conn, &hash, now).await?,
+                Used::Session(hash) => db::people::session_used(&mut conn, &hash, now).await?,
+            }
+            conn.give_back();
+            Ok::<_, sqlx::Error>(())
+        });
+        match written.await {
+            // Nobody needs it any more.
+            Ok(()) | Err(sqlx::Error::PoolClosed) => {}
+            Err(error) => {
+                self.desk().shut();
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the last use of tokens and sessions is not written for a minute"
+                );
+            }
+        }
+    }
+}

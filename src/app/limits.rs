@@ -1,0 +1,155 @@
+//! How much one person, or one address, may do. Each process counts for itself: with two of them there is room for twice as much.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU32;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use governor::clock::{Clock, DefaultClock};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::config;
+use crate::error::Error;
+use crate::ids::PersonId;
+
+/// How many tokens that have not worked yet are looked up at a time: the database has connections left for everybody else.
+const UNKNOWN_AT_A_TIME: usize = 2;
+/// How long a token waits for its turn.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a token that worked is looked up whatever others at its address do.
+const TRUSTED: Duration = Duration::from_mins(10);
+
+/// SHA-256 of a token.
+type TokenHash = [u8; 32];
+
+/// The buckets.
+#[derive(Debug)]
+pub struct Limits {
+    calls: Buckets<PersonId>,
+    asks: Buckets<PersonId>,
+    failures: Buckets<IpAddr>,
+    /// Until when no unknown token of an address is looked up.
+    shut: Mutex<HashMap<IpAddr, Instant>>,
+    /// When tokens last worked.
+    worked: Mutex<HashMap<TokenHash, Instant>>,
+    unknown: Semaphore,
+}
+
+impl Limits {
+    /// Full buckets.
+    pub(super) fn new(settings: &config::Limits) -> Self {
+        Self {
+            calls: Buckets::new(Quota::per_minute(settings.person_per_minute)),
+            asks: Buckets::new(Quota::per_hour(settings.asks_per_hour)),
+            failures: Buckets::new(Quota::per_minute(settings.peer_per_minute)),
+            shut: Mutex::default(),
+            worked: Mutex::default(),
+            unknown: Semaphore::new(UNKNOWN_AT_A_TIME),
+        }
+    }
+
+    /// One call of a person.
+    ///
+    /// # Errors
+    /// 429 when they call too often.
+    pub fn call(&self, person: PersonId) -> Result<(), Error> {
+        self.calls.take(person).map_err(too_soon)
+    }
+
+    /// One ask of a person, whatever comes of it.
+    ///
+    /// # Errors
+    /// 429 when they ask too often.
+    pub fn ask(&self, person: PersonId) -> Result<(), Error> {
+        self.asks.take(person).map_err(too_soon)
+    }
+
+    /// Whether a token from that address may be looked up. Keep what this gives until it has been.
+    ///
+    /// # Errors
+    /// 429 when too many from there did not work, and this one has not worked either; 503 when the database is slow.
+    pub async fn look_up(
+        &self,
+        peer: IpAddr,
+        token: &TokenHash,
+    ) -> Result<Option<SemaphorePermit<'_>>, Error> {
+        let worked = locked(&self.worked).get(token).copied();
+        if worked.is_some_and(|at| at.elapsed() < TRUSTED) {
+            return Ok(None);
+        }
+        let turn = tokio::time::timeout(PATIENCE, self.unknown.acquire());
+        // Never closed.
+        let turn = turn.await.map_err(|_| Error::Busy)?.ok();
+        let until = locked(&self.shut).get(&network(peer)).copied();
+        match until.map(|it| it.saturating_duration_since(Instant::now())) {
+            Some(wait) if !wait.is_zero() => Err(too_soon(wait)),
+            _ => Ok(turn),
+        }
+    }
+
+    /// A token worked.
+    pub fn worked(&self, token: &TokenHash) {
+        locked(&self.worked).insert(*token, Instant::now());
+    }
+
+    /// A token from that address did not work.
+    pub fn failed(&self, peer: IpAddr) {
+        let peer = network(peer);
+        if let Err(wait) = self.failures.take(peer) {
+            locked(&self.shut).insert(peer, Instant::now() + wait);
+        }
+    }
+
+    /// Forgets what counts no more.
+    pub fn tidy(&self) {
+        self.calls.tidy();
+        self.asks.tidy();
+        self.failures.tidy();
+        locked(&self.shut).retain(|_, until| *until > Instant::now());
+        locked(&self.worked).retain(|_, at| at.elapsed() < TRUSTED);
+    }
+}
+
+/// A bucket for each key.
+#[derive(Debug)]
+struct Buckets<K: Hash + Eq + Clone>(DefaultKeyedRateLimiter<K>);
+
+impl<K: Hash + Eq + Clone> Buckets<K> {
+    fn new(quota: Quota) -> Self {
+        Self(RateLimiter::keyed(quota))
+    }
+
+    /// Takes a token, or says after how long there is one.
+    fn take(&self, key: K) -> Result<(), Duration> {
+        let answer = self.0.check_key(&key);
+        answer.map_err(|until| until.wait_time_from(DefaultClock::default().now()))
+    }
+
+    fn tidy(&self) {
+        self.0.retain_recent();
+        self.0.shrink_to_fit();
+    }
+}
+
+fn too_soon(wait: Duration) -> Error {
+    let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX);
+    Error::RateLimited(NonZeroU32::MIN.saturating_add(seconds))
+}
+
+/// Who has one IPv6 address has the 2^64 of its network.
+fn network(peer: IpAddr) -> IpAddr {
+    match peer.to_canonical() {
+        IpAddr::V6(it) => {
+            let [a, b, c, d, ..] = it.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+        v4 => v4,
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

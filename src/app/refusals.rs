@@ -1,0 +1,126 @@
+//! Refusals on record: the first few as they come, those of the same kind that follow as one event with their number.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::ctx::{App, Tx};
+use crate::db;
+use crate::domain::audit::{Action, Actor, Channel, Event, Outcome};
+use crate::domain::person::Person;
+use crate::error::Error;
+use crate::ids::PersonId;
+
+/// How many of a kind are events of their own.
+const FIRST: u32 = 20;
+/// How long those that follow are counted before they are put on record.
+const WINDOW: Duration = Duration::from_mins(1);
+
+/// One person is refused one action for one reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Kind {
+    pub person: PersonId,
+    pub action: &'static str,
+    pub code: &'static str,
+}
+
+/// What has been refused lately.
+#[derive(Debug, Default)]
+pub struct Refusals(Mutex<HashMap<Kind, Window>>);
+
+#[derive(Debug)]
+struct Window {
+    began: Instant,
+    told: u32,
+    /// How many more there were, not yet on record.
+    more: u32,
+    name: String,
+    channel: Channel,
+}
+
+impl Refusals {
+    /// Whether a refusal is to be put on record now, as an event of its own; else it is counted.
+    pub(super) fn is_told(&self, kind: Kind, person: &Person, channel: Channel) -> bool {
+        let mut windows = self.windows();
+        let window = windows.entry(kind).or_insert_with(|| Window {
+            began: Instant::now(),
+            told: 0,
+            more: 0,
+            name: person.name.clone(),
+            channel,
+        });
+        if window.is_over() && window.more == 0 {
+            (window.began, window.told) = (Instant::now(), 0);
+        }
+        let is_told = window.told < FIRST;
+        window.told += u32::from(is_told);
+        window.more += u32::from(!is_told);
+        is_told
+    }
+
+    /// Takes what has been counted and forgets the windows that are over; all that has been counted with `all`.
+    fn take(&self, all: bool) -> HashMap<Kind, Window> {
+        let due = |_: &Kind, window: &mut Window| all || window.is_over();
+        self.windows().extract_if(due).collect()
+    }
+
+    /// What could not be put on record is counted on.
+    fn put_back(&self, taken: HashMap<Kind, Window>) {
+        let mut windows = self.windows();
+        for (kind, window) in taken {
+            let more = window.more;
+            windows
+                .entry(kind)
+                .or_insert(Window { more: 0, ..window })
+                .more += more;
+        }
+    }
+
+    fn windows(&self) -> MutexGuard<'_, HashMap<Kind, Window>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Window {
+    fn is_over(&self) -> bool {
+        self.began.elapsed() >= WINDOW
+    }
+}
+
+/// Puts on record how many refusals were counted: in windows that are over, or, before the process ends, in all of them.
+///
+/// # Errors
+/// When the database does not answer; they are counted on then.
+pub async fn put_on_record(app: &App, all: bool) -> Result<(), Error> {
+    let mut taken = app.refusals().take(all);
+    taken.retain(|_, window| window.more > 0);
+    if taken.is_empty() {
+        return Ok(());
+    }
+    let actor = Actor::System { part: "sweep" };
+    let told = app.transaction(actor, Channel::System, async |tx: &mut Tx| {
+        for (kind, window) in &taken {
+            let event = Event {
+                at: tx.now(),
+                action: Action::RefusedMore {
+                    action: kind.action,
+                    count: window.more,
+                },
+                actor: Actor::Person {
+                    id: kind.person,
+                    name: window.name.clone(),
+                },
+                subject: kind.person.to_string(),
+                channel: window.channel,
+                outcome: Outcome::Refused(kind.code),
+            };
+            db::audit::append(tx.conn(), &event).await?;
+        }
+        Ok(())
+    });
+    let told = told.await;
+    if told.is_err() {
+        app.refusals().put_back(taken);
+    }
+    told
+}

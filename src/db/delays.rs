@@ -1,0 +1,50 @@
+//! What keeps grants waiting for AWS.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use crate::ids::GrantId;
+
+/// AWS does not let a grant open or close.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delay {
+    /// Kind of the last failure: a code, never a secret.
+    pub error: String,
+    /// Failures in a row.
+    pub attempts: i32,
+    /// When the first failure was put on record.
+    pub since: DateTime<Utc>,
+}
+
+/// What keeps these grants waiting; those that are not on their way, or whose role had no failure, have no entry. A failure that began before the
+/// end was asked for is not put on record once more for the end: then the time of the role's own record holds.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn of_grants(
+    conn: &mut PgConnection,
+    grants: &[uuid::Uuid],
+) -> sqlx::Result<HashMap<GrantId, Delay>> {
+    let rows = sqlx::query!(
+        r#"SELECT g.id AS "id: GrantId", t.last_error AS "error!", t.attempts,
+                  coalesce((SELECT min(e.at) FROM audit_events e
+                            WHERE e.subject = g.grant_name AND e.action = 'grant.delayed' AND e.at >= coalesce(g.closing_at, g.opening_at)),
+                           t.last_error_at) AS "since!"
+           FROM grants g JOIN targets t ON t.id = g.target
+           WHERE g.id = ANY($1) AND g.state IN ('opening', 'closing') AND t.attempts > 0 AND t.last_error IS NOT NULL AND t.last_error_at IS NOT NULL"#,
+        grants
+    )
+    .fetch_all(conn)
+    .await?;
+    let delays = rows.into_iter().map(|row| {
+        let delay = Delay {
+            error: row.error,
+            attempts: row.attempts,
+            since: row.since,
+        };
+        (row.id, delay)
+    });
+    Ok(delays.collect())
+}

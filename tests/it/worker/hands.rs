@@ -1,0 +1,311 @@
+//! Somebody's hand on what we wrote, and databases of another time: C11 to C13, H10 and H12 of the guard's sequences.
+
+use chrono::{SubsecRound, TimeDelta};
+use countersign::clock::Clock;
+use countersign::ids::GrantId;
+
+use super::minutes;
+use super::rows::ROLE;
+use super::stage::{FOREIGN, Stage};
+
+async fn stage_with_lag() -> Stage {
+    let mut stage = Stage::new().await;
+    stage.margins.propagation = minutes(2);
+    stage
+}
+
+/// On until the end is on record.
+async fn until_ended(stage: &Stage, grant: GrantId) {
+    for _ in 0..30 {
+        if stage.state(grant).await == "ended" {
+            return;
+        }
+        stage.pass(minutes(1)).await;
+    }
+    panic!("never ended: {}", stage.state(grant).await);
+}
+
+/// An admin has the trust policy open in an editor while the grant is active, and saves it after the grant was revoked.
+#[tokio::test]
+async fn c11_a_stale_save_after_a_revocation_gives_nothing() {
+    let stage = stage_with_lag().await;
+    let grant = stage.open("alice", 480).await;
+    stage.pass(minutes(5)).await;
+    let stale = stage.cloud.trust();
+    stage.revoke(grant).await;
+    stage.work().await;
+    until_ended(&stage, grant).await;
+    for _ in 0..8 {
+        stage.pass(minutes(2)).await;
+    }
+    stage.cloud.knobs().put_trust(ROLE, &stale).unwrap();
+    let alice = stage.cloud.keys("alice");
+    let mut sessions = Vec::new();
+    for name in ["alice".to_owned(), grant.to_string()] {
+        sessions.push(alice.assume(&name).await.expect("the statement admits her"));
+    }
+    stage.pass(minutes(5)).await;
+    assert_eq!(stage.cloud.trust(), FOREIGN, "it is noticed and undone");
+    // Past the deadline, past twelve hours: the sessions are dead, and no new one begins.
+    for _ in 0..(20 * 4) {
+        for session in &sessions {
+            assert!(!session.work().await, "at {}", stage.now());
+        }
+        assert!(alice.assume("alice").await.is_none());
+        stage.pass(minutes(15)).await;
+    }
+    assert_eq!(stage.cloud.guard(), None, "and in the end nothing is left");
+}
+
+/// A new grant of the same person has the name as before, and revives nothing that began in between.
+#[tokio::test]
+async fn c11_a_new_grant_has_the_name_and_revives_no_session_from_the_gap() {
+    let stage = stage_with_lag().await;
+    let arn = stage.cloud.create_user("alice");
+    let person = stage.rows.person("alice").await;
+    let grant = stage
+        .rows
+        .approve(person, &arn, stage.now(), minutes(480))
+        .await;
+    stage.work().await;
+    stage.pass(minutes(5)).await;
+    let stale = stage.cloud.trust();
+    stage.revoke(grant).await;
+    until_ended(&stage, grant).await;
+    stage.cloud.knobs().put_trust(ROLE, &stale).unwrap();
+    let alice = stage.cloud.keys("alice");
+    let from_the_gap = alice.assume("alice").await.unwrap();
+    stage.pass(minutes(10)).await;
+    let again = stage
+        .rows
+        .approve(person, &arn, stage.now(), minutes(60))
+        .await;
+    stage.work().await;
+    assert!(stage.grant(again).await.console_since.is_some());
+    stage.advance(TimeDelta::seconds(10));
+    let session = alice.assume("alice").await.expect("the name is hers");
+    assert!(session.work().await && !from_the_gap.work().await);
+    stage.pass(minutes(60)).await;
+    assert!(!session.work().await && !from_the_gap.work().await);
+}
+
+/// Exclusive inline policies (Terraform) delete the guard once the grant is over; her twelve-hour session is still good.
+#[tokio::test]
+async fn c12_a_guard_that_is_deleted_after_the_end_is_put_back_within_minutes() {
+    for revoked in [false, true] {
+        let stage = stage_with_lag().await;
+        let grant = stage.open("alice", 60).await;
+        stage.pass(minutes(5)).await;
+        let alice = stage.cloud.keys("alice");
+        let mut sessions = Vec::new();
+        for name in ["alice".to_owned(), grant.to_string()] {
+            sessions.push(alice.assume(&name).await.unwrap());
+        }
+        if revoked {
+            stage.revoke(grant).await;
+        } else {
+            stage.pass(minutes(55)).await;
+        }
+        until_ended(&stage, grant).await;
+        // Again and again, for as long as a session may be left.
+        for _ in 0..10 {
+            stage.pass(minutes(60)).await;
+            stage.cloud.delete_guard();
+            stage.pass(minutes(5)).await;
+            for session in &sessions {
+                assert!(!session.work().await, "revoked {revoked}, {}", stage.now());
+            }
+        }
+    }
+}
+
+/// Alice has two grants within twelve hours; the second was revoked; the database is restored to a moment between them.
+#[tokio::test]
+async fn c13_a_restore_between_two_grants_of_one_person_revives_no_session() {
+    let stage = stage_with_lag().await;
+    let arn = stage.cloud.create_user("alice");
+    let person = stage.rows.person("alice").await;
+    let first = stage
+        .rows
+        .approve(person, &arn, stage.now(), minutes(30))
+        .await;
+    stage.work().await;
+    stage.pass(minutes(30)).await;
+    until_ended(&stage, first).await;
+    let columns = "revision, written_trust_hash, trust_wrote_at, written_guard_hash, guard_wrote_at, guard_unclear_at, original_trust, due_at, condition";
+    stage
+        .rows
+        .as_owner(&format!(
+            "CREATE TABLE backup AS SELECT {columns} FROM targets"
+        ))
+        .await;
+    let second = stage
+        .rows
+        .approve(person, &arn, stage.now(), minutes(480))
+        .await;
+    stage.work().await;
+    stage.pass(minutes(10)).await;
+    let session = stage.cloud.keys("alice").assume("alice").await.unwrap();
+    stage.advance(TimeDelta::seconds(10));
+    assert!(session.work().await);
+    stage.revoke(second).await;
+    until_ended(&stage, second).await;
+    stage.pass(minutes(30)).await;
+    assert!(!session.work().await);
+
+    let id = second.uuid();
+    stage.rows.as_owner(&format!(
+        "ALTER TABLE grants DISABLE TRIGGER USER; ALTER TABLE targets DISABLE TRIGGER USER; DELETE FROM grants WHERE id = '{id}';
+         UPDATE targets SET ({columns}) = (SELECT {columns} FROM backup); UPDATE targets SET due_at = '{}'",
+        stage.now()
+    )).await;
+    stage.pass(minutes(5)).await;
+    assert_eq!(
+        stage.rows.target("condition").await.as_deref(),
+        Some("safe_mode")
+    );
+    for nth in 0..(12 * 4) {
+        if nth == 4 {
+            // A person has judged it, and new grants may open: what was denied stays so.
+            stage
+                .rows
+                .run("UPDATE targets SET condition = 'ok'".to_owned())
+                .await;
+        }
+        stage.pass(minutes(15)).await;
+        assert!(!session.work().await, "at {}", stage.now());
+    }
+}
+
+/// What a hand wrote into the guard is read as text, whatever it says.
+#[tokio::test]
+async fn h10_hostile_guards_keep_no_closing_waiting() {
+    for sid in [
+        "CountersignKept8210266876799",
+        "CountersignKept9223372036854775807",
+        "CountersignRev9223372036854775807iffffffff",
+        "CountersignRev9223372036854775807i{own}",
+    ] {
+        let stage = Stage::new().await;
+        let grant = stage.open("alice", 60).await;
+        let session = stage.cloud.keys("alice").assume("alice").await.unwrap();
+        let id = stage.cloud.knobs().unique_id(ROLE).unwrap();
+        let own = stage.rows.target("(SELECT i.id FROM installation i)").await;
+        let sid = sid.replace("{own}", &own.unwrap());
+        let deny = |sid: &str| {
+            format!(
+                r#"{{"Sid":"{sid}","Effect":"Deny","Action":"*","Resource":"*","Condition":{{"StringEquals":{{"aws:userid":["{id}:zzz"]}}}}}}"#
+            )
+        };
+        let twice = format!(
+            r#"{{"Version":"2012-10-17","Statement":[{},{}]}}"#,
+            deny(&sid),
+            deny("CountersignKept8210266876798")
+        );
+        let put = |text| {
+            let guard = Some(text);
+            stage
+                .cloud
+                .knobs()
+                .put_role_policy(ROLE, "CountersignGuard", guard)
+        };
+        put(&twice).unwrap();
+        stage.revoke(grant).await;
+        stage.pass(minutes(1)).await;
+        until_ended(&stage, grant).await;
+        assert_eq!(stage.cloud.trust(), FOREIGN, "{sid}");
+        assert!(!session.work().await, "{sid}");
+    }
+}
+
+/// Somebody moves our statement's date: it is written anew once, told, and then the grant ends.
+#[tokio::test]
+async fn h12_a_statement_that_somebody_changes_is_written_anew_once() {
+    let stage = Stage::new().await;
+    let grant = stage.open("alice", 120).await;
+    let alter = || {
+        stage.cloud.edit_trust(|trust| {
+            let at = trust.find("\"aws:CurrentTime\":\"").unwrap() + 19;
+            format!("{}2099-01-01T00:00:00Z{}", &trust[..at], &trust[at + 20..])
+        });
+    };
+    alter();
+    stage.pass(minutes(2)).await;
+    assert_eq!(stage.state(grant).await, "active");
+    assert!(!stage.cloud.trust().contains("2099") && stage.statements() == 1);
+    let told = stage.rows.told(grant).await;
+    assert!(told.contains(&"grant.restored".to_owned()), "{told:?}");
+    alter();
+    stage.pass(minutes(2)).await;
+    let row = stage.grant(grant).await;
+    assert_eq!(
+        (row.state.as_str(), row.cause.as_deref()),
+        ("ended", Some("reverted_by_owner"))
+    );
+    assert_eq!(stage.cloud.trust(), FOREIGN);
+}
+
+/// The database's clock runs ahead of AWS's: by the database no session is left, by AWS there are some.
+#[tokio::test]
+async fn h12_the_guard_stands_while_the_clocks_are_known_to_differ() {
+    let mut stage = Stage::new().await;
+    let mut conn = stage.rows.pool.acquire().await.unwrap();
+    let now = Clock::Database.now(&mut conn).await.unwrap();
+    stage.advance(now.trunc_subsecs(0) - stage.now());
+    let arn = stage.cloud.create_user("alice");
+    let person = stage.rows.person("alice").await;
+    stage.clock = Clock::Database;
+    stage.cloud.knobs().real_clock();
+    let now = Clock::Database.now(&mut conn).await.unwrap();
+    let grant = stage
+        .rows
+        .approve(person, &arn, now.trunc_subsecs(0), minutes(60))
+        .await;
+    stage.work().await;
+    let session = stage.cloud.keys("alice").assume("alice").await.unwrap();
+    let now = Clock::Database.now(&mut conn).await.unwrap();
+    stage.rows.revoke(grant, now).await;
+    stage.work().await;
+    assert_eq!(stage.state(grant).await, "ended");
+    let back = "- interval '30 hours'";
+    stage.rows.as_owner(&format!(
+        "ALTER TABLE grants DISABLE TRIGGER USER; ALTER TABLE targets DISABLE TRIGGER USER;
+         UPDATE grants SET guard_until = guard_until {back}, sent_until = sent_until {back}, console_since = console_since {back};
+         UPDATE targets SET guard_wrote_at = guard_wrote_at {back}, trust_wrote_at = trust_wrote_at {back}, due_at = '2026-01-01'"
+    )).await;
+    stage.cloud.knobs().date_ahead(-minutes(4));
+    stage.work().await;
+    assert_eq!(
+        stage.rows.target("last_error").await.as_deref(),
+        Some("clock_skew")
+    );
+    assert!(stage.cloud.guard().is_some() && !session.work().await);
+    assert_eq!(stage.grant(grant).await.guard_gone_at, None);
+}
+
+/// AWS was silent when it was asked for, the start lay ahead, and meanwhile the user's name went to somebody else.
+#[tokio::test]
+async fn h12_who_took_the_name_after_the_request_is_not_let_in() {
+    let stage = Stage::new().await;
+    let grant = stage.approve("alice", 480).await;
+    stage.advance(minutes(1));
+    stage.cloud.delete_user("alice");
+    stage.cloud.create_user("alice");
+    stage.work().await;
+    let row = stage.grant(grant).await;
+    assert_eq!(
+        (row.state.as_str(), row.cause.as_deref()),
+        ("failed", Some("principal_gone"))
+    );
+    assert!(stage.cloud.keys("alice").assume("alice").await.is_none());
+    let role = stage.approve("carol", 480).await;
+    stage.advance(minutes(1));
+    stage.cloud.knobs().delete_role(ROLE);
+    stage.cloud.knobs().create_role(ROLE, FOREIGN).unwrap();
+    stage.pass(minutes(1)).await;
+    let row = stage.grant(role).await;
+    assert_eq!(
+        (row.state.as_str(), row.cause.as_deref()),
+        ("failed", Some("target_replaced"))
+    );
+}
