@@ -91,6 +91,11 @@ pub(super) fn nothing(input: &Input<'_>, condition: Condition) -> Plan {
         identified: identified(input),
         condition,
         missing_since: None,
+        revision: if condition == Condition::SafeMode {
+            shown(input).max(input.target.revision)
+        } else {
+            input.target.revision
+        },
         safe_since: safe_since(input, condition),
         kept: input.target.kept.clone(),
         close: Vec::new(),
@@ -112,8 +117,23 @@ fn unless_a_person_must(input: &Input<'_>, condition: Condition) -> Condition {
     }
 }
 
-fn safe_since(input: &Input<'_>, condition: Condition) -> Option<DateTime<Utc>> {
-    let first = input.target.safe_since.unwrap_or(input.now);
+/// The revision of the guard as read; 0 where there is none.
+fn shown(input: &Input<'_>) -> i64 {
+    let Observed::Role(role) = input.observed else {
+        return 0;
+    };
+    let guard = role.guard.as_deref();
+    let read = guard.map(|guard| super::guard::read(guard, &role.role_id));
+    let believed = read.map(|read| read.believed(input.target.revision));
+    believed.and_then(|read| read.revision).unwrap_or_default()
+}
+
+/// Since when AWS is known to be of another time. A later revision than the database knows begins it anew: the database may have gone back to a moment at
+/// which it was in safe mode already.
+pub(super) fn safe_since(input: &Input<'_>, condition: Condition) -> Option<DateTime<Utc>> {
+    let is_later = shown(input) > input.target.revision;
+    let noticed = input.target.safe_since.filter(|_| !is_later);
+    let first = noticed.unwrap_or(input.now);
     (condition == Condition::SafeMode).then_some(first)
 }
 

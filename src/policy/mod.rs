@@ -127,6 +127,8 @@ pub struct Plan {
     pub condition: Condition,
     /// When AWS first said that the role is not there; `None` where this look showed it.
     pub missing_since: Option<DateTime<Utc>>,
+    /// The revision that counts as known: in safe mode that which AWS shows, so that a person may lift it.
+    pub revision: i64,
     /// When safe mode was first noticed; `None` where it is not.
     pub safe_since: Option<DateTime<Utc>>,
     /// The names that nobody explains, from now on: to be stored, since a look that lags does not show them.

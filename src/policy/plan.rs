@@ -8,7 +8,7 @@ use super::capacity::{INLINE_QUOTA, size};
 use super::desired::{Known, Look};
 use super::document::{inert, names_itself, sid};
 use super::guard::Guard;
-use super::lost::{blocked, ended_with_another_role, gone, lost, nothing};
+use super::lost::{blocked, ended_with_another_role, gone, lost, nothing, safe_since};
 use super::reverted::{guard_was_deleted, reverted, was_undone};
 use super::trust::Seen;
 use super::{Clause, Input, Observed, Plan, Step, fingerprint};
@@ -198,7 +198,7 @@ impl Planner<'_> {
                 .as_deref()
                 .is_some_and(|g| self.guard.is(g, &role.role_id, &role.arn));
         // In safe mode what the guard says is kept, so that it is written only from a read which cannot lag.
-        let noticed = input.target.safe_since.unwrap_or(input.now);
+        let noticed = safe_since(input, self.condition).unwrap_or(input.now);
         let certain = settles.max(noticed + input.margins.propagation);
         let lags = self.look.guard_is_stale() || input.now < noticed + input.margins.propagation;
         if self.look.safe && !equal && lags {

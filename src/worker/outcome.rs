@@ -77,7 +77,7 @@ impl Worker {
         target.missing_since = plan.missing_since;
         target.safe_since = plan.safe_since;
         target.kept.clone_from(&plan.kept);
-        record.condition(&mut target, &plan, observed).await?;
+        record.condition(&mut target, &plan).await?;
         let closing = record.outcomes(&plan).await?;
         if !record.grants.iter().any(|g| g.state.may_be_open()) {
             target.guard_restores = 0;

@@ -11,10 +11,9 @@ use crate::domain::Change;
 use crate::domain::audit::{Action, By, Outcome};
 use crate::domain::grant::{Cause, Grant, GrantState};
 use crate::domain::request::WrongState;
-use crate::domain::target::{Condition, Target, Written};
+use crate::domain::target::{Target, Written};
 use crate::ids::GrantId;
 use crate::policy::document::has_grants;
-use crate::policy::guard::read;
 use crate::policy::{Observed, Plan, Step, fingerprint};
 
 /// The rows that one transaction works on.
@@ -40,19 +39,9 @@ impl Record<'_> {
         Ok(())
     }
 
-    /// What keeps new grants from the role. In safe mode the revision that AWS shows counts as known, so that a person may lift it.
-    pub async fn condition(
-        &mut self,
-        target: &mut Target,
-        plan: &Plan,
-        observed: &Observed,
-    ) -> sqlx::Result<()> {
-        if let (Condition::SafeMode, Observed::Role(role)) = (plan.condition, observed) {
-            let guard = role.guard.as_deref();
-            let read = guard.map(|guard| read(guard, &role.role_id).believed(target.revision));
-            let revision = read.and_then(|read| read.revision);
-            target.revision = target.revision.max(revision.unwrap_or_default());
-        }
+    /// What keeps new grants from the role, and the guard's revision as it is known now.
+    pub async fn condition(&mut self, target: &mut Target, plan: &Plan) -> sqlx::Result<()> {
+        target.revision = plan.revision;
         if target.condition != plan.condition {
             let (from, to) = (target.condition.as_str(), plan.condition.as_str());
             let event = self.by.did(target.id, Action::TargetChanged { from, to });

@@ -402,3 +402,21 @@ fn c14_safe_mode_outlasts_a_role_that_seems_to_be_gone() {
     }
     assert_eq!(run.look().condition, Condition::SafeMode);
 }
+
+/// The database goes back to a moment at which the role was in safe mode already.
+#[test]
+fn c13_safe_mode_begins_anew_with_every_later_revision() {
+    let mut run = settled();
+    run.target.condition = Condition::SafeMode;
+    run.target.safe_since = Some(at(-5000));
+    run.pass(300);
+    assert_eq!(run.look().safe_since, Some(at(-5000)));
+    run.target.revision = 0;
+    run.revoke(0);
+    let look = run.look();
+    assert_eq!(look.safe_since, Some(at(300)));
+    assert!(
+        !matches!(look.step, countersign::policy::Step::PutGuard { .. }),
+        "the read may lag behind a write that is lost: {look:?}"
+    );
+}

@@ -161,6 +161,7 @@ impl World {
     fn store(&mut self, plan: &Plan) -> Result<(), Violation> {
         let now = self.now;
         self.target.condition = plan.condition;
+        self.target.revision = plan.revision;
         self.target.missing_since = plan.missing_since;
         self.target.safe_since = plan.safe_since;
         self.target.kept.clone_from(&plan.kept);
