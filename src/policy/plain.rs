@@ -100,7 +100,7 @@ fn named(role: &ObservedRole) -> impl Iterator<Item = String> {
     names.into_iter()
 }
 
-/// The trust policy without the statements of grants at hand that are not open. What no row knows may be another installation's: it is denied by name.
+/// The trust policy without the statements of grants at hand that are not open. What no row knows may be another installation's, and stays.
 fn without_closing(input: &Input<'_>, role: &ObservedRole) -> Option<Step> {
     let document = Document::parse(&role.trust).ok()?;
     let open: BTreeMap<String, &Grant> = input
