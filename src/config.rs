@@ -145,7 +145,7 @@ pub struct Worker {
     /// How often it looks for due targets without being woken.
     #[serde(with = "fields::duration")]
     pub poll: Duration,
-    /// How long a target belongs to one worker; longer than `aws.operation_timeout`.
+    /// How long a target belongs to one worker; at least twice `aws.operation_timeout`.
     #[serde(with = "fields::duration")]
     pub lease: Duration,
     /// How often an opening is tried before it counts as failed. A closing is never given up.
@@ -339,9 +339,17 @@ impl Config {
                 "server.public_url must be set when server.listen is not a loopback address",
             ));
         }
-        if self.worker.lease <= self.aws.operation_timeout {
+        // A write is sent only if its answer comes before the lease is over, and the database has its time before it.
+        if self.worker.lease < self.aws.operation_timeout.saturating_mul(2) {
             return Err(ConfigError::Conflict(
-                "worker.lease must be longer than aws.operation_timeout",
+                "worker.lease must be at least twice aws.operation_timeout",
+            ));
+        }
+        // More often costs AWS calls for nothing; for so long may a session that was ended work again once somebody has deleted the guard.
+        let watch = Duration::from_secs(10)..=Duration::from_hours(1);
+        if !watch.contains(&self.aws.watch_interval) {
+            return Err(ConfigError::Conflict(
+                "aws.watch_interval must be from PT10S to PT1H",
             ));
         }
         if self.sessions.lifetime < self.sessions.idle {

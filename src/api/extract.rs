@@ -37,8 +37,7 @@ impl FromRequestParts<App> for Caller {
                 .then_some(token.trim())
         });
         let token = token.ok_or(Error::Unauthenticated)?;
-        let peer = authn::peer(&parts.extensions);
-        let person = authn::from_peer(app, peer, token, authn::bearer).await?;
+        let person = authn::from_peer(app, &parts.extensions, token, authn::bearer).await?;
         let ctx = Ctx {
             app: app.clone(),
             person,

@@ -47,7 +47,7 @@ struct Inner {
 pub struct Settings {
     /// How long a request waits for a decision.
     pub expire_after: TimeDelta,
-    /// P: nothing is opened with less time than this left (GUARD H5).
+    /// P: nothing is opened with less time than this left (docs/guard.md, H5).
     pub propagation: TimeDelta,
     /// How long a session lives without use.
     pub session_idle: TimeDelta,

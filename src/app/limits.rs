@@ -36,6 +36,8 @@ pub struct Limits {
     /// When tokens last worked.
     worked: Mutex<HashMap<TokenHash, Instant>>,
     unknown: Semaphore,
+    /// The same for calls that end a grant.
+    ending: Semaphore,
 }
 
 impl Limits {
@@ -48,6 +50,7 @@ impl Limits {
             shut: Mutex::default(),
             worked: Mutex::default(),
             unknown: Semaphore::new(UNKNOWN_AT_A_TIME),
+            ending: Semaphore::new(UNKNOWN_AT_A_TIME),
         }
     }
 
@@ -76,18 +79,34 @@ impl Limits {
         peer: IpAddr,
         token: &TokenHash,
     ) -> Result<Option<SemaphorePermit<'_>>, Error> {
-        let worked = locked(&self.worked).get(token).copied();
-        if worked.is_some_and(|at| at.elapsed() < TRUSTED) {
+        if self.is_trusted(token) {
             return Ok(None);
         }
-        let turn = tokio::time::timeout(PATIENCE, self.unknown.acquire());
-        // Never closed.
-        let turn = turn.await.map_err(|_| Error::Busy)?.ok();
+        let turn = turn(&self.unknown).await?;
         let until = locked(&self.shut).get(&network(peer)).copied();
         match until.map(|it| it.saturating_duration_since(Instant::now())) {
             Some(wait) if !wait.is_zero() => Err(too_soon(wait)),
             _ => Ok(turn),
         }
+    }
+
+    /// The same for a call that ends a grant: whatever others at that address do, it has its turn among its like.
+    ///
+    /// # Errors
+    /// 503 when the database is slow.
+    pub async fn look_up_to_end(
+        &self,
+        token: &TokenHash,
+    ) -> Result<Option<SemaphorePermit<'_>>, Error> {
+        if self.is_trusted(token) {
+            return Ok(None);
+        }
+        turn(&self.ending).await
+    }
+
+    fn is_trusted(&self, token: &TokenHash) -> bool {
+        let worked = locked(&self.worked).get(token).copied();
+        worked.is_some_and(|at| at.elapsed() < TRUSTED)
     }
 
     /// A token worked.
@@ -132,6 +151,12 @@ impl<K: Hash + Eq + Clone> Buckets<K> {
         self.0.retain_recent();
         self.0.shrink_to_fit();
     }
+}
+
+async fn turn(turns: &Semaphore) -> Result<Option<SemaphorePermit<'_>>, Error> {
+    let turn = tokio::time::timeout(PATIENCE, turns.acquire()).await;
+    // Never closed.
+    Ok(turn.map_err(|_| Error::Busy)?.ok())
 }
 
 fn too_soon(wait: Duration) -> Error {

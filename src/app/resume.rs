@@ -9,14 +9,15 @@ use crate::error::Error;
 /// Ends the condition of a role that only a person can judge: `contested` or `safe_mode`. Should its reason still be there, the next look brings it back.
 ///
 /// # Errors
-/// `NotFound` where the catalog has no such role; a field error where its condition is not one that a person lifts.
+/// `NotFound` where the catalog has no such role; a field error where its condition is not one that a person lifts, or was noticed so recently that AWS
+/// may still show an older guard.
 pub async fn resume(app: &App, machine: &str, role_arn: &str) -> Result<Condition, Error> {
     let actor = Actor::Machine {
         name: machine.to_owned(),
     };
     app.transaction(actor, Channel::Cli, async |tx: &mut Tx| {
         let found = db::targets::lock_by_arn(tx.conn(), role_arn).await?;
-        let (target, condition) = found.ok_or(Error::NotFound)?;
+        let (target, condition, safe_since) = found.ok_or(Error::NotFound)?;
         if !condition.needs_a_person() {
             return Err(Error::field(
                 "role",
@@ -27,6 +28,15 @@ pub async fn resume(app: &App, machine: &str, role_arn: &str) -> Result<Conditio
             ));
         }
         let now = tx.now();
+        // Only a look from then on tells which grants are of a time that the database has lost (docs/guard.md, C13).
+        let known = safe_since.map(|at| at + app.settings().propagation);
+        if let Some(known) = known.filter(|known| now < *known) {
+            let seconds = (known - now).num_seconds() + 1;
+            return Err(Error::field(
+                "role",
+                format!("may still be shown by AWS as it was before: try again in {seconds} s"),
+            ));
+        }
         db::targets::resume(tx.conn(), target).await?;
         db::targets::make_due(tx.conn(), target, now).await?;
         let (from, to) = (condition.as_str(), Condition::Ok.as_str());

@@ -56,24 +56,27 @@ fn known(
 }
 
 /// Where a request comes from. All of which nobody knows that count as one address.
-#[must_use]
-pub fn peer(extensions: &Extensions) -> IpAddr {
+fn peer(extensions: &Extensions) -> IpAddr {
     let info = extensions.get::<ConnectInfo<SocketAddr>>();
     info.map_or(Ipv4Addr::UNSPECIFIED.into(), |it| it.0.ip())
 }
 
-/// The person of a token, as `who` finds it; tokens that do not work are counted for where they come from.
+/// The person of a request's token, as `who` finds it; tokens that do not work are counted for where they come from.
 ///
 /// # Errors
 /// As `who`; `RateLimited` after too many that did not work, without asking the database.
 pub async fn from_peer(
     app: &App,
-    peer: IpAddr,
+    extensions: &Extensions,
     token: &str,
     who: impl AsyncFnOnce(&App, &str) -> Result<Person, Error>,
 ) -> Result<Person, Error> {
-    let (limits, hash) = (app.limits(), tokens::hash(token));
-    let _turn = limits.look_up(peer, &hash).await?;
+    let (limits, peer, hash) = (app.limits(), peer(extensions), tokens::hash(token));
+    let _turn = if ends_a_grant(extensions) {
+        limits.look_up_to_end(&hash).await?
+    } else {
+        limits.look_up(peer, &hash).await?
+    };
     let person = who(app, token).await;
     match &person {
         Ok(_) => limits.worked(&hash),
@@ -88,9 +91,13 @@ pub async fn from_peer(
 /// # Errors
 /// `RateLimited` when they call too often. Ending a grant is never too often.
 pub fn admit(ctx: &Ctx, extensions: &Extensions) -> Result<(), Error> {
-    let path = extensions.get::<MatchedPath>().map(MatchedPath::as_str);
-    if path.is_some_and(|path| path.ends_with("/grants/{id}/end")) {
+    if ends_a_grant(extensions) {
         return Ok(());
     }
     ctx.app.limits().call(ctx.person.id)
+}
+
+fn ends_a_grant(extensions: &Extensions) -> bool {
+    let path = extensions.get::<MatchedPath>().map(MatchedPath::as_str);
+    path.is_some_and(|path| path.ends_with("/grants/{id}/end"))
 }

@@ -34,7 +34,7 @@ const QUOTA_AGE: Duration = Duration::from_mins(5);
 pub struct Aws {
     /// For reads: the SDK repeats them.
     reads: aws_sdk_iam::Client,
-    /// For document writes: never repeated, since a repeated whole document may overwrite a newer one (AWS.md §4.2).
+    /// For document writes: never repeated, since a repeated whole document may overwrite a newer one.
     writes: aws_sdk_iam::Client,
     /// For looks before a request is stored: never repeated, on connections of their own, so that they take nothing of what the worker needs.
     looks: aws_sdk_iam::Client,

@@ -8,7 +8,7 @@ use aws_sdk_iam::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_iam::error::BoxError;
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// By how much the clocks of AWS and of the database may differ before nothing is opened any more (GUARD M7).
+/// By how much the clocks of AWS and of the database may differ before nothing is opened any more (docs/guard.md §4, *clocks differ*).
 const MOST_SKEW: TimeDelta = TimeDelta::seconds(2);
 
 /// An answer's `Date`, and when it came.

@@ -1,4 +1,4 @@
-//! What a failed call means for us (AWS.md §4).
+//! What a failed call means for us.
 
 use std::error::Error;
 

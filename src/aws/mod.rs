@@ -14,7 +14,7 @@ pub use error::AwsError;
 pub use observe::{Check, check};
 pub use pace::Purpose;
 
-/// The inline policy that ends sessions (GUARD §1).
+/// The inline policy that ends sessions (docs/guard.md §1).
 pub const GUARD_NAME: &str = "CountersignGuard";
 
 /// The name that IAM's API wants: the last segment of an ARN's path (`arn:aws:iam::111122223333:role/team/admin` → `admin`). `None` when the ARN

@@ -196,7 +196,7 @@ fn not_there<T>(error: AwsError) -> Result<Option<T>, AwsError> {
     }
 }
 
-/// Documents come percent-encoded as RFC 3986 has it, and the SDK leaves them so (AWS.md §3.5); a plus sign is a plus sign. What does not decode to
+/// Documents come percent-encoded as RFC 3986 has it, and the SDK leaves them so; a plus sign is a plus sign. What does not decode to
 /// UTF-8 stays as it is: it is no JSON, and treated so.
 fn decode(document: &str) -> String {
     percent_decode_str(document)

@@ -106,7 +106,7 @@ impl Cli {
 /// When no database is configured, or it cannot be migrated.
 pub async fn migrate(config: &Config) -> Result<(), Failure> {
     match db::migrate::migrate(config.database_url()?).await? {
-        Migrated::UpToDate => {}
+        Migrated::UpToDate => eprintln!("the schema is up to date"),
         Migrated::Newer(version) => eprintln!(
             "the schema is newer than this program (migration {version}) and has all that it needs; nothing to do"
         ),

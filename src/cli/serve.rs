@@ -19,10 +19,12 @@ use crate::serve::{Service, router};
 
 /// The address cannot be had.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}")]
+#[error("cannot listen on {address}; {option} says where")]
 pub struct CannotListen {
     /// Which one.
     pub address: std::net::SocketAddr,
+    /// What chooses another one: an option of the configuration, or of the command line.
+    pub option: &'static str,
     /// Why.
     #[source]
     pub source: std::io::Error,
@@ -73,7 +75,11 @@ pub async fn run(mut config: Config) -> Result<(), Failure> {
     let address = config.server.listen;
     let listener = TcpListener::bind(address)
         .await
-        .map_err(|source| CannotListen { address, source })?;
+        .map_err(|source| CannotListen {
+            address,
+            option: "server.listen",
+            source,
+        })?;
     config.server.listen = listener.local_addr()?;
     let end = interrupted()?;
     let endpoint = std::env::var("AWS_ENDPOINT_URL").ok();

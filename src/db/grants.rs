@@ -402,7 +402,7 @@ pub struct Seated {
 }
 
 /// The grants of a target whose statements may stand in its trust policy between these times: those that are not over, and of the scheduled ones
-/// those that overlap (GUARD M4).
+/// those that overlap (docs/guard.md §4, *room*).
 ///
 /// # Errors
 /// When the database does not answer.

@@ -88,8 +88,8 @@ async fn excess(conn: &mut PgConnection) -> sqlx::Result<Vec<Excess>> {
                FROM held, me, app WHERE held.roleid = app.oid AND held.member = me.oid AND held.admin_option
                UNION ALL
                (SELECT 3, format('%sowns %s', CASE WHEN s.refobjid <> me.oid THEN 'is in a group that ' END, pg_describe_object(s.classid, s.objid, s.objsubid)),
-                       format('REASSIGN OWNED BY %s TO %s', s.refobjid::regrole,
-                              CASE WHEN events.relowner = s.refobjid THEN 'countersign_owner' ELSE events.relowner::regrole::text END)
+                       CASE WHEN events.relowner = s.refobjid THEN format('CREATE ROLE countersign_serve LOGIN PASSWORD ''...'' IN ROLE %I', $1::text)
+                            ELSE format('REASSIGN OWNED BY %s TO %s', s.refobjid::regrole, events.relowner::regrole) END
                 FROM pg_shdepend s JOIN whose ON whose.oid = s.refobjid, me, db, events
                 WHERE s.refclassid = 'pg_authid'::regclass AND s.deptype = 'o'
                   AND (s.dbid = db.oid OR (s.classid = 'pg_database'::regclass AND s.objid = db.oid))

@@ -84,8 +84,14 @@ pub enum MigrationError {
     #[error("cannot connect to the database")]
     Connect(#[source] sqlx::Error),
     /// A migration did not apply.
-    #[error("cannot migrate the database")]
-    Migrate(#[source] MigrateError),
+    #[error("cannot migrate the database as the role {role}")]
+    Migrate {
+        /// Who has connected.
+        role: String,
+        /// Why not.
+        #[source]
+        source: MigrateError,
+    },
     /// The owner may not create roles.
     #[error(
         "the database's owner may not create the roles {APP_ROLE} and {CATALOG_ROLE}: as an administrator run \
@@ -108,27 +114,27 @@ pub async fn migrate(owner_url: &str) -> Result<Migrated, MigrationError> {
     let options = options
         .application_name("countersign migrate")
         .options([("client_min_messages", "warning")]);
+    let role = options.get_username().to_owned();
     let pool = PgPoolOptions::new()
         .max_connections(1)
         .connect_with(options)
         .await
         .map_err(MigrationError::Connect)?;
-    let migrated = on(&pool).await;
+    let migrated = on(&pool, role).await;
     pool.close().await;
     migrated
 }
 
-async fn on(pool: &PgPool) -> Result<Migrated, MigrationError> {
+async fn on(pool: &PgPool, role: String) -> Result<Migrated, MigrationError> {
     let mut conn = pool.acquire().await.map_err(MigrationError::Connect)?;
-    let newer = newer(&mut conn).await.map_err(MigrationError::Migrate)?;
+    let newer = newer(&mut conn).await;
     drop(conn);
-    if let Some(version) = newer {
-        return Ok(Migrated::Newer(version));
-    }
-    MIGRATIONS
-        .run(pool)
-        .await
-        .map_err(MigrationError::Migrate)?;
+    let done = match newer {
+        Ok(Some(version)) => return Ok(Migrated::Newer(version)),
+        Ok(None) => MIGRATIONS.run(pool).await,
+        Err(error) => Err(error),
+    };
+    done.map_err(|source| MigrationError::Migrate { role, source })?;
     for role in [APP_ROLE, CATALOG_ROLE] {
         let create = sqlx::raw_sql(AssertSqlSafe(create_role(role)));
         create

@@ -225,14 +225,14 @@ pub async fn release(
 pub async fn lock_by_arn(
     conn: &mut PgConnection,
     arn: &str,
-) -> sqlx::Result<Option<(TargetId, Condition)>> {
+) -> sqlx::Result<Option<(TargetId, Condition, Option<DateTime<Utc>>)>> {
     let row = sqlx::query!(
-        r#"SELECT id AS "id: TargetId", condition FROM targets WHERE arn = $1 FOR NO KEY UPDATE"#,
+        r#"SELECT id AS "id: TargetId", condition, safe_since FROM targets WHERE arn = $1 FOR NO KEY UPDATE"#,
         arn
     )
     .fetch_optional(conn)
     .await?;
-    row.map(|row| Ok((row.id, parse(&row.condition)?)))
+    row.map(|row| Ok((row.id, parse(&row.condition)?, row.safe_since)))
         .transpose()
 }
 

@@ -77,8 +77,8 @@ pub async fn run(arguments: DemoArguments) -> Result<(), Failure> {
 async fn with_aws(arguments: &DemoArguments) -> Result<(), Failure> {
     let folder = &arguments.data_dir;
     // Ports first: what is taken is told before anything is removed or started.
-    let listener = listen(arguments.port).await?;
-    drop(listen(arguments.aws_port).await?);
+    let listener = listen(arguments.port, "--port").await?;
+    drop(listen(arguments.aws_port, "--aws-port").await?);
     if arguments.reset {
         postgres::reset(folder)?;
     }
@@ -91,7 +91,7 @@ async fn with_aws(arguments: &DemoArguments) -> Result<(), Failure> {
 }
 
 async fn aws_alone(arguments: &DemoArguments) -> Result<(), Failure> {
-    drop(listen(arguments.aws_port).await?);
+    drop(listen(arguments.aws_port, "--aws-port").await?);
     if arguments.reset {
         postgres::reset(&arguments.data_dir)?;
     }
@@ -109,7 +109,7 @@ async fn aws_alone(arguments: &DemoArguments) -> Result<(), Failure> {
 
 async fn without_aws(arguments: &DemoArguments) -> Result<(), Failure> {
     let folder = &arguments.data_dir;
-    let listener = listen(arguments.port).await?;
+    let listener = listen(arguments.port, "--port").await?;
     if arguments.reset {
         return Err(ResetTooLate.into());
     }
@@ -204,10 +204,14 @@ async fn countersign(
     broken.map_or(Ok(()), |broken| Err(broken.into()))
 }
 
-async fn listen(port: u16) -> Result<TcpListener, CannotListen> {
+async fn listen(port: u16, option: &'static str) -> Result<TcpListener, CannotListen> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let listener = TcpListener::bind(address).await;
-    listener.map_err(|source| CannotListen { address, source })
+    listener.map_err(|source| CannotListen {
+        address,
+        option,
+        source,
+    })
 }
 
 /// The sandbox has no lag and no lost writes, so that the demo need not wait for either.

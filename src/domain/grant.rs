@@ -23,11 +23,11 @@ pub enum Cause {
     CouldNotOpen,
     /// Its requester may not ask for it any more.
     NotEligible,
-    /// The AWS identity that was let in was deleted (GUARD C8).
+    /// The AWS identity that was let in was deleted (docs/guard.md, C8).
     PrincipalGone,
     /// The role was deleted.
     TargetGone,
-    /// Another role has taken the role's name (GUARD C8).
+    /// Another role has taken the role's name (docs/guard.md, C8).
     TargetReplaced,
     /// The role's owner undid it again and again.
     RevertedByOwner,
@@ -183,7 +183,7 @@ impl GrantState {
     }
 }
 
-/// What was sent to AWS for a grant and what was seen there: the stored facts of GUARD §2. Sent facts are stored before the write, seen ones after the read.
+/// What was sent to AWS for a grant and what was seen there: the stored facts that docs/guard.md §3 plans from. Sent facts are stored before the write, seen ones after the read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Marks {
     /// The latest deadline ever sent.
@@ -238,7 +238,7 @@ pub struct Grant {
 }
 
 impl Grant {
-    /// The console's session name, while AWS takes it for this grant (GUARD C7).
+    /// The console's session name, while AWS takes it for this grant (docs/guard.md, C7).
     #[must_use]
     pub fn usable_console_name(&self) -> Option<&str> {
         self.marks.console_since.and(self.console_name.as_deref())

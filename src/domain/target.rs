@@ -93,7 +93,7 @@ pub struct Target {
     pub trust_sent_at: Option<DateTime<Utc>>,
     /// When AWS first said that the role is not there, unless it has shown it since.
     pub missing_since: Option<DateTime<Utc>>,
-    /// When AWS was first seen to be of another time than the database, unless a person has judged it since.
+    /// When AWS was first seen to be of another time than the database, unless a person has judged it and the guard has been written since.
     pub safe_since: Option<DateTime<Utc>>,
     /// Session names that the guard denies although no grant explains them, and when each was found.
     pub kept: BTreeMap<String, DateTime<Utc>>,

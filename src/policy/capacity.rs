@@ -144,7 +144,7 @@ pub fn check(
     }
 }
 
-/// Whether only AWS can change the role: service-linked and Identity Center's own (AWS.md §3.4).
+/// Whether only AWS can change the role: service-linked and Identity Center's own (docs/guard.md §4, *protected*).
 #[must_use]
 pub fn is_protected(role_arn: &str) -> bool {
     let path = role_arn.split_once(":role/").map_or("", |(_, path)| path);

@@ -1,4 +1,4 @@
-//! What AWS should say: the desired state of GUARD §2, from the stored facts and one look at the role.
+//! What AWS should say: the desired state of docs/guard.md §3, step 8, from the stored facts and one look at the role.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,12 +6,13 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 use super::document::{Document, Unreadable, sid};
 use super::guard::{self, Guard, Times};
+use super::lost::is_of_unknown_age;
 use super::trust::{self, Seen};
 use super::{Clause, Input, ObservedRole};
 use crate::domain::grant::{Grant, GrantState, Marks};
 use crate::domain::target::Condition;
 
-/// The longest session that STS gives out, whatever the role's current maximum (GUARD H3).
+/// The longest session that STS gives out, whatever the role's current maximum (docs/guard.md, H3).
 pub const LONGEST_SESSION: TimeDelta = TimeDelta::hours(12);
 /// The longest duration that a grant may have.
 const LONGEST_GRANT: TimeDelta = TimeDelta::hours(12);
@@ -48,7 +49,7 @@ pub(super) struct Look<'a> {
     pub certain: bool,
     /// Whether the guard may take in nothing that it does not hold already.
     pub restricted: bool,
-    /// Whether nothing that the guard says may be taken back: in safe mode, and while the clocks differ (GUARD C13).
+    /// Whether nothing that the guard says may be taken back: in safe mode, and while the clocks differ (docs/guard.md, C13).
     pub tightens: bool,
     /// Whether AWS may know of a later time than the database.
     pub safe: bool,
@@ -127,7 +128,7 @@ impl<'a> Look<'a> {
         let reaches = |limit: DateTime<Utc>| {
             statements().any(|(_, s)| trust::date(&s.node()).is_none_or(|d| d > limit))
         };
-        // Somebody moved its date: it may admit for as long as it stands there (GUARD C2b).
+        // Somebody moved its date: it may admit for as long as it stands there (docs/guard.md, C2).
         if marks.sent_until.is_some_and(reaches)
             || marks.sent_until.is_none() && statement.is_some()
         {
@@ -156,7 +157,7 @@ impl<'a> Look<'a> {
     }
 
     /// How long after a guard was written, or a name in it was found, a session that it denies may be left: the longest grant, whose statement
-    /// somebody may put back until its deadline (GUARD C11), and then the longest session.
+    /// somebody may put back until its deadline (docs/guard.md, C11), and then the longest session.
     pub fn outlived(&self) -> TimeDelta {
         let margins = self.input.margins;
         LONGEST_GRANT + LONGEST_SESSION + margins.propagation * 2 + margins.clock
@@ -185,7 +186,7 @@ impl<'a> Look<'a> {
     }
 
     /// After this nobody can get a session of the grant: whole seconds, as tokens have. That its statement was taken away says nothing, since a stale
-    /// save of the trust policy brings it back (GUARD C11). `None` where nothing was ever sent.
+    /// save of the trust policy brings it back (docs/guard.md, C11). `None` where nothing was ever sent.
     pub fn last_issue(&self, marks: &Marks) -> Option<DateTime<Utc>> {
         let sent = marks.sent_until?;
         Some(ceil(sent + self.input.margins.clock))
@@ -278,10 +279,11 @@ impl<'a> Look<'a> {
         stands.then(|| written.at + self.outlived())
     }
 
-    /// Whether the guard is one that the stored facts do not know of: from a database that was ahead of this one (GUARD C9).
+    /// Whether the guard is one that the stored facts do not know of: from a database that was ahead of this one (docs/guard.md, C9).
     pub fn is_of_another_time(&self) -> bool {
         let known = self.input.target.revision;
-        self.read.revision.is_some_and(|read| read > known)
+        let later = self.read.revision.is_some_and(|read| read > known);
+        later || is_of_unknown_age(self.input)
     }
 
     /// Whether the guard was written by another installation.

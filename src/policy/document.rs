@@ -14,7 +14,7 @@ use crate::ids::GrantId;
 /// What all our Sids begin with.
 const PREFIX: &str = "Countersign";
 
-/// Sid of the statement that stays when ours would be the last one: IAM refuses an empty list (GUARD H2d).
+/// Sid of the statement that stays when ours would be the last one: IAM refuses an empty list (docs/guard.md, H2).
 const INERT: &str = "CountersignInert";
 
 /// The Sid of a grant's statement: `Countersign` and the 26 characters of the grant's id. A Sid may hold letters and digits only.

@@ -38,7 +38,7 @@ impl Look<'_> {
         let stands = self.role.guard.is_some() && !self.is_of_others();
         let remembers = grants.len() > plan.guard_removed.len();
         if stands || remembers || self.needs_guard() {
-            // Somebody may delete it, or put a statement back that it has to outlast (GUARD C11, C12).
+            // Somebody may delete it, or put a statement back that it has to outlast (docs/guard.md, C11, C12).
             moments.push(now + margins.watch);
         }
         for k in &self.grants {

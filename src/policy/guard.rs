@@ -1,4 +1,4 @@
-//! The guard: the inline Deny policy on the role that ends live sessions (GUARD §1). One document per role, rendered whole.
+//! The guard: the inline Deny policy on the role that ends live sessions (docs/guard.md §1). One document per role, rendered whole.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -125,7 +125,7 @@ fn deny(sid: &str, condition: &str) -> String {
     format!(r#"{{{sid}"Effect":"Deny","Action":"*","Resource":"*","Condition":{{{condition}}}}}"#)
 }
 
-/// These sessions may neither edit their own role nor assume it anew under another name (GUARD C4). One pattern stands for all grant names, since those
+/// These sessions may neither edit their own role nor assume it anew under another name (docs/guard.md, C4). One pattern stands for all grant names, since those
 /// that are not live may do nothing at all; a console name cannot hold a wildcard.
 fn shield(role_arn: &str, condition: &str) -> String {
     format!(
@@ -141,7 +141,7 @@ fn grouped(times: &Times) -> BTreeMap<DateTime<Utc>, Vec<&str>> {
     groups
 }
 
-/// How far AWS may be ahead of the database, in revisions. It grows by one with each write, so that a greater number is a hand's (GUARD H10).
+/// How far AWS may be ahead of the database, in revisions. It grows by one with each write, so that a greater number is a hand's (docs/guard.md, H10).
 const MOST_AHEAD: i64 = 1 << 32;
 /// No revision of ours is higher.
 const MOST_REVISION: i64 = 1 << 48;

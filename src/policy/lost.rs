@@ -14,7 +14,7 @@ use crate::ids::GrantId;
 const ASK_AGAIN: TimeDelta = TimeDelta::seconds(5);
 
 /// AWS says that there is no role. One such answer may be wrong, so that nothing follows from it until a later one says the same; and even then
-/// what was on the role is looked for until no session of it can be left (GUARD C14).
+/// what was on the role is looked for until no session of it can be left (docs/guard.md, C14).
 pub(super) fn gone(input: &Input<'_>) -> Plan {
     let Input { now, margins, .. } = *input;
     let since = input.target.missing_since.unwrap_or(now);
@@ -128,13 +128,30 @@ fn shown(input: &Input<'_>) -> i64 {
     believed.and_then(|read| read.revision).unwrap_or_default()
 }
 
-/// Since when AWS is known to be of another time. A later revision than the database knows begins it anew: the database may have gone back to a moment at
-/// which it was in safe mode already.
+/// Since when AWS is known to be of another time: in safe mode, and after it until the guard has been written anew, since nobody knows how old that is and
+/// whose sessions it ends. A later revision than the database knows begins it anew: the database may have gone back to a moment at which it was in safe
+/// mode already.
 pub(super) fn safe_since(input: &Input<'_>, condition: Condition) -> Option<DateTime<Utc>> {
     let is_later = shown(input) > input.target.revision;
     let noticed = input.target.safe_since.filter(|_| !is_later);
-    let first = noticed.unwrap_or(input.now);
-    (condition == Condition::SafeMode).then_some(first)
+    let stays = condition == Condition::SafeMode || is_of_unknown_age(input);
+    stays.then(|| noticed.unwrap_or(input.now))
+}
+
+/// Whether a guard of ours stands that has not been written since AWS was seen to be of another time.
+pub(super) fn is_of_unknown_age(input: &Input<'_>) -> bool {
+    let Observed::Role(role) = input.observed else {
+        return false;
+    };
+    let target = input.target;
+    let guard = role.guard.as_deref();
+    let read = guard.map(|guard| super::guard::read(guard, &role.role_id));
+    let ours = read.is_some_and(|read| {
+        let by = read.believed(target.revision).installation;
+        by.is_none_or(|it| it == target.installation)
+    });
+    let written = target.written_guard.as_ref().map(|w| w.at);
+    ours && target.safe_since.is_some_and(|at| written < Some(at))
 }
 
 fn identified(input: &Input<'_>) -> Vec<(GrantId, String, String)> {
@@ -211,14 +228,14 @@ pub(super) fn lost(
 }
 
 /// Whether the user of a grant was deleted, or another one has taken the name: by the look at the user, or by our own statement, which AWS
-/// shows with the bare id of whom it named (GUARD C8).
+/// shows with the bare id of whom it named (docs/guard.md, C8).
 fn principal_is_gone(input: &Input<'_>, grant: &Grant, role: &ObservedRole) -> bool {
     let missing = grant.marks.principal_missing_since;
     let other = match (
         role.principals.get(&grant.principal_arn),
         &grant.principal_id,
     ) {
-        // One answer that there is no such user may be wrong (GUARD C14).
+        // One answer that there is no such user may be wrong (docs/guard.md, C14).
         (Some(None), _) => missing.is_some_and(|at| at + input.margins.missing() <= input.now),
         (Some(Some(read)), Some(fixed)) => read.id != *fixed,
         // AWS was silent when it was asked for: whoever was created since then has only taken the name.

@@ -28,7 +28,7 @@ use crate::domain::grant::{Cause, Grant, Marks};
 use crate::domain::target::{Condition, Target};
 use crate::ids::GrantId;
 
-/// The allowances of GUARD §2.
+/// The allowances of docs/guard.md §2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Margins {
     /// P: how long the data plane may lag behind a confirmed write.
@@ -37,7 +37,7 @@ pub struct Margins {
     pub unanswered: TimeDelta,
     /// δ: whole-second token times and the skew between clocks.
     pub clock: TimeDelta,
-    /// How often we look while a guard of ours stands and nothing is open: somebody may delete it (GUARD C12).
+    /// How often we look while a guard of ours stands and nothing is open: somebody may delete it (docs/guard.md, C12).
     pub watch: TimeDelta,
 }
 
@@ -48,7 +48,7 @@ impl Margins {
         self.unanswered + self.propagation
     }
 
-    /// How long "it is not there" has to be read before it is believed: a lagging read says so of what was just created (GUARD C14).
+    /// How long "it is not there" has to be read before it is believed: a lagging read says so of what was just created (docs/guard.md, C14).
     #[must_use]
     pub fn missing(&self) -> TimeDelta {
         self.propagation + self.clock
@@ -197,7 +197,7 @@ impl Step {
     }
 }
 
-/// A clause of GUARD §2 that carries weight: tests take one away at a time and see an invariant fail. The product never does.
+/// A clause of the function that carries weight: tests take one away at a time and see an invariant fail. The product never does.
 #[doc(hidden)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Clause {

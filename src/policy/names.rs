@@ -1,54 +1,101 @@
 //! Console names: one principal at a time has one, never before older sessions are cut off, and it is denied until nobody can get a session of it
-//! any more (GUARD §2).
+//! any more (docs/guard.md §3, steps 7 and 8).
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 use super::desired::{Known, Look, ceil};
 use super::document::{Document, names_itself};
 use super::guard::{Guard, Times};
+use super::meaning::Node;
 use super::{Clause, Input, trust};
 use crate::domain::grant::{Grant, GrantState};
 
 const SECOND: TimeDelta = TimeDelta::seconds(1);
 
+/// A session name that a statement of nobody's grant pins.
+struct Stray {
+    name: String,
+    /// Until when the statement admits; `None` where somebody took its date away.
+    until: Option<DateTime<Utc>>,
+    /// Whom it admits.
+    principals: Vec<String>,
+}
+
 impl<'a> Look<'a> {
     /// Names that the guard holds for a grant that nobody here knows: from a database that has gone back in time, another installation,
-    /// or a hand (GUARD C9). They stay denied until their last session is dead.
+    /// or a hand (docs/guard.md, C9). They stay denied until their last session is dead.
     pub(super) fn unknown_names(&self) -> Times {
         let now = self.input.now;
         let outlived = self.outlived();
         let stored = &self.input.target.kept;
         let is_grant = |name: &str| self.input.grants.iter().any(|g| g.grant_name == name);
-        let pinned = self.pinned_by_nobodys();
-        let found = self.read.names.iter().chain(&pinned);
+        let found = self.read.names.iter();
         let unexplained = found.filter(|name| !is_grant(name) && !self.is_explained(name));
-        stored
-            .keys()
-            .chain(unexplained)
-            .map(|name| {
-                // A time that has not come yet is a hand's: the name counts as found now.
-                let read = self.read.kept.get(name).filter(|found| **found <= now);
-                let found = stored.get(name).or(read).copied();
-                (
-                    name.clone(),
-                    found.map_or(now.trunc_subsecs(0), |it| it.min(now)),
-                )
-            })
-            // The difference: a sum with what stands in AWS could be out of range.
-            .filter(|(_, found)| now - *found <= outlived)
-            .collect()
+        let found_at = |name: &str| {
+            // A time that has not come yet is a hand's: the name counts as found now.
+            let read = self.read.kept.get(name).filter(|found| **found <= now);
+            let found = stored.get(name).or(read);
+            found.map_or(now.trunc_subsecs(0), |it| (*it).min(now))
+        };
+        // The difference: a sum with what stands in AWS could be out of range.
+        let is_outlived = |found: DateTime<Utc>| now - found > outlived;
+        let known = stored.keys().chain(unexplained);
+        let known = known.map(|name| (name.clone(), found_at(name)));
+        let mut names: Times = known.filter(|(_, found)| !is_outlived(*found)).collect();
+        let strays = self.strays().into_iter();
+        let strays = strays.filter(|s| !is_grant(&s.name) && !self.is_harmless(s));
+        for Stray { name, .. } in strays {
+            // However long ago it was found: it may have let somebody in just now.
+            let now = now.trunc_subsecs(0);
+            let found = Some(found_at(&name)).filter(|found| !is_outlived(*found));
+            names.insert(name, found.unwrap_or(now));
+        }
+        names
     }
 
     /// The session names in statements of ours that no grant on this role accounts for: a stale save or a late write brought them back to a role
     /// whose guard does not know them. They are denied before the statement goes, since whoever has come in by then stays for twelve hours.
-    fn pinned_by_nobodys(&self) -> Vec<String> {
+    fn strays(&self) -> Vec<Stray> {
         let known = |sid: &str| {
             self.grants_here()
                 .any(|g| super::document::sid(g.id) == sid)
         };
         let statements = self.document.iter().flat_map(Document::ours);
         let nobodys = statements.filter(|(sid, s)| !known(sid) && names_itself(sid, s.text));
-        nobodys.flat_map(|(_, s)| trust::names(&s.node())).collect()
+        let stray = |node: &Node| {
+            let (until, principals) = (trust::date(node), trust::principals(node));
+            let stray = |name| Stray {
+                name,
+                until,
+                principals: principals.clone(),
+            };
+            trust::names(node).into_iter().map(stray).collect()
+        };
+        nobodys
+            .flat_map(|(_, s)| -> Vec<Stray> { stray(&s.node()) })
+            .collect()
+    }
+
+    /// Whether the guard accounts for every session of a stray statement without more ado: its principal has the name now, or a grant that had it is
+    /// denied, and later cut, until after the last of them.
+    fn is_harmless(&self, stray: &Stray) -> bool {
+        let Input { now, margins, .. } = *self.input;
+        let had = |g: &&Grant| {
+            g.marks.console_since.is_some() && g.console_name.as_deref() == Some(&stray.name)
+        };
+        let is_open = |g: &Grant| g.state.may_be_open() && now < g.deadline;
+        // A part of AWS may admit by it for P after it was taken away.
+        let gone = now + margins.propagation + margins.clock;
+        let last = stray.until.map_or(gone, |until| until.min(gone));
+        let outlasts = |g: &Grant| self.last_issue(&g.marks).is_some_and(|at| last <= at);
+        let is_own = |g: &Grant| stray.principals == [g.principal_arn.as_str()];
+        let holders: Vec<&Grant> = self.grants_here().filter(had).collect();
+        let mut open = holders.iter().filter(|g| is_open(g)).peekable();
+        if open.peek().is_some() {
+            open.any(|g| is_own(g))
+        } else {
+            holders.iter().any(|g| outlasts(g))
+        }
     }
 
     /// The grants of the very role that is there.
@@ -161,7 +208,7 @@ impl<'a> Look<'a> {
     }
 
     /// Denies a console name that no grant may use now: altogether until the latest deadline that was ever sent for it has passed, since until
-    /// then somebody may put a statement of ours back (GUARD C11); then the sessions there are.
+    /// then somebody may put a statement of ours back (docs/guard.md, C11); then the sessions there are.
     pub(super) fn close_name(&self, guard: &mut Guard, name: &str) {
         let now = self.input.now;
         let sent: Vec<_> = self
@@ -190,7 +237,7 @@ impl<'a> Look<'a> {
     }
 
     /// Takes back nothing that the guard as read says. In safe mode the database is of another time than AWS, so that what it knows of a name
-    /// explains nothing: whatever name the guard cuts or denies is kept as one that nobody knows (GUARD C13).
+    /// explains nothing: whatever name the guard cuts or denies is kept as one that nobody knows (docs/guard.md, C13).
     pub(super) fn tighten(&self, guard: &mut Guard) {
         let read = &self.read;
         for (name, until) in &mut guard.until {

@@ -1,4 +1,4 @@
-//! The closings by the plainest way: for a target whose look makes `plan` itself break down (GUARD H10).
+//! The closings by the plainest way: for a target whose look makes `plan` itself break down (docs/guard.md, H10).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};

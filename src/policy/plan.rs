@@ -1,4 +1,4 @@
-//! The next step towards the desired state: one write per look, the guard first, closings before openings (GUARD §2).
+//! The next step towards the desired state: one write per look, the guard first, closings before openings (docs/guard.md §3).
 
 use std::collections::BTreeMap;
 
@@ -130,14 +130,14 @@ impl Planner<'_> {
         }
         match guard_step {
             GuardStep::Confirmed => {
-                let closing = self.closing(false);
+                let closing = self.closing(true);
                 closing
                     .or_else(|| self.opening(close))
                     .unwrap_or(Step::Rest)
             }
-            // A guard that AWS refuses must not keep statements from being taken away; where there is none, no statement stays (GUARD §6).
+            // A guard that AWS refuses must not keep statements from being taken away; where there is none, no statement of ours stays (docs/guard.md §3, step 10).
             GuardStep::Write(_) | GuardStep::Sent(..) if self.look.input.guard_refused => {
-                self.closing(deleted).unwrap_or(Step::Rest)
+                self.closing(!deleted).unwrap_or(Step::Rest)
             }
             GuardStep::Write(step) => {
                 self.drop_what_does_not_fit(close);
@@ -146,7 +146,7 @@ impl Planner<'_> {
             GuardStep::Sent(step, until) => {
                 let wait = if now < until { Step::Rest } else { step };
                 // One that somebody deleted goes back first.
-                let closing = (!deleted).then(|| self.closing(false)).flatten();
+                let closing = (!deleted).then(|| self.closing(true)).flatten();
                 closing.unwrap_or(wait)
             }
         }
@@ -190,9 +190,8 @@ impl Planner<'_> {
             opens,
             restores: guard_was_deleted(&self.look),
         };
-        // One from another time that no grant needs is written anew, so that it is known how old it is.
-        let equal = self.look.grants_need_guard() || !self.look.is_of_another_time();
-        let equal = equal
+        // One from another time is written anew, so that it is known how old it is.
+        let equal = !self.look.is_of_another_time()
             && role
                 .guard
                 .as_deref()
@@ -236,8 +235,8 @@ impl Planner<'_> {
         }
     }
 
-    /// The statements that may stay as they are, by Sid.
-    fn staying(&self) -> BTreeMap<String, String> {
+    /// The statements that may stay as they are, by Sid: those that are not ours to touch, and, with a guard, those of live grants.
+    fn staying(&self, with_guard: bool) -> BTreeMap<String, String> {
         let Ok(document) = &self.look.document else {
             return BTreeMap::new();
         };
@@ -252,7 +251,7 @@ impl Planner<'_> {
             let live = |k: &Known<'_>| k.live && super::document::sid(k.grant.id) == sid;
             let as_sent =
                 |k: &Known<'_>| matches!(k.statement, Some(Seen::Current | Seen::Earlier));
-            self.look.grants.iter().any(|k| live(k) && as_sent(k))
+            with_guard && self.look.grants.iter().any(|k| live(k) && as_sent(k))
         };
         let mut staying = BTreeMap::new();
         for (sid, statement) in document.ours().filter(|(sid, s)| stays(sid, s.text)) {
@@ -268,29 +267,29 @@ impl Planner<'_> {
         grants.iter().any(|g| super::document::sid(g.id) == sid)
     }
 
-    /// Takes away what should not be there, and nothing else: ended grants, statements that nobody knows, altered and doubled ones. `all`: there
-    /// is no guard, and it cannot be put back (GUARD §6).
-    fn closing(&self, all: bool) -> Option<Step> {
+    /// Takes away what should not be there, and nothing else: ended grants, statements that nobody knows, altered and doubled ones; those of live
+    /// grants as well where there is no guard, and it cannot be put back (docs/guard.md §3, step 10).
+    fn closing(&self, with_guard: bool) -> Option<Step> {
         let document = self
             .look
             .document
             .as_ref()
             .ok()
             .filter(|_| !self.look.stale)?;
-        let staying = if all { BTreeMap::new() } else { self.staying() };
+        let staying = self.staying(with_guard);
         (document.ours().count() > staying.len()).then(|| self.put_trust(&staying, Vec::new()))?
     }
 
     /// Adds what should be there, if nothing stands against it.
     fn opening(&self, close: &mut Vec<(GrantId, Cause)>) -> Option<Step> {
         let role = self.look.role;
-        // A write that may still land can take the guard's entry away, or the statement: of this grant or of a later one (GUARD H4, H11).
+        // A write that may still land can take the guard's entry away, or the statement: of this grant or of a later one (docs/guard.md, H4, H11).
         let unclear = self.look.guard_is_unclear() && self.look.has(Clause::GuardAnswered)
             || self.look.trust_is_unclear();
         if !self.may_open || self.look.stale || unclear {
             return None;
         }
-        let mut statements = self.staying();
+        let mut statements = self.staying(true);
         let desired = self.look.statements();
         let new = desired
             .iter()

@@ -1,6 +1,7 @@
 //! Somebody undoes what we wrote: a statement is put back twice and the guard once; then the role's owner is right about what opens, and never about
-//! what closes (GUARD §6).
+//! what closes (docs/guard.md §3, step 6).
 
+use super::Input;
 use super::desired::{Known, Look};
 use super::trust::Seen;
 use crate::domain::grant::{Cause, GrantState};
@@ -33,14 +34,38 @@ pub(super) fn reverted(look: &Look<'_>, condition: Condition) -> (Vec<(GrantId, 
         k.marks.restores >= most || condition == Condition::Contested
     };
     let contested = undone.iter().any(|k| again(k));
-    // With the guard's entry gone too it is not a revert but another timeline (GUARD C9).
+    // With the guard's entry gone too it is not a revert but another timeline (docs/guard.md, C9).
     let is_lost = |k: &Known<'_>| {
         k.statement.is_none()
             && is_guard_fresh(look)
             && !look.read.until.contains_key(&k.grant.grant_name)
     };
     let over = undone.iter().filter(|k| again(k) || is_lost(k));
-    (over.map(|k| ended(k)).collect(), contested)
+    let over = over.map(|k| ended(k));
+    let past = look.grants.iter().filter(|k| is_of_a_lost_time(look, k));
+    let past = past.map(|k| (k.grant.id, Cause::CouldNotOpen));
+    (over.chain(past).collect(), contested)
+}
+
+/// Whether a restored database says that a grant is still to be opened, and the guard, which is written before anything opens, does not list it: in the
+/// time that the database has lost it may have been opened and revoked (docs/guard.md, C13). Asked P after that was noticed, when no read lags behind a lost
+/// write; and once more at the look after a person has lifted safe mode, the last one that knows when it was noticed.
+fn is_of_a_lost_time(look: &Look<'_>, k: &Known<'_>) -> bool {
+    let Input {
+        now,
+        margins,
+        target,
+        ..
+    } = *look.input;
+    let Some(noticed) = target.safe_since else {
+        return false;
+    };
+    let is_opening = matches!(k.grant.state, GrantState::Opening { .. });
+    is_opening
+        && k.grant.starts_at <= noticed
+        && noticed + margins.propagation <= now
+        && look.role.guard.is_some()
+        && !look.read.until.contains_key(&k.grant.grant_name)
 }
 
 /// Whether somebody deleted the guard while a grant was open.
@@ -50,7 +75,7 @@ pub(super) fn guard_was_deleted(look: &Look<'_>) -> bool {
 }
 
 /// Whether somebody took the statement of an open grant away, or changed it. What we took away ourselves reads as we wrote it; and while a write of
-/// ours may still land, it may be that one (GUARD H11).
+/// ours may still land, it may be that one (docs/guard.md, H11).
 pub(super) fn was_undone(look: &Look<'_>, k: &Known<'_>) -> bool {
     let readable = look.document.is_ok() && !look.stale && !look.as_written;
     let stands = matches!(k.statement, Some(Seen::Current | Seen::Earlier));

@@ -1,4 +1,4 @@
-//! The statement that a grant adds to the role's trust policy (DESIGN §3).
+//! The statement that a grant adds to the role's trust policy (docs/guard.md §1).
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 
@@ -94,8 +94,17 @@ pub fn names(statement: &Node) -> Vec<String> {
         .collect()
 }
 
+/// Whom a statement of ours admits.
+pub fn principals(statement: &Node) -> Vec<String> {
+    let named = statement.get("Principal").and_then(|it| it.get("AWS"));
+    let named = named.map(Node::elements).unwrap_or_default().iter();
+    named
+        .filter_map(|it| it.text().map(str::to_owned))
+        .collect()
+}
+
 /// Whether AWS shows a principal of the statement as a bare unique id: the user or role that it named was deleted, and no later write that
-/// holds it can succeed (AWS.md §3.3).
+/// holds it can succeed (docs/guard.md, H2).
 #[must_use]
 pub fn names_deleted_principal(statement: &Node) -> bool {
     ["Principal", "NotPrincipal"]

@@ -14,7 +14,6 @@ use futures_util::FutureExt as _;
 use super::page::{Frame, Here};
 use super::visit::Visit;
 use super::{Portal, assets, cookie, show};
-use crate::authn;
 use crate::error::Error;
 use crate::telemetry::RequestId;
 
@@ -64,7 +63,7 @@ impl IntoResponse for Failed {
 pub async fn pages(State(portal): State<Portal>, request: Request, next: Next) -> Response {
     let https = portal.settings.https();
     let token = cookie::read(request.headers(), https).map(ToOwned::to_owned);
-    let peer = authn::peer(request.extensions());
+    let extensions = request.extensions().clone();
     let request_id = request.extensions().get::<RequestId>().cloned();
     let mut response = next.run(request).await;
     let Some(error) = response.extensions_mut().remove::<Arc<Error>>() else {
@@ -79,7 +78,7 @@ pub async fn pages(State(portal): State<Portal>, request: Request, next: Next) -
     let visit = match *error {
         // Nobody is looked up again.
         Error::RateLimited(_) => Err(Error::Unauthenticated),
-        _ => Visit::of(&portal, token.as_deref(), peer).await,
+        _ => Visit::of(&portal, token.as_deref(), &extensions).await,
     };
     let frame = match visit {
         Ok(visit) => visit

@@ -1,9 +1,8 @@
 //! A signed-in browser's request, and the forms that it sends.
 
-use std::net::IpAddr;
-
 use axum::extract::rejection::FormRejection;
 use axum::extract::{Form, FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::Extensions;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Redirect, Response};
 use chrono::{DateTime, Datelike as _, NaiveDateTime, Utc};
@@ -93,7 +92,7 @@ impl FromRequestParts<Portal> for Visit {
 
     async fn from_request_parts(parts: &mut Parts, portal: &Portal) -> Result<Self, Away> {
         let token = cookie::read(&parts.headers, portal.settings.https());
-        let visit = Self::of(portal, token, authn::peer(&parts.extensions)).await;
+        let visit = Self::of(portal, token, &parts.extensions).await;
         let admitted = visit.and_then(|visit| {
             authn::admit(&visit.ctx, &parts.extensions)?;
             Ok(visit)
@@ -120,9 +119,13 @@ impl Visit {
     ///
     /// # Errors
     /// 401 without a session; 429 when too many from that address had none.
-    pub async fn of(portal: &Portal, token: Option<&str>, peer: IpAddr) -> Result<Self, Error> {
+    pub async fn of(
+        portal: &Portal,
+        token: Option<&str>,
+        extensions: &Extensions,
+    ) -> Result<Self, Error> {
         let token = token.ok_or(Error::Unauthenticated)?;
-        let person = authn::from_peer(&portal.app, peer, token, authn::session).await?;
+        let person = authn::from_peer(&portal.app, extensions, token, authn::session).await?;
         let ctx = Ctx {
             app: portal.app.clone(),
             person,

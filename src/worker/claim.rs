@@ -63,7 +63,7 @@ enum Intent {
     Close(Cause),
 }
 
-/// What is due for a grant. Nothing is opened when the guard could not be everywhere before the deadline (GUARD H5).
+/// What is due for a grant. Nothing is opened when the guard could not be everywhere before the deadline (docs/guard.md, H5).
 fn intent(grant: &Grant, now: DateTime<Utc>, propagation: TimeDelta) -> Option<Intent> {
     let over = now >= grant.deadline;
     let too_late = now + propagation >= grant.deadline;

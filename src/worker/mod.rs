@@ -1,4 +1,4 @@
-//! The one loop: claim a target, look at AWS, plan, write, look again, put the outcome on record (DESIGN §4).
+//! The one loop: claim a target, look at AWS, plan, write, look again, put the outcome on record (docs/guard.md §3, *Around it*).
 
 mod claim;
 mod limit;

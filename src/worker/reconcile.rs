@@ -295,9 +295,11 @@ impl Pass<'_> {
 
     async fn write(&mut self, write: Write) -> Result<Round, LeaseError> {
         let worker = self.worker;
-        // Nobody may begin to work on the target while our call may still be under way (GUARD H4).
+        // Nobody may begin to work on the target while our call may still be under way (docs/guard.md, H4).
         if write.held_at.elapsed() + worker.aws.timeout() >= worker.settings.lease {
-            return Err(LeaseError::Lost);
+            let answered = worker.answered(self.lease, &write, false);
+            worker.in_time("answer", answered).await?;
+            return Ok(Round::Again);
         }
         // A trust policy is written from what was read: the older that is, the more of somebody else's edit is lost. A slow database must not keep a
         // closing waiting for ever, so that only the first few are read anew.

@@ -59,17 +59,14 @@ pub(super) struct Offer {
 /// Everything that is wrong with it, in the order of the text.
 pub(super) fn read(text: &str) -> Result<File, Vec<Wrong>> {
     let (document, errors) = DeTable::parse_recoverable(text);
-    let mut wrong: Vec<Wrong> = errors
-        .iter()
-        .map(|error| Wrong {
+    // What stands behind a mistake in the writing is not read as it was meant: the mistakes after the first one are none.
+    if let Some(error) = errors.first() {
+        return Err(vec![Wrong {
             at: error.span().unwrap_or_default(),
             what: format!("this is not TOML: {}", error.message()),
-        })
-        .collect();
-    // What stands behind a mistake in the writing is not read as it was meant.
-    if !wrong.is_empty() {
-        return Err(wrong);
+        }]);
     }
+    let mut wrong = Vec::new();
     let mut fields = Fields::new(document.get_ref(), 0..0, String::new(), &mut wrong);
     let file = File {
         accounts: fields.tables("accounts", account),

@@ -67,6 +67,35 @@ async fn whoever_calls_too_often_is_told_when_to_come_again_but_may_always_end_a
     assert_eq!(ended.status, 202, "{}", ended.body);
 }
 
+/// Others at the same address try tokens that do not work; hers has not been used for a while.
+#[tokio::test]
+async fn whoever_ends_a_grant_is_let_in_from_an_address_that_is_shut() {
+    let service = service(Limits {
+        peer_per_minute: NonZeroU32::MIN,
+        ..Limits::default()
+    })
+    .await;
+    let (alice, bob) = (service.token("alice").await, service.token("bob").await);
+    let request = service.company.ask("prod-admin").await.id;
+    let path = format!("/requests/{request}/approve");
+    let approved = service.call(&bob, "POST", &path, &json!({})).await;
+    assert_eq!(approved.status, 200, "{}", approved.body);
+    let wrong = |n: u32| format!("csn_{n:064x}");
+    for n in 0..2 {
+        let (token, path) = (wrong(n), "/people/me");
+        let told = service.call(&token, "GET", path, &json!({})).await;
+        assert_eq!(told.status, 401);
+    }
+    let me = service.call(&alice, "GET", "/people/me", &json!({})).await;
+    assert_eq!(me.status, 429, "the address is shut");
+    let grant = approved.body["grant_id"].as_str().unwrap();
+    let path = format!("/grants/{grant}/end");
+    let told = service.call(&wrong(3), "POST", &path, &json!({})).await;
+    assert_eq!(told.status, 401);
+    let ended = service.call(&alice, "POST", &path, &json!({})).await;
+    assert_eq!(ended.status, 202, "{}", ended.body);
+}
+
 #[tokio::test]
 async fn the_same_ask_again_is_answered_with_the_first_request() {
     let service = Service::new().await;

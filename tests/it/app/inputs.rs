@@ -176,7 +176,7 @@ async fn a_silent_aws_leaves_the_request_unchecked() {
     assert_eq!(request.expires_at, company.start + TimeDelta::hours(24));
 }
 
-/// Whoever waits two minutes for AWS has nothing of a grant of two minutes (GUARD H5).
+/// Whoever waits two minutes for AWS has nothing of a grant of two minutes (docs/guard.md, H5).
 #[tokio::test]
 async fn a_duration_that_aws_would_need_to_take_the_change_over_is_refused_at_once() {
     let company = Company::new().await;

@@ -1,5 +1,7 @@
 //! A role that only a person takes back into service.
 
+use std::time::Duration;
+
 use countersign::app::approve::approve;
 use countersign::app::deny::deny;
 use countersign::app::resume::resume;
@@ -42,6 +44,33 @@ async fn nobody_can_ask_for_a_suspended_role_until_a_person_resumes_it() {
             1
         );
     }
+}
+
+/// For P after safe mode was noticed a look may lag behind what the database has lost.
+#[tokio::test]
+async fn safe_mode_is_not_lifted_before_a_look_can_tell_what_was_lost() {
+    let company = Company::new()
+        .await
+        .with_propagation(Duration::from_mins(2));
+    suspend(&company, "safe_mode").await;
+    let since = async |ago: &str| {
+        let sql = format!(
+            "UPDATE targets SET safe_since = '{}'::timestamptz - interval '{ago}'",
+            company.start
+        );
+        let sql = sqlx::raw_sql(sqlx::AssertSqlSafe(sql));
+        sql.execute(company.pool()).await.unwrap();
+    };
+    since("1 minute").await;
+    let error = resume(&company.app, "test", ROLE).await.unwrap_err();
+    assert_eq!(error.code(), "invalid_field");
+    assert!(
+        error.detail().contains("try again in"),
+        "{}",
+        error.detail()
+    );
+    since("2 minutes").await;
+    resume(&company.app, "test", ROLE).await.unwrap();
 }
 
 #[tokio::test]

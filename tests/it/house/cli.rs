@@ -89,16 +89,24 @@ async fn migrate_makes_a_database_that_serve_can_use_and_may_be_repeated() {
     let url = postgres.url("countersign_owner", "migrated_by_cli");
     for _ in 0..2 {
         let output = countersign(&["migrate"], &[("DATABASE_URL", &url)]);
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
+        assert_eq!(said, "the schema is up to date\n");
     }
     let serve = postgres.url("countersign_serve", "migrated_by_cli");
     countersign::db::pool::connect(&serve, 1, crate::support::timeouts())
         .await
         .unwrap();
+
+    // As somebody who owns nothing: who that was is in the message.
+    let create = "CREATE DATABASE migrated_by_serve".to_owned();
+    sqlx::raw_sql(AssertSqlSafe(create))
+        .execute(&mut admin)
+        .await
+        .unwrap();
+    let theirs = postgres.url("countersign_serve", "migrated_by_serve");
+    let said = refused(&countersign(&["migrate"], &[("DATABASE_URL", &theirs)]), 1);
+    assert!(said.contains("as the role countersign_serve"), "{said}");
 
     // As an older program on what a newer one has made.
     let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'later', true, '', 0)";

@@ -176,11 +176,15 @@ fn a_bad_value_is_an_error_that_names_its_key_and_what_is_expected() {
 fn values_that_do_not_go_together_are_refused() {
     let open = [("COUNTERSIGN_SERVER__LISTEN", "0.0.0.0:8080")];
     says(&refusal("", &open), &["server.public_url"]);
-    let short = [("COUNTERSIGN_WORKER__LEASE", "PT10S")];
+    let short = [("COUNTERSIGN_WORKER__LEASE", "PT19S")];
     says(
         &refusal("", &short),
         &["worker.lease", "aws.operation_timeout"],
     );
+    for watch in ["PT9S", "PT1H1S"] {
+        let watch = [("COUNTERSIGN_AWS__WATCH_INTERVAL", watch)];
+        says(&refusal("", &watch), &["aws.watch_interval", "PT10S"]);
+    }
 }
 
 #[test]

@@ -60,7 +60,7 @@ pub enum What {
     User(usize),
 }
 
-/// A wrong `NoSuchEntity`, for the next one or two looks of a moment (GUARD C14).
+/// A wrong `NoSuchEntity`, for the next one or two looks of a moment (docs/guard.md, C14).
 #[derive(Debug, Clone, Copy)]
 pub struct Lie {
     pub what: What,
@@ -106,6 +106,10 @@ impl World {
 
     /// A person looks at a contested role, or at one in safe mode, and takes it back into service.
     fn resume(&mut self) {
+        let noticed = self.target.safe_since;
+        if noticed.is_some_and(|at| self.now < at + MARGINS.propagation) {
+            return;
+        }
         self.say(format!("resumed from {}", self.target.condition.as_str()));
         self.target.condition = Condition::Ok;
         self.target.guard_restores = 0;
@@ -123,7 +127,7 @@ impl World {
         }
     }
 
-    /// The rows go back; what people approved and were told does not, and AWS knows nothing of it (GUARD C9, C13).
+    /// The rows go back; what people approved and were told does not, and AWS knows nothing of it (docs/guard.md, C9, C13).
     fn roll_back(&mut self) {
         if self.snapshots.is_empty() {
             return;
@@ -154,9 +158,18 @@ impl World {
                 (a.revoked, a.announced) = (None, None);
             }
         }
+        // That a write may still land is known from the rows alone.
+        if target.guard_unclear_at < self.target.guard_unclear_at {
+            self.guard.forget_late();
+        }
+        if target.trust_unclear_at < self.target.trust_unclear_at {
+            self.trust.forget_late();
+        }
         (self.grants, self.target) = (grants, target);
         self.due = due.map(|due| due.max(self.now));
-        self.trouble("the database went back", self.now);
+        // Declared: a look within P of a write that is lost may lag behind all of it, so that nothing tells that the database went back.
+        self.down_until = self.down_until.max(self.now + MARGINS.propagation);
+        self.trouble("the database went back", self.down_until);
     }
 
     fn gone(&mut self) {

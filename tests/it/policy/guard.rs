@@ -1,4 +1,4 @@
-//! The sequences of GUARD §4 that are about the guard's text.
+//! The sequences of docs/guard.md §5 that are about the guard's text.
 
 use countersign::domain::grant::GrantState;
 use countersign::policy::guard::{Guard, read};

@@ -1,4 +1,4 @@
-//! Somebody else's hand on what we wrote: a stale save, an editor, a tool that knows only its own, another installation (GUARD C11, C12, H10).
+//! Somebody else's hand on what we wrote: a stale save, an editor, a tool that knows only its own, another installation (docs/guard.md, C11, C12, H10).
 
 use chrono::TimeDelta;
 use countersign::ids::GrantId;
@@ -130,7 +130,7 @@ impl World {
         }
     }
 
-    /// Sids of ours, twice or with numbers that no clock and no counter reaches (GUARD H10).
+    /// Sids of ours, twice or with numbers that no clock and no counter reaches (docs/guard.md, H10).
     fn hostile_guard(&mut self) -> String {
         let own = self.target.installation.clone();
         let mut statements = Vec::new();

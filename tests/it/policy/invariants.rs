@@ -1,4 +1,4 @@
-//! The invariants of GUARD §2 against random histories, and that each clause of the function is needed for them.
+//! The invariants of docs/guard.md §3 against random histories, and that each clause of the function is needed for them.
 
 use std::collections::BTreeSet;
 

@@ -1,18 +1,19 @@
-//! The sequences C11 to C14, H10 and H11 of GUARD §4: a closing that lasts, whatever somebody saves, deletes, restores or says afterwards.
+//! The sequences C11, C12, C14 and H10 to H12 of docs/guard.md §5: a closing that lasts, whatever somebody saves, deletes or says afterwards.
 
 use countersign::domain::target::Condition;
 use countersign::policy::LONGEST_SESSION;
 use countersign::policy::document::sid;
+use countersign::policy::trust::literal;
 
 use super::hands::LOOKS_LIKE_OURS;
 use super::plan::{is_active, is_ended, settled};
 use super::run::Run;
 use super::*;
 
-const DAY: i64 = 24 * 3600;
+pub const DAY: i64 = 24 * 3600;
 
 /// Alice's grant until 08:00, revoked at 00:05; what stood in the trust policy meanwhile.
-fn revoked() -> (Run, String) {
+pub fn revoked() -> (Run, String) {
     let mut run = Run::new(FOREIGN, PRODUCTION, vec![grant(1, ALICE, 0, 8 * 3600)]);
     let _ = run.settle();
     let open = run.role.trust.clone();
@@ -23,11 +24,11 @@ fn revoked() -> (Run, String) {
     (run, open)
 }
 
-fn name(nth: u128) -> String {
+pub fn name(nth: u128) -> String {
     grant_id(nth).to_string()
 }
 
-fn works(run: &Run, issued: i64) -> bool {
+pub fn works(run: &Run, issued: i64) -> bool {
     run.works("alice", issued) || run.works(&name(1), issued)
 }
 
@@ -97,64 +98,6 @@ fn c12_the_guard_is_looked_after_until_no_session_can_be_left_and_then_it_goes()
     assert!(run.role.guard.is_some());
     run.go_on(last + 1200);
     assert_eq!((run.role.guard, run.due), (None, None));
-}
-
-#[test]
-fn c13_a_restored_database_does_not_narrow_what_the_guard_denies() {
-    for resumed in [false, true] {
-        let mut run = Run::new(FOREIGN, PRODUCTION, vec![grant(1, ALICE, 0, 1800)]);
-        let _ = run.settle();
-        run.go_on(3600);
-        assert!(is_ended(&run, 0));
-        let (grants, target) = (run.grants.clone(), run.target.clone());
-        run.begin(grant(2, ALICE, 3600, 8 * 3600));
-        run.go_on(4000);
-        assert!(run.works("alice", 3990));
-        run.revoke(1);
-        run.go_on(6000);
-        assert!(is_ended(&run, 1) && !run.works("alice", 3990));
-        (run.grants, run.target, run.due) = (grants, target, Some(run.now));
-        for seconds in (6000..6000 + DAY).step_by(600) {
-            run.go_on(seconds);
-            if resumed && run.target.condition == Condition::SafeMode {
-                run.target.condition = Condition::Ok;
-                run.due = Some(run.now);
-            }
-            let alive = seconds < 4000 + LONGEST_SESSION.num_seconds();
-            assert!(
-                !alive || !run.works("alice", 3990),
-                "at {seconds}, resumed: {resumed}"
-            );
-        }
-    }
-}
-
-/// The look that finds the restored database may lag behind the last write of the lost time.
-#[test]
-fn c13_a_restored_database_takes_nothing_back_by_a_read_that_lags() {
-    // Written, and then lost with the rows: another person's grant, and one more beside it.
-    let mut run = Run::new(FOREIGN, PRODUCTION, Vec::new());
-    let _ = run.settle();
-    let (grants, target) = (run.grants.clone(), run.target.clone());
-    run.begin(grant(1, BOB, 0, 3600));
-    let _ = run.settle();
-    let lagging = run.role.guard.clone();
-    run.begin(grant(2, ALICE, 0, 3600));
-    let _ = run.settle();
-    assert!(run.admits(ALICE, "alice"));
-    (run.grants, run.target) = (grants, target);
-    let role = run.role.clone();
-    run.role.guard = lagging;
-    let look = run.look();
-    run.store(&look);
-    run.role = role;
-    run.write(&look.step);
-    run.pass(3600);
-    assert!(
-        !run.works("alice", 3599),
-        "her statement stood there until its deadline: {:?}",
-        run.role.guard
-    );
 }
 
 #[test]
@@ -233,6 +176,22 @@ fn h12_a_foreign_statement_with_a_sid_like_ours_is_not_taken_away() {
     assert_eq!(run.role.trust, theirs);
 }
 
+/// Where there is no guard and none is taken, no statement of ours stays; theirs does.
+#[test]
+fn h12_a_foreign_statement_with_a_sid_like_ours_stays_though_the_guard_is_refused() {
+    let theirs = FOREIGN.replace(
+        r#"{"Effect""#,
+        &format!(r#"{{"Sid":"{LOOKS_LIKE_OURS}","Effect""#),
+    );
+    let mut run = Run::new(&theirs, PRODUCTION, vec![grant(1, ALICE, 0, 3600)]);
+    let _ = run.settle();
+    run.go_on(300);
+    run.role.guard = None;
+    let look = run.look_refused();
+    run.write(&look.step);
+    assert_eq!(run.role.trust, theirs);
+}
+
 /// A role of the same name got the old one's trust policy from a backup: our statement stands on a role that has no guard of ours.
 #[test]
 fn c8_c11_a_stale_save_on_another_role_of_the_name_gives_no_lasting_session() {
@@ -263,32 +222,6 @@ fn c14_an_answer_of_long_ago_does_not_count_with_a_new_one() {
     run.begin(grant(1, ALICE, 7200, 9000));
     let look = run.look_gone();
     assert!(look.close.is_empty(), "{look:?}");
-}
-
-/// What safe mode keeps stands in the guard alone: a look that lags behind it, once a person has resumed the role, does not know of it.
-#[test]
-fn c13_what_safe_mode_keeps_outlasts_a_look_that_lags_after_the_resumption() {
-    let mut run = Run::new(FOREIGN, PRODUCTION, vec![grant(1, ALICE, 0, 1800)]);
-    let _ = run.settle();
-    run.go_on(3600);
-    let (grants, target) = (run.grants.clone(), run.target.clone());
-    run.begin(grant(2, ALICE, 3600, 8 * 3600));
-    run.go_on(4000);
-    assert!(run.works("alice", 3990));
-    let lagging = run.role.guard.clone();
-    (run.grants, run.target) = (grants, target);
-    let _ = run.settle();
-    run.pass(120);
-    let _ = run.settle();
-    assert!(!run.works("alice", 3990), "denied in safe mode");
-    run.target.condition = Condition::Ok;
-    run.pass(10);
-    let guard = std::mem::replace(&mut run.role.guard, lagging);
-    let look = run.look();
-    run.store(&look);
-    run.role.guard = guard;
-    run.write(&look.step);
-    assert!(!run.works("alice", 3990), "{:?}", run.role.guard);
 }
 
 /// A write without an answer lands on the role that has taken the name of the old one meanwhile: there is no guard of ours.
@@ -403,20 +336,40 @@ fn c14_safe_mode_outlasts_a_role_that_seems_to_be_gone() {
     assert_eq!(run.look().condition, Condition::SafeMode);
 }
 
-/// The database goes back to a moment at which the role was in safe mode already.
+/// Somebody saves a statement of ours that everybody has forgotten, and moves its date, while a later grant's cut of the same name is still in the guard:
+/// that cut is older than the sessions which the statement gives.
 #[test]
-fn c13_safe_mode_begins_anew_with_every_later_revision() {
-    let mut run = settled();
-    run.target.condition = Condition::SafeMode;
-    run.target.safe_since = Some(at(-5000));
-    run.pass(300);
-    assert_eq!(run.look().safe_since, Some(at(-5000)));
-    run.target.revision = 0;
-    run.revoke(0);
+fn c11_a_forgotten_statement_with_a_moved_date_is_not_explained_by_a_later_grants_cut() {
+    let mut run = Run::new(FOREIGN, PRODUCTION, vec![grant(1, ALICE, 0, 300)]);
+    let _ = run.settle();
+    let open = run.role.trust.clone();
+    run.go_on(6000);
+    run.begin(grant(2, ALICE, 6000, 7000));
+    let forgotten = 300 + LONGEST_SESSION.num_seconds() + 600;
+    run.go_on(forgotten);
+    assert!(run.grants[0].marks.guard_gone_at.is_some() && is_ended(&run, 1));
+    run.role.trust = open.replace(&literal(at(300)), &literal(at(forgotten + 1_000_000)));
+    assert!(run.admits(ALICE, "alice"));
+    run.go_on(forgotten + 300);
+    assert!(!run.admits(ALICE, "alice"), "seen at the next look");
+    for seconds in (forgotten + 300..forgotten + DAY / 2).step_by(600) {
+        run.go_on(seconds);
+        assert!(!works(&run, forgotten + 200), "at {seconds}");
+    }
+}
+
+/// The hand writes into the guard as well, as if the name had been found long ago.
+#[test]
+fn c11_a_name_that_a_hand_dates_back_is_denied_while_a_forgotten_statement_gives_it() {
+    let (mut run, open) = revoked();
+    let later = 8 * 3600 + LONGEST_SESSION.num_seconds() + 1200;
+    run.go_on(later);
+    run.role.trust = open.replace("2026-12-01T08:00:00Z", "2027-12-01T08:00:00Z");
+    let kept = r#"{"Version":"2012-10-17","Statement":[{"Sid":"CountersignKept1000000000","Effect":"Deny","Action":"*","Resource":"*","Condition":{"StringEquals":{"aws:userid":["AROAEXAMPLEROLE000001:alice"]}}}]}"#;
+    run.role.guard = Some(kept.to_owned());
+    // The very first write: whoever is let in before the second one stays.
     let look = run.look();
-    assert_eq!(look.safe_since, Some(at(300)));
-    assert!(
-        !matches!(look.step, countersign::policy::Step::PutGuard { .. }),
-        "the read may lag behind a write that is lost: {look:?}"
-    );
+    run.write(&look.step);
+    run.pass(60);
+    assert!(!run.works("alice", later + 30), "{:?}", run.role.guard);
 }

@@ -1,4 +1,4 @@
-//! `policy` is pure; these tests judge its documents with an evaluator of their own (GUARD §7).
+//! `policy` is pure; these tests judge its documents with an evaluator of their own.
 
 mod capacity;
 mod document;
@@ -15,6 +15,7 @@ mod normal;
 mod plain;
 mod plan;
 pub mod plane;
+mod restored;
 mod reverted;
 mod run;
 mod sequences;

@@ -1,4 +1,4 @@
-//! When planning itself breaks down, the closings are written all the same (GUARD H10).
+//! When planning itself breaks down, the closings are written all the same (docs/guard.md, H10).
 
 use countersign::policy::{BrokeDown, Input, Observed, Step, or_plain};
 

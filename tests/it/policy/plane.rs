@@ -169,6 +169,11 @@ impl Plane {
         landed
     }
 
+    /// The writes on their way are nobody's any more.
+    pub fn forget_late(&mut self) {
+        self.late.iter_mut().for_each(|v| v.by_hand = true);
+    }
+
     pub fn next_landing(&self) -> Option<DateTime<Utc>> {
         self.late.iter().map(|v| v.since).min()
     }

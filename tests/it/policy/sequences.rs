@@ -1,4 +1,4 @@
-//! The sequences of GUARD §4 that are about what is written when; those about the guard's text are beside it.
+//! The sequences of docs/guard.md §5 that are about what is written when; those about the guard's text are beside it.
 
 use countersign::domain::grant::Cause;
 use countersign::domain::target::Condition;
@@ -342,6 +342,11 @@ fn c9_a_later_revision_than_ours_means_closings_alone() {
     );
     // A read may still lag behind a write of the time that is lost.
     run.pass(120);
+    let _ = run.settle();
+    assert!(
+        !is_open(&run.grants[2]),
+        "it may have been opened and revoked in that time"
+    );
     run.revoke(0);
     let (look, steps) = run.settle();
     assert_eq!(

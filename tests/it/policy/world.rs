@@ -1,5 +1,5 @@
 //! A world for `plan`: an IAM whose data plane lags and whose unanswered writes may land late, a worker that may die at any arrow, hands and faults of
-//! every kind that GUARD §4 knows, and an adversary who tries every principal with every session name at every moment and keeps every session that he
+//! every kind that docs/guard.md §5 knows, and an adversary who tries every principal with every session name at every moment and keeps every session that he
 //! gets.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -130,6 +130,16 @@ fn what_is_not_toml_is_told_by_line_and_without_the_parsers_names() {
     }
 }
 
+/// What stands behind it is read otherwise than it was meant.
+#[test]
+fn one_missing_bracket_is_one_mistake() {
+    let whole = std::fs::read_to_string(example("catalog.toml")).expect("readable");
+    let at = whole.find(']').expect("a table");
+    let file = file(&format!("{}{}", &whole[..at], &whole[at + 1..]));
+    let said = said(&check(file.path()));
+    assert_eq!(said.matches("this is not TOML").count(), 1, "{said}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_only_the_database_knows_is_shown_with_its_line_too() {
     let world = World::new().await;

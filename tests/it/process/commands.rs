@@ -28,10 +28,15 @@ async fn serve_says_in_one_line_why_it_does_not_start() {
     let address = holder.local_addr().expect("an address").to_string();
     let said = serve("COUNTERSIGN_SERVER__LISTEN", &address);
     assert!(said.contains(&address) && said.contains("in use"), "{said}");
+    assert!(said.contains("server.listen"), "{said}");
 
     let said = serve("COUNTERSIGN_DATABASE__URL", &world.db.owner_url);
     assert!(said.contains("countersign_owner"), "{said}");
-    assert!(said.contains("countersign_app"), "{said}");
+    assert!(
+        said.contains("CREATE ROLE countersign_serve LOGIN"),
+        "{said}"
+    );
+    assert!(said.contains("IN ROLE countersign_app"), "{said}");
 
     let bare = format!("{}_bare", world.db.name);
     let mut admin = PgConnection::connect(&cluster().url("postgres", "postgres"))

@@ -189,7 +189,7 @@ async fn a_replica_that_is_stopped_in_its_plan_keeps_no_end_and_no_closing_waiti
         let mut command = world.command(&["serve"]);
         command
             .env("COUNTERSIGN_WORKER__LEASE", "PT20S")
-            .env("COUNTERSIGN_AWS__OPERATION_TIMEOUT", "PT15S");
+            .env("COUNTERSIGN_AWS__OPERATION_TIMEOUT", "PT10S");
         Server::start(command)
     };
     let one = replica();
@@ -257,6 +257,7 @@ async fn a_process_whose_loop_does_not_turn_any_more_ends() {
         .env("TOKIO_WORKER_THREADS", "1")
         .env("RUST_LOG", "info")
         .env("COUNTERSIGN_WORKER__LEASE", "PT3S")
+        .env("COUNTERSIGN_AWS__OPERATION_TIMEOUT", "PT1S")
         .stderr(log.try_clone().expect("a pipe"));
     let mut serve = Server::start(command);
     unread.fill(log);
@@ -276,7 +277,7 @@ async fn what_hangs_while_stopping_is_ended() {
     command
         .env("RUST_LOG", "warn")
         .env("COUNTERSIGN_AWS__OPERATION_TIMEOUT", "PT40S")
-        .env("COUNTERSIGN_WORKER__LEASE", "PT50S")
+        .env("COUNTERSIGN_WORKER__LEASE", "PT80S")
         .stderr(log.try_clone().expect("a pipe"));
     let mut serve = Server::start(command);
     let request = world.submit(&serve, "PT1H").await;

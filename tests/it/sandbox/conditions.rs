@@ -85,7 +85,7 @@ fn dates_are_compared_to_the_second() {
             true,
         ),
         (r#"{"NumericLessThan":{"aws:EpochTime":1780315201}}"#, true),
-        // A list is OR: GUARD §5, why a date is merged and not appended.
+        // A list is OR: that is why a date is merged and not appended.
         (
             r#"{"DateLessThan":{"aws:CurrentTime":["2020-01-01","2099-01-01"]}}"#,
             true,

@@ -1,4 +1,4 @@
-//! The sequences of GUARD §4 in which the elevated person does something with the session.
+//! The sequences of docs/guard.md §5 in which the elevated person does something with the session.
 
 use aws_sdk_iam::error::ProvideErrorMetadata as _;
 use countersign::aws::GUARD_NAME;

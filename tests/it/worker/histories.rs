@@ -257,7 +257,7 @@ impl Life {
         self.backups.push(self.now());
     }
 
-    /// The rows go back; what people approved and were told does not, and AWS knows nothing of it (GUARD C9, C13).
+    /// The rows go back; what people approved and were told does not, and AWS knows nothing of it (docs/guard.md, C9, C13).
     async fn restore(&mut self) {
         let Some(last) = self.backups.len().checked_sub(1) else {
             return;

@@ -10,7 +10,7 @@ use countersign::ids::GrantId;
 use super::life::{Approved, GrantRow, Life, MARGINS, Session, Violation};
 use super::rows::ROLE;
 
-/// How often the service looks while a grant is open or closing, and after that while a guard of it should stand (GUARD §2, plan 4).
+/// How often the service looks while a grant is open or closing, and after that while a guard of it should stand (docs/guard.md §3, step 14).
 const OFTEN: TimeDelta = TimeDelta::seconds(60);
 const SELDOM: TimeDelta = TimeDelta::minutes(5);
 

@@ -1,4 +1,4 @@
-//! Somebody undoes what we write (GUARD §6).
+//! Somebody undoes what we write (docs/guard.md §3, step 6).
 
 use super::minutes;
 use super::rows::ROLE;

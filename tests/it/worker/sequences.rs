@@ -1,4 +1,4 @@
-//! The sequences of GUARD §4, by their names, as far as they concern the loop.
+//! The sequences of docs/guard.md §5, by their names, as far as they concern the loop.
 
 use chrono::TimeDelta;
 use countersign::sandbox::Document;
@@ -182,7 +182,8 @@ async fn c9_a_guard_of_a_later_revision_stops_openings_only() {
         stage.rows.target("condition").await.as_deref(),
         Some("safe_mode")
     );
-    assert_eq!(stage.state(late).await, "opening");
+    // It may have been open, and revoked, in the time that is lost.
+    assert_eq!(stage.state(late).await, "failed");
     stage.revoke(open).await;
     stage.work().await;
     assert_eq!(stage.state(open).await, "ended");

@@ -1,4 +1,4 @@
-//! AWS and the database that do not agree what time it is (GUARD M7).
+//! AWS and the database that do not agree what time it is (docs/guard.md §4, *clocks differ*).
 
 use chrono::{SubsecRound, TimeDelta};
 use countersign::clock::Clock;

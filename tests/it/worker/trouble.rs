@@ -354,3 +354,41 @@ async fn a_role_with_much_to_do_is_not_put_off() {
         "and the clock stood still"
     );
 }
+
+/// Grants begin and end while it writes, and nobody makes the role due.
+#[tokio::test]
+async fn a_role_whose_grants_begin_and_end_while_it_is_worked_on_is_not_put_off() {
+    let stage = Stage::new().await;
+    // Shorter than the lease.
+    let step = TimeDelta::seconds(20);
+    let mut last = None;
+    for nth in 0..12 {
+        let name = format!("person{nth}");
+        let arn = stage.cloud.create_user(&name);
+        let person = stage.rows.person(&name).await;
+        let from = stage.now() + step * nth;
+        last = Some(stage.rows.approve(person, &arn, from, step * 2).await);
+    }
+    let last = last.unwrap();
+    let worker = stage.worker().await;
+    let mut held = stage.cloud.hold("UpdateAssumeRolePolicy", false);
+    let run = tokio::spawn(async move { worker.run_until_idle().await });
+    // One write opens each of the first two; from then on one closes and the next one opens.
+    for write in 0..21 {
+        reached(&held).await;
+        if write == 0 || write % 2 == 1 {
+            stage.advance(step);
+        }
+        let next = stage.cloud.hold("UpdateAssumeRolePolicy", false);
+        held.release();
+        held = next;
+    }
+    reached(&held).await;
+    held.release();
+    run.await.unwrap().unwrap();
+    assert_eq!(
+        stage.state(last).await,
+        "active",
+        "and the clock stood still"
+    );
+}
