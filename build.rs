@@ -1,4 +1,5 @@
-//! A migration that is added or taken away is noticed: the macro that embeds them looks only when it is compiled.
+//! A migration that is added or taken away is noticed: the macro that embeds them looks only when
+//! it is compiled.
 
 fn main() {
     println!("cargo::rerun-if-changed=migrations");

@@ -1,7 +1,9 @@
-//! Who may do what to which row. Each function takes the locked row and returns the thing that may be acted on; a verb cannot act on anything else.
-//! Not visible is [`Error::NotFound`]; visible but not allowed is [`Error::Forbidden`].
+//! Who may do what to which row. Each function takes the locked row and returns the thing that may
+//! be acted on; a verb cannot act on anything else. Not visible is [`Error::NotFound`]; visible but
+//! not allowed is [`Error::Forbidden`].
 
-use crate::domain::grant::{Cause, Grant};
+use crate::domain::cause::Cause;
+use crate::domain::grant::Grant;
 use crate::domain::person::Person;
 use crate::domain::request::Request;
 use crate::error::Error;
@@ -41,8 +43,9 @@ pub struct Withdrawable(pub Request);
 #[derive(Debug)]
 pub struct Endable(pub Grant, pub Cause);
 
-/// Whether the person may see a request: its requester, whoever may decide it or could have, whoever decided it, auditors and admins. An approver goes
-/// on seeing what somebody else decided, or what was withdrawn or lapsed: they may have it open, and have to know what became of it.
+/// Whether the person may see a request: its requester, whoever may decide it or could have,
+/// whoever decided it, auditors and admins. An approver goes on seeing what somebody else decided,
+/// or what was withdrawn or lapsed: they may have it open, and have to know what became of it.
 #[must_use]
 pub fn sees(roles: &Roles, person: &Person, request: &Request, has_decided: bool) -> bool {
     request.person == person.id
@@ -51,7 +54,8 @@ pub fn sees(roles: &Roles, person: &Person, request: &Request, has_decided: bool
         || roles.sees_all(person)
 }
 
-/// Whether the person may see a request that has a grant: as any request, and what became of it where they ended it.
+/// Whether the person may see a request that has a grant: as any request, and what became of it
+/// where they ended it.
 #[must_use]
 pub fn sees_granted(
     roles: &Roles,
@@ -76,7 +80,8 @@ pub fn decide(
     if request.person == person.id {
         return Err(Error::SelfApproval);
     }
-    // An approver learns from the refusal that a request is closed; hiding it would only puzzle them.
+    // An approver learns from the refusal that a request is closed; hiding it would only puzzle
+    // them.
     if person.is_in(&request.terms.approver_group) {
         return Ok(Decidable(request));
     }
@@ -109,7 +114,8 @@ pub fn withdraw(
     )))
 }
 
-/// Whether the person may end the grant: its requester releases it; an approver of its request or an admin revokes it.
+/// Whether the person may end the grant: its requester releases it; an approver of its request or
+/// an admin revokes it.
 ///
 /// # Errors
 /// `NotFound` or `Forbidden`.

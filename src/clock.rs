@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 use chrono::{DateTime, SubsecRound, Utc};
 use sqlx::PgConnection;
 
-/// Where "now" comes from. All replicas share the database's clock; SQL itself never asks for the time.
+/// Where "now" comes from. All replicas share the database's clock; SQL itself never asks for the
+/// time.
 #[derive(Debug, Clone)]
 pub enum Clock {
     /// `clock_timestamp()` of the database.

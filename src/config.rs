@@ -1,4 +1,5 @@
-//! The one configuration: a TOML file, and above it the environment as `COUNTERSIGN_SECTION__KEY`. An unknown key is an error.
+//! The one configuration: a TOML file, and above it the environment as `COUNTERSIGN_SECTION__KEY`.
+//! An unknown key is an error.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -17,7 +18,8 @@ mod read;
 pub use error::ConfigError;
 
 const PREFIX: &str = "COUNTERSIGN_";
-/// Variables with the prefix that are no keys: the file's place, and the folder of the Postgres programs.
+/// Variables with the prefix that are no keys: the file's place, and the folder of the Postgres
+/// programs.
 const NOT_KEYS: [&str; 2] = ["COUNTERSIGN_CONFIG", "COUNTERSIGN_PG_BIN"];
 
 /// What applies. Durations are ISO 8601 in the file (`PT2M`).
@@ -51,7 +53,8 @@ pub struct Server {
     /// Address and port to listen on; port 0 picks a free one.
     #[serde(deserialize_with = "fields::address")]
     pub listen: SocketAddr,
-    /// What browsers call us: scheme, host and port, no path. Unset, it is `http://` and `listen`, when that is loopback.
+    /// What browsers call us: scheme, host and port, no path. Unset, it is `http://` and `listen`,
+    /// when that is loopback.
     #[serde(
         deserialize_with = "fields::public_url",
         skip_serializing_if = "Option::is_none"
@@ -69,7 +72,8 @@ pub struct Database {
         skip_serializing_if = "Option::is_none"
     )]
     pub url: Option<SecretString>,
-    /// The most connections of one process, but for the worker's: those are its own, a quarter of `worker.concurrency` and one.
+    /// The most connections of one process, but for the worker's: those are its own, a quarter of
+    /// `worker.concurrency` and one.
     pub max_connections: NonZeroU32,
 }
 
@@ -82,14 +86,15 @@ pub struct Requests {
     pub expire_after: Duration,
 }
 
-/// How much one person, or one address, may do. Each process counts for itself what it counts by time.
+/// How much one person, or one address, may do. Each process counts for itself what it counts by
+/// time.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Calls of one person in a minute; ending a grant is never one too many.
     pub person_per_minute: NonZeroU32,
-    /// Tokens and sessions that do not work, from one address in a minute. Behind a proxy that is everybody's address: only tokens that have not
-    /// worked lately are held up.
+    /// Tokens and sessions that do not work, from one address in a minute. Behind a proxy that is
+    /// everybody's address: only tokens that have not worked lately are held up.
     pub peer_per_minute: NonZeroU32,
     /// How often one person may ask in an hour, whatever comes of it.
     pub asks_per_hour: NonZeroU32,
@@ -299,7 +304,8 @@ impl Config {
         self.server.public_url.clone().unwrap_or_else(listen)
     }
 
-    /// The database's URL. Looked at only where it is needed: `DATABASE_URL` may belong to something else.
+    /// The database's URL. Looked at only where it is needed: `DATABASE_URL` may belong to
+    /// something else.
     ///
     /// # Errors
     /// When none is set, it is not one of Postgres, or has a parameter that would be ignored.
@@ -339,13 +345,15 @@ impl Config {
                 "server.public_url must be set when server.listen is not a loopback address",
             ));
         }
-        // A write is sent only if its answer comes before the lease is over, and the database has its time before it.
+        // A write is sent only if its answer comes before the lease is over, and the database has
+        // its time before it.
         if self.worker.lease < self.aws.operation_timeout.saturating_mul(2) {
             return Err(ConfigError::Conflict(
                 "worker.lease must be at least twice aws.operation_timeout",
             ));
         }
-        // More often costs AWS calls for nothing; for so long may a session that was ended work again once somebody has deleted the guard.
+        // More often costs AWS calls for nothing; for so long may a session that was ended work
+        // again once somebody has deleted the guard.
         let watch = Duration::from_secs(10)..=Duration::from_hours(1);
         if !watch.contains(&self.aws.watch_interval) {
             return Err(ConfigError::Conflict(
@@ -361,7 +369,8 @@ impl Config {
     }
 }
 
-/// Kubernetes tells every pod where a service called `countersign` is: `COUNTERSIGN_PORT`, `COUNTERSIGN_SERVICE_HOST` and their like.
+/// Kubernetes tells every pod where a service called `countersign` is: `COUNTERSIGN_PORT`,
+/// `COUNTERSIGN_SERVICE_HOST` and their like.
 fn is_of_kubernetes(name: &str) -> bool {
     let begins = ["PORT_", "SERVICE_HOST", "SERVICE_PORT"];
     let theirs = name == "PORT" || begins.iter().any(|it| name.starts_with(it));

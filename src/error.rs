@@ -1,10 +1,11 @@
-//! What a caller is told when something cannot be done: one enum for the API's problem details and the portal's pages.
+//! What a caller is told when something cannot be done: one enum for the API's problem details and
+//! the portal's pages.
 
 use std::num::NonZeroU32;
 
 use axum::http::{StatusCode, Uri};
 
-use crate::domain::request::WrongState;
+use crate::domain::change::WrongState;
 use crate::domain::target::Condition;
 use crate::ids::InvalidId;
 
@@ -22,7 +23,8 @@ pub struct FieldError {
     pub detail: String,
 }
 
-/// A body that did not come to its end in time; [`Error::of_body`] finds it in what a handler's input failed with.
+/// A body that did not come to its end in time; [`Error::of_body`] finds it in what a handler's
+/// input failed with.
 #[derive(Debug, thiserror::Error)]
 #[error("the body did not come to its end in time")]
 pub struct SlowBody;
@@ -94,7 +96,8 @@ pub enum Error {
     /// The trust policy cannot be edited as text, or a deleted principal in it blocks every change.
     #[error("trust policy unreadable")]
     TrustPolicyUnreadable,
-    /// As many requests of the caller wait for a decision as may: of all, or of those for one entitlement.
+    /// As many requests of the caller wait for a decision as may: of all, or of those for one
+    /// entitlement.
     #[error("limit reached: {most}")]
     LimitReached {
         /// How many there may be.
@@ -160,7 +163,8 @@ impl Error {
         }
     }
 
-    /// The code told for programs: that of the one field that is wrong says more than `invalid_field`.
+    /// The code told for programs: that of the one field that is wrong says more than
+    /// `invalid_field`.
     #[must_use]
     pub fn told_code(&self) -> &'static str {
         match self {
@@ -368,7 +372,8 @@ impl Error {
         Ok(())
     }
 
-    /// What is known of a body that could not be read: nothing, but of one that was too slow or too large.
+    /// What is known of a body that could not be read: nothing, but of one that was too slow or too
+    /// large.
     #[must_use]
     pub fn of_body(
         status: StatusCode,

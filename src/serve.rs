@@ -52,7 +52,8 @@ pub enum Broken {
 }
 
 impl Service {
-    /// Serves `router` on `listener` and starts the worker, on connections of its own: pages that are slow cannot keep a closing waiting.
+    /// Serves `router` on `listener` and starts the worker, on connections of its own: pages that
+    /// are slow cannot keep a closing waiting.
     ///
     /// # Errors
     /// When the listener has no address, or the process may have too few files open.
@@ -136,8 +137,9 @@ impl Service {
     }
 }
 
-/// The API under `/api/v1`, and the portal for everything else. `aws_endpoint` is told to people where AWS is not AWS's own; `sign_in` serves the
-/// portal's `/sign-in`; without it that page says that there is no way to sign in.
+/// The API under `/api/v1`, and the portal for everything else. `aws_endpoint` is told to people
+/// where AWS is not AWS's own; `sign_in` serves the portal's `/sign-in`; without it that page says
+/// that there is no way to sign in.
 pub fn router(
     app: &App,
     config: &Config,

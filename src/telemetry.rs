@@ -1,4 +1,5 @@
-//! The log: to standard error, one line an event; `RUST_LOG` sets the level. What belongs to a request carries its id.
+//! The log: to standard error, one line an event; `RUST_LOG` sets the level. What belongs to a
+//! request carries its id.
 
 use std::io::IsTerminal as _;
 use std::panic::PanicHookInfo;
@@ -39,7 +40,8 @@ fn has_colours() -> bool {
     std::io::stderr().is_terminal() && !unwanted
 }
 
-/// A fault of the program is a line like any other, within the span of its request; Rust's own message would be several, and none of them JSON.
+/// A fault of the program is a line like any other, within the span of its request; Rust's own
+/// message would be several, and none of them JSON.
 fn panicked(panic: &PanicHookInfo<'_>) {
     let place = panic.location().map(ToString::to_string);
     let backtrace = std::backtrace::Backtrace::capture();
@@ -53,8 +55,9 @@ fn panicked(panic: &PanicHookInfo<'_>) {
 #[derive(Debug, Clone)]
 pub struct RequestId(pub String);
 
-/// Answers a request within a span that has its id, and tells the id. Every refusal is one line, also where the audit log has none: of a caller who is
-/// not signed in, or of what cannot be parsed.
+/// Answers a request within a span that has its id, and tells the id. Every refusal is one line,
+/// also where the audit log has none: of a caller who is not signed in, or of what cannot be
+/// parsed.
 pub async fn in_span(request: Request, next: Next) -> Response {
     let name = HeaderName::from_static("x-request-id");
     let (mut parts, body) = request.into_parts();
@@ -80,7 +83,8 @@ pub async fn in_span(request: Request, next: Next) -> Response {
     response
 }
 
-/// A client's text as a line of the log holds it: whoever asks for long addresses must not fill the disk.
+/// A client's text as a line of the log holds it: whoever asks for long addresses must not fill the
+/// disk.
 #[must_use]
 pub fn short(text: &str) -> String {
     let end = text.floor_char_boundary(LONGEST);

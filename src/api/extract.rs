@@ -169,7 +169,8 @@ pub(super) struct PageQuery {
     pub(super) cursor: Option<String>,
 }
 
-/// A page: 50 rows unless said otherwise, 200 at most; the cursor is what the page before gave as `next`.
+/// A page: 50 rows unless said otherwise, 200 at most; the cursor is what the page before gave as
+/// `next`.
 pub(super) fn page<C: FromStr>(
     limit: Option<i64>,
     cursor: Option<&str>,

@@ -1,4 +1,5 @@
-//! The REST API under `/api/v1`: JSON in and out, bearer tokens, problem details (RFC 9457). Each handler hands its input to one verb.
+//! The REST API under `/api/v1`: JSON in and out, bearer tokens, problem details (RFC 9457). Each
+//! handler hands its input to one verb.
 
 mod audit;
 mod catalog;

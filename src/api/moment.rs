@@ -7,7 +7,8 @@ use serde::de::{Deserialize, Deserializer, Error as _};
 use utoipa::ToSchema;
 
 /// A time of the years 0000 to 9999 (RFC 3339); what is finer than a microsecond is left out.
-// The database keeps microseconds, and an answer says what is stored. Its ids and RFC 3339 know no other years.
+// The database keeps microseconds, and an answer says what is stored. Its ids and RFC 3339 know no
+// other years.
 #[derive(Debug, Clone, Copy, ToSchema)]
 pub(super) struct Moment(pub(super) DateTime<Utc>);
 

@@ -143,7 +143,8 @@ async fn show(ctx: &Ctx, id: RequestId) -> Answer {
     Ok(Json(Request::of(&view.request, view.grant.as_ref())))
 }
 
-/// What waits for the caller is pending and another's: a filter that says otherwise would show nothing, and not why.
+/// What waits for the caller is pending and another's: a filter that says otherwise would show
+/// nothing, and not why.
 fn compatible(asked: &Filter) -> Result<(), Error> {
     if !asked.waiting {
         return Ok(());

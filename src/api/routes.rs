@@ -1,4 +1,5 @@
-//! Every route, once: the router, the OpenAPI document's check and the authorization test are made from this table.
+//! Every route, once: the router, the OpenAPI document's check and the authorization test are made
+//! from this table.
 
 use axum::routing::{MethodRouter, get, post};
 
@@ -10,7 +11,8 @@ use crate::app::App;
 pub struct Route {
     /// Below `/api/v1`.
     pub path: &'static str,
-    /// The methods, and for each that changes something the audit action that even a refusal leaves behind.
+    /// The methods, and for each that changes something the audit action that even a refusal leaves
+    /// behind.
     pub methods: &'static [(&'static str, Option<&'static str>)],
     pub(super) handler: fn() -> MethodRouter<App>,
 }

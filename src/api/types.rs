@@ -117,7 +117,8 @@ pub(super) struct Request {
     ticket: Option<String>,
     /// How many people must approve.
     approvals_needed: i16,
-    /// Whether AWS was asked about the role when the request was made; if not, it is asked when it opens.
+    /// Whether AWS was asked about the role when the request was made; if not, it is asked when it
+    /// opens.
     target_checked: bool,
     /// When it was made.
     submitted_at: DateTime<Utc>,
@@ -187,8 +188,9 @@ pub(super) struct Grant {
     closing_at: Option<DateTime<Utc>>,
     /// When AWS confirmed the end.
     ended_at: Option<DateTime<Utc>>,
-    /// What keeps it opening or closing: denied, throttled, unreachable, unclear, full, malformed, protected, gone, clock_skew or unplanned; null while AWS does
-    /// as it is asked. A closing one may work until AWS agrees, at the latest until the deadline.
+    /// What keeps it opening or closing: denied, throttled, unreachable, unclear, full, malformed,
+    /// protected, gone, clock_skew or unplanned; null while AWS does as it is asked. A closing one
+    /// may work until AWS agrees, at the latest until the deadline.
     delayed_by: Option<String>,
     /// Since when.
     delayed_since: Option<DateTime<Utc>>,

@@ -8,10 +8,12 @@ use crate::error::Error;
 use crate::ids::RequestId;
 use crate::{authz, db};
 
-/// Counts the caller's voice. The last one needed makes the grant and its target due, in the same transaction.
+/// Counts the caller's voice. The last one needed makes the grant and its target due, in the same
+/// transaction.
 ///
 /// # Errors
-/// When the caller may not decide it, has decided already, it is not pending, its requester may not ask for it any more, or its role is suspended.
+/// When the caller may not decide it, has decided already, it is not pending, its requester may not
+/// ask for it any more, or its role is suspended.
 pub async fn approve(ctx: &Ctx, id: RequestId, comment: Option<String>) -> Result<Request, Error> {
     let said = comment.as_deref().filter(|it| !it.trim().is_empty());
     let comment = match said.map(Words::parse).transpose() {
@@ -62,7 +64,8 @@ pub async fn approve(ctx: &Ctx, id: RequestId, comment: Option<String>) -> Resul
     .await
 }
 
-/// Locks the request and its requester's say: the caller as they are now in the database, and the voices so far.
+/// Locks the request and its requester's say: the caller as they are now in the database, and the
+/// voices so far.
 pub(super) async fn decidable(
     ctx: &Ctx,
     tx: &mut Tx,

@@ -66,7 +66,8 @@ pub fn check(text: &str) -> Result<Checked, Vec<Wrong>> {
     })
 }
 
-/// Brings the catalog to what the file says, in one transaction. What the file does not name stays as it is.
+/// Brings the catalog to what the file says, in one transaction. What the file does not name stays
+/// as it is.
 ///
 /// # Errors
 /// When the file cannot be read or does not fit; nothing is changed then.
@@ -99,8 +100,8 @@ pub async fn apply(app: &App, text: &str, machine: &str) -> Result<Applied, Cata
     applied.await?.map_err(CatalogError::Invalid)
 }
 
-/// What does not go with the rows that are there: every role and identity needs its account, and nothing may be there in another case or look like
-/// somebody else's.
+/// What does not go with the rows that are there: every role and identity needs its account, and
+/// nothing may be there in another case or look like somebody else's.
 async fn unfitting(tx: &mut Tx, file: &File) -> Result<Vec<Wrong>, Error> {
     let mut wrong = without_account(tx, file).await?;
     wrong.extend(identities_of_others(tx, file).await?);

@@ -278,7 +278,8 @@ impl Ctx {
         }
     }
 
-    /// Runs a verb of the caller in one transaction. A refusal is put on record in a transaction of its own, as `action` on `subject`.
+    /// Runs a verb of the caller in one transaction. A refusal is put on record in a transaction of
+    /// its own, as `action` on `subject`.
     ///
     /// # Errors
     /// What the verb fails with; nothing of it is kept then.

@@ -12,7 +12,8 @@ use crate::{authz, db};
 /// Ends a pending request with the caller's no.
 ///
 /// # Errors
-/// When there is no comment, the caller may not decide it, has decided already, or it is not pending.
+/// When there is no comment, the caller may not decide it, has decided already, or it is not
+/// pending.
 pub async fn deny(ctx: &Ctx, id: RequestId, comment: Option<String>) -> Result<Request, Error> {
     let comment = match Words::parse(comment.as_deref().unwrap_or_default()) {
         Ok(comment) => comment,

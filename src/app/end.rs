@@ -7,7 +7,8 @@ use crate::error::Error;
 use crate::ids::GrantId;
 use crate::{authz, db};
 
-/// Ends a grant: its requester releases it, an approver or an admin revokes it. The target is due at once; AWS follows.
+/// Ends a grant: its requester releases it, an approver or an admin revokes it. The target is due
+/// at once; AWS follows.
 ///
 /// # Errors
 /// When the caller may not end it, or it is closing or over.

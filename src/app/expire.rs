@@ -11,7 +11,8 @@ const BATCH: i64 = 100;
 
 const SWEEP: Actor = Actor::System { part: "sweep" };
 
-/// Lets every overdue request lapse, each in a transaction of its own; tells how many did. One that cannot be read stands in nobody's way.
+/// Lets every overdue request lapse, each in a transaction of its own; tells how many did. One that
+/// cannot be read stands in nobody's way.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -34,7 +35,8 @@ pub async fn expire_due(app: &App) -> Result<usize, Error> {
     Ok(lapsed)
 }
 
-/// Lets this request lapse if its time is over, so that a late decision finds it expired; tells whether it did.
+/// Lets this request lapse if its time is over, so that a late decision finds it expired; tells
+/// whether it did.
 ///
 /// # Errors
 /// When the database does not answer.

@@ -1,4 +1,5 @@
-//! Reading. What a caller may see is decided in the SQL of a list, and by `authz::sees` for one row; not visible is not found.
+//! Reading. What a caller may see is decided in the SQL of a list, and by `authz::sees` for one
+//! row; not visible is not found.
 
 mod one;
 

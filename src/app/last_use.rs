@@ -1,4 +1,5 @@
-//! When a token or a session was last used: written apart from the call, which neither waits for it nor fails with it.
+//! When a token or a session was last used: written apart from the call, which neither waits for it
+//! nor fails with it.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,7 +13,8 @@ use crate::db::lent::{self, Lent};
 
 /// How long one write may take.
 const LIMIT: Duration = Duration::from_secs(2);
-/// How long nothing is tried after a failure: a database that takes no writes need not say so with each call.
+/// How long nothing is tried after a failure: a database that takes no writes need not say so with
+/// each call.
 const QUIET: Duration = Duration::from_mins(1);
 
 /// What was used, by the hash of its secret.

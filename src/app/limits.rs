@@ -1,4 +1,5 @@
-//! How much one person, or one address, may do. Each process counts for itself: with two of them there is room for twice as much.
+//! How much one person, or one address, may do. Each process counts for itself: with two of them
+//! there is room for twice as much.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -15,7 +16,8 @@ use crate::config;
 use crate::error::Error;
 use crate::ids::PersonId;
 
-/// How many tokens that have not worked yet are looked up at a time: the database has connections left for everybody else.
+/// How many tokens that have not worked yet are looked up at a time: the database has connections
+/// left for everybody else.
 const UNKNOWN_AT_A_TIME: usize = 2;
 /// How long a token waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -73,7 +75,8 @@ impl Limits {
     /// Whether a token from that address may be looked up. Keep what this gives until it has been.
     ///
     /// # Errors
-    /// 429 when too many from there did not work, and this one has not worked either; 503 when the database is slow.
+    /// 429 when too many from there did not work, and this one has not worked either; 503 when the
+    /// database is slow.
     pub async fn look_up(
         &self,
         peer: IpAddr,
@@ -90,7 +93,8 @@ impl Limits {
         }
     }
 
-    /// The same for a call that ends a grant: whatever others at that address do, it has its turn among its like.
+    /// The same for a call that ends a grant: whatever others at that address do, it has its turn
+    /// among its like.
     ///
     /// # Errors
     /// 503 when the database is slow.

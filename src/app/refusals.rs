@@ -1,4 +1,5 @@
-//! Refusals on record: the first few as they come, those of the same kind that follow as one event with their number.
+//! Refusals on record: the first few as they come, those of the same kind that follow as one event
+//! with their number.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -58,7 +59,8 @@ impl Refusals {
         is_told
     }
 
-    /// Takes what has been counted and forgets the windows that are over; all that has been counted with `all`.
+    /// Takes what has been counted and forgets the windows that are over; all that has been counted
+    /// with `all`.
     fn take(&self, all: bool) -> HashMap<Kind, Window> {
         let due = |_: &Kind, window: &mut Window| all || window.is_over();
         self.windows().extract_if(due).collect()
@@ -87,7 +89,8 @@ impl Window {
     }
 }
 
-/// Puts on record how many refusals were counted: in windows that are over, or, before the process ends, in all of them.
+/// Puts on record how many refusals were counted: in windows that are over, or, before the process
+/// ends, in all of them.
 ///
 /// # Errors
 /// When the database does not answer; they are counted on then.

@@ -6,11 +6,12 @@ use crate::domain::audit::{Action, Actor, Channel};
 use crate::domain::target::Condition;
 use crate::error::Error;
 
-/// Ends the condition of a role that only a person can judge: `contested` or `safe_mode`. Should its reason still be there, the next look brings it back.
+/// Ends the condition of a role that only a person can judge: `contested` or `safe_mode`. Should
+/// its reason still be there, the next look brings it back.
 ///
 /// # Errors
-/// `NotFound` where the catalog has no such role; a field error where its condition is not one that a person lifts, or was noticed so recently that AWS
-/// may still show an older guard.
+/// `NotFound` where the catalog has no such role; a field error where its condition is not one that
+/// a person lifts, or was noticed so recently that AWS may still show an older guard.
 pub async fn resume(app: &App, machine: &str, role_arn: &str) -> Result<Condition, Error> {
     let actor = Actor::Machine {
         name: machine.to_owned(),
@@ -28,7 +29,8 @@ pub async fn resume(app: &App, machine: &str, role_arn: &str) -> Result<Conditio
             ));
         }
         let now = tx.now();
-        // Only a look from then on tells which grants are of a time that the database has lost (docs/guard.md, C13).
+        // Only a look from then on tells which grants are of a time that the database has lost
+        // (docs/guard.md, C13).
         let known = safe_since.map(|at| at + app.settings().propagation);
         if let Some(known) = known.filter(|known| now < *known) {
             let seconds = (known - now).num_seconds() + 1;

@@ -11,7 +11,8 @@ use crate::domain::person::Person;
 use crate::error::Error;
 use crate::ids::PersonId;
 
-/// Begins a session and gives its token, which is stored as a hash alone. The session of the same browser that it `replaces` ends, whosever it was.
+/// Begins a session and gives its token, which is stored as a hash alone. The session of the same
+/// browser that it `replaces` ends, whosever it was.
 ///
 /// # Errors
 /// `NotFound` where there is no such person.
@@ -36,12 +37,14 @@ pub async fn start(
         Ok(db::audit::append(tx.conn(), &event).await?)
     })
     .await?;
-    // Whoever else comes from the same address with tokens that do not work must not keep this one out.
+    // Whoever else comes from the same address with tokens that do not work must not keep this one
+    // out.
     app.limits().worked(&hash(&token));
     Ok(token.into())
 }
 
-/// Ends a session that works, as its own person: a cookie that is overwritten would leave it behind for whoever has a copy.
+/// Ends a session that works, as its own person: a cookie that is overwritten would leave it behind
+/// for whoever has a copy.
 async fn replace(tx: &mut Tx, old: &[u8; 32], idle: TimeDelta) -> Result<(), Error> {
     let now = tx.now();
     let Some(known) = db::people::of_session(tx.conn(), old, now, now - idle).await? else {

@@ -1,36 +1,35 @@
 //! Asking for an entitlement.
 
-use std::collections::BTreeMap;
+mod check;
+
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
+use check::{Checked, Seen, check, recheck, usable};
+
 use super::ctx::{Ctx, Tx};
-use crate::aws::{AwsError, Check};
+use crate::aws::AwsError;
 use crate::db;
-use crate::domain::duration;
-use crate::domain::entitlement::{Entitlement, Terms};
-use crate::domain::person::{Principal, console_name};
+use crate::domain::entitlement::Entitlement;
 use crate::domain::request::{Ask, Request};
-use crate::domain::text::{Ticket, Words, is_hidden};
+use crate::domain::text::is_hidden;
 use crate::error::{Error, FieldError};
-use crate::policy::ObservedRole;
-use crate::policy::capacity::{self, Seat, Unusable};
+use crate::policy::capacity;
 
 /// How long AWS has to say what it knows of the role.
 const LOOK: Duration = Duration::from_secs(2);
 /// How long the same ask is a repetition.
 const A_MOMENT: TimeDelta = TimeDelta::minutes(1);
-/// How far ahead a start may be.
-const AHEAD: TimeDelta = TimeDelta::days(30);
 
 /// What a caller sends, not yet checked.
 #[derive(Debug, Clone, Default)]
 pub struct NewRequest {
     /// Name of the entitlement.
     pub entitlement: String,
-    /// ARN of the AWS identity to be let in; needed where the caller has several in the role's account.
+    /// ARN of the AWS identity to be let in; needed where the caller has several in the role's
+    /// account.
     pub principal: Option<String>,
     /// How long, seconds.
     pub duration_seconds: i64,
@@ -40,26 +39,9 @@ pub struct NewRequest {
     pub starts_at: Option<DateTime<Utc>>,
     /// A ticket's name or URL.
     pub ticket: Option<String>,
-    /// Fields that could not be read at all; they are told together with the others that do not fit.
+    /// Fields that could not be read at all; they are told together with the others that do not
+    /// fit.
     pub unread: Vec<FieldError>,
-}
-
-/// Everything that was sent, checked field by field.
-struct Checked {
-    entitlement: Entitlement,
-    principal: Principal,
-    justification: Words,
-    duration_seconds: i32,
-    starts_at: Option<DateTime<Utc>>,
-    ticket: Option<Ticket>,
-}
-
-/// What AWS told of the role; nothing when it was silent.
-#[derive(Default)]
-struct Seen {
-    role_id: Option<String>,
-    principal_id: Option<String>,
-    checked: bool,
 }
 
 /// What came of an ask.
@@ -71,10 +53,12 @@ pub enum Submitted {
     Again(Request),
 }
 
-/// Makes a request. The role is looked at in AWS first, with no transaction open; what cannot be opened is refused with nothing stored.
+/// Makes a request. The role is looked at in AWS first, with no transaction open; what cannot be
+/// opened is refused with nothing stored.
 ///
 /// # Errors
-/// Fields that do not fit, an entitlement that the caller may not ask for, a role that cannot be opened, too many asks.
+/// Fields that do not fit, an entitlement that the caller may not ask for, a role that cannot be
+/// opened, too many asks.
 pub async fn submit(ctx: &Ctx, new: NewRequest) -> Result<Request, Error> {
     let (Submitted::New(request) | Submitted::Again(request)) = ask(ctx, new).await?;
     Ok(request)
@@ -115,7 +99,8 @@ pub async fn ask(ctx: &Ctx, new: NewRequest) -> Result<Submitted, Error> {
         } else {
             Seen::default()
         };
-        // One ask of a person at a time, in all processes: nothing is asked twice, and nobody has more requests than they may.
+        // One ask of a person at a time, in all processes: nothing is asked twice, and nobody has
+        // more requests than they may.
         db::asks::lock(tx.conn(), ctx.person.id).await?;
         let now = tx.now();
         if let Some(request) = same(ctx, tx.conn(), &checked, now).await? {
@@ -140,7 +125,8 @@ pub async fn ask(ctx: &Ctx, new: NewRequest) -> Result<Submitted, Error> {
     .await
 }
 
-/// The request of the same ask a moment ago, if it waits still or its grant is not over: a double click, or a client that tries again.
+/// The request of the same ask a moment ago, if it waits still or its grant is not over: a double
+/// click, or a client that tries again.
 async fn same(
     ctx: &Ctx,
     conn: &mut PgConnection,
@@ -220,7 +206,8 @@ async fn prepare(ctx: &Ctx, new: &NewRequest) -> Result<Prepared, Error> {
             }
             let propagation = ctx.app.settings().propagation;
             let checked = check(new, entitlement, principals, propagation, now)?;
-            // Looked at once more under the lock; what is refused already need not cost a look at AWS.
+            // Looked at once more under the lock; what is refused already need not cost a look at
+            // AWS.
             if let Some(request) = same(ctx, conn, &checked, now).await? {
                 return Ok(Err(request));
             }
@@ -255,190 +242,4 @@ async fn prepare(ctx: &Ctx, new: &NewRequest) -> Result<Prepared, Error> {
         Err(_) => Seen::default(),
     };
     Ok(Prepared::Fits(checked, seen))
-}
-
-/// Every field at once, so that nobody has to try again for each.
-fn check(
-    new: &NewRequest,
-    entitlement: Entitlement,
-    principals: Vec<Principal>,
-    propagation: TimeDelta,
-    now: DateTime<Utc>,
-) -> Result<Checked, Error> {
-    let mut wrong = new.unread.clone();
-    let is_read = wrong.iter().all(|it| it.field != "duration");
-    let mut invalid = |field, detail: String| {
-        wrong.push(FieldError {
-            field,
-            code: "invalid_field",
-            detail,
-        })
-    };
-    let justification = Words::parse(&new.justification)
-        .map_err(|it| invalid("justification", it.to_string()))
-        .ok();
-    let ticket = new
-        .ticket
-        .as_deref()
-        .filter(|it| !it.trim().is_empty())
-        .map(Ticket::parse)
-        .transpose()
-        .map_err(|it| invalid("ticket", it.to_string()))
-        .ok()
-        .flatten();
-    if let Some(start) = new.starts_at {
-        if start <= now {
-            invalid(
-                "starts_at",
-                "must be in the future; leave it out to start at once".to_owned(),
-            );
-        } else if start > now + AHEAD {
-            invalid("starts_at", "must be within the next 30 days".to_owned());
-        }
-    }
-    let duration_seconds = check_duration(&entitlement.terms, new.duration_seconds, propagation)
-        .map_err(|it| wrong.extend(Some(it).filter(|_| is_read)))
-        .ok();
-    let principal = pick(
-        principals,
-        &entitlement.terms.account,
-        new.principal.as_deref(),
-    )
-    .map_err(|it| wrong.push(it))
-    .ok();
-    match (justification, duration_seconds, principal) {
-        (Some(justification), Some(duration_seconds), Some(principal)) if wrong.is_empty() => {
-            Ok(Checked {
-                entitlement,
-                principal,
-                justification,
-                duration_seconds,
-                starts_at: new.starts_at,
-                ticket,
-            })
-        }
-        _ => Err(Error::InvalidFields(wrong)),
-    }
-}
-
-/// What was checked against the terms as they were, against those that have taken their place.
-fn recheck(checked: &Checked, terms: &Terms, propagation: TimeDelta) -> Result<(), Error> {
-    if capacity::is_protected(&terms.role_arn) {
-        return Err(Error::RoleProtected);
-    }
-    if checked.principal.account != terms.account {
-        return Err(Error::field("principal", "is not in the role's account"));
-    }
-    check_duration(terms, checked.duration_seconds.into(), propagation)
-        .map(drop)
-        .map_err(|it| Error::InvalidFields(vec![it]))
-}
-
-/// Within the terms, and longer than AWS may need to take over what opens it.
-fn check_duration(terms: &Terms, seconds: i64, propagation: TimeDelta) -> Result<i32, FieldError> {
-    let opens_in = i32::try_from(propagation.num_seconds()).unwrap_or(i32::MAX - 1);
-    let least = terms.min_duration_seconds.max(opens_in + 1);
-    let most = terms.max_duration_seconds;
-    let fits = i32::try_from(seconds)
-        .ok()
-        .filter(|it| (least..=most).contains(it));
-    fits.ok_or_else(|| FieldError {
-        field: "duration",
-        code: "duration_out_of_range",
-        detail: format!(
-            "must be from {} to {}",
-            duration::words(least),
-            duration::words(most)
-        ),
-    })
-}
-
-fn pick(
-    principals: Vec<Principal>,
-    account: &str,
-    asked: Option<&str>,
-) -> Result<Principal, FieldError> {
-    let refuse = |code, detail| FieldError {
-        field: "principal",
-        code,
-        detail,
-    };
-    let mut fitting: Vec<_> = principals
-        .into_iter()
-        .filter(|it| it.account == account && asked.is_none_or(|arn| arn == it.arn))
-        .collect();
-    match (fitting.len(), asked) {
-        (1, _) => Ok(fitting.remove(0)),
-        (0, Some(_)) => Err(refuse(
-            "invalid_field",
-            format!("is not an AWS identity of yours in account {account}"),
-        )),
-        (0, None) => Err(refuse(
-            "invalid_field",
-            format!(
-                "is missing: the catalog names no AWS identity of yours in account {account}. Whoever keeps the catalog has to add your IAM \
-                 user to your `principals`"
-            ),
-        )),
-        _ => Err(refuse(
-            "principal_ambiguous",
-            format!("must be named: you have several AWS identities in account {account}"),
-        )),
-    }
-}
-
-/// Refuses a role that cannot take one more grant.
-fn usable(
-    role: Check,
-    principal: &Principal,
-    others: &[db::grants::Seated],
-) -> Result<Seen, Error> {
-    if role.ours {
-        return Err(Error::RoleIsOurs);
-    }
-    if role.principal_id.is_none() {
-        return Err(Error::field(
-            "principal",
-            format!("is not there in AWS: {}", principal.arn),
-        ));
-    }
-    let (role_id, principal_id) = (role.role_id.clone(), role.principal_id);
-    let observed = ObservedRole {
-        role_id: role.role_id,
-        created_at: role.created_at,
-        arn: role.role_arn,
-        trust: role.trust,
-        guard: None,
-        trust_quota: role.trust_quota,
-        principals: BTreeMap::new(),
-    };
-    let seats: Vec<_> = others
-        .iter()
-        .map(|it| Seat {
-            principal_arn: &it.principal_arn,
-            console_name: it.console_name.as_deref(),
-        })
-        .collect();
-    let name = console_name(&principal.arn);
-    let one_more = Seat {
-        principal_arn: &principal.arn,
-        console_name: name.as_deref(),
-    };
-    match capacity::check(&observed, None, &seats, one_more) {
-        Ok(_) => Ok(Seen {
-            role_id: Some(role_id),
-            principal_id,
-            checked: true,
-        }),
-        Err(Unusable::Protected) => Err(Error::RoleProtected),
-        Err(Unusable::Ours) => Err(Error::RoleIsOurs),
-        Err(Unusable::Unreadable(_) | Unusable::BlockedByForeignPrincipal) => {
-            Err(Error::TrustPolicyUnreadable)
-        }
-        Err(Unusable::Full(room)) => Err(Error::TrustPolicyFull {
-            used: room.used,
-            quota: room.quota,
-            needed: room.needed,
-        }),
-    }
 }

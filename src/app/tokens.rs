@@ -33,7 +33,8 @@ pub(super) fn secret() -> String {
 /// Makes a token for the person with this id or e-mail address.
 ///
 /// # Errors
-/// When there is no such person or more than one, the name is empty, or the life is longer than 90 days.
+/// When there is no such person or more than one, the name is empty, or the life is longer than 90
+/// days.
 pub async fn create(
     app: &App,
     machine: &str,

@@ -61,7 +61,8 @@ fn peer(extensions: &Extensions) -> IpAddr {
     info.map_or(Ipv4Addr::UNSPECIFIED.into(), |it| it.0.ip())
 }
 
-/// The person of a request's token, as `who` finds it; tokens that do not work are counted for where they come from.
+/// The person of a request's token, as `who` finds it; tokens that do not work are counted for
+/// where they come from.
 ///
 /// # Errors
 /// As `who`; `RateLimited` after too many that did not work, without asking the database.

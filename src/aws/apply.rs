@@ -5,7 +5,8 @@ use super::{Aws, AwsError, GUARD_NAME, name_of};
 /// Writes the whole guard.
 ///
 /// # Errors
-/// `Unclear` when it may have landed or may still land; anything else means that it was not written.
+/// `Unclear` when it may have landed or may still land; anything else means that it was not
+/// written.
 pub async fn put_guard(aws: &Aws, role_arn: &str, document: &str) -> Result<(), AwsError> {
     let call = aws
         .writes()

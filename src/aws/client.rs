@@ -34,9 +34,11 @@ const QUOTA_AGE: Duration = Duration::from_mins(5);
 pub struct Aws {
     /// For reads: the SDK repeats them.
     reads: aws_sdk_iam::Client,
-    /// For document writes: never repeated, since a repeated whole document may overwrite a newer one.
+    /// For document writes: never repeated, since a repeated whole document may overwrite a newer
+    /// one.
     writes: aws_sdk_iam::Client,
-    /// For looks before a request is stored: never repeated, on connections of their own, so that they take nothing of what the worker needs.
+    /// For looks before a request is stored: never repeated, on connections of their own, so that
+    /// they take nothing of what the worker needs.
     looks: aws_sdk_iam::Client,
     sts: aws_sdk_sts::Client,
     /// Where the SDK gets credentials from.
@@ -67,7 +69,8 @@ struct Caller {
 }
 
 impl Aws {
-    /// Clients with the SDK's own chain of credentials; `AWS_ENDPOINT_URL` is honoured. Nothing is asked over the network before the first call.
+    /// Clients with the SDK's own chain of credentials; `AWS_ENDPOINT_URL` is honoured. Nothing is
+    /// asked over the network before the first call.
     pub async fn from_env(settings: &config::Aws) -> Self {
         let region = RegionProviderChain::first_try(settings.region.clone().map(Region::new))
             .or_else(EnvironmentVariableRegionProvider::new())
@@ -125,7 +128,8 @@ impl Aws {
         }
     }
 
-    /// The client for a write. It does not wait: the reads before it have, and the lease that it is made under runs.
+    /// The client for a write. It does not wait: the reads before it have, and the lease that it is
+    /// made under runs.
     pub(super) fn writes(&self) -> &aws_sdk_iam::Client {
         self.pace.spend();
         &self.writes
@@ -137,8 +141,8 @@ impl Aws {
         self.timeout
     }
 
-    /// How many characters a trust policy may have in this account; asked anew every few minutes. When AWS does not say, the last answer or its
-    /// default: a closing never waits for this.
+    /// How many characters a trust policy may have in this account; asked anew every few minutes.
+    /// When AWS does not say, the last answer or its default: a closing never waits for this.
     pub(super) async fn trust_quota(&self) -> usize {
         let known = *self
             .known
@@ -171,13 +175,15 @@ impl Aws {
         }
     }
 
-    /// Whether AWS has another time than `now`, by its latest answer; the request of that was sent after `asked_at`.
+    /// Whether AWS has another time than `now`, by its latest answer; the request of that was sent
+    /// after `asked_at`.
     #[must_use]
     pub fn has_another_time(&self, now: DateTime<Utc>, asked_at: Instant) -> bool {
         self.known.dates.differ_from(now, asked_at)
     }
 
-    /// Whether the role is the one that we work as: by its unique id, or by account and name (case and path do not tell roles apart).
+    /// Whether the role is the one that we work as: by its unique id, or by account and name (case
+    /// and path do not tell roles apart).
     ///
     /// # Errors
     /// When STS does not tell who we are.
@@ -195,7 +201,8 @@ impl Aws {
         Ok(caller_id == Some(role_id) || same_name)
     }
 
-    /// Whether we work in the account that the ARN names, asked anew: what is not found there may only be out of our sight.
+    /// Whether we work in the account that the ARN names, asked anew: what is not found there may
+    /// only be out of our sight.
     ///
     /// # Errors
     /// When STS does not tell who we are.

@@ -6,11 +6,13 @@ use aws_sdk_iam::config::ProvideCredentials;
 
 use super::Aws;
 
-/// How long the SDK may look. It ends with the metadata service of EC2, and where there is none nobody answers.
+/// How long the SDK may look. It ends with the metadata service of EC2, and where there is none
+/// nobody answers.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Aws {
-    /// Warns in the log where the SDK finds no credentials. They may still come: the SDK looks anew before each call.
+    /// Warns in the log where the SDK finds no credentials. They may still come: the SDK looks anew
+    /// before each call.
     pub async fn warn_without_credentials(&self) {
         let Some(provider) = &self.credentials else {
             return;

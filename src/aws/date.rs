@@ -8,7 +8,8 @@ use aws_sdk_iam::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_iam::error::BoxError;
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// By how much the clocks of AWS and of the database may differ before nothing is opened any more (docs/guard.md §4, *clocks differ*).
+/// By how much the clocks of AWS and of the database may differ before nothing is opened any more
+/// (docs/guard.md §4, *clocks differ*).
 const MOST_SKEW: TimeDelta = TimeDelta::seconds(2);
 
 /// An answer's `Date`, and when it came.
@@ -19,7 +20,8 @@ type Told = (DateTime<Utc>, Instant);
 pub(super) struct Dates(Arc<Mutex<Option<Told>>>);
 
 impl Dates {
-    /// Whether `now` is not the time that AWS has, by an answer to what was sent after `asked_at`; without one nobody knows.
+    /// Whether `now` is not the time that AWS has, by an answer to what was sent after `asked_at`;
+    /// without one nobody knows.
     pub(super) fn differ_from(&self, now: DateTime<Utc>, asked_at: Instant) -> bool {
         let told = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some((date, came_at)) = told.filter(|(_, came_at)| *came_at >= asked_at) else {

@@ -19,7 +19,8 @@ pub enum AwsError {
     /// Too many calls, or somebody else is changing it right now: later.
     #[error("AWS asks us to slow down")]
     Throttled,
-    /// No answer, or one that does not tell whether it was done. A read simply failed; a write may have landed or may still land.
+    /// No answer, or one that does not tell whether it was done. A read simply failed; a write may
+    /// have landed or may still land.
     #[error("AWS did not answer clearly")]
     Unclear,
     /// There was no connection: nothing was sent.
@@ -28,7 +29,8 @@ pub enum AwsError {
     /// Our own rights or credentials are not enough.
     #[error("AWS refuses us")]
     Denied,
-    /// The clocks of AWS and of the database differ, so that a deadline would not mean the same to both.
+    /// The clocks of AWS and of the database differ, so that a deadline would not mean the same to
+    /// both.
     #[error("AWS has another time than the database")]
     ClockSkew,
     /// Planning broke down on what AWS showed: a fault of ours. Closings go on by the plainest way.
@@ -106,8 +108,9 @@ impl AwsError {
     }
 }
 
-/// Whether no connection came about (the name is not known, nothing listens, no TLS, no answer in time), so that nothing can have been sent. That a
-/// connection broke tells nothing: the request may have been on it.
+/// Whether no connection came about (the name is not known, nothing listens, no TLS, no answer in
+/// time), so that nothing can have been sent. That a connection broke tells nothing: the request
+/// may have been on it.
 fn never_connected(error: &(dyn Error + 'static)) -> bool {
     let mut cause = Some(error);
     while let Some(at) = cause {

@@ -17,8 +17,9 @@ pub use pace::Purpose;
 /// The inline policy that ends sessions (docs/guard.md §1).
 pub const GUARD_NAME: &str = "CountersignGuard";
 
-/// The name that IAM's API wants: the last segment of an ARN's path (`arn:aws:iam::111122223333:role/team/admin` → `admin`). `None` when the ARN
-/// does not name a resource of `kind` ("role", "user").
+/// The name that IAM's API wants: the last segment of an ARN's path
+/// (`arn:aws:iam::111122223333:role/team/admin` → `admin`). `None` when the ARN does not name a
+/// resource of `kind` ("role", "user").
 #[must_use]
 pub fn name_of<'a>(arn: &'a str, kind: &str) -> Option<&'a str> {
     let resource = arn.splitn(6, ':').nth(5)?;

@@ -29,13 +29,15 @@ pub struct Check {
     pub ours: bool,
 }
 
-/// Looks at a role and a principal without writing anything, for whoever asks for access. What was seen a few seconds ago is not looked at again.
+/// Looks at a role and a principal without writing anything, for whoever asks for access. What was
+/// seen a few seconds ago is not looked at again.
 ///
 /// # Errors
 /// `Gone` when there is no such role; whatever else the reads fail with.
 pub async fn check(aws: &Aws, role_arn: &str, principal_arn: &str) -> Result<Check, AwsError> {
     let aws = &aws.used_for(Purpose::Looking);
-    // The SDK's futures are large: on the heap, they are not part of everything that waits for them.
+    // The SDK's futures are large: on the heap, they are not part of everything that waits for
+    // them.
     let role = Box::pin(role(aws, role_arn));
     let user = Box::pin(user(aws, principal_arn));
     let quota = Box::pin(async { Ok(Some(aws.trust_quota().await)) });
@@ -63,14 +65,15 @@ const READS: usize = 8;
 /// A look at a role.
 #[derive(Debug)]
 pub struct Look {
-    /// What it showed. A principal that could not be read is not among its principals: nothing opens for it, and everything else goes on.
+    /// What it showed. A principal that could not be read is not among its principals: nothing
+    /// opens for it, and everything else goes on.
     pub observed: Observed,
     /// The principals (ARNs) that could not be read, and why.
     pub unread: BTreeMap<String, AwsError>,
 }
 
-/// Reads the role, its guard and the ids of `principals` (ARNs). The trust policy is read last, so that little time passes between it and a write that
-/// is made from it.
+/// Reads the role, its guard and the ids of `principals` (ARNs). The trust policy is read last, so
+/// that little time passes between it and a write that is made from it.
 ///
 /// # Errors
 /// When the role or its guard cannot be read; a role that is not there is an answer, not an error.
@@ -107,7 +110,8 @@ pub(super) struct Role {
     trust: String,
 }
 
-/// `None` when there is no role of that ARN (a role of the same name with another path is another role). Whoever works in another account cannot tell.
+/// `None` when there is no role of that ARN (a role of the same name with another path is another
+/// role). Whoever works in another account cannot tell.
 async fn role(aws: &Aws, arn: &str) -> Result<Option<Role>, AwsError> {
     let Some(name) = name_of(arn, "role") else {
         return Ok(None);
@@ -196,8 +200,8 @@ fn not_there<T>(error: AwsError) -> Result<Option<T>, AwsError> {
     }
 }
 
-/// Documents come percent-encoded as RFC 3986 has it, and the SDK leaves them so; a plus sign is a plus sign. What does not decode to
-/// UTF-8 stays as it is: it is no JSON, and treated so.
+/// Documents come percent-encoded as RFC 3986 has it, and the SDK leaves them so; a plus sign is a
+/// plus sign. What does not decode to UTF-8 stays as it is: it is no JSON, and treated so.
 fn decode(document: &str) -> String {
     percent_decode_str(document)
         .decode_utf8()

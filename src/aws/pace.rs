@@ -1,7 +1,8 @@
-//! How fast we call AWS. IAM counts the calls of an account, whoever makes them, and a call too many is refused: what there is goes to closings first.
+//! How fast we call AWS. IAM counts the calls of an account, whoever makes them, and a call too
+//! many is refused: what there is goes to closings first.
 //!
-//! One bucket for each process, of tokens that come back with time. AWS does not tell its own rate, so that ours begins high and is halved each time
-//! that AWS asks to slow down.
+//! One bucket for each process, of tokens that come back with time. AWS does not tell its own rate,
+//! so that ours begins high and is halved each time that AWS asks to slow down.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -153,7 +154,8 @@ impl Bucket {
         tracing::warn!(calls_per_second = self.rate, "AWS asks us to slow down");
     }
 
-    /// The most that can be saved up: the calls of a second, and never fewer than two of each purpose.
+    /// The most that can be saved up: the calls of a second, and never fewer than two of each
+    /// purpose.
     fn most(&self, purpose: Purpose) -> f64 {
         (self.rate * purpose.share()).max(2.0)
     }

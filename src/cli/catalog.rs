@@ -16,7 +16,8 @@ const SHOWN: usize = 20;
 /// What may be typed after `catalog`.
 #[derive(Debug, Subcommand)]
 pub enum Catalog {
-    /// Bring accounts, people and entitlements to what a TOML file says; what it does not name stays
+    /// Bring accounts, people and entitlements to what a TOML file says; what it does not name
+    /// stays
     Apply {
         /// The file
         file: PathBuf,

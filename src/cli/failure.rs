@@ -3,7 +3,8 @@ use std::process::ExitCode;
 
 use crate::config::ConfigError;
 
-/// Why a command failed: any error, told in one line but for the mistakes of a catalog, which have their own.
+/// Why a command failed: any error, told in one line but for the mistakes of a catalog, which have
+/// their own.
 #[derive(Debug)]
 pub struct Failure(Box<dyn Error + Send + Sync>);
 
@@ -24,7 +25,8 @@ pub(super) struct Told(pub String);
 pub(super) struct Refused(pub String);
 
 impl Refused {
-    /// A verb's error as a command tells it: a fault of ours with its causes, anything else by its detail.
+    /// A verb's error as a command tells it: a fault of ours with its causes, anything else by its
+    /// detail.
     pub fn told(error: crate::error::Error) -> Failure {
         match error {
             crate::error::Error::Internal(_) => Failure::from(error),
@@ -34,8 +36,8 @@ impl Refused {
 }
 
 impl Failure {
-    /// Says on standard error what is wrong. The code is 78 (`EX_CONFIG` of sysexits.h) for a refused configuration, else 1;
-    /// clap itself exits with 2 for wrong usage.
+    /// Says on standard error what is wrong. The code is 78 (`EX_CONFIG` of sysexits.h) for a
+    /// refused configuration, else 1; clap itself exits with 2 for wrong usage.
     #[must_use]
     pub fn report(&self) -> ExitCode {
         eprintln!("countersign: {}", self.line());

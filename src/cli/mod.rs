@@ -25,7 +25,8 @@ use failure::Refused;
 #[derive(Debug, Parser)]
 #[command(version, arg_required_else_help = true)]
 pub struct Cli {
-    /// The configuration, a TOML file. `COUNTERSIGN_SECTION__KEY` in the environment stands above it; `demo` and `sandbox` need neither
+    /// The configuration, a TOML file. `COUNTERSIGN_SECTION__KEY` in the environment stands above
+    /// it; `demo` and `sandbox` need neither
     #[arg(long, global = true, env = "COUNTERSIGN_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
     /// What to do.
@@ -36,9 +37,11 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Bring the database's schema up to date, as its owner, and give the roles countersign_app and countersign_catalog their privileges
+    /// Bring the database's schema up to date, as its owner, and give the roles countersign_app and
+    /// countersign_catalog their privileges
     Migrate,
-    /// Serve the portal and the API, and keep AWS at what was decided, until interrupted; as a member of the database role countersign_app
+    /// Serve the portal and the API, and keep AWS at what was decided, until interrupted; as a
+    /// member of the database role countersign_app
     Serve,
     /// Accounts, people and entitlements; as a member of the database role countersign_catalog
     #[command(subcommand)]
@@ -72,7 +75,8 @@ pub struct DemoArguments {
     /// Forget the data of earlier starts
     #[arg(long)]
     pub reset: bool,
-    /// Start one part alone: `aws` in one terminal, then `countersign` in another, to see what AWS does once Countersign is killed
+    /// Start one part alone: `aws` in one terminal, then `countersign` in another, to see what AWS
+    /// does once Countersign is killed
     #[arg(long, value_name = "PART")]
     pub only: Option<Part>,
 }
@@ -122,7 +126,8 @@ pub fn print_config(config: &Config) -> Result<(), Failure> {
     Ok(std::io::stdout().write_all(config.to_toml().as_bytes())?)
 }
 
-/// Listens from now on for Ctrl-C, SIGTERM and SIGHUP; the future ends when one of them comes. The next one after that ends the process.
+/// Listens from now on for Ctrl-C, SIGTERM and SIGHUP; the future ends when one of them comes. The
+/// next one after that ends the process.
 ///
 /// # Errors
 /// When the operating system does not let us listen.

@@ -21,7 +21,8 @@ pub struct Arguments {
     /// Accounts, users and roles to begin with: TOML, or JSON in a file whose name ends with .json
     #[arg(long, value_name = "FILE", required_unless_present = "state")]
     seed: Option<PathBuf>,
-    /// Where the state is kept from one run to the next; once it is there, the seed is not read any more
+    /// Where the state is kept from one run to the next; once it is there, the seed is not read any
+    /// more
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
 }
@@ -36,7 +37,8 @@ enum SeedError {
     Missing(PathBuf),
 }
 
-/// Runs it until the process is interrupted. Once it listens, its URL is printed as `AWS_ENDPOINT_URL=…`.
+/// Runs it until the process is interrupted. Once it listens, its URL is printed as
+/// `AWS_ENDPOINT_URL=…`.
 ///
 /// # Errors
 /// When the seed or the state cannot be read, or the address cannot be had.

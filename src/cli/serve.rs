@@ -68,7 +68,8 @@ pub async fn catalog_app(config: &Config) -> Result<App, Failure> {
 /// Serves until the process is interrupted. Once it listens, it prints one line that says where.
 ///
 /// # Errors
-/// When the database cannot be used, the address cannot be had, or a part of the service breaks down.
+/// When the database cannot be used, the address cannot be had, or a part of the service breaks
+/// down.
 pub async fn run(mut config: Config) -> Result<(), Failure> {
     let app = app(&config).await?;
     let worker_pool = worker_pool(&config, config.database_url()?).await?;

@@ -9,7 +9,8 @@ use crate::config::Config;
 /// What may be typed after `target`.
 #[derive(Debug, Subcommand)]
 pub enum Target {
-    /// Let grants open again on a role in the condition `contested` or `safe_mode`, once a person has seen why
+    /// Let grants open again on a role in the condition `contested` or `safe_mode`, once a person
+    /// has seen why
     Resume {
         /// ARN of the role
         role: String,

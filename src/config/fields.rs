@@ -59,7 +59,8 @@ pub(super) fn region<'de, D: Deserializer<'de>>(d: D) -> Result<Option<String>, 
     Ok(Some(text))
 }
 
-/// Whether sqlx knows every parameter of a database URL: what it does not know it would log with its value, and go on.
+/// Whether sqlx knows every parameter of a database URL: what it does not know it would log with
+/// its value, and go on.
 pub(super) fn are_parameters_known(url: &str) -> bool {
     const KNOWN: [&str; 18] = [
         "sslmode",

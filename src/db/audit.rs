@@ -87,11 +87,13 @@ pub struct Filter {
     pub from: Option<DateTime<Utc>>,
     /// Before.
     pub to: Option<DateTime<Utc>>,
-    /// Only what concerns this person: what they did, and what was done to their requests and grants.
+    /// Only what concerns this person: what they did, and what was done to their requests and
+    /// grants.
     pub concerning: Option<PersonId>,
 }
 
-/// Up to `limit` events before `cursor`, newest first. Ids carry the time of their making, so that a span of time is a span of ids.
+/// Up to `limit` events before `cursor`, newest first. Ids carry the time of their making, so that
+/// a span of time is a span of ids.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -131,7 +133,8 @@ pub async fn list(
     }
 }
 
-/// The same of what a person did and of what was done to their requests and grants: two walks along an index each.
+/// The same of what a person did and of what was done to their requests and grants: two walks along
+/// an index each.
 async fn list_concerning(
     conn: &mut PgConnection,
     person: PersonId,
@@ -165,7 +168,8 @@ async fn list_concerning(
     .await
 }
 
-/// What was done to these subjects, oldest first: the history of a request and its grant. Refused attempts are for the audit log.
+/// What was done to these subjects, oldest first: the history of a request and its grant. Refused
+/// attempts are for the audit log.
 ///
 /// # Errors
 /// When the database does not answer.

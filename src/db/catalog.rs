@@ -179,7 +179,8 @@ pub struct Owner {
     pub email: String,
 }
 
-/// Whose these AWS identities are, in whatever case they are on record: IAM does not tell names apart by case. Those of nobody are left out.
+/// Whose these AWS identities are, in whatever case they are on record: IAM does not tell names
+/// apart by case. Those of nobody are left out.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -194,7 +195,8 @@ pub async fn owners(conn: &mut PgConnection, arns: &[String]) -> sqlx::Result<Ve
     .await
 }
 
-/// The names of everybody but these, of whom each has an issuer and a subject at the same place of both lists.
+/// The names of everybody but these, of whom each has an issuer and a subject at the same place of
+/// both lists.
 ///
 /// # Errors
 /// When the database does not answer.

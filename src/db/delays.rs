@@ -18,8 +18,9 @@ pub struct Delay {
     pub since: DateTime<Utc>,
 }
 
-/// What keeps these grants waiting; those that are not on their way, or whose role had no failure, have no entry. A failure that began before the
-/// end was asked for is not put on record once more for the end: then the time of the role's own record holds.
+/// What keeps these grants waiting; those that are not on their way, or whose role had no failure,
+/// have no entry. A failure that began before the end was asked for is not put on record once more
+/// for the end: then the time of the role's own record holds.
 ///
 /// # Errors
 /// When the database does not answer.

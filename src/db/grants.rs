@@ -7,7 +7,8 @@ use sqlx::PgConnection;
 
 use super::audit;
 use crate::domain::Change;
-use crate::domain::grant::{Cause, Closing, Grant, GrantState, Marks};
+use crate::domain::cause::Cause;
+use crate::domain::grant::{Closing, Grant, GrantState, Marks};
 use crate::domain::text::Words;
 use crate::ids::{GrantId, PersonId, RequestId, TargetId};
 
@@ -132,7 +133,8 @@ fn broken(row: &Row, what: &str) -> sqlx::Error {
     sqlx::Error::Decode(format!("grant {}: {what}", row.id).into())
 }
 
-/// The columns that a state fills: opening_at, opened_at, closing_at, cause, closing_by, closing_reason, ended_at.
+/// The columns that a state fills: opening_at, opened_at, closing_at, cause, closing_by,
+/// closing_reason, ended_at.
 type Columns<'a> = (
     Option<DateTime<Utc>>,
     Option<DateTime<Utc>>,
@@ -401,8 +403,8 @@ pub struct Seated {
     pub console_name: Option<String>,
 }
 
-/// The grants of a target whose statements may stand in its trust policy between these times: those that are not over, and of the scheduled ones
-/// those that overlap (docs/guard.md §4, *room*).
+/// The grants of a target whose statements may stand in its trust policy between these times: those
+/// that are not over, and of the scheduled ones those that overlap (docs/guard.md §4, *room*).
 ///
 /// # Errors
 /// When the database does not answer.

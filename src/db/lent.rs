@@ -6,8 +6,9 @@ use std::time::Duration;
 use sqlx::pool::PoolConnection;
 use sqlx::{Executor, PgConnection, PgPool, Postgres};
 
-/// A connection of a pool. One that is dropped in the middle of something is closed, and the pool may open another in its place at once:
-/// giving it back, the pool would wait for an answer that may never come, and count it for as long.
+/// A connection of a pool. One that is dropped in the middle of something is closed, and the pool
+/// may open another in its place at once: giving it back, the pool would wait for an answer that
+/// may never come, and count it for as long.
 #[derive(Debug)]
 pub struct Lent(Option<PoolConnection<Postgres>>);
 
@@ -80,7 +81,8 @@ impl DerefMut for Lent {
     }
 }
 
-/// Runs a piece of work on the database for `limit` at most. What is given up then has closed its connection, and is a line of the log.
+/// Runs a piece of work on the database for `limit` at most. What is given up then has closed its
+/// connection, and is a line of the log.
 ///
 /// # Errors
 /// What the work fails with, or a timeout.

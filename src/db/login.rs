@@ -50,8 +50,9 @@ pub(super) async fn of(conn: &mut PgConnection) -> sqlx::Result<Option<Login>> {
     }))
 }
 
-/// Whatever the role is beyond a member of [`APP_ROLE`]: attributes, other memberships, possessions, rights on database, schema and tables.
-/// Rights are counted wherever they come from: its own, its group's or everybody's.
+/// Whatever the role is beyond a member of [`APP_ROLE`]: attributes, other memberships,
+/// possessions, rights on database, schema and tables. Rights are counted wherever they come from:
+/// its own, its group's or everybody's.
 async fn excess(conn: &mut PgConnection) -> sqlx::Result<Vec<Excess>> {
     sqlx::query_as!(
         Excess,

@@ -4,7 +4,8 @@ use sqlx::migrate::{Migrate, MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgConnection, PgPool};
 
-/// The group role whose members run `serve`: reads everything, writes requests, decisions, grants and sessions, never changes an audit event, owns nothing.
+/// The group role whose members run `serve`: reads everything, writes requests, decisions, grants
+/// and sessions, never changes an audit event, owns nothing.
 pub const APP_ROLE: &str = "countersign_app";
 /// The group role whose members write what `serve` only reads: the catalog, people and tokens.
 pub const CATALOG_ROLE: &str = "countersign_catalog";
@@ -24,8 +25,9 @@ fn create_role(role: &str) -> String {
     )
 }
 
-/// Said anew after every migration, so that a new table needs no statement of its own. Tables of others (extensions) are left alone. Rights on the
-/// database can be taken by its owner alone; where that is somebody else, `serve` says what is to be done.
+/// Said anew after every migration, so that a new table needs no statement of its own. Tables of
+/// others (extensions) are left alone. Rights on the database can be taken by its owner alone;
+/// where that is somebody else, `serve` says what is to be done.
 const GRANT_TO_ROLES: &str = "
 DO $$
 DECLARE
@@ -73,7 +75,8 @@ END $$";
 pub enum Migrated {
     /// The schema is this program's.
     UpToDate,
-    /// The schema has everything that this program needs, and a migration of a newer one: nothing was done.
+    /// The schema has everything that this program needs, and a migration of a newer one: nothing
+    /// was done.
     Newer(i64),
 }
 
@@ -103,8 +106,9 @@ pub enum MigrationError {
     Privileges(#[source] sqlx::Error),
 }
 
-/// Brings the schema up to date as its owner and gives [`APP_ROLE`] and [`CATALOG_ROLE`] their privileges. May be repeated, also by several processes
-/// at once. A schema that a newer program has made is left as it is, so that going back to an older program stops nothing.
+/// Brings the schema up to date as its owner and gives [`APP_ROLE`] and [`CATALOG_ROLE`] their
+/// privileges. May be repeated, also by several processes at once. A schema that a newer program
+/// has made is left as it is, so that going back to an older program stops nothing.
 ///
 /// # Errors
 /// When the database does not answer, a migration fails, or the owner may not create the roles.
@@ -154,7 +158,8 @@ async fn on(pool: &PgPool, role: String) -> Result<Migrated, MigrationError> {
     Ok(Migrated::UpToDate)
 }
 
-/// The last migration that this program does not know, where all of its own are applied as they are here and none broke off.
+/// The last migration that this program does not know, where all of its own are applied as they are
+/// here and none broke off.
 async fn newer(conn: &mut PgConnection) -> Result<Option<i64>, MigrateError> {
     let table = &MIGRATIONS.table_name;
     let exists = sqlx::query_scalar!(

@@ -22,7 +22,8 @@ pub async fn get(conn: &mut PgConnection, id: PersonId) -> sqlx::Result<Option<P
     .await
 }
 
-/// The people with this e-mail address: for the command line, where a person is named; never to tell who is calling.
+/// The people with this e-mail address: for the command line, where a person is named; never to
+/// tell who is calling.
 ///
 /// # Errors
 /// When the database does not answer.

@@ -1,4 +1,5 @@
-//! The pools. `serve` refuses a role that is more than a member of its group, and a schema that is not up to date.
+//! The pools. `serve` refuses a role that is more than a member of its group, and a schema that is
+//! not up to date.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -83,7 +84,8 @@ fn told(excess: &[Excess]) -> String {
 /// Connects as a member of [`APP_ROLE`], with `max` connections at most.
 ///
 /// # Errors
-/// When the database does not answer, the schema is behind, or the role has too few or too many rights.
+/// When the database does not answer, the schema is behind, or the role has too few or too many
+/// rights.
 pub async fn connect(url: &str, max: u32, timeouts: Timeouts) -> Result<PgPool, ConnectError> {
     open(url, max, timeouts, |login| {
         if !login.excess.is_empty() {
@@ -100,7 +102,8 @@ pub async fn connect(url: &str, max: u32, timeouts: Timeouts) -> Result<PgPool, 
     .await
 }
 
-/// Connects for the commands that write the catalog and tokens: as a member of [`CATALOG_ROLE`], or as the owner.
+/// Connects for the commands that write the catalog and tokens: as a member of [`CATALOG_ROLE`], or
+/// as the owner.
 ///
 /// # Errors
 /// When the database does not answer, the schema is behind, or the role may not write them.
@@ -132,7 +135,8 @@ async fn open(
     let options = options
         .application_name("countersign")
         .options(timeouts.settings())
-        // Lists have optional filters: only a plan for the values at hand walks along the right index.
+        // Lists have optional filters: only a plan for the values at hand walks along the right
+        // index.
         .options([("plan_cache_mode", "force_custom_plan")])
         // At the default, made for turning disks, small tables are read from end to end instead.
         .options([("random_page_cost", "1.1")]);

@@ -250,7 +250,8 @@ pub enum View {
     Own(PersonId),
     /// Those that wait for this person, who is in these groups.
     Waiting(PersonId, Vec<String>),
-    /// Those that this person may see: their own, those that their groups decide or could have decided, those that they decided.
+    /// Those that this person may see: their own, those that their groups decide or could have
+    /// decided, those that they decided.
     Visible(PersonId, Vec<String>),
     /// All.
     All,
@@ -334,8 +335,9 @@ pub async fn waiting(
     .await
 }
 
-/// Each group's requests are a walk of their own along an index that begins with the group. The pairs are compared as wholes, so that no other index
-/// has the order that is asked for: a walk along all ids would read the whole history for somebody whose groups decide nothing.
+/// Each group's requests are a walk of their own along an index that begins with the group. The
+/// pairs are compared as wholes, so that no other index has the order that is asked for: a walk
+/// along all ids would read the whole history for somebody whose groups decide nothing.
 async fn visible(
     conn: &mut PgConnection,
     person: PersonId,

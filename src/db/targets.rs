@@ -58,8 +58,8 @@ pub struct Release {
     pub last_error_at: Option<DateTime<Utc>>,
 }
 
-/// Makes a target due at `at`, or leaves it due earlier. Somebody who is at work on it right now may have looked before the caller's change: it is due
-/// again as soon as he is done.
+/// Makes a target due at `at`, or leaves it due earlier. Somebody who is at work on it right now
+/// may have looked before the caller's change: it is due again as soon as he is done.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -78,8 +78,9 @@ pub async fn make_due(
     .map(drop)
 }
 
-/// Takes the target that has been due longest and that nobody has, for `lease`. While it is held it is due when the lease expires, so that it is
-/// found again if its holder dies. `closings_only`: one with a grant that is to be closed.
+/// Takes the target that has been due longest and that nobody has, for `lease`. While it is held it
+/// is due when the lease expires, so that it is found again if its holder dies. `closings_only`:
+/// one with a grant that is to be closed.
 ///
 /// # Errors
 /// When the database does not answer.

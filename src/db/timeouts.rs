@@ -1,4 +1,5 @@
-//! How long the database may take, told to the server with each connection and kept on our own side: a server that is silent enforces nothing.
+//! How long the database may take, told to the server with each connection and kept on our own
+//! side: a server that is silent enforces nothing.
 
 use std::time::Duration;
 
@@ -11,7 +12,8 @@ pub struct Timeouts {
     pub lock: Duration,
     /// For the end of one statement.
     pub statement: Duration,
-    /// For the next statement of a transaction, before the server ends it: its client has stopped, and holds rows.
+    /// For the next statement of a transaction, before the server ends it: its client has stopped,
+    /// and holds rows.
     pub idle_in_transaction: Duration,
     /// For one piece of work as a whole, on our own clock.
     pub step: Duration,

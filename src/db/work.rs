@@ -7,8 +7,8 @@ use super::grants::Row;
 use crate::domain::grant::{Grant, Marks};
 use crate::ids::{GrantId, RequestId, TargetId};
 
-/// Locks every grant of the target that is not over and done with: scheduled ones, unfinished ones, and ended ones that the guard still has to name.
-/// By id.
+/// Locks every grant of the target that is not over and done with: scheduled ones, unfinished ones,
+/// and ended ones that the guard still has to name. By id.
 ///
 /// # Errors
 /// When the database does not answer, or a row cannot be.
@@ -27,7 +27,8 @@ pub async fn lock(conn: &mut PgConnection, target: TargetId) -> sqlx::Result<Vec
     rows.into_iter().map(Grant::try_from).collect()
 }
 
-/// Whether it may still be opened: its requester, and as many of its approvers as were needed, are in the groups that the request's terms name.
+/// Whether it may still be opened: its requester, and as many of its approvers as were needed, are
+/// in the groups that the request's terms name.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -88,7 +89,8 @@ pub async fn answered(
     .map(drop)
 }
 
-/// Counts that somebody took its statement away and that it is there again. Returns the grant's request.
+/// Counts that somebody took its statement away and that it is there again. Returns the grant's
+/// request.
 ///
 /// # Errors
 /// When the database does not answer.

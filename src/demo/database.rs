@@ -1,4 +1,5 @@
-//! A database of the private Postgres: owned by one role, served by another, as it should be in earnest.
+//! A database of the private Postgres: owned by one role, served by another, as it should be in
+//! earnest.
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
@@ -42,7 +43,8 @@ impl Database {
         }
     }
 
-    /// Makes database `name` and its roles where they are missing, and migrates it. `name` is a constant of the program.
+    /// Makes database `name` and its roles where they are missing, and migrates it. `name` is a
+    /// constant of the program.
     ///
     /// # Errors
     /// When Postgres refuses, or a migration fails.

@@ -1,6 +1,7 @@
-//! A private Postgres in a folder of its own: on a Unix socket only, gone when the process that started it is gone.
+//! A private Postgres in a folder of its own: on a Unix socket only, gone when the process that
+//! started it is gone.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, chown};
 use std::os::unix::process::CommandExt;
@@ -11,27 +12,23 @@ use std::time::{Duration, Instant};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 mod find;
+mod folder;
 
 use find::Binaries;
+use folder::LOCK;
+pub use folder::{AWS_LOCK, claim, lock, reset};
 
-/// The file that says that a folder is ours to use and to remove.
-const MARKER: &str = ".countersign-data";
 /// Describes a demo that runs; one that was killed leaves it behind.
 pub const DESCRIPTION: &str = "demo.json";
-/// The lock of the database's files.
-const LOCK: &str = "postgres.lock";
-/// The lock of the AWS stand-in's file.
-pub const AWS_LOCK: &str = "aws.lock";
-/// How long a predecessor may take to let go of the folder.
-const HANDOVER: Duration = Duration::from_secs(5);
 /// How long the server may take to be ready, recovery after a crash included.
 const READY: Duration = Duration::from_secs(60);
 const DATA_DIR: &str = "--data-dir";
 /// Names the socket file; nothing listens on TCP.
 const PORT: &str = "5432";
 
-/// Starts the server and waits on a pipe that the parent process holds. When the pipe closes, in whatever way the parent
-/// ended, the server is stopped and its folders removed. Standard output is the data folder's lock: it is held until all is gone.
+/// Starts the server and waits on a pipe that the parent process holds. When the pipe closes, in
+/// whatever way the parent ended, the server is stopped and its folders removed. Standard output is
+/// the data folder's lock: it is held until all is gone.
 const LIFELINE: &str = r#"
 signal=$1 socket=$2 doomed=$3
 shift 3
@@ -83,7 +80,8 @@ pub enum PostgresError {
     /// Another process uses the folder.
     #[error("{} is in use by another countersign: stop it, or choose another folder with --data-dir", .0.display())]
     InUse(PathBuf),
-    /// Run by root where user namespaces are forbidden, in a folder that is closed to the other user.
+    /// Run by root where user namespaces are forbidden, in a folder that is closed to the other
+    /// user.
     #[error("Postgres does not run as root, and user id {uid} cannot enter {}: choose another folder with {setting}", .folder.display())]
     Unreachable {
         /// The user that Postgres would run as.
@@ -125,10 +123,12 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Starts the server on `data_dir`, which is made when it is missing. Blocks until the server accepts connections.
+    /// Starts the server on `data_dir`, which is made when it is missing. Blocks until the server
+    /// accepts connections.
     ///
     /// # Errors
-    /// When Postgres is missing or does not start, or the folder is not ours, in use or unreachable.
+    /// When Postgres is missing or does not start, or the folder is not ours, in use or
+    /// unreachable.
     pub fn start(data_dir: &Path, mode: Mode) -> Result<Self, PostgresError> {
         let binaries = find::binaries()?;
         let user = find::run_as()?;
@@ -171,7 +171,8 @@ impl Postgres {
         Ok(postgres)
     }
 
-    /// A connection URL for `user` (no password: the socket's folder is closed to others) and `database`.
+    /// A connection URL for `user` (no password: the socket's folder is closed to others) and
+    /// `database`.
     #[must_use]
     pub fn url(&self, user: &str, database: &str) -> String {
         let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
@@ -224,90 +225,8 @@ impl Postgres {
     }
 }
 
-/// Removes everything in a data folder of ours, after its server is gone. A missing folder is fine. Interrupted, it can be done again.
-///
-/// # Errors
-/// When the folder is not ours or in use, or Postgres is missing, so that nothing could begin anew.
-pub fn reset(data_dir: &Path) -> Result<(), PostgresError> {
-    find::binaries()?;
-    if !data_dir.exists() {
-        return Ok(());
-    }
-    let _locks = (
-        claim(data_dir)?,
-        lock(data_dir, LOCK)?,
-        lock(data_dir, AWS_LOCK)?,
-    );
-    let removed = fs::read_dir(data_dir).and_then(|entries| {
-        for entry in entries {
-            let entry = entry?;
-            if entry.file_name() == MARKER {
-                // Goes last: it says that the folder is ours.
-                continue;
-            }
-            if entry.file_type()?.is_dir() {
-                fs::remove_dir_all(entry.path())?;
-            } else {
-                fs::remove_file(entry.path())?;
-            }
-        }
-        fs::remove_dir_all(data_dir)
-    });
-    removed.map_err(failed_to(format!("remove {}", data_dir.display())))
-}
-
-/// Makes the folder ours, or sees that it is.
-///
-/// # Errors
-/// When it holds somebody's files, or cannot be made.
-pub fn claim(data_dir: &Path) -> Result<(), PostgresError> {
-    let cannot = |what| failed_to(format!("{what} {}", data_dir.display()));
-    if !data_dir.exists() {
-        let parent = data_dir.parent().unwrap_or(data_dir);
-        fs::create_dir_all(parent).map_err(cannot("make the parents of"))?;
-        let made = fs::DirBuilder::new().mode(0o700).create(data_dir);
-        made.map_err(cannot("make the folder"))?;
-    }
-    let marker = data_dir.join(MARKER);
-    if marker.exists() {
-        return Ok(());
-    }
-    let mut entries = fs::read_dir(data_dir).map_err(cannot("read"))?;
-    if entries.next().is_some() {
-        return Err(PostgresError::NotOurs(data_dir.to_owned()));
-    }
-    fs::write(
-        marker,
-        "The data of `countersign demo`. `--reset` removes this folder.\n",
-    )
-    .map_err(cannot("write into"))
-}
-
-/// Waits until no other process, nor the server of one that was killed, uses what the lock of this name in the folder stands for.
-///
-/// # Errors
-/// When another process goes on using it.
-pub fn lock(data_dir: &Path, name: &str) -> Result<File, PostgresError> {
-    let path = data_dir.join(name);
-    let file = File::create(&path).map_err(failed_to(format!("write {}", path.display())))?;
-    let started = Instant::now();
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) if started.elapsed() < HANDOVER => {
-                std::thread::sleep(Duration::from_millis(20));
-            }
-            Err(TryLockError::WouldBlock) => {
-                return Err(PostgresError::InUse(data_dir.to_owned()));
-            }
-            Err(TryLockError::Error(error)) => {
-                return Err(failed_to(format!("lock {}", path.display()))(error));
-            }
-        }
-    }
-}
-
-/// Runs `initdb` unless it has run. The folder gets its name last, so that an interrupted run leaves nothing half made.
+/// Runs `initdb` unless it has run. The folder gets its name last, so that an interrupted run
+/// leaves nothing half made.
 fn initialise(
     binaries: &Binaries,
     user: find::RunAs,
@@ -336,7 +255,8 @@ fn initialise(
     fs::rename(&unfinished, &cluster).map_err(failed_to(format!("make {}", cluster.display())))
 }
 
-/// After a crash of the machine the pid file names a process that is gone, or by now another program.
+/// After a crash of the machine the pid file names a process that is gone, or by now another
+/// program.
 fn forget_dead_server(data_dir: &Path) -> Result<(), PostgresError> {
     let path = data_dir.join("postgres/postmaster.pid");
     let Ok(text) = fs::read_to_string(&path) else {
@@ -422,7 +342,8 @@ fn last_words(log: &str) -> String {
 }
 
 impl find::RunAs {
-    /// Makes `path` the property of the user that Postgres runs as. `setting` names another place for it.
+    /// Makes `path` the property of the user that Postgres runs as. `setting` names another place
+    /// for it.
     fn give(self, path: &Path, setting: &'static str) -> Result<(), PostgresError> {
         let Self::Other(uid) = self else {
             return Ok(());

@@ -1,4 +1,5 @@
-//! `countersign demo`: everything on this machine, in one process or, to kill one part and keep the other, in two.
+//! `countersign demo`: everything on this machine, in one process or, to kill one part and keep the
+//! other, in two.
 
 use std::fs::File;
 use std::io::Write;

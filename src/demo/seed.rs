@@ -1,4 +1,5 @@
-//! What the demo has: an account, five people with their own AWS keys, a role and the entitlement to it.
+//! What the demo has: an account, five people with their own AWS keys, a role and the entitlement
+//! to it.
 
 use std::collections::BTreeMap;
 use std::path::Path;

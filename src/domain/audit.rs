@@ -5,7 +5,7 @@ use serde::{Serialize, Serializer};
 
 use crate::ids::{GrantId, PersonId, RequestId};
 
-use super::grant::Cause;
+use super::cause::Cause;
 
 /// Who did it.
 #[derive(Debug, Clone, PartialEq, Eq)]

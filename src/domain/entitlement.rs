@@ -22,7 +22,8 @@ impl Method {
     }
 }
 
-/// An entitlement as it was when it was asked for; a request keeps these whatever the catalog says later. Stored terms may know more than we do.
+/// An entitlement as it was when it was asked for; a request keeps these whatever the catalog says
+/// later. Stored terms may know more than we do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Terms {
     /// The entitlement's name.

@@ -1,74 +1,13 @@
-//! The effect on AWS of an approved request: `scheduled → opening → active → closing → ended`, and `failed`.
+//! The effect on AWS of an approved request: `scheduled → opening → active → closing → ended`, and
+//! `failed`.
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
 
 use super::audit::{Action, By};
-use super::change::Change;
-use super::request::WrongState;
+use super::cause::Cause;
+use super::change::{Change, WrongState};
 use super::text::Words;
 use crate::ids::{GrantId, PersonId, RequestId, TargetId};
-
-/// Why a grant closes, ended or failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Cause {
-    /// Its time was over.
-    Deadline,
-    /// Its requester ended it.
-    Released,
-    /// An approver or an admin ended it.
-    Revoked,
-    /// AWS did not let us open it.
-    CouldNotOpen,
-    /// Its requester may not ask for it any more.
-    NotEligible,
-    /// The AWS identity that was let in was deleted (docs/guard.md, C8).
-    PrincipalGone,
-    /// The role was deleted.
-    TargetGone,
-    /// Another role has taken the role's name (docs/guard.md, C8).
-    TargetReplaced,
-    /// The role's owner undid it again and again.
-    RevertedByOwner,
-}
-
-impl Cause {
-    /// Every cause.
-    pub const ALL: [Self; 9] = [
-        Self::Deadline,
-        Self::Released,
-        Self::Revoked,
-        Self::CouldNotOpen,
-        Self::NotEligible,
-        Self::PrincipalGone,
-        Self::TargetGone,
-        Self::TargetReplaced,
-        Self::RevertedByOwner,
-    ];
-
-    /// The word used everywhere.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Deadline => "deadline",
-            Self::Released => "released",
-            Self::Revoked => "revoked",
-            Self::CouldNotOpen => "could_not_open",
-            Self::NotEligible => "not_eligible",
-            Self::PrincipalGone => "principal_gone",
-            Self::TargetGone => "target_gone",
-            Self::TargetReplaced => "target_replaced",
-            Self::RevertedByOwner => "reverted_by_owner",
-        }
-    }
-
-    /// The cause of that name.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|c| c.as_str() == text)
-    }
-}
 
 /// Why and since when a grant is closing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -183,7 +122,8 @@ impl GrantState {
     }
 }
 
-/// What was sent to AWS for a grant and what was seen there: the stored facts that docs/guard.md §3 plans from. Sent facts are stored before the write, seen ones after the read.
+/// What was sent to AWS for a grant and what was seen there: the stored facts that docs/guard.md §3
+/// plans from. Sent facts are stored before the write, seen ones after the read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Marks {
     /// The latest deadline ever sent.
@@ -202,7 +142,8 @@ pub struct Marks {
     pub principal_missing_since: Option<DateTime<Utc>>,
 }
 
-/// The effect on AWS of an approved request. Everything but `marks` and `state` is fixed at approval.
+/// The effect on AWS of an approved request. Everything but `marks` and `state` is fixed at
+/// approval.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
     /// Its id.
@@ -215,7 +156,8 @@ pub struct Grant {
     pub person: PersonId,
     /// The AWS identity that is let in.
     pub principal_arn: String,
-    /// Its unique id (`AIDA…`); known at approval, or at the first read when AWS was silent until then.
+    /// Its unique id (`AIDA…`); known at approval, or at the first read when AWS was silent until
+    /// then.
     pub principal_id: Option<String>,
     /// The role's unique id (`AROA…`), likewise.
     pub role_id: Option<String>,
@@ -303,7 +245,8 @@ impl Grant {
         self.close_with("end", cause, Some(person), reason, by)
     }
 
-    /// The worker closes it: `opening, active → closing`; a scheduled one fails, since there is nothing to undo.
+    /// The worker closes it: `opening, active → closing`; a scheduled one fails, since there is
+    /// nothing to undo.
     ///
     /// # Errors
     /// When it is closing already, or over.
@@ -389,7 +332,8 @@ impl Grant {
         Change { value: self, event }
     }
 
-    /// `closing → ended`, or `→ failed` where it never opened and nobody ended it: AWS agrees that nothing of it is left open.
+    /// `closing → ended`, or `→ failed` where it never opened and nobody ended it: AWS agrees that
+    /// nothing of it is left open.
     ///
     /// # Errors
     /// When it is not closing.

@@ -2,6 +2,7 @@
 
 pub mod arn;
 pub mod audit;
+pub mod cause;
 pub mod change;
 pub mod duration;
 pub mod entitlement;

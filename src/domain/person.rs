@@ -36,8 +36,9 @@ pub struct Principal {
     pub arn: String,
 }
 
-/// The session name that the console's Switch Role sends for an IAM user: the last segment of its ARN's path (docs/guard.md §4, *console name*). `None` where that name may
-/// not be pinned: shorter than STS's two characters, or looking like one of our own.
+/// The session name that the console's Switch Role sends for an IAM user: the last segment of its
+/// ARN's path (docs/guard.md §4, *console name*). `None` where that name may not be pinned: shorter
+/// than STS's two characters, or looking like one of our own.
 #[must_use]
 pub fn console_name(arn: &str) -> Option<String> {
     let name = arn.rsplit('/').next()?;

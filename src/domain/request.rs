@@ -3,7 +3,7 @@
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 use super::audit::{Action, By};
-use super::change::Change;
+use super::change::{Change, WrongState};
 use super::entitlement::Terms;
 use super::grant::{Grant, GrantState, Marks};
 use super::person::{Principal, console_name};
@@ -93,18 +93,6 @@ pub struct Request {
     pub state: RequestState,
 }
 
-/// The verb does not go with the state.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("cannot {verb}: the {subject} is already {state}")]
-pub struct WrongState {
-    /// What was tried.
-    pub verb: &'static str,
-    /// request or grant.
-    pub subject: &'static str,
-    /// Where it stands.
-    pub state: &'static str,
-}
-
 /// What an ask is made of, already checked field by field.
 #[derive(Debug)]
 pub struct Ask {
@@ -129,7 +117,8 @@ pub struct Ask {
 }
 
 impl Ask {
-    /// Makes the request, pending for `expire_after` or until its asked window is over, whichever is first.
+    /// Makes the request, pending for `expire_after` or until its asked window is over, whichever
+    /// is first.
     pub fn submit(self, person: PersonId, expire_after: TimeDelta, by: &By) -> Change<Request> {
         let lapse = by.at + expire_after;
         let duration = TimeDelta::seconds(i64::from(self.duration_seconds));
@@ -181,7 +170,8 @@ pub enum Approval {
 }
 
 impl Request {
-    /// The window that an approval at `at` would give, whole seconds: `max(at, asked start)` and that plus the duration.
+    /// The window that an approval at `at` would give, whole seconds: `max(at, asked start)` and
+    /// that plus the duration.
     #[must_use]
     pub fn window(&self, at: DateTime<Utc>) -> (DateTime<Utc>, DateTime<Utc>) {
         let start = self

@@ -19,7 +19,8 @@ pub enum Condition {
     Protected,
     /// Somebody keeps undoing what we write.
     Contested,
-    /// AWS holds a later revision of the guard than we have sent, or the guard of another installation.
+    /// AWS holds a later revision of the guard than we have sent, or the guard of another
+    /// installation.
     SafeMode,
     /// The trust policy cannot be edited as text.
     Unreadable,
@@ -68,7 +69,8 @@ impl Condition {
     }
 }
 
-/// A role whose trust policy and guard we write. What was written last is remembered, since a read may lag behind it.
+/// A role whose trust policy and guard we write. What was written last is remembered, since a read
+/// may lag behind it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// Its id.
@@ -93,13 +95,16 @@ pub struct Target {
     pub trust_sent_at: Option<DateTime<Utc>>,
     /// When AWS first said that the role is not there, unless it has shown it since.
     pub missing_since: Option<DateTime<Utc>>,
-    /// When AWS was first seen to be of another time than the database, unless a person has judged it and the guard has been written since.
+    /// When AWS was first seen to be of another time than the database, unless a person has judged
+    /// it and the guard has been written since.
     pub safe_since: Option<DateTime<Utc>>,
-    /// Session names that the guard denies although no grant explains them, and when each was found.
+    /// Session names that the guard denies although no grant explains them, and when each was
+    /// found.
     pub kept: BTreeMap<String, DateTime<Utc>>,
     /// The trust policy before our first statement went in.
     pub original_trust: Option<String>,
-    /// How often the guard was put back after somebody deleted it, since a grant was last open without that.
+    /// How often the guard was put back after somebody deleted it, since a grant was last open
+    /// without that.
     pub guard_restores: i16,
     /// Id of this installation, which its guards carry: 8 characters of base32.
     pub installation: String,

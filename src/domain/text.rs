@@ -30,7 +30,8 @@ pub enum InvalidText {
         /// What was sent, in characters.
         actual: usize,
     },
-    /// A control, bidirectional or invisible character, which could make an approver see something else than was written.
+    /// A control, bidirectional or invisible character, which could make an approver see something
+    /// else than was written.
     #[error(
         "must not contain control or invisible characters (U+{code:04X} at character {position})"
     )]
@@ -42,7 +43,8 @@ pub enum InvalidText {
     },
 }
 
-/// A person's words: 1 to `MAX` characters after trimming, with a letter or digit among them, and none that is not seen.
+/// A person's words: 1 to `MAX` characters after trimming, with a letter or digit among them, and
+/// none that is not seen.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[serde(transparent)]
 pub struct Text<const MAX: usize>(String);
@@ -89,7 +91,8 @@ impl<const MAX: usize> std::fmt::Display for Text<MAX> {
     }
 }
 
-/// Checks the name of a person, a group, a token: one line with a letter or digit, and no character that is not seen, not even inside emoji.
+/// Checks the name of a person, a group, a token: one line with a letter or digit, and no character
+/// that is not seen, not even inside emoji.
 ///
 /// # Errors
 /// When it is empty, says nothing, or holds a character that is not seen.
@@ -136,8 +139,10 @@ pub fn fold(name: &str) -> String {
     folded.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Whether a character is not drawn, changes the direction of others, or has no meaning that everybody shares: control (but `\n` and `\t`), format,
-/// private use and unassigned characters, separators of lines, everything that Unicode lets a font leave out, and three that are drawn as a blank.
+/// Whether a character is not drawn, changes the direction of others, or has no meaning that
+/// everybody shares: control (but `\n` and `\t`), format, private use and unassigned characters,
+/// separators of lines, everything that Unicode lets a font leave out, and three that are drawn as
+/// a blank.
 #[must_use]
 pub fn is_hidden(c: char) -> bool {
     const NOT_SEEN: [GeneralCategory; 7] = [
@@ -149,7 +154,8 @@ pub fn is_hidden(c: char) -> bool {
         GeneralCategory::LineSeparator,
         GeneralCategory::ParagraphSeparator,
     ];
-    // The empty Braille cell, the note head that is none, and what stands for an object of another document.
+    // The empty Braille cell, the note head that is none, and what stands for an object of another
+    // document.
     const BLANK: [char; 3] = ['\u{2800}', '\u{1d159}', '\u{fffc}'];
     if c == '\n' || c == '\t' {
         return false;

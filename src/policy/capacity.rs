@@ -1,4 +1,5 @@
-//! Room in AWS's quotas, and what keeps a role from being opened at all; asked when somebody requests, and again before each opening.
+//! Room in AWS's quotas, and what keeps a role from being opened at all; asked when somebody
+//! requests, and again before each opening.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +11,8 @@ use crate::ids::GrantId;
 /// Characters of all inline policies of a role together; not adjustable.
 pub const INLINE_QUOTA: usize = 10_240;
 
-/// Characters of a document that count: AWS leaves white space out. White space inside strings is counted here, to be on the safe side.
+/// Characters of a document that count: AWS leaves white space out. White space inside strings is
+/// counted here, to be on the safe side.
 #[must_use]
 pub fn size(document: &str) -> usize {
     let (mut inside, mut escaped, mut count) = (false, false, 0);
@@ -97,8 +99,8 @@ pub enum Unusable {
     Full(Room),
 }
 
-/// Whether a role can take one more grant beside the `others` that are open or to be open at the same time. `own` is the identity that
-/// Countersign works with, as STS names it.
+/// Whether a role can take one more grant beside the `others` that are open or to be open at the
+/// same time. `own` is the identity that Countersign works with, as STS names it.
 ///
 /// # Errors
 /// What stands against it.
@@ -144,7 +146,8 @@ pub fn check(
     }
 }
 
-/// Whether only AWS can change the role: service-linked and Identity Center's own (docs/guard.md §4, *protected*).
+/// Whether only AWS can change the role: service-linked and Identity Center's own (docs/guard.md
+/// §4, *protected*).
 #[must_use]
 pub fn is_protected(role_arn: &str) -> bool {
     let path = role_arn.split_once(":role/").map_or("", |(_, path)| path);
@@ -155,8 +158,8 @@ pub fn is_protected(role_arn: &str) -> bool {
         || name.starts_with("AWSReservedSSO_")
 }
 
-/// Whether a role is the one that `identity` works with: its ARN, or that of a session of it (which leaves the path out). Role names are unique in an
-/// account whatever their path and case.
+/// Whether a role is the one that `identity` works with: its ARN, or that of a session of it (which
+/// leaves the path out). Role names are unique in an account whatever their path and case.
 #[must_use]
 pub fn is_same_role(role_arn: &str, identity: &str) -> bool {
     match (account_and_role(role_arn), account_and_role(identity)) {

@@ -1,4 +1,5 @@
-//! What AWS should say: the desired state of docs/guard.md §3, step 8, from the stored facts and one look at the role.
+//! What AWS should say: the desired state of docs/guard.md §3, step 8, from the stored facts and
+//! one look at the role.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -44,12 +45,14 @@ pub(super) struct Look<'a> {
     pub as_written: bool,
     /// Whether the trust policy may be one from before our last write.
     pub stale: bool,
-    /// Whether what it lacks is not there. What we wrote last may have stood there before as well, so that where the answer was lost, or a refusal
-    /// was the last one, a lagging read of it tells nothing.
+    /// Whether what it lacks is not there. What we wrote last may have stood there before as well,
+    /// so that where the answer was lost, or a refusal was the last one, a lagging read of it tells
+    /// nothing.
     pub certain: bool,
     /// Whether the guard may take in nothing that it does not hold already.
     pub restricted: bool,
-    /// Whether nothing that the guard says may be taken back: in safe mode, and while the clocks differ (docs/guard.md, C13).
+    /// Whether nothing that the guard says may be taken back: in safe mode, and while the clocks
+    /// differ (docs/guard.md, C13).
     pub tightens: bool,
     /// Whether AWS may know of a later time than the database.
     pub safe: bool,
@@ -156,8 +159,9 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// How long after a guard was written, or a name in it was found, a session that it denies may be left: the longest grant, whose statement
-    /// somebody may put back until its deadline (docs/guard.md, C11), and then the longest session.
+    /// How long after a guard was written, or a name in it was found, a session that it denies may
+    /// be left: the longest grant, whose statement somebody may put back until its deadline
+    /// (docs/guard.md, C11), and then the longest session.
     pub fn outlived(&self) -> TimeDelta {
         let margins = self.input.margins;
         LONGEST_GRANT + LONGEST_SESSION + margins.propagation * 2 + margins.clock
@@ -185,8 +189,9 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// After this nobody can get a session of the grant: whole seconds, as tokens have. That its statement was taken away says nothing, since a stale
-    /// save of the trust policy brings it back (docs/guard.md, C11). `None` where nothing was ever sent.
+    /// After this nobody can get a session of the grant: whole seconds, as tokens have. That its
+    /// statement was taken away says nothing, since a stale save of the trust policy brings it back
+    /// (docs/guard.md, C11). `None` where nothing was ever sent.
     pub fn last_issue(&self, marks: &Marks) -> Option<DateTime<Utc>> {
         let sent = marks.sent_until?;
         Some(ceil(sent + self.input.margins.clock))
@@ -255,7 +260,8 @@ impl<'a> Look<'a> {
         self.grants_need_guard() || !self.is_of_others() && self.may_outlive_its_rows()
     }
 
-    /// Whether any grant still needs the guard. That of another installation is overwritten only for what AWS has ever been told of ours.
+    /// Whether any grant still needs the guard. That of another installation is overwritten only
+    /// for what AWS has ever been told of ours.
     pub fn grants_need_guard(&self) -> bool {
         let others = self.is_of_others();
         let counts = |k: &&Known<'_>| !others || k.marks.sent_until.is_some();
@@ -263,8 +269,8 @@ impl<'a> Look<'a> {
         !others && !self.kept.is_empty() || grants.any(|k| k.live || self.past(k))
     }
 
-    /// Whether the guard as read may deny sessions of a grant that is not at hand: its list names nobody whom it denies. One that was open to the
-    /// world and is over by now accounts for it.
+    /// Whether the guard as read may deny sessions of a grant that is not at hand: its list names
+    /// nobody whom it denies. One that was open to the world and is over by now accounts for it.
     fn may_outlive_its_rows(&self) -> bool {
         let accounts = |k: &Known<'_>| !k.live && k.marks.sent_until.is_some();
         let unaccounted = !self.grants.iter().any(accounts);
@@ -272,14 +278,16 @@ impl<'a> Look<'a> {
             || unaccounted && self.guard_ages().is_some_and(|end| self.input.now <= end)
     }
 
-    /// When no session is left that the guard as we wrote it last may deny. `None` where there is no guard, or we have deleted it.
+    /// When no session is left that the guard as we wrote it last may deny. `None` where there is
+    /// no guard, or we have deleted it.
     pub fn guard_ages(&self) -> Option<DateTime<Utc>> {
         let written = self.input.target.written_guard.as_ref()?;
         let stands = self.role.guard.is_some() && written.hash != super::fingerprint("");
         stands.then(|| written.at + self.outlived())
     }
 
-    /// Whether the guard is one that the stored facts do not know of: from a database that was ahead of this one (docs/guard.md, C9).
+    /// Whether the guard is one that the stored facts do not know of: from a database that was
+    /// ahead of this one (docs/guard.md, C9).
     pub fn is_of_another_time(&self) -> bool {
         let known = self.input.target.revision;
         let later = self.read.revision.is_some_and(|read| read > known);
@@ -292,8 +300,9 @@ impl<'a> Look<'a> {
         self.read.installation.as_ref().is_some_and(|it| it != own)
     }
 
-    /// A restricted guard lists only what the one in AWS lists. Where somebody deleted that, or the read is older than our last write, what is open
-    /// already counts as listed: a closing must not end anybody else's grant.
+    /// A restricted guard lists only what the one in AWS lists. Where somebody deleted that, or the
+    /// read is older than our last write, what is open already counts as listed: a closing must not
+    /// end anybody else's grant.
     fn admits(&self, k: &Known<'_>, name: &str) -> bool {
         let listed = [name, &k.grant.grant_name]
             .iter()

@@ -1,4 +1,5 @@
-//! Trust policies, edited as text: foreign statements survive byte for byte, ours are spliced in and out.
+//! Trust policies, edited as text: foreign statements survive byte for byte, ours are spliced in
+//! and out.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,10 +15,12 @@ use crate::ids::GrantId;
 /// What all our Sids begin with.
 const PREFIX: &str = "Countersign";
 
-/// Sid of the statement that stays when ours would be the last one: IAM refuses an empty list (docs/guard.md, H2).
+/// Sid of the statement that stays when ours would be the last one: IAM refuses an empty list
+/// (docs/guard.md, H2).
 const INERT: &str = "CountersignInert";
 
-/// The Sid of a grant's statement: `Countersign` and the 26 characters of the grant's id. A Sid may hold letters and digits only.
+/// The Sid of a grant's statement: `Countersign` and the 26 characters of the grant's id. A Sid may
+/// hold letters and digits only.
 #[must_use]
 pub fn sid(grant: GrantId) -> String {
     let id = grant.to_string();
@@ -25,7 +28,8 @@ pub fn sid(grant: GrantId) -> String {
     format!("{PREFIX}{suffix}")
 }
 
-/// Whether a Sid is that of a grant's statement: exactly `^Countersign[0-7][0-9a-hjkmnp-tv-z]{25}$`, never a look-alike.
+/// Whether a Sid is that of a grant's statement: exactly
+/// `^Countersign[0-7][0-9a-hjkmnp-tv-z]{25}$`, never a look-alike.
 #[must_use]
 pub fn is_grant_sid(sid: &str) -> bool {
     let Some(suffix) = sid.strip_prefix(PREFIX) else {
@@ -37,7 +41,8 @@ pub fn is_grant_sid(sid: &str) -> bool {
         && suffix.bytes().all(base32)
 }
 
-/// Whether a statement pins the session name that the grant of its Sid has, as each of ours does: another's Sid may only look like ours.
+/// Whether a statement pins the session name that the grant of its Sid has, as each of ours does:
+/// another's Sid may only look like ours.
 #[must_use]
 pub fn names_itself(sid: &str, statement: &str) -> bool {
     let suffix = sid.strip_prefix(PREFIX).unwrap_or(sid);
@@ -83,7 +88,8 @@ impl Statement<'_> {
     /// The statement as a tree.
     #[must_use]
     pub fn node(&self) -> Node {
-        // A statement nested deeper than 128 levels has no principal that could be found; it is nobody's but its owner's.
+        // A statement nested deeper than 128 levels has no principal that could be found; it is
+        // nobody's but its owner's.
         Node::parse(self.text).unwrap_or(Node::Bare(String::new()))
     }
 }
@@ -146,9 +152,10 @@ impl<'a> Document<'a> {
         })
     }
 
-    /// The document with exactly these statements of ours, by Sid, and every foreign one as it is. What stands there already is replaced in
-    /// place, what is new goes to the end. Where none of ours is left and the foreign part is that of `original` byte for byte, that text comes
-    /// back exactly; where nothing at all would be left, `inert` stands in.
+    /// The document with exactly these statements of ours, by Sid, and every foreign one as it is.
+    /// What stands there already is replaced in place, what is new goes to the end. Where none of
+    /// ours is left and the foreign part is that of `original` byte for byte, that text comes back
+    /// exactly; where nothing at all would be left, `inert` stands in.
     #[must_use]
     pub fn with(
         &self,
@@ -204,7 +211,8 @@ impl<'a> Document<'a> {
         format!("{}{list}{}", self.before(), self.after())
     }
 
-    /// Whether `original`'s foreign part is this one's byte for byte, it can stand alone, and going back to it does not grow the document.
+    /// Whether `original`'s foreign part is this one's byte for byte, it can stand alone, and going
+    /// back to it does not grow the document.
     fn came_from(&self, original: &str) -> bool {
         Document::parse(original).is_ok_and(|o| {
             o.before() == self.before()
@@ -247,7 +255,8 @@ impl<'a> Document<'a> {
     }
 }
 
-/// Whether a trust policy holds a statement of a grant. What cannot be read holds none that could be found.
+/// Whether a trust policy holds a statement of a grant. What cannot be read holds none that could
+/// be found.
 #[must_use]
 pub fn has_grants(trust: &str) -> bool {
     Document::parse(trust).is_ok_and(|d| d.ours().next().is_some())

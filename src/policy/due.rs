@@ -6,7 +6,8 @@ use super::desired::Look;
 use super::{Input, Plan};
 use crate::domain::grant::GrantState;
 
-/// How soon to look again while a grant is open or not yet closed: somebody may have changed what we wrote, or what stood in the way may be gone.
+/// How soon to look again while a grant is open or not yet closed: somebody may have changed what
+/// we wrote, or what stood in the way may be gone.
 const LOOK_AGAIN: TimeDelta = TimeDelta::seconds(60);
 
 impl Look<'_> {
@@ -38,7 +39,8 @@ impl Look<'_> {
         let stands = self.role.guard.is_some() && !self.is_of_others();
         let remembers = grants.len() > plan.guard_removed.len();
         if stands || remembers || self.needs_guard() {
-            // Somebody may delete it, or put a statement back that it has to outlast (docs/guard.md, C11, C12).
+            // Somebody may delete it, or put a statement back that it has to outlast
+            // (docs/guard.md, C11, C12).
             moments.push(now + margins.watch);
         }
         for k in &self.grants {

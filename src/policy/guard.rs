@@ -1,4 +1,5 @@
-//! The guard: the inline Deny policy on the role that ends live sessions (docs/guard.md §1). One document per role, rendered whole.
+//! The guard: the inline Deny policy on the role that ends live sessions (docs/guard.md §1). One
+//! document per role, rendered whole.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +11,8 @@ use super::trust::{literal, parse_literal};
 /// Name of the inline policy.
 pub const NAME: &str = "CountersignGuard";
 
-/// What a grant's own session name begins with. Every session of that form that the guard does not list is dead.
+/// What a grant's own session name begins with. Every session of that form that the guard does not
+/// list is dead.
 pub const GRANT_PREFIX: &str = "grant_";
 
 const REVISION: &str = "CountersignRev";
@@ -25,15 +27,18 @@ pub type Times = BTreeMap<String, DateTime<Utc>>;
 /// What the guard says, by session names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Guard {
-    /// From when each live name is denied: grant names and console names. The grant names among them are the list that is not dead.
+    /// From when each live name is denied: grant names and console names. The grant names among
+    /// them are the list that is not dead.
     pub until: Times,
     /// Names whose sessions are denied that were issued at that time or before.
     pub cut: Times,
     /// Names that are denied altogether: ended, and their latest deadline has not passed.
     pub denied: BTreeSet<String>,
-    /// Names found in the guard that nobody here knows, and when they were found; denied altogether.
+    /// Names found in the guard that nobody here knows, and when they were found; denied
+    /// altogether.
     pub kept: Times,
-    /// Whether it denies the unlisted grant names (always, but for a test that takes this clause away).
+    /// Whether it denies the unlisted grant names (always, but for a test that takes this clause
+    /// away).
     pub lists: bool,
     /// Whose guard it is: the installation's id, alphanumeric as a Sid has to be.
     pub installation: String,
@@ -125,8 +130,9 @@ fn deny(sid: &str, condition: &str) -> String {
     format!(r#"{{{sid}"Effect":"Deny","Action":"*","Resource":"*","Condition":{{{condition}}}}}"#)
 }
 
-/// These sessions may neither edit their own role nor assume it anew under another name (docs/guard.md, C4). One pattern stands for all grant names, since those
-/// that are not live may do nothing at all; a console name cannot hold a wildcard.
+/// These sessions may neither edit their own role nor assume it anew under another name
+/// (docs/guard.md, C4). One pattern stands for all grant names, since those that are not live may
+/// do nothing at all; a console name cannot hold a wildcard.
 fn shield(role_arn: &str, condition: &str) -> String {
     format!(
         r#"{{"Sid":"{SHIELD}","Effect":"Deny","Action":["iam:Attach*","iam:Delete*","iam:Detach*","iam:PassRole","iam:Put*","iam:Tag*","iam:Untag*","iam:Update*","sts:AssumeRole"],"Resource":"{role_arn}","Condition":{{{condition}}}}}"#
@@ -141,7 +147,8 @@ fn grouped(times: &Times) -> BTreeMap<DateTime<Utc>, Vec<&str>> {
     groups
 }
 
-/// How far AWS may be ahead of the database, in revisions. It grows by one with each write, so that a greater number is a hand's (docs/guard.md, H10).
+/// How far AWS may be ahead of the database, in revisions. It grows by one with each write, so that
+/// a greater number is a hand's (docs/guard.md, H10).
 const MOST_AHEAD: i64 = 1 << 32;
 /// No revision of ours is higher.
 const MOST_REVISION: i64 = 1 << 48;
@@ -168,7 +175,8 @@ pub struct Read {
 }
 
 impl Read {
-    /// The same without a revision that cannot be ours: it says nothing of another time, and is written over.
+    /// The same without a revision that cannot be ours: it says nothing of another time, and is
+    /// written over.
     #[must_use]
     pub fn believed(self, known: i64) -> Self {
         let most = known.saturating_add(MOST_AHEAD).min(MOST_REVISION);
@@ -177,7 +185,8 @@ impl Read {
     }
 }
 
-/// Reads a guard. Names of another role id are of no effect and left out; what cannot be read says nothing.
+/// Reads a guard. Names of another role id are of no effect and left out; what cannot be read says
+/// nothing.
 #[must_use]
 pub fn read(document: &str, role_id: &str) -> Read {
     let mut read = Read::default();

@@ -1,4 +1,5 @@
-//! What no write can mend: a role that is gone, another or AWS's own, principals that were deleted, documents that cannot be edited.
+//! What no write can mend: a role that is gone, another or AWS's own, principals that were deleted,
+//! documents that cannot be edited.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -6,19 +7,23 @@ use super::capacity::is_protected;
 use super::desired::{LONGEST_SESSION, Look};
 use super::document::{Document, sid};
 use super::{Input, Observed, ObservedRole, Plan, Step, trust};
-use crate::domain::grant::{Cause, Grant, GrantState};
+use crate::domain::cause::Cause;
+use crate::domain::grant::{Grant, GrantState};
 use crate::domain::target::Condition;
 use crate::ids::GrantId;
 
-/// How soon to ask again, while something is to be opened or closed, whether the role is really not there.
+/// How soon to ask again, while something is to be opened or closed, whether the role is really not
+/// there.
 const ASK_AGAIN: TimeDelta = TimeDelta::seconds(5);
 
-/// AWS says that there is no role. One such answer may be wrong, so that nothing follows from it until a later one says the same; and even then
-/// what was on the role is looked for until no session of it can be left (docs/guard.md, C14).
+/// AWS says that there is no role. One such answer may be wrong, so that nothing follows from it
+/// until a later one says the same; and even then what was on the role is looked for until no
+/// session of it can be left (docs/guard.md, C14).
 pub(super) fn gone(input: &Input<'_>) -> Plan {
     let Input { now, margins, .. } = *input;
     let since = input.target.missing_since.unwrap_or(now);
-    // What was answered before a grant was approved says nothing of it: nobody may have looked since then.
+    // What was answered before a grant was approved says nothing of it: nobody may have looked
+    // since then.
     let last = input.grants.iter().map(|g| g.approved_at).max();
     let believed = last.map_or(since, |it| since.max(it)) + margins.missing();
     if now < believed {
@@ -66,8 +71,9 @@ fn is_outlived(input: &Input<'_>, grant: &Grant) -> bool {
         .is_none_or(|sent| sent + left < input.now)
 }
 
-/// Ended grants of a role that is not there any more. Its guard and its sessions went with it; but a late write or a stale save may bring their
-/// statements to the role that has its name now, so that they are remembered as long as the others.
+/// Ended grants of a role that is not there any more. Its guard and its sessions went with it; but
+/// a late write or a stale save may bring their statements to the role that has its name now, so
+/// that they are remembered as long as the others.
 pub(super) fn ended_with_another_role(input: &Input<'_>) -> impl Iterator<Item = GrantId> {
     let over = |g: &&Grant| {
         matches!(
@@ -128,9 +134,10 @@ fn shown(input: &Input<'_>) -> i64 {
     believed.and_then(|read| read.revision).unwrap_or_default()
 }
 
-/// Since when AWS is known to be of another time: in safe mode, and after it until the guard has been written anew, since nobody knows how old that is and
-/// whose sessions it ends. A later revision than the database knows begins it anew: the database may have gone back to a moment at which it was in safe
-/// mode already.
+/// Since when AWS is known to be of another time: in safe mode, and after it until the guard has
+/// been written anew, since nobody knows how old that is and whose sessions it ends. A later
+/// revision than the database knows begins it anew: the database may have gone back to a moment at
+/// which it was in safe mode already.
 pub(super) fn safe_since(input: &Input<'_>, condition: Condition) -> Option<DateTime<Utc>> {
     let is_later = shown(input) > input.target.revision;
     let noticed = input.target.safe_since.filter(|_| !is_later);
@@ -138,7 +145,8 @@ pub(super) fn safe_since(input: &Input<'_>, condition: Condition) -> Option<Date
     stays.then(|| noticed.unwrap_or(input.now))
 }
 
-/// Whether a guard of ours stands that has not been written since AWS was seen to be of another time.
+/// Whether a guard of ours stands that has not been written since AWS was seen to be of another
+/// time.
 pub(super) fn is_of_unknown_age(input: &Input<'_>) -> bool {
     let Observed::Role(role) = input.observed else {
         return false;
@@ -173,14 +181,16 @@ fn identified(input: &Input<'_>) -> Vec<(GrantId, String, String)> {
         .collect()
 }
 
-/// What no write can mend: another role, a role that is AWS's own, principals that were deleted. With the grants that must close because of
-/// it, and those closing ones that ended with the old role.
+/// What no write can mend: another role, a role that is AWS's own, principals that were deleted.
+/// With the grants that must close because of it, and those closing ones that ended with the old
+/// role.
 pub(super) fn lost(
     input: &Input<'_>,
     role: &ObservedRole,
 ) -> (Condition, Vec<(GrantId, Cause)>, Vec<GrantId>) {
     let open = || input.grants.iter().filter(|g| g.state.may_be_open());
-    // Where AWS was silent when it was asked for, the role's age tells whether it is the one that was meant.
+    // Where AWS was silent when it was asked for, the role's age tells whether it is the one that
+    // was meant.
     let replaced = |g: &&Grant| match &g.role_id {
         Some(id) => *id != role.role_id,
         None => role.created_at > g.requested_at,
@@ -196,7 +206,8 @@ pub(super) fn lost(
         .filter(|g| matches!(g.state, GrantState::Closing(_)));
     let closed: Vec<_> = closing.filter(replaced).map(|g| g.id).collect();
     if open().any(|g| replaced(&g)) {
-        // Grants that were approved for the role that is there now stay; one that nobody could check then goes with the others.
+        // Grants that were approved for the role that is there now stay; one that nobody could
+        // check then goes with the others.
         let other = open().filter(|g| g.role_id.as_ref() != Some(&role.role_id));
         let close = other.map(|g| (g.id, Cause::TargetReplaced)).collect();
         let condition = unless_a_person_must(input, Condition::Replaced);
@@ -227,8 +238,9 @@ pub(super) fn lost(
     (condition, close, Vec::new())
 }
 
-/// Whether the user of a grant was deleted, or another one has taken the name: by the look at the user, or by our own statement, which AWS
-/// shows with the bare id of whom it named (docs/guard.md, C8).
+/// Whether the user of a grant was deleted, or another one has taken the name: by the look at the
+/// user, or by our own statement, which AWS shows with the bare id of whom it named (docs/guard.md,
+/// C8).
 fn principal_is_gone(input: &Input<'_>, grant: &Grant, role: &ObservedRole) -> bool {
     let missing = grant.marks.principal_missing_since;
     let other = match (
@@ -238,7 +250,8 @@ fn principal_is_gone(input: &Input<'_>, grant: &Grant, role: &ObservedRole) -> b
         // One answer that there is no such user may be wrong (docs/guard.md, C14).
         (Some(None), _) => missing.is_some_and(|at| at + input.margins.missing() <= input.now),
         (Some(Some(read)), Some(fixed)) => read.id != *fixed,
-        // AWS was silent when it was asked for: whoever was created since then has only taken the name.
+        // AWS was silent when it was asked for: whoever was created since then has only taken the
+        // name.
         (Some(Some(read)), None) => read.created_at > grant.requested_at,
         (None, _) => false,
     };

@@ -1,4 +1,5 @@
-//! Policy documents by meaning: AWS may reorder keys and lists, drop white space and write a list of one as its element.
+//! Policy documents by meaning: AWS may reorder keys and lists, drop white space and write a list
+//! of one as its element.
 
 use std::fmt;
 
@@ -6,7 +7,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use sha2::{Digest, Sha256};
 
-/// A JSON value that keeps duplicate keys. Lists of IAM's policy language are sets, so that order says nothing.
+/// A JSON value that keeps duplicate keys. Lists of IAM's policy language are sets, so that order
+/// says nothing.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Node {
     /// `null`, `true`, `false` or a number, as text.
@@ -95,7 +97,8 @@ pub fn same(one: &str, other: &str) -> bool {
     }
 }
 
-/// SHA-256 of what a document means: equal for what was sent and for what AWS makes of it. Of the bytes, where it is not JSON.
+/// SHA-256 of what a document means: equal for what was sent and for what AWS makes of it. Of the
+/// bytes, where it is not JSON.
 #[must_use]
 pub fn fingerprint(document: &str) -> [u8; 32] {
     let canonical = Node::parse(document).map(|node| node.canonical());

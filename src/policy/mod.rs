@@ -1,4 +1,5 @@
-//! Pure: what AWS documents should say, and the next step that brings AWS there. No I/O; time is a parameter.
+//! Pure: what AWS documents should say, and the next step that brings AWS there. No I/O; time is a
+//! parameter.
 
 pub mod capacity;
 mod desired;
@@ -24,7 +25,8 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::domain::grant::{Cause, Grant, Marks};
+use crate::domain::cause::Cause;
+use crate::domain::grant::{Grant, Marks};
 use crate::domain::target::{Condition, Target};
 use crate::ids::GrantId;
 
@@ -37,18 +39,21 @@ pub struct Margins {
     pub unanswered: TimeDelta,
     /// δ: whole-second token times and the skew between clocks.
     pub clock: TimeDelta,
-    /// How often we look while a guard of ours stands and nothing is open: somebody may delete it (docs/guard.md, C12).
+    /// How often we look while a guard of ours stands and nothing is open: somebody may delete it
+    /// (docs/guard.md, C12).
     pub watch: TimeDelta,
 }
 
 impl Margins {
-    /// How long after a write without an answer a read may not yet show what it did: it may land at the end of L, and a read lags by up to P.
+    /// How long after a write without an answer a read may not yet show what it did: it may land at
+    /// the end of L, and a read lags by up to P.
     #[must_use]
     pub fn unclear(&self) -> TimeDelta {
         self.unanswered + self.propagation
     }
 
-    /// How long "it is not there" has to be read before it is believed: a lagging read says so of what was just created (docs/guard.md, C14).
+    /// How long "it is not there" has to be read before it is believed: a lagging read says so of
+    /// what was just created (docs/guard.md, C14).
     #[must_use]
     pub fn missing(&self) -> TimeDelta {
         self.propagation + self.clock
@@ -97,7 +102,8 @@ pub struct ObservedRole {
 pub struct Input<'a> {
     /// The role's row.
     pub target: &'a Target,
-    /// Every grant of it that is opening, active or closing, and every ended or failed one whose `guard_gone_at` is not set.
+    /// Every grant of it that is opening, active or closing, and every ended or failed one whose
+    /// `guard_gone_at` is not set.
     pub grants: &'a [Grant],
     /// What AWS showed.
     pub observed: &'a Observed,
@@ -107,15 +113,18 @@ pub struct Input<'a> {
     pub margins: Margins,
     /// After a refused write: plan the closings alone.
     pub closings_only: bool,
-    /// AWS did not take a document with several openings in it: plan one at a time, so that only the guilty one is refused.
+    /// AWS did not take a document with several openings in it: plan one at a time, so that only
+    /// the guilty one is refused.
     pub one_at_a_time: bool,
-    /// The clocks of AWS and of the database are known to differ: nothing is opened, and nothing that the guard says is taken back.
+    /// The clocks of AWS and of the database are known to differ: nothing is opened, and nothing
+    /// that the guard says is taken back.
     pub clocks_differ: bool,
     /// AWS has just refused the guard: what statements are to go, go without it.
     pub guard_refused: bool,
 }
 
-/// The next step, and what follows from the look. The worker stores everything else *before* it takes the step, then looks and plans again.
+/// The next step, and what follows from the look. The worker stores everything else *before* it
+/// takes the step, then looks and plans again.
 #[must_use]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
@@ -127,11 +136,13 @@ pub struct Plan {
     pub condition: Condition,
     /// When AWS first said that the role is not there; `None` where this look showed it.
     pub missing_since: Option<DateTime<Utc>>,
-    /// The revision that counts as known: in safe mode that which AWS shows, so that a person may lift it.
+    /// The revision that counts as known: in safe mode that which AWS shows, so that a person may
+    /// lift it.
     pub revision: i64,
     /// When safe mode was first noticed; `None` where it is not.
     pub safe_since: Option<DateTime<Utc>>,
-    /// The names that nobody explains, from now on: to be stored, since a look that lags does not show them.
+    /// The names that nobody explains, from now on: to be stored, since a look that lags does not
+    /// show them.
     pub kept: BTreeMap<String, DateTime<Utc>>,
     /// Grants that must close because of what was seen; plan again once they do.
     pub close: Vec<(GrantId, Cause)>,
@@ -149,8 +160,10 @@ pub struct Plan {
     pub waits: bool,
 }
 
-/// One AWS write. What is sent is remembered in the target by its [`fingerprint`]. A definite answer puts `guard_unclear_at` or `trust_unclear_at` back
-/// to what it was before, since an earlier unanswered one may still land. A refusal takes back all that was remembered: nothing was written.
+/// One AWS write. What is sent is remembered in the target by its [`fingerprint`]. A definite
+/// answer puts `guard_unclear_at` or `trust_unclear_at` back to what it was before, since an
+/// earlier unanswered one may still land. A refusal takes back all that was remembered: nothing was
+/// written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// Nothing to write now.
@@ -161,12 +174,15 @@ pub enum Step {
         document: String,
         /// Its revision.
         revision: i64,
-        /// Whether it lists a grant that AWS has not been told of, so that a refusal for size must be answered without it.
+        /// Whether it lists a grant that AWS has not been told of, so that a refusal for size must
+        /// be answered without it.
         opens: Vec<GrantId>,
-        /// Whether somebody deleted it under an open grant: counted in the target's `guard_restores` once AWS has taken it.
+        /// Whether somebody deleted it under an open grant: counted in the target's
+        /// `guard_restores` once AWS has taken it.
         restores: bool,
     },
-    /// Delete the guard: no session is left that it could end. Remembered as a guard written with the empty text.
+    /// Delete the guard: no session is left that it could end. Remembered as a guard written with
+    /// the empty text.
     DeleteGuard,
     /// Put the trust policy.
     PutTrust {
@@ -174,14 +190,15 @@ pub enum Step {
         document: String,
         /// The grants whose statements it adds.
         opens: Vec<GrantId>,
-        /// Those among them whose statements somebody took away, and those whose changed statements it takes out, to be added anew: counted in the
-        /// grants' `restores` once AWS has taken it.
+        /// Those among them whose statements somebody took away, and those whose changed statements
+        /// it takes out, to be added anew: counted in the grants' `restores` once AWS has taken it.
         restores: Vec<GrantId>,
-        /// Every grant that has a statement in it, with the deadline sent: before it is sent, `sent_until` becomes the later of the two and
-        /// `unclear_at` the present time; a definite answer puts `unclear_at` back to what it was, since an earlier write may still land.
+        /// Every grant that has a statement in it, with the deadline sent: before it is sent,
+        /// `sent_until` becomes the later of the two and `unclear_at` the present time; a definite
+        /// answer puts `unclear_at` back to what it was, since an earlier write may still land.
         sends: Vec<(GrantId, DateTime<Utc>)>,
-        /// The document that it replaces, as read; to be kept first. Where [`document::has_grants`] finds nothing of ours in it, it is the
-        /// target's `original_trust` from then on.
+        /// The document that it replaces, as read; to be kept first. Where [`document::has_grants`]
+        /// finds nothing of ours in it, it is the target's `original_trust` from then on.
         replaces: String,
     },
 }
@@ -197,7 +214,8 @@ impl Step {
     }
 }
 
-/// A clause of the function that carries weight: tests take one away at a time and see an invariant fail. The product never does.
+/// A clause of the function that carries weight: tests take one away at a time and see an invariant
+/// fail. The product never does.
 #[doc(hidden)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Clause {

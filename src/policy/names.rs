@@ -1,5 +1,5 @@
-//! Console names: one principal at a time has one, never before older sessions are cut off, and it is denied until nobody can get a session of it
-//! any more (docs/guard.md §3, steps 7 and 8).
+//! Console names: one principal at a time has one, never before older sessions are cut off, and it
+//! is denied until nobody can get a session of it any more (docs/guard.md §3, steps 7 and 8).
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
@@ -22,8 +22,9 @@ struct Stray {
 }
 
 impl<'a> Look<'a> {
-    /// Names that the guard holds for a grant that nobody here knows: from a database that has gone back in time, another installation,
-    /// or a hand (docs/guard.md, C9). They stay denied until their last session is dead.
+    /// Names that the guard holds for a grant that nobody here knows: from a database that has gone
+    /// back in time, another installation, or a hand (docs/guard.md, C9). They stay denied until
+    /// their last session is dead.
     pub(super) fn unknown_names(&self) -> Times {
         let now = self.input.now;
         let outlived = self.outlived();
@@ -53,8 +54,9 @@ impl<'a> Look<'a> {
         names
     }
 
-    /// The session names in statements of ours that no grant on this role accounts for: a stale save or a late write brought them back to a role
-    /// whose guard does not know them. They are denied before the statement goes, since whoever has come in by then stays for twelve hours.
+    /// The session names in statements of ours that no grant on this role accounts for: a stale
+    /// save or a late write brought them back to a role whose guard does not know them. They are
+    /// denied before the statement goes, since whoever has come in by then stays for twelve hours.
     fn strays(&self) -> Vec<Stray> {
         let known = |sid: &str| {
             self.grants_here()
@@ -76,8 +78,9 @@ impl<'a> Look<'a> {
             .collect()
     }
 
-    /// Whether the guard accounts for every session of a stray statement without more ado: its principal has the name now, or a grant that had it is
-    /// denied, and later cut, until after the last of them.
+    /// Whether the guard accounts for every session of a stray statement without more ado: its
+    /// principal has the name now, or a grant that had it is denied, and later cut, until after the
+    /// last of them.
     fn is_harmless(&self, stray: &Stray) -> bool {
         let Input { now, margins, .. } = *self.input;
         let had = |g: &&Grant| {
@@ -105,8 +108,9 @@ impl<'a> Look<'a> {
         grants.filter(move |g| g.role_id.as_ref().is_none_or(|id| id == role))
     }
 
-    /// Whether the grants at hand account for a console name in the guard: one of them has had it, and, where the read cannot lag and nobody
-    /// holds the name now, until the very time that stands there. Where the guard lists grants that nobody knows, one that was never open to the
+    /// Whether the grants at hand account for a console name in the guard: one of them has had it,
+    /// and, where the read cannot lag and nobody holds the name now, until the very time that
+    /// stands there. Where the guard lists grants that nobody knows, one that was never open to the
     /// world accounts for nothing: the name may have been theirs.
     fn is_explained(&self, name: &str) -> bool {
         let had =
@@ -134,7 +138,8 @@ impl<'a> Look<'a> {
                 || until.is_none_or(|at| holders.iter().any(|g| until_then(g, *at))))
     }
 
-    /// Gives console names to live grants that have none: one principal at a time, and never before older sessions are cut off.
+    /// Gives console names to live grants that have none: one principal at a time, and never before
+    /// older sessions are cut off.
     pub(super) fn give_console_names(&mut self) {
         let Input { now, margins, .. } = *self.input;
         for index in 0..self.grants.len() {
@@ -172,8 +177,8 @@ impl<'a> Look<'a> {
             self.last_issue(&h.marks)
                 .is_none_or(|last| now.trunc_subsecs(0) > last)
         };
-        // While sessions of an older grant may still begin, the name is the new grant's from δ on: by then no token time can be
-        // taken for an earlier one, and all earlier ones are cut.
+        // While sessions of an older grant may still begin, the name is the new grant's from δ on:
+        // by then no token time can be taken for an earlier one, and all earlier ones are cut.
         let clear = holders.iter().all(over) || !self.has(Clause::WaitForCut);
         let since = if clear {
             now
@@ -197,7 +202,8 @@ impl<'a> Look<'a> {
             .filter(|h| h.live)
             .filter_map(|h| h.marks.console_since)
             .min()?;
-        // Who had the name in one chain with its present holder needs no cut: none of these sessions began outside an approval.
+        // Who had the name in one chain with its present holder needs no cut: none of these
+        // sessions began outside an approval.
         let earlier = |h: &&Known<'_>| self.past(h) && h.marks.console_since < Some(since);
         let older = self.holders(name).filter(earlier);
         older
@@ -207,8 +213,9 @@ impl<'a> Look<'a> {
             .max()
     }
 
-    /// Denies a console name that no grant may use now: altogether until the latest deadline that was ever sent for it has passed, since until
-    /// then somebody may put a statement of ours back (docs/guard.md, C11); then the sessions there are.
+    /// Denies a console name that no grant may use now: altogether until the latest deadline that
+    /// was ever sent for it has passed, since until then somebody may put a statement of ours back
+    /// (docs/guard.md, C11); then the sessions there are.
     pub(super) fn close_name(&self, guard: &mut Guard, name: &str) {
         let now = self.input.now;
         let sent: Vec<_> = self
@@ -236,8 +243,9 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// Takes back nothing that the guard as read says. In safe mode the database is of another time than AWS, so that what it knows of a name
-    /// explains nothing: whatever name the guard cuts or denies is kept as one that nobody knows (docs/guard.md, C13).
+    /// Takes back nothing that the guard as read says. In safe mode the database is of another time
+    /// than AWS, so that what it knows of a name explains nothing: whatever name the guard cuts or
+    /// denies is kept as one that nobody knows (docs/guard.md, C13).
     pub(super) fn tighten(&self, guard: &mut Guard) {
         let read = &self.read;
         for (name, until) in &mut guard.until {
@@ -274,8 +282,9 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// One statement for the names that nobody holds now: with the latest cut, which is a stricter one for the others. Where nothing may be opened,
-    /// and one of them must be denied altogether, they all are: a statement more would make a closing grow.
+    /// One statement for the names that nobody holds now: with the latest cut, which is a stricter
+    /// one for the others. Where nothing may be opened, and one of them must be denied altogether,
+    /// they all are: a statement more would make a closing grow.
     pub(super) fn join_ended(&self, guard: &mut Guard) {
         let is_over = |name: &&String| !guard.until.contains_key(*name);
         let ended: Vec<String> = guard.cut.keys().filter(is_over).cloned().collect();

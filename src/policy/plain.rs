@@ -1,4 +1,5 @@
-//! The closings by the plainest way: for a target whose look makes `plan` itself break down (docs/guard.md, H10).
+//! The closings by the plainest way: for a target whose look makes `plan` itself break down
+//! (docs/guard.md, H10).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,7 +22,8 @@ pub struct BrokeDown {
 /// Plans with `plan`.
 ///
 /// # Errors
-/// When it panics: the closings, planned from the stored facts and from the bare texts. Whatever stands in AWS, no closing waits for its mending.
+/// When it panics: the closings, planned from the stored facts and from the bare texts. Whatever
+/// stands in AWS, no closing waits for its mending.
 pub fn or_plain(
     input: &Input<'_>,
     plan: impl FnOnce(&Input<'_>) -> Plan,
@@ -67,7 +69,8 @@ fn plain(input: &Input<'_>) -> Plan {
     plan
 }
 
-/// The grants that are open stay listed; every other name is denied altogether: of the grants at hand, and whatever the guard as read names.
+/// The grants that are open stay listed; every other name is denied altogether: of the grants at
+/// hand, and whatever the guard as read names.
 fn guard(input: &Input<'_>, role: &ObservedRole) -> Guard {
     let mut guard = Guard {
         lists: true,
@@ -100,7 +103,8 @@ fn named(role: &ObservedRole) -> impl Iterator<Item = String> {
     names.into_iter()
 }
 
-/// The trust policy without the statements of grants at hand that are not open. What no row knows may be another installation's, and stays.
+/// The trust policy without the statements of grants at hand that are not open. What no row knows
+/// may be another installation's, and stays.
 fn without_closing(input: &Input<'_>, role: &ObservedRole) -> Option<Step> {
     let document = Document::parse(&role.trust).ok()?;
     let open: BTreeMap<String, &Grant> = input

@@ -1,4 +1,5 @@
-//! The next step towards the desired state: one write per look, the guard first, closings before openings (docs/guard.md §3).
+//! The next step towards the desired state: one write per look, the guard first, closings before
+//! openings (docs/guard.md §3).
 
 use std::collections::BTreeMap;
 
@@ -12,7 +13,8 @@ use super::lost::{blocked, ended_with_another_role, gone, lost, nothing, safe_si
 use super::reverted::{guard_was_deleted, reverted, was_undone};
 use super::trust::Seen;
 use super::{Clause, Input, Observed, Plan, Step, fingerprint};
-use crate::domain::grant::{Cause, GrantState};
+use crate::domain::cause::Cause;
+use crate::domain::grant::GrantState;
 use crate::domain::target::Condition;
 use crate::ids::GrantId;
 
@@ -73,7 +75,8 @@ pub fn plan_without(input: &Input<'_>, clause: Option<Clause>) -> Plan {
 enum GuardStep {
     /// It was read back as it should be.
     Confirmed,
-    /// Exactly this was sent, and the read does not show it; it is not to be sent again before that time.
+    /// Exactly this was sent, and the read does not show it; it is not to be sent again before that
+    /// time.
     Sent(Step, DateTime<Utc>),
     /// It is to be written.
     Write(Step),
@@ -135,7 +138,8 @@ impl Planner<'_> {
                     .or_else(|| self.opening(close))
                     .unwrap_or(Step::Rest)
             }
-            // A guard that AWS refuses must not keep statements from being taken away; where there is none, no statement of ours stays (docs/guard.md §3, step 10).
+            // A guard that AWS refuses must not keep statements from being taken away; where there
+            // is none, no statement of ours stays (docs/guard.md §3, step 10).
             GuardStep::Write(_) | GuardStep::Sent(..) if self.look.input.guard_refused => {
                 self.closing(!deleted).unwrap_or(Step::Rest)
             }
@@ -196,7 +200,8 @@ impl Planner<'_> {
                 .guard
                 .as_deref()
                 .is_some_and(|g| self.guard.is(g, &role.role_id, &role.arn));
-        // In safe mode what the guard says is kept, so that it is written only from a read which cannot lag.
+        // In safe mode what the guard says is kept, so that it is written only from a read which
+        // cannot lag.
         let noticed = safe_since(input, self.condition).unwrap_or(input.now);
         let certain = settles.max(noticed + input.margins.propagation);
         let lags = self.look.guard_is_stale() || input.now < noticed + input.margins.propagation;
@@ -235,7 +240,8 @@ impl Planner<'_> {
         }
     }
 
-    /// The statements that may stay as they are, by Sid: those that are not ours to touch, and, with a guard, those of live grants.
+    /// The statements that may stay as they are, by Sid: those that are not ours to touch, and,
+    /// with a guard, those of live grants.
     fn staying(&self, with_guard: bool) -> BTreeMap<String, String> {
         let Ok(document) = &self.look.document else {
             return BTreeMap::new();
@@ -244,7 +250,8 @@ impl Planner<'_> {
             if self.look.is_of_others() && !self.is_known(sid) {
                 return true;
             }
-            // Nobody's grant, and it does not pin the session name that each of ours pins: a Sid that only looks like ours.
+            // Nobody's grant, and it does not pin the session name that each of ours pins: a Sid
+            // that only looks like ours.
             if !self.is_known(sid) && !names_itself(sid, text) {
                 return true;
             }
@@ -267,8 +274,9 @@ impl Planner<'_> {
         grants.iter().any(|g| super::document::sid(g.id) == sid)
     }
 
-    /// Takes away what should not be there, and nothing else: ended grants, statements that nobody knows, altered and doubled ones; those of live
-    /// grants as well where there is no guard, and it cannot be put back (docs/guard.md §3, step 10).
+    /// Takes away what should not be there, and nothing else: ended grants, statements that nobody
+    /// knows, altered and doubled ones; those of live grants as well where there is no guard, and
+    /// it cannot be put back (docs/guard.md §3, step 10).
     fn closing(&self, with_guard: bool) -> Option<Step> {
         let document = self
             .look
@@ -283,7 +291,8 @@ impl Planner<'_> {
     /// Adds what should be there, if nothing stands against it.
     fn opening(&self, close: &mut Vec<(GrantId, Cause)>) -> Option<Step> {
         let role = self.look.role;
-        // A write that may still land can take the guard's entry away, or the statement: of this grant or of a later one (docs/guard.md, H4, H11).
+        // A write that may still land can take the guard's entry away, or the statement: of this
+        // grant or of a later one (docs/guard.md, H4, H11).
         let unclear = self.look.guard_is_unclear() && self.look.has(Clause::GuardAnswered)
             || self.look.trust_is_unclear();
         if !self.may_open || self.look.stale || unclear {
@@ -331,7 +340,8 @@ impl Planner<'_> {
         }
     }
 
-    /// Time enough for the guard to be everywhere before the deadline, and the very user that was approved.
+    /// Time enough for the guard to be everywhere before the deadline, and the very user that was
+    /// approved.
     fn may_be_opened(&self, k: &Known<'_>) -> bool {
         let Input { now, margins, .. } = *self.look.input;
         let read = self
@@ -384,7 +394,8 @@ impl Planner<'_> {
         matches!(k.grant.state, GrantState::Closing(_)) && absent && !self.look.guard_is_unclear()
     }
 
-    /// Ended, and no session of it can be left. A guard that was written just now may still be read as it was.
+    /// Ended, and no session of it can be left. A guard that was written just now may still be read
+    /// as it was.
     fn is_forgotten(&self, k: &Known<'_>) -> bool {
         let Input {
             now,

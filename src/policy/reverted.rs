@@ -1,10 +1,11 @@
-//! Somebody undoes what we wrote: a statement is put back twice and the guard once; then the role's owner is right about what opens, and never about
-//! what closes (docs/guard.md §3, step 6).
+//! Somebody undoes what we wrote: a statement is put back twice and the guard once; then the role's
+//! owner is right about what opens, and never about what closes (docs/guard.md §3, step 6).
 
 use super::Input;
 use super::desired::{Known, Look};
 use super::trust::Seen;
-use crate::domain::grant::{Cause, GrantState};
+use crate::domain::cause::Cause;
+use crate::domain::grant::GrantState;
 use crate::domain::target::Condition;
 use crate::ids::GrantId;
 
@@ -15,7 +16,8 @@ const MOST_REWRITES: i16 = 1;
 /// How often the guard is put back under the same grants.
 const MOST_GUARD_RESTORES: i16 = 1;
 
-/// The grants that are ended because somebody keeps undoing them, and whether the role is contested by that.
+/// The grants that are ended because somebody keeps undoing them, and whether the role is contested
+/// by that.
 pub(super) fn reverted(look: &Look<'_>, condition: Condition) -> (Vec<(GrantId, Cause)>, bool) {
     let ended = |k: &Known<'_>| (k.grant.id, Cause::RevertedByOwner);
     let target = look.input.target;
@@ -47,9 +49,11 @@ pub(super) fn reverted(look: &Look<'_>, condition: Condition) -> (Vec<(GrantId, 
     (over.chain(past).collect(), contested)
 }
 
-/// Whether a restored database says that a grant is still to be opened, and the guard, which is written before anything opens, does not list it: in the
-/// time that the database has lost it may have been opened and revoked (docs/guard.md, C13). Asked P after that was noticed, when no read lags behind a lost
-/// write; and once more at the look after a person has lifted safe mode, the last one that knows when it was noticed.
+/// Whether a restored database says that a grant is still to be opened, and the guard, which is
+/// written before anything opens, does not list it: in the time that the database has lost it may
+/// have been opened and revoked (docs/guard.md, C13). Asked P after that was noticed, when no read
+/// lags behind a lost write; and once more at the look after a person has lifted safe mode, the
+/// last one that knows when it was noticed.
 fn is_of_a_lost_time(look: &Look<'_>, k: &Known<'_>) -> bool {
     let Input {
         now,
@@ -74,8 +78,9 @@ pub(super) fn guard_was_deleted(look: &Look<'_>) -> bool {
     look.role.guard.is_none() && !ours && look.grants.iter().any(is_active)
 }
 
-/// Whether somebody took the statement of an open grant away, or changed it. What we took away ourselves reads as we wrote it; and while a write of
-/// ours may still land, it may be that one (docs/guard.md, H11).
+/// Whether somebody took the statement of an open grant away, or changed it. What we took away
+/// ourselves reads as we wrote it; and while a write of ours may still land, it may be that one
+/// (docs/guard.md, H11).
 pub(super) fn was_undone(look: &Look<'_>, k: &Known<'_>) -> bool {
     let readable = look.document.is_ok() && !look.stale && !look.as_written;
     let stands = matches!(k.statement, Some(Seen::Current | Seen::Earlier));

@@ -103,8 +103,8 @@ pub fn principals(statement: &Node) -> Vec<String> {
         .collect()
 }
 
-/// Whether AWS shows a principal of the statement as a bare unique id: the user or role that it named was deleted, and no later write that
-/// holds it can succeed (docs/guard.md, H2).
+/// Whether AWS shows a principal of the statement as a bare unique id: the user or role that it
+/// named was deleted, and no later write that holds it can succeed (docs/guard.md, H2).
 #[must_use]
 pub fn names_deleted_principal(statement: &Node) -> bool {
     ["Principal", "NotPrincipal"]

@@ -60,8 +60,8 @@ pub(super) fn secret(
     key.map(|it| it.secret.clone()).ok_or_else(invalid)
 }
 
-/// The identity of an access key whose signature was good. The session of a user without a second factor cannot call IAM (STS API
-/// Reference, GetSessionToken).
+/// The identity of an access key whose signature was good. The session of a user without a second
+/// factor cannot call IAM (STS API Reference, GetSessionToken).
 pub(super) fn identify(
     state: &State,
     access_key: &str,
@@ -172,7 +172,8 @@ fn role_caller(
 }
 
 impl Caller {
-    /// The keys of every request of this caller (IAM User Guide, "AWS global condition context keys").
+    /// The keys of every request of this caller (IAM User Guide, "AWS global condition context
+    /// keys").
     pub(super) fn context(&self, now: DateTime<Utc>) -> Context {
         let stamp =
             |at: DateTime<Utc>| at.trunc_subsecs(0).format("%Y-%m-%dT%H:%M:%SZ").to_string();

@@ -69,7 +69,8 @@ fn operator(name: &str) -> Option<Operator<'_>> {
     })
 }
 
-/// What is wrong with a Condition element, if anything: an unknown operator, a key without a vendor, a date that is none.
+/// What is wrong with a Condition element, if anything: an unknown operator, a key without a
+/// vendor, a date that is none.
 pub(super) fn fault(condition: &Value) -> Option<String> {
     let Value::Object(operators) = condition else {
         return Some("Condition must be an object".to_owned());
@@ -99,7 +100,8 @@ pub(super) fn fault(condition: &Value) -> Option<String> {
     None
 }
 
-/// Whether every operator and key holds. No element holds always. `variables` is where `${…}` is looked up, if the policy's version has it.
+/// Whether every operator and key holds. No element holds always. `variables` is where `${…}` is
+/// looked up, if the policy's version has it.
 pub(super) fn holds(
     condition: Option<&Value>,
     context: &Context,
@@ -138,7 +140,8 @@ fn key_holds(
                 Set::Single => negated,
             };
     };
-    // Several wanted values: any of them for a positive operator, none of them for a negated one (NOR).
+    // Several wanted values: any of them for a positive operator, none of them for a negated one
+    // (NOR).
     let one = |value: &String| {
         let any = wanted
             .iter()
@@ -242,8 +245,9 @@ fn plain(text: &str) -> String {
     text.chars().map(literal).collect()
 }
 
-/// Replaces `${key}` by the request's value; `None` where the request has no such key, which matches nothing. Defaults (`${key, 'x'}`) are
-/// not known here. `${*}` and `${?}` become marks, which are no wildcards.
+/// Replaces `${key}` by the request's value; `None` where the request has no such key, which
+/// matches nothing. Defaults (`${key, 'x'}`) are not known here. `${*}` and `${?}` become marks,
+/// which are no wildcards.
 pub(super) fn expand(text: &str, variables: Option<&Context>) -> Option<String> {
     let Some(context) = variables else {
         return Some(text.to_owned());

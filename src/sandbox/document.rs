@@ -1,4 +1,5 @@
-//! What IAM accepts as a policy document, and how it binds the principals of a trust policy to unique ids.
+//! What IAM accepts as a policy document, and how it binds the principals of a trust policy to
+//! unique ids.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -33,7 +34,8 @@ pub(super) enum Kind {
     Identity,
 }
 
-/// Checks the text as IAM does when it is put. Where a key stands twice in an object, the last one counts, here and in evaluation.
+/// Checks the text as IAM does when it is put. Where a key stands twice in an object, the last one
+/// counts, here and in evaluation.
 pub(super) fn check(text: &str, kind: Kind) -> Result<(), Fault> {
     let malformed = |message: &str| Err(Fault::malformed(message));
     if text.is_empty() || text.chars().count() > 131_072 {
@@ -244,7 +246,8 @@ fn members(text: &str) -> Vec<(String, &RawValue)> {
     serde_json::from_str::<Members<'_>>(text).map_or_else(|_| Vec::new(), |it| it.0)
 }
 
-/// The text with some of its principals written otherwise (a deleted one as its raw id); every other byte as it was.
+/// The text with some of its principals written otherwise (a deleted one as its raw id); every
+/// other byte as it was.
 pub(super) fn rename_principals(text: &str, names: &BTreeMap<String, String>) -> String {
     let mut found = Vec::new();
     for (_, statements) in members(text).iter().filter(|it| it.0 == "Statement") {

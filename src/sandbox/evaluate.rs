@@ -1,4 +1,5 @@
-//! Pure: what IAM decides about one request, from the texts of the policies and the request's context (IAM User Guide, "Policy evaluation logic").
+//! Pure: what IAM decides about one request, from the texts of the policies and the request's
+//! context (IAM User Guide, "Policy evaluation logic").
 
 use std::collections::BTreeMap;
 
@@ -17,7 +18,8 @@ pub enum Decision {
     ExplicitlyDenied,
 }
 
-/// Condition keys (matched without regard to case) and their values. A key that is not there is missing, which is not the same as empty.
+/// Condition keys (matched without regard to case) and their values. A key that is not there is
+/// missing, which is not the same as empty.
 #[derive(Debug, Clone, Default)]
 pub struct Context(BTreeMap<String, Vec<String>>);
 
@@ -64,7 +66,8 @@ pub enum Naming {
     Account,
     /// The caller's user or role, or everybody: nothing else is needed in the same account.
     Exactly,
-    /// The caller's very session: not even its session policy limits that (IAM User Guide, "Policy evaluation logic").
+    /// The caller's very session: not even its session policy limits that (IAM User Guide, "Policy
+    /// evaluation logic").
     Session,
 }
 
@@ -86,8 +89,8 @@ pub fn decide<S: AsRef<str>>(policies: &[S], request: &Request<'_>) -> Decision 
     decision
 }
 
-/// Decides over a trust policy: what it says, and how closely the statement that allows names the caller. `names` tells for one entry of
-/// `Principal.AWS` how it names the caller.
+/// Decides over a trust policy: what it says, and how closely the statement that allows names the
+/// caller. `names` tells for one entry of `Principal.AWS` how it names the caller.
 pub fn decide_trust(
     trust: &str,
     request: &Request<'_>,
@@ -191,7 +194,8 @@ fn is_deny(statement: &Map<String, Value>) -> bool {
     statement.get("Effect").and_then(Value::as_str) == Some("Deny")
 }
 
-/// Whether the element applies; a statement without either (a trust policy's resource) applies to all.
+/// Whether the element applies; a statement without either (a trust policy's resource) applies to
+/// all.
 fn lists(
     statement: &Map<String, Value>,
     element: &str,

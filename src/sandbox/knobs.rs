@@ -1,4 +1,5 @@
-//! What tests turn: the clock, calls held or failed before or after their effect, documents that lag, the call log, edits by another hand.
+//! What tests turn: the clock, calls held or failed before or after their effect, documents that
+//! lag, the call log, edits by another hand.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, MutexGuard, PoisonError};
@@ -48,8 +49,8 @@ pub enum Document {
     RolePolicy(String, String),
 }
 
-/// One call that arrived with a good signature and was decided. One that a knob failed before its effect is not among them; one that lands
-/// late is there once it landed.
+/// One call that arrived with a good signature and was decided. One that a knob failed before its
+/// effect is not among them; one that lands late is there once it landed.
 #[derive(Debug, Clone)]
 pub struct Call {
     /// The action.
@@ -107,8 +108,8 @@ impl LateWrite {
         slot.unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
-    /// Lets it land now, over whatever was written meanwhile; its policies are asked now as well. When this returns, it has landed.
-    /// Nothing happens where no such call was made.
+    /// Lets it land now, over whatever was written meanwhile; its policies are asked now as well.
+    /// When this returns, it has landed. Nothing happens where no such call was made.
     pub fn land(self) {
         let call = self.slot.lock();
         let call = call.unwrap_or_else(PoisonError::into_inner).take();
@@ -175,7 +176,8 @@ impl Knobs {
         self.rule(action, 0, when, What::Fail(fault));
     }
 
-    /// The `nth` call of `action` loses its answer at once and takes effect only when it is told to.
+    /// The `nth` call of `action` loses its answer at once and takes effect only when it is told
+    /// to.
     #[must_use]
     pub fn land_late(&self, action: &str, nth: usize) -> LateWrite {
         let slot = Slot::default();
@@ -220,7 +222,8 @@ impl Knobs {
         self.edit(|state, _| with_doc(state, document, Doc::thaw));
     }
 
-    /// How far the `Date` of answers is ahead of real time. Signatures are still judged by real time, with its usual tolerance.
+    /// How far the `Date` of answers is ahead of real time. Signatures are still judged by real
+    /// time, with its usual tolerance.
     pub fn date_ahead(&self, by: TimeDelta) {
         self.dials().date_ahead = by;
     }
@@ -230,8 +233,8 @@ impl Knobs {
         self.dials().stale_reads = on;
     }
 
-    /// Whether reads show documents without white space and with their keys in another order; AWS does not promise to give back what
-    /// was written.
+    /// Whether reads show documents without white space and with their keys in another order; AWS
+    /// does not promise to give back what was written.
     pub fn normalised_reads(&self, on: bool) {
         self.dials().normalised_reads = on;
     }
@@ -241,12 +244,14 @@ impl Knobs {
         self.dials().bare_plus_reads = on;
     }
 
-    /// From now on, requests of `action` have no `aws:CurrentTime`, as was reported of `rds-db:connect`.
+    /// From now on, requests of `action` have no `aws:CurrentTime`, as was reported of
+    /// `rds-db:connect`.
     pub fn without_current_time(&self, action: &str) {
         self.dials().timeless.push(action.to_owned());
     }
 
-    /// How many calls of IAM a second there may be, as many at once, in real time. One too many is refused and is not among the calls.
+    /// How many calls of IAM a second there may be, as many at once, in real time. One too many is
+    /// refused and is not among the calls.
     pub fn calls_per_second(&self, most: u32) {
         self.dials().rate = Some(Rate::new(most));
     }

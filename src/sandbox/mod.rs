@@ -1,5 +1,6 @@
-//! The AWS stand-in: IAM and STS over HTTP, for the official SDKs unchanged. It checks signatures and enforces policies, so that tests and the demo
-//! can see by *using* credentials what AWS would do. It knows nothing of the rest of the program: it is the oracle.
+//! The AWS stand-in: IAM and STS over HTTP, for the official SDKs unchanged. It checks signatures
+//! and enforces policies, so that tests and the demo can see by *using* credentials what AWS would
+//! do. It knows nothing of the rest of the program: it is the oracle.
 
 mod caller;
 mod condition;
@@ -106,7 +107,8 @@ impl Sandbox {
     /// Starts it.
     ///
     /// # Errors
-    /// When the address is not loopback or taken, the seed is wrong, or the state file cannot be read or written.
+    /// When the address is not loopback or taken, the seed is wrong, or the state file cannot be
+    /// read or written.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         if !options.addr.ip().is_loopback() && !options.allow_non_loopback {
             return Err(StartError::NotLoopback(options.addr));
@@ -196,7 +198,8 @@ fn load(path: &Path) -> io::Result<State> {
     serde_json::from_slice(&std::fs::read(path)?).map_err(io::Error::other)
 }
 
-/// Written beside the file and renamed, so that it is never half there. It holds secrets: for its owner only.
+/// Written beside the file and renamed, so that it is never half there. It holds secrets: for its
+/// owner only.
 fn keep(path: &Path, state: &State) -> io::Result<()> {
     let beside = path.with_extension("new");
     let mut options = std::fs::OpenOptions::new();

@@ -1,4 +1,5 @@
-//! How much fits: sizes of documents (IAM User Guide, "IAM and AWS STS quotas") and the characters of names.
+//! How much fits: sizes of documents (IAM User Guide, "IAM and AWS STS quotas") and the characters
+//! of names.
 
 use super::wire::Fault;
 

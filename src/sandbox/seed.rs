@@ -55,7 +55,8 @@ pub struct SeedUser {
     /// Inline policies by name.
     #[serde(default)]
     pub policies: BTreeMap<String, String>,
-    /// The one code that the user's MFA device shows, if there is a device (`arn:aws:iam::<account>:mfa/<name>`).
+    /// The one code that the user's MFA device shows, if there is a device
+    /// (`arn:aws:iam::<account>:mfa/<name>`).
     #[serde(default)]
     pub mfa_code: Option<String>,
 }
@@ -69,7 +70,8 @@ pub struct SeedRole {
     /// Path, `/` unless said otherwise.
     #[serde(default = "root_path")]
     pub path: String,
-    /// The trust policy. It is taken as it is, however wrong; principals that do not exist name nobody.
+    /// The trust policy. It is taken as it is, however wrong; principals that do not exist name
+    /// nobody.
     pub trust: String,
     /// Inline policies by name.
     #[serde(default)]
@@ -95,7 +97,8 @@ const fn one_hour() -> i64 {
 }
 
 impl Seed {
-    /// The state that it describes. Documents are taken as they are; principals are bound once every user and role is there.
+    /// The state that it describes. Documents are taken as they are; principals are bound once
+    /// every user and role is there.
     pub(super) fn into_state(self) -> Result<State, String> {
         let mut state = State::default();
         let mut keys = BTreeSet::new();

@@ -1,4 +1,5 @@
-//! One request through the sandbox: the signature, the knobs, the decision and its effect, the answer.
+//! One request through the sandbox: the signature, the knobs, the decision and its effect, the
+//! answer.
 
 use std::io;
 use std::sync::Arc;

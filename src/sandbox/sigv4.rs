@@ -1,4 +1,5 @@
-//! Checks Signature Version 4 of a request (header form): who signed it, and that nothing was changed since.
+//! Checks Signature Version 4 of a request (header form): who signed it, and that nothing was
+//! changed since.
 
 use axum::http::request::Parts;
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};

@@ -151,7 +151,8 @@ impl Doc {
             .filter(|it| it.text.is_some())
     }
 
-    /// What evaluation uses: the last version that is at least `delay` old; without a delay the last, wherever the clock was set to.
+    /// What evaluation uses: the last version that is at least `delay` old; without a delay the
+    /// last, wherever the clock was set to.
     pub(super) fn data(&self, now: DateTime<Utc>, delay: TimeDelta) -> Option<&Version> {
         let version = match &self.frozen {
             Some(frozen) => frozen.as_ref(),
@@ -219,7 +220,8 @@ impl State {
         self.id_of(role.as_deref().unwrap_or(principal))
     }
 
-    /// Binds every principal of a trust policy to its unique id; the first that does not exist is the error.
+    /// Binds every principal of a trust policy to its unique id; the first that does not exist is
+    /// the error.
     pub(super) fn bind(&self, text: &str) -> Result<BTreeMap<String, String>, String> {
         let mut bound = BTreeMap::new();
         for name in document::named(text) {
@@ -232,7 +234,8 @@ impl State {
         Ok(bound)
     }
 
-    /// Binds the principals of seeded trust policies; those that do not exist stay unbound and name nobody.
+    /// Binds the principals of seeded trust policies; those that do not exist stay unbound and name
+    /// nobody.
     pub(super) fn bind_all(&mut self) {
         let before = self.clone();
         for role in self
@@ -250,8 +253,8 @@ impl State {
         }
     }
 
-    /// A trust policy as it is read: an ARN whose user or role is gone, or is another one by now, shows as the raw id; a raw id of
-    /// somebody who is there shows as the ARN.
+    /// A trust policy as it is read: an ARN whose user or role is gone, or is another one by now,
+    /// shows as the raw id; a raw id of somebody who is there shows as the ARN.
     pub(super) fn shown(&self, version: &Version) -> String {
         let text = version.text.as_deref().unwrap_or_default();
         let renamed = |(name, id): (&String, &String)| {

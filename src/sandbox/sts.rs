@@ -191,7 +191,8 @@ pub(super) fn assume_role(
         .maybe("SourceIdentity", ask.source_identity))
 }
 
-/// Whether the trust policy, and the caller's own policies where they are needed, allow the action on the role.
+/// Whether the trust policy, and the caller's own policies where they are needed, allow the action
+/// on the role.
 fn authorize(
     caller: &Caller,
     action: &str,
@@ -231,7 +232,8 @@ fn authorize(
     }
 }
 
-/// How an entry of a trust policy names the caller. ARNs count by the unique id that they were bound to when the policy was written.
+/// How an entry of a trust policy names the caller. ARNs count by the unique id that they were
+/// bound to when the policy was written.
 fn names(caller: &Caller, trust: &Version, name: &str) -> Naming {
     if name == "*" {
         return Naming::Exactly;
@@ -280,8 +282,8 @@ fn check_external_id(id: &str) -> Result<(), Fault> {
     Err(Fault::constraint("externalId", id, constraint))
 }
 
-/// Whether the call proves the caller's second factor: its own device and the code that it shows. A user's session that was issued
-/// with one has it already; a role's session has no device.
+/// Whether the call proves the caller's second factor: its own device and the code that it shows. A
+/// user's session that was issued with one has it already; a role's session has no device.
 fn second_factor(state: &State, caller: &Caller, params: &Params) -> Result<bool, Fault> {
     let (serial, code) = (params.get("SerialNumber"), params.get("TokenCode"));
     if serial.is_none() && code.is_none() {

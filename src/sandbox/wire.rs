@@ -58,7 +58,8 @@ impl Fault {
         )
     }
 
-    /// `why` is AWS's last clause: "because no identity-based policy allows …", "with an explicit deny in …"; may be empty.
+    /// `why` is AWS's last clause: "because no identity-based policy allows …", "with an explicit
+    /// deny in …"; may be empty.
     pub(super) fn denied(caller: &str, action: &str, resource: &str, why: &str) -> Self {
         let space = if why.is_empty() { "" } else { " " };
         Self::new(
@@ -113,7 +114,8 @@ impl Params {
         Err(Fault::constraint(name, text, &constraint))
     }
 
-    /// `Tags.member.1.Key`, `Tags.member.1.Value` and so on, as IAM and STS take them: keys count without regard to case.
+    /// `Tags.member.1.Key`, `Tags.member.1.Value` and so on, as IAM and STS take them: keys count
+    /// without regard to case.
     pub(super) fn tags(&self) -> Result<BTreeMap<String, String>, Fault> {
         let mut tags = BTreeMap::new();
         let mut n = 1;
@@ -142,7 +144,8 @@ impl Params {
         Ok(tags)
     }
 
-    /// Refuses a parameter that AWS would act upon and the sandbox would not: silence would be a wrong answer.
+    /// Refuses a parameter that AWS would act upon and the sandbox would not: silence would be a
+    /// wrong answer.
     pub(super) fn without(&self, names: &[&str]) -> Result<(), Fault> {
         let there = |name: &&&str| self.0.keys().any(|key| key.starts_with(**name));
         match names.iter().find(there) {
@@ -194,7 +197,8 @@ impl Xml {
         Self(escape(text))
     }
 
-    /// The part of a list that `MaxItems` (100 unless said otherwise) and `Marker` ask for, and the marker of the rest.
+    /// The part of a list that `MaxItems` (100 unless said otherwise) and `Marker` ask for, and the
+    /// marker of the rest.
     pub(super) fn page(self, name: &str, all: Vec<Self>, params: &Params) -> Result<Self, Fault> {
         let most = params.number("MaxItems", 1..=1_000)?.unwrap_or(100);
         let from = params.number("Marker", 0..=i64::MAX)?.unwrap_or(0);
@@ -240,7 +244,8 @@ pub(super) fn answer(
     };
     let (status, body) = match result {
         Ok(xml) => {
-            // Calls that answer nothing have no result element; UpdateRole has an empty one (IAM's service model).
+            // Calls that answer nothing have no result element; UpdateRole has an empty one (IAM's
+            // service model).
             let result = if xml.0.is_empty() && action != "UpdateRole" {
                 String::new()
             } else {

@@ -6,7 +6,8 @@ use crate::config::Config;
 
 /// For the log, the listener, the runtime and what else is open for moments.
 const KEPT: u64 = 64;
-/// Each of the worker's tasks may have a read and a write of AWS under way, and a connection to each that lies idle.
+/// Each of the worker's tasks may have a read and a write of AWS under way, and a connection to
+/// each that lies idle.
 const TO_AWS: u64 = 4;
 /// What every system takes where there is no hard limit (macOS refuses more).
 const WITHOUT_LIMIT: u64 = 10_240;
@@ -47,8 +48,8 @@ pub fn raise() -> u64 {
     }
 }
 
-/// How many connections clients may have of `open` files. What database and worker need is kept from them, and of the rest a half: a call of the
-/// API may open a connection to AWS.
+/// How many connections clients may have of `open` files. What database and worker need is kept
+/// from them, and of the rest a half: a call of the API may open a connection to AWS.
 ///
 /// # Errors
 /// When too few are left.

@@ -53,7 +53,8 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Those of production, for so many connections. Load balancers keep idle connections for a minute (that of AWS, say) and must not find them closed.
+    /// Those of production, for so many connections. Load balancers keep idle connections for a
+    /// minute (that of AWS, say) and must not find them closed.
     #[must_use]
     pub const fn of(connections: usize) -> Self {
         Self {
@@ -115,7 +116,8 @@ impl Server {
         if self.connections.len() >= self.limits.connections {
             self.tell("there are as many connections as there may be");
             if !self.line.send_away_first() {
-                // Each of them has a request under way. The answer is written only if it can be at once.
+                // Each of them has a request under way. The answer is written only if it can be at
+                // once.
                 let _ = stream.try_write(NO_ROOM);
                 return;
             }
@@ -130,8 +132,9 @@ impl Server {
         self.connections.spawn(connection.run(stream, router, stop));
     }
 
-    /// After `accept` has failed. Most of its errors are of a connection that broke before it was taken; the others (too many open files, no memory)
-    /// go away, if a client gives way and the loop does not spin.
+    /// After `accept` has failed. Most of its errors are of a connection that broke before it was
+    /// taken; the others (too many open files, no memory) go away, if a client gives way and the
+    /// loop does not spin.
     async fn rest(&mut self, error: &io::Error) {
         use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
         if matches!(

@@ -1,4 +1,5 @@
-//! Who gives way when there are too many connections: the one that has waited longest without a request of its own under way.
+//! Who gives way when there are too many connections: the one that has waited longest without a
+//! request of its own under way.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -12,7 +12,8 @@ use tokio::time::{Sleep, sleep};
 
 use super::line::Seat;
 
-/// The stream of one connection. It fails when the head of a request takes too long, or the client takes nothing of an answer for too long.
+/// The stream of one connection. It fails when the head of a request takes too long, or the client
+/// takes nothing of an answer for too long.
 #[derive(Debug)]
 pub(super) struct Stream {
     inner: TcpStream,
@@ -52,7 +53,8 @@ impl Limit {
 }
 
 impl Stream {
-    /// The time of the first head begins with the connection, that of a later one with its first byte.
+    /// The time of the first head begins with the connection, that of a later one with its first
+    /// byte.
     pub(super) fn new(inner: TcpStream, seat: Arc<Seat>, head: Duration, answer: Duration) -> Self {
         let limit = |longest| Limit {
             longest,

@@ -1,4 +1,5 @@
-//! What a grant that is not over means for its person at this moment, and what keeps it waiting. Only an open one is drawn as open.
+//! What a grant that is not over means for its person at this moment, and what keeps it waiting.
+//! Only an open one is drawn as open.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -22,8 +23,8 @@ pub enum Access {
 }
 
 impl Access {
-    /// What they have at `now`; nothing once the grant is over. At the deadline AWS refuses by itself, so that what is past it counts as closing before
-    /// the worker has said so.
+    /// What they have at `now`; nothing once the grant is over. At the deadline AWS refuses by
+    /// itself, so that what is past it counts as closing before the worker has said so.
     #[must_use]
     pub fn of(grant: &Grant, now: &DateTime<Utc>) -> Option<Self> {
         match grant.state {

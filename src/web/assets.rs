@@ -1,4 +1,5 @@
-//! The style sheet, the script and the icon: in the binary, under names that change with their content.
+//! The style sheet, the script and the icon: in the binary, under names that change with their
+//! content.
 
 use std::sync::LazyLock;
 

@@ -45,7 +45,8 @@ pub fn clear(https: bool) -> String {
 /// How long a place may be, with the text of a form in it.
 pub const LONGEST_PLACE: usize = 4000;
 
-/// A place of ours to go to: an absolute path in plain ASCII, else the start page. Never another host (`//evil`, `/\evil`, `https:…`).
+/// A place of ours to go to: an absolute path in plain ASCII, else the start page. Never another
+/// host (`//evil`, `/\evil`, `https:…`).
 #[must_use]
 pub fn place(next: &str) -> &str {
     let plain = |c: u8| c.is_ascii_alphanumeric() || b"/_-.?=&%:".contains(&c);

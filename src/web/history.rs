@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::show::{self, Icon, Tone};
 use crate::app::find;
-use crate::domain::grant::Cause;
+use crate::domain::cause::Cause;
 
 /// One step.
 #[derive(Debug, Clone)]
@@ -47,7 +47,8 @@ fn entry(event: &find::Entry) -> Entry {
     }
 }
 
-/// What a step looks like and says: the audit log's action, who did it, and its details as the log keeps them.
+/// What a step looks like and says: the audit log's action, who did it, and its details as the log
+/// keeps them.
 fn told(action: &str, actor: &str, details: &Value) -> (Icon, Tone, String) {
     let text = |name: &str| details[name].as_str().unwrap_or_default();
     let number = |name: &str| details[name].as_i64().unwrap_or_default();

@@ -62,9 +62,11 @@ pub struct Portal {
     pub settings: Arc<Settings>,
 }
 
-/// The portal. `sign_in` serves `/sign-in`: [`sign_in::none`], or a way to sign in that ends with [`sign_in::begin`].
+/// The portal. `sign_in` serves `/sign-in`: [`sign_in::none`], or a way to sign in that ends with
+/// [`sign_in::begin`].
 ///
-/// It answers every path that is not its own with a 404 page, so another router goes above it: `nest` it there, and make this one the fallback.
+/// It answers every path that is not its own with a 404 page, so another router goes above it:
+/// `nest` it there, and make this one the fallback.
 pub fn router(app: App, settings: Settings, sign_in: MethodRouter<Portal>) -> Router {
     let https = settings.https();
     let portal = Portal {

@@ -131,7 +131,8 @@ impl Row {
     }
 }
 
-/// What another look at a list is compared with: how many wait, and what is told of each of its rows.
+/// What another look at a list is compared with: how many wait, and what is told of each of its
+/// rows.
 #[must_use]
 pub fn watch<'a>(frame: &Frame, rows: impl IntoIterator<Item = &'a Row>) -> String {
     let mut hash = Sha256::new();
@@ -144,7 +145,8 @@ pub fn watch<'a>(frame: &Frame, rows: impl IntoIterator<Item = &'a Row>) -> Stri
     hex::encode(&hash.finalize()[..8])
 }
 
-/// What to show of an error on the form that led to it: field by field, or as one sentence about the whole of it.
+/// What to show of an error on the form that led to it: field by field, or as one sentence about
+/// the whole of it.
 #[must_use]
 pub fn errors(error: &Error) -> Vec<FieldError> {
     match error {
@@ -154,7 +156,8 @@ pub fn errors(error: &Error) -> Vec<FieldError> {
     }
 }
 
-/// Whether the page is shown once more with `error` on it; what the caller may not see or do has a page of its own.
+/// Whether the page is shown once more with `error` on it; what the caller may not see or do has a
+/// page of its own.
 #[must_use]
 pub const fn mends(error: &Error) -> bool {
     matches!(error.status().as_u16(), 409 | 422)

@@ -121,7 +121,8 @@ impl RequestPage {
         texts.find(|text| !text.trim().is_empty())
     }
 
-    /// Whether the address has filled the comment in: after a sign-in, or by somebody's link. It never chooses.
+    /// Whether the address has filled the comment in: after a sign-in, or by somebody's link. It
+    /// never chooses.
     fn filled(&self) -> bool {
         self.errors.is_empty() && !self.form.comment.is_empty()
     }
@@ -175,7 +176,8 @@ impl RequestPage {
         grant.usable_console_name().is_none().then_some(name)
     }
 
-    /// Requested, confirmed and settled, once the end was asked for of something that AWS was told of.
+    /// Requested, confirmed and settled, once the end was asked for of something that AWS was told
+    /// of.
     fn moments(&self) -> Option<[Moment; 3]> {
         let (requested, confirmed) = match &self.grant.as_ref()?.state {
             GrantState::Closing(closing) => (closing.since, None),

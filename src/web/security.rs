@@ -1,4 +1,5 @@
-//! What every answer of the portal carries, and which requests it refuses before anybody looks at them.
+//! What every answer of the portal carries, and which requests it refuses before anybody looks at
+//! them.
 
 use axum::extract::{Request, State};
 use axum::http::header::AsHeaderName;
@@ -51,9 +52,11 @@ pub async fn headers(https: bool, request: Request, next: Next) -> Response {
     response
 }
 
-/// Whether a request may change anything: sent by one of our own pages, as the browser itself says in `Sec-Fetch-Site` (`same-origin`, and nothing
-/// else: a form is never typed into the address bar), or in `Origin` where that is missing. An `Origin` that is sent must be ours in any case. A request
-/// with neither did not come from a browser that could be trusted with a cookie, and one with two of the same did not come from a browser at all.
+/// Whether a request may change anything: sent by one of our own pages, as the browser itself says
+/// in `Sec-Fetch-Site` (`same-origin`, and nothing else: a form is never typed into the address
+/// bar), or in `Origin` where that is missing. An `Origin` that is sent must be ours in any case. A
+/// request with neither did not come from a browser that could be trusted with a cookie, and one
+/// with two of the same did not come from a browser at all.
 #[must_use]
 pub fn is_same_site(method: &Method, headers: &HeaderMap, ours: &str) -> bool {
     if method.is_safe() {
@@ -80,8 +83,9 @@ fn only(headers: &HeaderMap, name: impl AsHeaderName) -> Result<Option<&HeaderVa
     }
 }
 
-/// Whether an origin is the portal's. A browser spells it in lower case and without the scheme's own port, whatever was configured. A portal that
-/// listens on this machine alone has every name of this machine.
+/// Whether an origin is the portal's. A browser spells it in lower case and without the scheme's
+/// own port, whatever was configured. A portal that listens on this machine alone has every name of
+/// this machine.
 fn is_origin(origin: &str, ours: &str) -> bool {
     let parts = |url: &str| {
         let uri: Uri = url.parse().ok()?;

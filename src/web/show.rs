@@ -1,4 +1,5 @@
-//! How times, lengths and states look on a page: small pieces of HTML, each escaped by its own template.
+//! How times, lengths and states look on a page: small pieces of HTML, each escaped by its own
+//! template.
 
 use askama::Template;
 use askama::filters::HtmlSafe;
@@ -6,7 +7,8 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::access::Access;
 use crate::app::find::MOST_COUNTED;
-use crate::domain::grant::{Cause, Grant, GrantState};
+use crate::domain::cause::Cause;
+use crate::domain::grant::{Grant, GrantState};
 use crate::domain::request::RequestState;
 
 /// A drawing of 16 by 16; never alone, a word always stands beside it.
@@ -214,7 +216,8 @@ pub fn iso(at: &DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
-/// A length that shrinks; the script counts it down. What is left of open access also stands in the page's title.
+/// A length that shrinks; the script counts it down. What is left of open access also stands in the
+/// page's title.
 #[derive(Template)]
 #[template(
     source = r#"<time class="countdown" datetime="{{ iso }}" data-countdown="{{ of }}">{{ text }}</time>"#,

@@ -38,8 +38,8 @@ async fn page() -> Response {
     )
 }
 
-/// Starts a session for somebody who has shown who they are, and sends the browser on to `next`, if that is a place of ours. A session that the browser
-/// already had, as `headers` say, ends.
+/// Starts a session for somebody who has shown who they are, and sends the browser on to `next`, if
+/// that is a place of ours. A session that the browser already had, as `headers` say, ends.
 ///
 /// # Errors
 /// 404 when there is no such person.

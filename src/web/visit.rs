@@ -17,7 +17,8 @@ use crate::authn;
 use crate::domain::audit::Channel;
 use crate::error::Error;
 
-/// Who asks, and what is needed to answer with a page. A browser without a session is sent to sign in, and comes back afterwards.
+/// Who asks, and what is needed to answer with a page. A browser without a session is sent to sign
+/// in, and comes back afterwards.
 #[derive(Debug)]
 pub struct Visit {
     /// The caller.
@@ -36,8 +37,8 @@ pub enum Away {
 }
 
 impl Away {
-    /// Comes back to the form at `place` with what was typed into it. The form is only filled in again: it is the person who sends it. A text that is too
-    /// long for an address loses its end.
+    /// Comes back to the form at `place` with what was typed into it. The form is only filled in
+    /// again: it is the person who sends it. A text that is too long for an address loses its end.
     #[must_use]
     pub fn keeping(self, place: &str, fields: &[(&str, &str)]) -> Self {
         let Self::SignIn(_) = self else {
@@ -105,7 +106,8 @@ impl FromRequestParts<Portal> for Visit {
     }
 }
 
-/// Where to go after sign-in. What only takes a form has a page under the same address, but for signing out.
+/// Where to go after sign-in. What only takes a form has a page under the same address, but for
+/// signing out.
 fn next(parts: &Parts) -> &str {
     if parts.uri.path() == "/sign-out" {
         return "/";

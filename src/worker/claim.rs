@@ -8,7 +8,8 @@ use crate::db::lent::Lent;
 use crate::db::targets::{self, Lease, LeaseError};
 use crate::db::{grants, work};
 use crate::domain::audit::By;
-use crate::domain::grant::{Cause, Grant, GrantState};
+use crate::domain::cause::Cause;
+use crate::domain::grant::{Grant, GrantState};
 
 impl Worker {
     /// Takes the next due target, if there is one that nobody has.
@@ -20,7 +21,8 @@ impl Worker {
         Ok(lease)
     }
 
-    /// Records what is due, and returns the role's ARN and its grants as they are then. A transaction of its own: intents count whether AWS answers or not.
+    /// Records what is due, and returns the role's ARN and its grants as they are then. A
+    /// transaction of its own: intents count whether AWS answers or not.
     pub(super) async fn intents(&self, lease: &Lease) -> Result<(String, Vec<Grant>), LeaseError> {
         let mut tx = self.begin().await?;
         let locked = work::lock(&mut tx, lease.target).await?;
@@ -31,7 +33,8 @@ impl Worker {
         Ok((held.target.arn, grants))
     }
 
-    /// Turns what is due into intents, each with its audit event: scheduled grants open or fail, open ones whose time is over close.
+    /// Turns what is due into intents, each with its audit event: scheduled grants open or fail,
+    /// open ones whose time is over close.
     pub(super) async fn due(
         &self,
         conn: &mut PgConnection,
@@ -63,7 +66,8 @@ enum Intent {
     Close(Cause),
 }
 
-/// What is due for a grant. Nothing is opened when the guard could not be everywhere before the deadline (docs/guard.md, H5).
+/// What is due for a grant. Nothing is opened when the guard could not be everywhere before the
+/// deadline (docs/guard.md, H5).
 fn intent(grant: &Grant, now: DateTime<Utc>, propagation: TimeDelta) -> Option<Intent> {
     let over = now >= grant.deadline;
     let too_late = now + propagation >= grant.deadline;

@@ -1,4 +1,5 @@
-//! Time limits of the worker's steps in the database: one that is silent keeps no target longer than its lease.
+//! Time limits of the worker's steps in the database: one that is silent keeps no target longer
+//! than its lease.
 
 use super::Worker;
 use crate::db::lent::{self, Lent};

@@ -1,4 +1,5 @@
-//! The one loop: claim a target, look at AWS, plan, write, look again, put the outcome on record (docs/guard.md §3, *Around it*).
+//! The one loop: claim a target, look at AWS, plan, write, look again, put the outcome on record
+//! (docs/guard.md §3, *Around it*).
 
 mod claim;
 mod limit;
@@ -54,7 +55,8 @@ impl From<&Config> for Settings {
     }
 }
 
-/// One of any number of equal workers on one Postgres. Cheap to clone; nothing lives in it that the database does not know.
+/// One of any number of equal workers on one Postgres. Cheap to clone; nothing lives in it that the
+/// database does not know.
 #[derive(Debug, Clone)]
 pub struct Worker {
     pool: PgPool,
@@ -66,7 +68,8 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A worker that has not begun. `wake` is told (`notify_one`) after a commit that made a target due, so that nobody waits for the next poll.
+    /// A worker that has not begun. `wake` is told (`notify_one`) after a commit that made a target
+    /// due, so that nobody waits for the next poll.
     #[must_use]
     pub fn new(
         pool: PgPool,

@@ -51,7 +51,8 @@ pub(super) struct Write {
 }
 
 impl Worker {
-    /// Records a plan in the caller's transaction: what the look showed, the outcomes, and the intent of the next write.
+    /// Records a plan in the caller's transaction: what the look showed, the outcomes, and the
+    /// intent of the next write.
     #[expect(
         clippy::too_many_arguments,
         reason = "all of it belongs to the one transaction"
@@ -113,8 +114,8 @@ impl Worker {
         Ok(next)
     }
 
-    /// A clear answer, or it was not sent at all: nothing of this write can land any more. One that was not `done` never happened; an earlier
-    /// unanswered one may still land.
+    /// A clear answer, or it was not sent at all: nothing of this write can land any more. One that
+    /// was not `done` never happened; an earlier unanswered one may still land.
     pub(super) async fn answered(
         &self,
         lease: &Lease,
@@ -167,7 +168,8 @@ impl Worker {
         Ok(tx.commit().await?)
     }
 
-    /// Gives the target back: everything is as it should be until `due`. Where a write is waited for, what failed before still counts.
+    /// Gives the target back: everything is as it should be until `due`. Where a write is waited
+    /// for, what failed before still counts.
     pub(super) async fn rest(
         &self,
         lease: &Lease,
@@ -216,7 +218,8 @@ impl Worker {
         Ok(tx.commit().await?)
     }
 
-    /// Gives the target back after a failure: openings are given up after some attempts, closings never are.
+    /// Gives the target back after a failure: openings are given up after some attempts, closings
+    /// never are.
     pub(super) async fn failed(
         &self,
         lease: &Lease,
@@ -266,7 +269,8 @@ impl Worker {
     }
 }
 
-/// One second, doubled with each failure up to five minutes; half of it by chance, so that workers do not come back all at once.
+/// One second, doubled with each failure up to five minutes; half of it by chance, so that workers
+/// do not come back all at once.
 fn backoff(attempts: i32) -> TimeDelta {
     let doublings = u32::try_from(attempts.saturating_sub(1))
         .unwrap_or(0)

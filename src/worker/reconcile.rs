@@ -12,7 +12,8 @@ use crate::aws::{AwsError, Purpose, apply};
 use crate::clock::Clock;
 use crate::db::targets::{Lease, LeaseError};
 use crate::db::{targets, work};
-use crate::domain::grant::{Cause, Grant, GrantState};
+use crate::domain::cause::Cause;
+use crate::domain::grant::{Grant, GrantState};
 use crate::ids::GrantId;
 
 use crate::policy::{Input, Observed, Plan, Step, fingerprint, or_plain, plan};
@@ -69,7 +70,8 @@ impl Worker {
     /// Claims one target and works on it until it rests. False when none was due.
     ///
     /// # Errors
-    /// When the database fails or the lease is lost; another worker takes over when the lease has expired.
+    /// When the database fails or the lease is lost; another worker takes over when the lease has
+    /// expired.
     pub async fn step(&self) -> Result<bool, LeaseError> {
         let Some(lease) = self.claim(false).await? else {
             return Ok(false);
@@ -136,7 +138,8 @@ impl Worker {
                 }
             }
         }
-        // As many looks may be needed where much is due; only what is written again and again does not come to rest.
+        // As many looks may be needed where much is due; only what is written again and again does
+        // not come to rest.
         if !pass.repeats {
             let handed_back = self.hand_back(lease, TimeDelta::zero());
             return self.in_time("release", handed_back).await;
@@ -178,7 +181,8 @@ impl Pass<'_> {
             .unwrap_or(Err(AwsError::Unclear))
     }
 
-    /// Whether it is the role that we work as. Asked before something is opened; when AWS does not tell, nothing is.
+    /// Whether it is the role that we work as. Asked before something is opened; when AWS does not
+    /// tell, nothing is.
     async fn is_ours(&mut self, observed: &Observed) -> bool {
         let Observed::Role(role) = observed else {
             return false;
@@ -196,7 +200,8 @@ impl Pass<'_> {
         }
     }
 
-    /// Plans on the locked rows and records what the look showed and what is about to be sent, all in one transaction.
+    /// Plans on the locked rows and records what the look showed and what is about to be sent, all
+    /// in one transaction.
     async fn plan(
         &mut self,
         observed: &Observed,
@@ -268,9 +273,10 @@ impl Pass<'_> {
         })
     }
 
-    /// Nothing more can be written now. After a refusal the closings are done, and the newest of the refused grants is given up: it is the one
-    /// that there was no room for. A document that AWS did not take for what it says is tried anew with one opening at a time, since only one of
-    /// them need be at fault.
+    /// Nothing more can be written now. After a refusal the closings are done, and the newest of
+    /// the refused grants is given up: it is the one that there was no room for. A document that
+    /// AWS did not take for what it says is tried anew with one opening at a time, since only one
+    /// of them need be at fault.
     async fn rested(
         &mut self,
         due: Option<DateTime<Utc>>,
@@ -295,14 +301,16 @@ impl Pass<'_> {
 
     async fn write(&mut self, write: Write) -> Result<Round, LeaseError> {
         let worker = self.worker;
-        // Nobody may begin to work on the target while our call may still be under way (docs/guard.md, H4).
+        // Nobody may begin to work on the target while our call may still be under way
+        // (docs/guard.md, H4).
         if write.held_at.elapsed() + worker.aws.timeout() >= worker.settings.lease {
             let answered = worker.answered(self.lease, &write, false);
             worker.in_time("answer", answered).await?;
             return Ok(Round::Again);
         }
-        // A trust policy is written from what was read: the older that is, the more of somebody else's edit is lost. A slow database must not keep a
-        // closing waiting for ever, so that only the first few are read anew.
+        // A trust policy is written from what was read: the older that is, the more of somebody
+        // else's edit is lost. A slow database must not keep a closing waiting for ever, so that
+        // only the first few are read anew.
         let is_trust = matches!(write.step, Step::PutTrust { .. });
         if is_trust && write.looked_at.elapsed() > FRESH && self.too_old < MOST_TOO_OLD {
             self.too_old += 1;
@@ -325,7 +333,8 @@ impl Pass<'_> {
         })
     }
 
-    /// AWS did not do it. A document that it does not take is tried without what it opens; a guard that it does not take at all keeps no statement in.
+    /// AWS did not do it. A document that it does not take is tried without what it opens; a guard
+    /// that it does not take at all keeps no statement in.
     fn refused(&mut self, step: &Step, error: AwsError) -> Round {
         let is_guard = matches!(step, Step::PutGuard { .. } | Step::DeleteGuard);
         let opens = opens(step);

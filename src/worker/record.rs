@@ -9,8 +9,9 @@ use crate::db::targets::Lease;
 use crate::db::{audit, grants, work};
 use crate::domain::Change;
 use crate::domain::audit::{Action, By, Outcome};
-use crate::domain::grant::{Cause, Grant, GrantState};
-use crate::domain::request::WrongState;
+use crate::domain::cause::Cause;
+use crate::domain::change::WrongState;
+use crate::domain::grant::{Grant, GrantState};
 use crate::domain::target::{Target, Written};
 use crate::ids::GrantId;
 use crate::policy::document::has_grants;
@@ -51,7 +52,8 @@ impl Record<'_> {
         Ok(())
     }
 
-    /// The transitions that follow from the look. True when a grant has begun to close, so that another plan is needed.
+    /// The transitions that follow from the look. True when a grant has begun to close, so that
+    /// another plan is needed.
     pub async fn outcomes(&mut self, plan: &Plan) -> sqlx::Result<bool> {
         for id in &plan.opened {
             self.change(*id, Grant::opened).await?;
@@ -103,7 +105,8 @@ impl Record<'_> {
         Ok(())
     }
 
-    /// Stores what is about to be sent, and keeps what it replaces. Returns `unclear_at` of the grants in it as it was.
+    /// Stores what is about to be sent, and keeps what it replaces. Returns `unclear_at` of the
+    /// grants in it as it was.
     pub async fn intend(
         &mut self,
         target: &mut Target,
@@ -209,7 +212,8 @@ impl Record<'_> {
         Ok(())
     }
 
-    /// Tells of a failure, on every grant that waits for AWS: without its guard an active one does as well, since its statement may be gone.
+    /// Tells of a failure, on every grant that waits for AWS: without its guard an active one does
+    /// as well, since its statement may be gone.
     pub async fn tell_delay(
         &mut self,
         error: AwsError,

@@ -11,7 +11,8 @@ use super::watch::Watchdog;
 use crate::db::lent::Lent;
 use crate::db::targets::{self, Lease, LeaseError};
 
-/// How long work in progress may take to reach a stop. What is cut off then is taken up by another worker when its lease has expired.
+/// How long work in progress may take to reach a stop. What is cut off then is taken up by another
+/// worker when its lease has expired.
 const DRAIN: Duration = Duration::from_secs(10);
 
 impl Worker {
@@ -46,7 +47,8 @@ impl Worker {
         }
     }
 
-    /// How long the loop may stand still before the process is of no use: far more than any of its steps may take.
+    /// How long the loop may stand still before the process is of no use: far more than any of its
+    /// steps may take.
     fn patience(&self) -> Duration {
         let turn = self.settings.lease.saturating_add(self.settings.poll);
         turn.saturating_mul(4)
@@ -65,7 +67,8 @@ impl Worker {
         }
     }
 
-    /// Takes due targets while there is room. The last quarter of the room is for closings alone, so that openings cannot keep them waiting.
+    /// Takes due targets while there is room. The last quarter of the room is for closings alone,
+    /// so that openings cannot keep them waiting.
     async fn fill(&self, tasks: &mut JoinSet<Result<(), LeaseError>>, watchdog: &Watchdog) {
         let most = self.settings.concurrency;
         let reserved = if most == 1 { 0 } else { most.div_ceil(4) };
@@ -86,7 +89,8 @@ impl Worker {
         }
     }
 
-    /// Works on a target. What the database has cut off is given back on another connection, so that nobody need wait for the lease's end.
+    /// Works on a target. What the database has cut off is given back on another connection, so
+    /// that nobody need wait for the lease's end.
     async fn work(self, lease: Lease) -> Result<(), LeaseError> {
         let done = self.reconcile(&lease).await;
         if matches!(done, Err(LeaseError::Database(_))) {

@@ -1,4 +1,5 @@
-//! Ends a process whose worker's loop does not turn any more, so that whoever started it starts it again.
+//! Ends a process whose worker's loop does not turn any more, so that whoever started it starts it
+//! again.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -7,7 +8,8 @@ use std::time::Duration;
 /// How often is looked.
 const TICK: Duration = Duration::from_secs(1);
 
-/// Watches the loop as long as it is held, from a thread that does not depend on what the loop runs on.
+/// Watches the loop as long as it is held, from a thread that does not depend on what the loop runs
+/// on.
 #[derive(Debug)]
 pub(super) struct Watchdog(Arc<AtomicU64>);
 
@@ -26,7 +28,8 @@ impl Watchdog {
     }
 }
 
-/// Counts ticks of its own instead of asking a clock: a process that was stopped as a whole, and goes on, is none that hangs.
+/// Counts ticks of its own instead of asking a clock: a process that was stopped as a whole, and
+/// goes on, is none that hangs.
 fn watch(watched: &Weak<AtomicU64>, limit: Duration) {
     let (mut last, mut still) = (0, Duration::ZERO);
     while let Some(turns) = watched.upgrade() {

@@ -1,4 +1,5 @@
-//! What the compiler does not check: who may name whom, how long a file is, and who asks for the time.
+//! What the compiler does not check: who may name whom, how long a file is, and who asks for the
+//! time.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -74,7 +75,8 @@ fn module_of(path: &Path) -> Option<&str> {
         .next()
 }
 
-/// Every module that `text` names from the crate's root, in paths (`crate::db::pool`) and in lists (`use crate::{db, ids}`).
+/// Every module that `text` names from the crate's root, in paths (`crate::db::pool`) and in lists
+/// (`use crate::{db, ids}`).
 fn names(text: &str, root: &str) -> BTreeSet<String> {
     let code: String = text
         .lines()
@@ -217,7 +219,8 @@ fn routes_come_from_the_two_tables() {
             }
         }
     }
-    // Each table is laid out where its router is; sign-in and the assets stand apart. `serve` puts the two routers together.
+    // Each table is laid out where its router is; sign-in and the assets stand apart. `serve` puts
+    // the two routers together.
     let known = [
         "src/api/mod.rs: .route 1",
         "src/serve.rs: .fallback_service( 1",

@@ -1,4 +1,5 @@
-//! No page, list, verb or turn of the worker reads more than it shows, however long the history: the rows are counted by Postgres itself.
+//! No page, list, verb or turn of the worker reads more than it shows, however long the history:
+//! the rows are counted by Postgres itself.
 
 #![expect(
     clippy::disallowed_methods,
@@ -26,11 +27,14 @@ use crate::app::setup::no_limits;
 use crate::support::{TestDb, timeouts, wait};
 use crate::web::portal;
 
-/// Rows and index entries that one view may read from the tables that grow: fifty shown, what belongs to each, and those between them that a filter
-/// leaves out. The planner may take either of two walks; none of them grows with the history.
+/// Rows and index entries that one view may read from the tables that grow: fifty shown, what
+/// belongs to each, and those between them that a filter leaves out. The planner may take either of
+/// two walks; none of them grows with the history.
 const MOST_ROWS: i64 = 2_500;
 
-/// 30,000 people beside those of the catalog, 300 of them approvers. 12,000 requests: every other one is alice's; all but the last twenty are closed. Two in three were granted, and their grants are over.
+/// 30,000 people beside those of the catalog, 300 of them approvers. 12,000 requests: every other
+/// one is alice's; all but the last twenty are closed. Two in three were granted, and their grants
+/// are over.
 const HISTORY: &str = "
     INSERT INTO people SELECT ('018e0000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'demo', 'person' || n, 'Person ' || n, n || '@example.com', '{engineers}'
       FROM generate_series(1, 200) n;
@@ -116,7 +120,8 @@ impl Archive {
         App::new(pool, Clock::Database, nowhere, &self.config)
     }
 
-    /// Rows read from each growing table so far, and scans of it. A connection tells what it has read when it ends.
+    /// Rows read from each growing table so far, and scans of it. A connection tells what it has
+    /// read when it ends.
     async fn read_so_far(&self) -> Vec<(String, i64, i64)> {
         wait::until_async("every connection has ended", async || {
             let open = sqlx::query_scalar(

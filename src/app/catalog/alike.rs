@@ -41,7 +41,8 @@ fn too_like(kind: &str, before: &str, name: &str) -> String {
     format!("{kind} {name} differs from {before} by case, width or white space alone")
 }
 
-/// Notes what stands in the file twice, where the second would silently take the place of the first, or as two that nobody can tell apart.
+/// Notes what stands in the file twice, where the second would silently take the place of the
+/// first, or as two that nobody can tell apart.
 pub(super) fn tell_apart(file: &File, wrong: &mut Vec<Wrong>) {
     let mut names = Names::default();
     let mut note = |at: std::ops::Range<usize>, told: Result<(), String>| {

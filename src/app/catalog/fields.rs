@@ -1,4 +1,5 @@
-//! The fields of one table of a catalog file, read one by one; whatever is missing, unknown or does not fit is noted with its place.
+//! The fields of one table of a catalog file, read one by one; whatever is missing, unknown or does
+//! not fit is noted with its place.
 
 use std::ops::Range;
 

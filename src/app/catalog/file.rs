@@ -59,7 +59,8 @@ pub(super) struct Offer {
 /// Everything that is wrong with it, in the order of the text.
 pub(super) fn read(text: &str) -> Result<File, Vec<Wrong>> {
     let (document, errors) = DeTable::parse_recoverable(text);
-    // What stands behind a mistake in the writing is not read as it was meant: the mistakes after the first one are none.
+    // What stands behind a mistake in the writing is not read as it was meant: the mistakes after
+    // the first one are none.
     if let Some(error) = errors.first() {
         return Err(vec![Wrong {
             at: error.span().unwrap_or_default(),

@@ -96,7 +96,8 @@ pub(super) fn unknown(action: &str, version: &str) -> Fault {
     )
 }
 
-/// The ARN that the action is about, as policies see it, and the role where it is one that is there. The action decides whose name counts.
+/// The ARN that the action is about, as policies see it, and the role where it is one that is
+/// there. The action decides whose name counts.
 fn resource<'a>(
     state: &'a State,
     action: &str,

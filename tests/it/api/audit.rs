@@ -1,4 +1,5 @@
-//! The audit log as it is listed: each filter gives what it says and nothing else, and pages leave nothing out.
+//! The audit log as it is listed: each filter gives what it says and nothing else, and pages leave
+//! nothing out.
 
 use std::collections::BTreeSet;
 

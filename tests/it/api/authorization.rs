@@ -13,8 +13,9 @@ const CALLERS: [&str; 8] = [
     "nobody", "forged", "expired", "revoked", "alice", "bob", "otto", "mallory",
 ];
 
-/// What each route answers: without a token that works, to alice (who asked), bob (who may decide), otto (an auditor) and mallory (nobody). The
-/// request is pending; the grant is another's, scheduled.
+/// What each route answers: without a token that works, to alice (who asked), bob (who may decide),
+/// otto (an auditor) and mallory (nobody). The request is pending; the grant is another's,
+/// scheduled.
 fn expected() -> BTreeMap<(&'static str, &'static str), [u16; 5]> {
     BTreeMap::from([
         (("GET", "/requests"), [401, 200, 200, 200, 200]),

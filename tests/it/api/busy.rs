@@ -1,4 +1,5 @@
-//! A database that is busy, read-only or full: what can be read is read, and the rest is told to come again.
+//! A database that is busy, read-only or full: what can be read is read, and the rest is told to
+//! come again.
 
 use std::time::Duration;
 

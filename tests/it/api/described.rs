@@ -1,5 +1,5 @@
-//! What the OpenAPI document says is what is enforced: what it forbids is refused, and what it allows goes. (Every answer in these tests is held
-//! against it as well: `Service::raw`.)
+//! What the OpenAPI document says is what is enforced: what it forbids is refused, and what it
+//! allows goes. (Every answer in these tests is held against it as well: `Service::raw`.)
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,8 @@ use super::setup::{Service, ask};
 /// Parameters that take any text: names that may be none.
 const FREE: [&str; 3] = ["action", "actor", "subject"];
 
-/// Texts that break a constraint of the schema, and the longest one that keeps all of them, where there is one.
+/// Texts that break a constraint of the schema, and the longest one that keeps all of them, where
+/// there is one.
 fn texts(schema: &Value) -> (Vec<Value>, Option<Value>) {
     let mut bad = vec![json!(7)];
     bad.extend(schema.get("pattern").map(|_| json!("!")));

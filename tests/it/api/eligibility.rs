@@ -1,4 +1,5 @@
-//! What was so when somebody asked, and is so no more: groups that were left, an AWS that did not answer.
+//! What was so when somebody asked, and is so no more: groups that were left, an AWS that did not
+//! answer.
 
 use std::time::Duration;
 

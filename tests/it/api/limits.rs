@@ -1,4 +1,5 @@
-//! Calls that are too many: told to come again later, and nothing is asked of the database for them.
+//! Calls that are too many: told to come again later, and nothing is asked of the database for
+//! them.
 
 use std::num::NonZeroU32;
 

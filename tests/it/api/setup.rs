@@ -63,7 +63,8 @@ impl Service {
         made.await.unwrap().1.expose_secret().to_owned()
     }
 
-    /// Sends what it is given, as it is. Whatever comes of it must be what the OpenAPI document says.
+    /// Sends what it is given, as it is. Whatever comes of it must be what the OpenAPI document
+    /// says.
     pub async fn raw(
         &self,
         method: &str,

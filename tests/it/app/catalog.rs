@@ -1,4 +1,5 @@
-//! What a catalog may not hold: names that show nothing or look like others, and what AWS could not have.
+//! What a catalog may not hold: names that show nothing or look like others, and what AWS could not
+//! have.
 
 use countersign::app::catalog;
 

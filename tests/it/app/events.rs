@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use chrono::DateTime;
 use countersign::domain::audit::{Action, NAMES};
-use countersign::domain::grant::Cause;
+use countersign::domain::cause::Cause;
 use countersign::ids::{GrantId, RequestId};
 use uuid::Uuid;
 

@@ -3,9 +3,11 @@
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use countersign::domain::Change;
 use countersign::domain::audit::{By, Event, Outcome};
-use countersign::domain::grant::{Cause, Grant, GrantState};
+use countersign::domain::cause::Cause;
+use countersign::domain::change::WrongState;
+use countersign::domain::grant::{Grant, GrantState};
 use countersign::domain::person::Principal;
-use countersign::domain::request::{Approval, Ask, Request, RequestState, WrongState};
+use countersign::domain::request::{Approval, Ask, Request, RequestState};
 use countersign::domain::text::Words;
 use countersign::ids::{PersonId, PrincipalId};
 use proptest::prelude::*;
@@ -197,7 +199,8 @@ proptest! {
     }
 }
 
-/// The state and the event that a step leads to, or that there is no such step. 0 open, 1 opened, 2 end, 3 close, 4 closed.
+/// The state and the event that a step leads to, or that there is no such step. 0 open, 1 opened, 2
+/// end, 3 close, 4 closed.
 fn after(state: &GrantState, letter: u8) -> Option<(&'static str, &'static str)> {
     match (state, letter) {
         (GrantState::Scheduled, 0) => Some(("opening", "grant.opening")),

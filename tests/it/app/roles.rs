@@ -15,7 +15,8 @@ use crate::sandbox;
 
 const EMPTY: &str = r#"{"Version":"2012-10-17","Statement":[]}"#;
 
-/// alice at a company whose AWS is a sandbox where `prod-admin` has that trust policy; the sandbox runs as long as it is held.
+/// alice at a company whose AWS is a sandbox where `prod-admin` has that trust policy; the sandbox
+/// runs as long as it is held.
 async fn alice(company: &Company, trust: &str) -> (Ctx, countersign::sandbox::Sandbox) {
     let aws = sandbox::start(trust).await;
     let (key, secret) = sandbox::key("admin");

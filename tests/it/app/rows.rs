@@ -8,7 +8,8 @@ use countersign::authn::{bearer, session};
 use countersign::db::{grants, requests};
 use countersign::domain::Change;
 use countersign::domain::audit::{Actor, By, Channel};
-use countersign::domain::grant::{Cause, Grant};
+use countersign::domain::cause::Cause;
+use countersign::domain::grant::Grant;
 use countersign::domain::request::Request;
 use countersign::domain::text::Words;
 use countersign::error::Error;
@@ -69,7 +70,8 @@ async fn a_grant_needs_its_approvals_by_sql_too() {
     );
 }
 
-/// A grant's course, as letters: Open, opeNed, End, Close, closeD; what does not go with the state is left out.
+/// A grant's course, as letters: Open, opeNed, End, Close, closeD; what does not go with the state
+/// is left out.
 fn walk(mut grant: Grant, course: &[u8], ctx: &countersign::app::ctx::Ctx) -> Vec<Change<Grant>> {
     let mut changes = Vec::new();
     for (step, letter) in course.iter().enumerate() {

@@ -18,7 +18,8 @@ use sqlx::{AssertSqlSafe, PgPool};
 use crate::sandbox;
 use crate::support::{TestDb, another};
 
-/// Everybody: alice asks; bob, carol, dave and erin approve; ada is an admin, otto an auditor, mallory nobody.
+/// Everybody: alice asks; bob, carol, dave and erin approve; ada is an admin, otto an auditor,
+/// mallory nobody.
 pub const CATALOG: &str = r#"
 [[accounts]]
 id = "111122223333"

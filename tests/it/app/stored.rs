@@ -1,4 +1,5 @@
-//! Rows that another version wrote: they are read as they are, and one that cannot be read stands in nobody's way.
+//! Rows that another version wrote: they are read as they are, and one that cannot be read stands
+//! in nobody's way.
 
 use chrono::TimeDelta;
 use countersign::app::approve::approve;

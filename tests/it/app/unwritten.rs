@@ -184,8 +184,9 @@ async fn the_worker_begins_nothing_in_aws_that_it_cannot_put_on_record() {
         let now = company.start + TimeDelta::minutes(minutes);
         aws.knobs().set_clock(now);
     };
-    // Which event is refused, in which state the grant stays, when, and whether this is an intent, which comes before any write. What was
-    // written before an outcome could not be told is found by the next look.
+    // Which event is refused, in which state the grant stays, when, and whether this is an intent,
+    // which comes before any write. What was written before an outcome could not be told is found
+    // by the next look.
     for (action, stays, minutes, is_intent) in [
         ("grant.opening", "scheduled", 0, true),
         ("grant.opened", "opening", 2, false),

@@ -69,7 +69,8 @@ fn hold_in_other_process(data: &Path) -> Child {
     child
 }
 
-/// Run by `other_process`, it starts a server and holds it until it is killed or its standard input ends.
+/// Run by `other_process`, it starts a server and holds it until it is killed or its standard input
+/// ends.
 #[tokio::test]
 async fn a_durable_server_keeps_its_data() {
     if let Some(data) = std::env::var_os(HOLD) {

@@ -1,4 +1,5 @@
-//! The role of `serve` is a member of `countersign_app` and nothing else; what is too much is told with the SQL that mends it.
+//! The role of `serve` is a member of `countersign_app` and nothing else; what is too much is told
+//! with the SQL that mends it.
 
 use countersign::db::pool::{ConnectError, connect, connect_for_catalog};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
@@ -13,7 +14,8 @@ async fn run(url: &str, sql: &str) -> sqlx::Result<()> {
     conn.close().await
 }
 
-/// Name, what gives the role more than it needs (`{db}` is the database), and a word of what is told.
+/// Name, what gives the role more than it needs (`{db}` is the database), and a word of what is
+/// told.
 const EXCESS: [(&str, &str, &str); 23] = [
     (
         "x_superuser",

@@ -201,7 +201,8 @@ async fn a_role_that_another_database_makes_at_the_same_instant_is_taken_as_it_i
     let mut other = PgConnection::connect(&url).await.unwrap();
     let mut made = other.begin().await.unwrap();
     made.execute("CREATE ROLE countersign_app").await.unwrap();
-    // Not committed, so that the migration does not see it, tries for itself, and waits for the answer.
+    // Not committed, so that the migration does not see it, tries for itself, and waits for the
+    // answer.
     let migration = tokio::spawn({
         let url = url.clone();
         async move { migrate(&url).await }

@@ -1,5 +1,6 @@
-//! A small evaluator of IAM's policy language, written apart from the product's and the sandbox's: what our documents use, and it panics at
-//! anything else. Dates are read once, since the histories ask the same documents many thousand times.
+//! A small evaluator of IAM's policy language, written apart from the product's and the sandbox's:
+//! what our documents use, and it panics at anything else. Dates are read once, since the histories
+//! ask the same documents many thousand times.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -57,7 +58,8 @@ impl Policy {
         self.0.iter().any(|s| !s.allows && concerns(&s))
     }
 
-    /// Whether a trust policy lets the user of that ARN assume the role under that session name at that time.
+    /// Whether a trust policy lets the user of that ARN assume the role under that session name at
+    /// that time.
     pub fn admits(&self, principal: &str, session: &str, now: DateTime<Utc>) -> bool {
         let request = Request {
             action: "sts:AssumeRole",
@@ -76,7 +78,8 @@ impl Policy {
         speaks(true) && !speaks(false)
     }
 
-    /// Every session name that a statement of it pins, with its principal and date, or the end of time where somebody took that away.
+    /// Every session name that a statement of it pins, with its principal and date, or the end of
+    /// time where somebody took that away.
     pub fn pins(&self) -> Vec<(&str, &str, DateTime<Utc>)> {
         let mut pins = Vec::new();
         for s in &self.0 {

@@ -1,4 +1,5 @@
-//! What can befall a role beside the service's own doing: hands, lies and accidents. A history draws from the kinds that its world allows.
+//! What can befall a role beside the service's own doing: hands, lies and accidents. A history
+//! draws from the kinds that its world allows.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use countersign::domain::grant::Grant;
@@ -127,7 +128,8 @@ impl World {
         }
     }
 
-    /// The rows go back; what people approved and were told does not, and AWS knows nothing of it (docs/guard.md, C9, C13).
+    /// The rows go back; what people approved and were told does not, and AWS knows nothing of it
+    /// (docs/guard.md, C9, C13).
     fn roll_back(&mut self) {
         if self.snapshots.is_empty() {
             return;
@@ -152,7 +154,8 @@ impl World {
                 row.and_then(|g| g.marks.sent_until)
             };
             a.forgotten |= sent(&grants) < sent(&self.grants);
-            // An end before anything was sent leaves no trace in AWS: with the row it never happened, and nobody can tell.
+            // An end before anything was sent leaves no trace in AWS: with the row it never
+            // happened, and nobody can tell.
             let is_over = |rows: &[Grant]| rows.iter().any(|g| g.id == a.id && !is_open(g));
             if sent(&self.grants).is_none() && !is_over(&grants) {
                 (a.revoked, a.announced) = (None, None);
@@ -167,7 +170,8 @@ impl World {
         }
         (self.grants, self.target) = (grants, target);
         self.due = due.map(|due| due.max(self.now));
-        // Declared: a look within P of a write that is lost may lag behind all of it, so that nothing tells that the database went back.
+        // Declared: a look within P of a write that is lost may lag behind all of it, so that
+        // nothing tells that the database went back.
         self.down_until = self.down_until.max(self.now + MARGINS.propagation);
         self.trouble("the database went back", self.down_until);
     }
@@ -226,7 +230,8 @@ impl World {
         self.trouble("a user is gone", self.now);
     }
 
-    /// Another role of that name, without a guard; what was sent to the old one and is on its way lands on it.
+    /// Another role of that name, without a guard; what was sent to the old one and is on its way
+    /// lands on it.
     fn create_role(&mut self) {
         self.say("the role is created again".to_owned());
         self.role_gone = false;

@@ -41,7 +41,8 @@ fn c1_a_session_from_a_lagging_trust_policy_is_dead_after_an_early_end() {
     let _ = run.settle();
     assert!(matches!(run.grants[0].state, GrantState::Ended { .. }));
     assert!(!run.admits(ALICE, "alice"));
-    // The data plane still honours the old trust policy: a session of 12 h, issued after the end was announced.
+    // The data plane still honours the old trust policy: a session of 12 h, issued after the end
+    // was announced.
     for seconds in [604, 660, 800, 840, 3599, 3600, 3700, 40_000] {
         let _ = run.settle_at(seconds);
         assert!(

@@ -1,4 +1,5 @@
-//! Somebody else's hand on what we wrote: a stale save, an editor, a tool that knows only its own, another installation (docs/guard.md, C11, C12, H10).
+//! Somebody else's hand on what we wrote: a stale save, an editor, a tool that knows only its own,
+//! another installation (docs/guard.md, C11, C12, H10).
 
 use chrono::TimeDelta;
 use countersign::ids::GrantId;
@@ -130,7 +131,8 @@ impl World {
         }
     }
 
-    /// Sids of ours, twice or with numbers that no clock and no counter reaches (docs/guard.md, H10).
+    /// Sids of ours, twice or with numbers that no clock and no counter reaches (docs/guard.md,
+    /// H10).
     fn hostile_guard(&mut self) -> String {
         let own = self.target.installation.clone();
         let mut statements = Vec::new();
@@ -153,7 +155,8 @@ impl World {
         json!({"Version": "2012-10-17", "Statement": statements}).to_string()
     }
 
-    /// A second installation opens a grant of its own on the same role: its guard takes the place of ours, as there is one name for both.
+    /// A second installation opens a grant of its own on the same role: its guard takes the place
+    /// of ours, as there is one name for both.
     pub(super) fn other_installation(&mut self) {
         if self.role_gone {
             return;

@@ -1,5 +1,6 @@
-//! Random histories with hands and faults of every kind, judged by the invariants of docs/guard.md §3 and for liveness. Each step of a history throws dice of
-//! its own, so that what proptest leaves out while it shrinks changes nothing in the rest.
+//! Random histories with hands and faults of every kind, judged by the invariants of docs/guard.md
+//! §3 and for liveness. Each step of a history throws dice of its own, so that what proptest leaves
+//! out while it shrinks changes nothing in the rest.
 
 use proptest::prelude::*;
 

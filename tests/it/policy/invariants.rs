@@ -1,4 +1,5 @@
-//! The invariants of docs/guard.md §3 against random histories, and that each clause of the function is needed for them.
+//! The invariants of docs/guard.md §3 against random histories, and that each clause of the
+//! function is needed for them.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +23,8 @@ fn live(mut world: World, seed: u64) -> Result<(), String> {
     lived.map_err(|v| format!("seed {seed}: {v}\n{}", world.log.join("\n")))
 }
 
-/// The same histories each time, so that a change is judged by itself. `PROPTEST_CASES=2000 cargo test invariants` looks at so many others.
+/// The same histories each time, so that a change is judged by itself. `PROPTEST_CASES=2000 cargo
+/// test invariants` looks at so many others.
 pub fn config() -> ProptestConfig {
     let base = ProptestConfig {
         failure_persistence: None,
@@ -86,7 +88,8 @@ fn i_e_a_console_name_goes_to_another_whom_it_was_approved_for() {
         (721_482_511_170_630_991, 17),
         (7_235_043_435_331_486_640, 9),
         (4_114_107_207_695_309_469, 56),
-        // A grant that was never open to the world does not account for the name of one that was, and is lost.
+        // A grant that was never open to the world does not account for the name of one that was,
+        // and is lost.
         (13_311_663_420_604_784_862, 14),
         (10_448_158_756_279_678_645, 37),
     ];
@@ -113,15 +116,16 @@ fn check_removals(seed: u64, events: usize) -> Result<(), String> {
         .try_for_each(|index| check_removal(&world, &known, index))
 }
 
-/// An ended grant whose console name another one has: what the guard says of the name rests on both of their marks, and a row that is lost takes
-/// its part with it.
+/// An ended grant whose console name another one has: what the guard says of the name rests on both
+/// of their marks, and a row that is lost takes its part with it.
 fn shares_its_name_with_the_past(known: &Run, index: usize) -> bool {
     let lost = &known.grants[index];
     let mut others = known.grants.iter().filter(|g| g.id != lost.id);
     !is_open(lost) && others.any(|g| g.console_name == lost.console_name)
 }
 
-/// Whether a person holds an approved grant with that name: a console name that nobody else holds any more may go to whom it was approved for.
+/// Whether a person holds an approved grant with that name: a console name that nobody else holds
+/// any more may go to whom it was approved for.
 fn is_approved(known: &Run, person: usize, name: &str) -> bool {
     let holds = |g: &Grant| {
         g.principal_arn == PEOPLE[person].0
@@ -132,7 +136,8 @@ fn is_approved(known: &Run, person: usize, name: &str) -> bool {
     known.grants.iter().any(holds)
 }
 
-/// Brings AWS to what is wanted with and without the grant, and compares who gets in and which of the adversary's sessions work, now and later.
+/// Brings AWS to what is wanted with and without the grant, and compares who gets in and which of
+/// the adversary's sessions work, now and later.
 fn check_removal(world: &World, known: &Run, index: usize) -> Result<(), String> {
     let mut whole = known.clone();
     let mut less = known.clone();
@@ -188,7 +193,8 @@ fn check_removal(world: &World, known: &Run, index: usize) -> Result<(), String>
     Ok(())
 }
 
-/// A history within the first thousand that breaks an invariant without the clause, and not with it.
+/// A history within the first thousand that breaks an invariant without the clause, and not with
+/// it.
 fn breaks(clause: Clause, people: &'static [usize], invariants: &[&str]) {
     let found = (0..1000).find_map(|seed| {
         let violation = run(seed, people, Some(clause)).err()?;

@@ -1,4 +1,5 @@
-//! The invariants I-a to I-d of docs/guard.md §3, judged on the world and not on what the product believes.
+//! The invariants I-a to I-d of docs/guard.md §3, judged on the world and not on what the product
+//! believes.
 
 use std::collections::BTreeSet;
 
@@ -9,8 +10,9 @@ use super::evaluate::{Policy, session_request};
 use super::world::{Approved, MARGINS, Session, Violation, World};
 use super::{at, liveness, normal};
 
-/// I-b: a session never works outside its person's approved windows, nor again after a gap in them. A hand on the trust policy lets nobody in whom the
-/// guard does not deny; a hand on the guard is made good at the next look (C11, C12).
+/// I-b: a session never works outside its person's approved windows, nor again after a gap in them.
+/// A hand on the trust policy lets nobody in whom the guard does not deny; a hand on the guard is
+/// made good at the next look (C11, C12).
 pub fn sessions(world: &World) -> Result<(), Violation> {
     let wrong = |s: &&Session| !covered(world, s) && world.works(s) && !excuses_session(world, s);
     match world.sessions.iter().find(wrong) {
@@ -30,8 +32,8 @@ fn seconds(time: DateTime<Utc>) -> f64 {
     (time - at(0)).as_seconds_f64()
 }
 
-/// Whether the windows of the session's owner cover the whole time since it was issued. By AWS's clock, which may have been ahead then: only that one
-/// is told apart by a cut.
+/// Whether the windows of the session's owner cover the whole time since it was issued. By AWS's
+/// clock, which may have been ahead then: only that one is told apart by a cut.
 fn covered(world: &World, session: &Session) -> bool {
     let own = |a: &&Approved| a.principal == session.principal && a.role_id == session.role_id;
     let mut windows: Vec<_> = world
@@ -53,21 +55,24 @@ fn covered(world: &World, session: &Session) -> bool {
     world.now < windows.iter().fold(issued, cover)
 }
 
-/// When somebody was approved. An early end counts from its announcement and P; a deadline means AWS's clock, which may be behind.
+/// When somebody was approved. An early end counts from its announcement and P; a deadline means
+/// AWS's clock, which may be behind.
 fn window(world: &World, a: &Approved) -> (DateTime<Utc>, DateTime<Utc>) {
     let deadline = a.deadline + world.behind;
     let closed = a.announced.map_or(deadline, |at| at + MARGINS.propagation);
     (a.starts, deadline.min(closed))
 }
 
-/// Whether what somebody else has just written into the guard, or deleted, need not have been made good yet.
+/// Whether what somebody else has just written into the guard, or deleted, need not have been made
+/// good yet.
 pub fn excuses_hands(world: &World) -> bool {
     liveness::watching(world).is_some_and(|until| world.now < until)
 }
 
 /// Whether the service could not deny a session yet, or not know that it is to be denied.
 fn excuses_session(world: &World, session: &Session) -> bool {
-    // Beyond its deadline, by a date that somebody moved: the service has not seen it, or has only just seen it.
+    // Beyond its deadline, by a date that somebody moved: the service has not seen it, or has only
+    // just seen it.
     let beyond = session.beyond.as_ref();
     if beyond.is_some_and(|trust| !world.seen.contains(trust) || excuses_hands(world)) {
         return true;
@@ -76,17 +81,20 @@ fn excuses_session(world: &World, session: &Session) -> bool {
         .approved
         .iter()
         .filter(|a| a.principal == session.principal && a.has(&session.name));
-    // By a statement that somebody, or a late write, put on another role of the name: there is no guard of ours before it is seen.
+    // By a statement that somebody, or a late write, put on another role of the name: there is no
+    // guard of ours before it is seen.
     let mut before = own.clone().filter(|a| a.starts <= session.issued);
     let stray = before.all(|a| a.role_id != session.role_id);
-    // By a grant that a restore made forgotten: with the guard gone too, nobody knows of it any more.
+    // By a grant that a restore made forgotten: with the guard gone too, nobody knows of it any
+    // more.
     let hand = liveness::last(world, &["a hand on the guard", "another installation"]);
     let forgotten = own.any(|a| a.forgotten && hand.is_some_and(|at| at >= a.starts));
     stray && excuses_hands(world) || forgotten
 }
 
-/// I-a: every name that a trust statement admits is denied by the guard from its latest approved deadline on, whatever of the writes on their
-/// way lands last and should nobody of us ever write again.
+/// I-a: every name that a trust statement admits is denied by the guard from its latest approved
+/// deadline on, whatever of the writes on their way lands last and should nobody of us ever write
+/// again.
 pub fn guarded(world: &World) -> Result<(), Violation> {
     if world.role_gone {
         return Ok(());
@@ -108,14 +116,16 @@ pub fn guarded(world: &World) -> Result<(), Violation> {
                 |a: &&Approved| a.has(name) && (a.arn == principal || a.principal == principal);
             let approved = || world.approved.iter().filter(has);
             let latest = approved().map(|a| a.deadline).max();
-            // A stale save names by its ARN whoever has that now; once that user is deleted too, AWS shows an id that nobody ever approved.
+            // A stale save names by its ARN whoever has that now; once that user is deleted too,
+            // AWS shows an id that nobody ever approved.
             let Some(deadline) = latest else {
                 match world.trust.versions.iter().any(|v| v.by_hand) && excused {
                     true => continue,
                     false => return Err(format!("I-a: nobody approved {name} for {principal}")),
                 }
             };
-            // A date that somebody moved, or a statement that came to another role, is seen at the next look.
+            // A date that somebody moved, or a statement that came to another role, is seen at the
+            // next look.
             let here = |a: &Approved| a.role_id == world.role_id;
             let moved = !approved().any(|a| here(a) && a.deadline == until);
             let forgotten = approved().any(|a| a.forgotten) && world.guard.current().by_hand;
@@ -136,7 +146,8 @@ pub fn guarded(world: &World) -> Result<(), Violation> {
     Ok(())
 }
 
-/// `ended` is said when nothing of a grant is left: no write of ours brings its statement back afterwards.
+/// `ended` is said when nothing of a grant is left: no write of ours brings its statement back
+/// afterwards.
 pub fn ended_is_so(world: &World) -> Result<(), Violation> {
     // Its documents went with it.
     if world.role_gone {
@@ -155,13 +166,15 @@ pub fn ended_is_so(world: &World) -> Result<(), Violation> {
     }
 }
 
-/// I-c: any older guard of ours denies the grant names of the newer one, from their deadlines at the latest.
+/// I-c: any older guard of ours denies the grant names of the newer one, from their deadlines at
+/// the latest.
 pub fn fails_closed(world: &World, newer: &str) -> Result<(), Violation> {
     let newer = Policy::parse(newer);
     for a in &world.approved {
         let request = |at| session_request(&world.role_id, &a.grant_name, at, Some(world.now));
         let listed = !newer.denies(&request(a.deadline - TimeDelta::seconds(1)));
-        // One that was made for a role of before, and landed late, says nothing of this role: nothing opens while it may (H4).
+        // One that was made for a role of before, and landed late, says nothing of this role:
+        // nothing opens while it may (H4).
         let own = format!("{}:", world.role_id);
         let ours = |v: &&super::plane::Version| {
             v.text.as_deref().is_some_and(|text| text.contains(&own)) && !v.by_hand
@@ -177,11 +190,13 @@ pub fn fails_closed(world: &World, newer: &str) -> Result<(), Violation> {
     Ok(())
 }
 
-/// I-d: a closing write never grows (the digits of the guard's revision aside) and brings no statement that was not there. Where an older guard
-/// came back, by a late write, a lagging read or a hand, names that it does not know must be denied: that one is no measure. Nor is one that keeps names
-/// with the time when they were found, as safe mode does.
+/// I-d: a closing write never grows (the digits of the guard's revision aside) and brings no
+/// statement that was not there. Where an older guard came back, by a late write, a lagging read or
+/// a hand, names that it does not know must be denied: that one is no measure. Nor is one that
+/// keeps names with the time when they were found, as safe mode does.
 pub fn closing(world: &World, role: &ObservedRole, step: &Step) -> Result<(), Violation> {
-    // Where AWS shows documents otherwise than they were written, their meaning is what is measured.
+    // Where AWS shows documents otherwise than they were written, their meaning is what is
+    // measured.
     let size = |text: &str| match world.faults.normalises() {
         true => normal::normalised(text).len(),
         false => text.len(),

@@ -1,4 +1,5 @@
-//! The sequences C11, C12, C14 and H10 to H12 of docs/guard.md §5: a closing that lasts, whatever somebody saves, deletes or says afterwards.
+//! The sequences C11, C12, C14 and H10 to H12 of docs/guard.md §5: a closing that lasts, whatever
+//! somebody saves, deletes or says afterwards.
 
 use countersign::domain::target::Condition;
 use countersign::policy::LONGEST_SESSION;
@@ -192,7 +193,8 @@ fn h12_a_foreign_statement_with_a_sid_like_ours_stays_though_the_guard_is_refuse
     assert_eq!(run.role.trust, theirs);
 }
 
-/// A role of the same name got the old one's trust policy from a backup: our statement stands on a role that has no guard of ours.
+/// A role of the same name got the old one's trust policy from a backup: our statement stands on a
+/// role that has no guard of ours.
 #[test]
 fn c8_c11_a_stale_save_on_another_role_of_the_name_gives_no_lasting_session() {
     let (mut run, open) = revoked();
@@ -212,7 +214,8 @@ fn c8_c11_a_stale_save_on_another_role_of_the_name_gives_no_lasting_session() {
     );
 }
 
-/// The role was away for a while, and nobody looked when it came back: one wrong answer is one, whatever was true before.
+/// The role was away for a while, and nobody looked when it came back: one wrong answer is one,
+/// whatever was true before.
 #[test]
 fn c14_an_answer_of_long_ago_does_not_count_with_a_new_one() {
     let mut run = Run::new(FOREIGN, PRODUCTION, Vec::new());
@@ -224,7 +227,8 @@ fn c14_an_answer_of_long_ago_does_not_count_with_a_new_one() {
     assert!(look.close.is_empty(), "{look:?}");
 }
 
-/// A write without an answer lands on the role that has taken the name of the old one meanwhile: there is no guard of ours.
+/// A write without an answer lands on the role that has taken the name of the old one meanwhile:
+/// there is no guard of ours.
 #[test]
 fn c8_h4_a_late_write_on_another_role_of_the_name_gives_no_lasting_session() {
     let mut run = Run::new(FOREIGN, PRODUCTION, vec![grant(1, ALICE, 0, 7200)]);
@@ -301,7 +305,8 @@ fn h10_a_revision_that_cannot_be_ours_is_written_over() {
     }
 }
 
-/// A time of the year 262142 beside one of our own grants' names, and a later revision: nothing is out of range, and nothing is kept for ever.
+/// A time of the year 262142 beside one of our own grants' names, and a later revision: nothing is
+/// out of range, and nothing is kept for ever.
 #[test]
 fn h10_a_kept_name_from_the_far_future_counts_as_found_now() {
     let mut run = settled();
@@ -322,7 +327,8 @@ fn h10_a_kept_name_from_the_far_future_counts_as_found_now() {
     assert!(run.target.kept.is_empty(), "{:?}", run.target.kept);
 }
 
-/// What only a person can judge to be over is not forgotten because the role seems to be gone for a while.
+/// What only a person can judge to be over is not forgotten because the role seems to be gone for a
+/// while.
 #[test]
 fn c14_safe_mode_outlasts_a_role_that_seems_to_be_gone() {
     let mut run = settled();
@@ -336,8 +342,9 @@ fn c14_safe_mode_outlasts_a_role_that_seems_to_be_gone() {
     assert_eq!(run.look().condition, Condition::SafeMode);
 }
 
-/// Somebody saves a statement of ours that everybody has forgotten, and moves its date, while a later grant's cut of the same name is still in the guard:
-/// that cut is older than the sessions which the statement gives.
+/// Somebody saves a statement of ours that everybody has forgotten, and moves its date, while a
+/// later grant's cut of the same name is still in the guard: that cut is older than the sessions
+/// which the statement gives.
 #[test]
 fn c11_a_forgotten_statement_with_a_moved_date_is_not_explained_by_a_later_grants_cut() {
     let mut run = Run::new(FOREIGN, PRODUCTION, vec![grant(1, ALICE, 0, 300)]);

@@ -1,8 +1,9 @@
-//! The judge of liveness: a grant that is approved and not over works, but for declared moments; a closing comes to an end; and the service goes on
-//! looking as long as a guard of its should stand.
+//! The judge of liveness: a grant that is approved and not over works, but for declared moments; a
+//! closing comes to an end; and the service goes on looking as long as a guard of its should stand.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use countersign::domain::grant::{Cause, GrantState};
+use countersign::domain::cause::Cause;
+use countersign::domain::grant::GrantState;
 use countersign::domain::target::Condition;
 use countersign::ids::GrantId;
 use countersign::policy::{LONGEST_SESSION, Plan};
@@ -11,24 +12,29 @@ use super::evaluate::session_request;
 use super::is_open;
 use super::world::{Approved, MARGINS, Session, Violation, World};
 
-/// How often the service looks while a grant is open or closing, and after that while a guard of it should stand (docs/guard.md §3, step 14).
+/// How often the service looks while a grant is open or closing, and after that while a guard of it
+/// should stand (docs/guard.md §3, step 14).
 const OFTEN: TimeDelta = TimeDelta::seconds(60);
 const SELDOM: TimeDelta = TimeDelta::minutes(5);
 /// The skew from which on the service opens nothing.
 const APART: TimeDelta = TimeDelta::seconds(2);
 
-/// Nothing of ours can be left, so that what somebody writes is seen only when a grant brings the service back.
+/// Nothing of ours can be left, so that what somebody writes is seen only when a grant brings the
+/// service back.
 const NOBODY_LOOKS: &str = "nobody looks";
 
-/// The declared moments: how long after the last sign of each trouble a grant need not work yet, and why.
+/// The declared moments: how long after the last sign of each trouble a grant need not work yet,
+/// and why.
 fn allowance(trouble: &str) -> TimeDelta {
     let p = MARGINS.propagation;
-    // Two looks, since the first read may lag behind, a write after each, and P until it is everywhere.
+    // Two looks, since the first read may lag behind, a write after each, and P until it is
+    // everywhere.
     let looks = OFTEN * 2 + p * 3;
     match trouble {
         // Nothing is opened for L and P after it, and what it did may come to light only then.
         "a write has no answer" | "an unanswered write lands" => MARGINS.unclear() + looks,
-        // What stands there is made good at the next look; a statement that was taken away goes back after P.
+        // What stands there is made good at the next look; a statement that was taken away goes
+        // back after P.
         "a hand on the trust policy" | "a hand on the guard" | "another installation" => looks + p,
         // It is tried again at the next look.
         "AWS refuses" => looks,
@@ -54,7 +60,8 @@ fn excuse(world: &World) -> Option<(&'static str, DateTime<Utc>)> {
         .max_by_key(|(_, end)| *end)
 }
 
-/// Until when a hand on the guard need not have been made good: the service looks seldom where nothing is open. `None` where there was none.
+/// Until when a hand on the guard need not have been made good: the service looks seldom where
+/// nothing is open. `None` where there was none.
 pub fn watching(world: &World) -> Option<DateTime<Utc>> {
     let ends = world.troubles.iter();
     ends.map(|(what, end)| *end + allowance(what) + SELDOM)
@@ -86,7 +93,8 @@ pub fn note(world: &mut World) {
     }
 }
 
-/// Whether a grant has to be open now: within its time after what it takes to open, for its principal on its role, and not ended.
+/// Whether a grant has to be open now: within its time after what it takes to open, for its
+/// principal on its role, and not ended.
 fn must_work(world: &World, a: &Approved) -> bool {
     let time_to_open = allowance("the worker is gone");
     let own = world.row(a.id).filter(|g| is_open(g));
@@ -103,7 +111,8 @@ fn must_work(world: &World, a: &Approved) -> bool {
         && world.now >= a.starts + time_to_open
 }
 
-/// A grant that must work lets its principal in by the grant's name, and its sessions are not cut: all over the data plane.
+/// A grant that must work lets its principal in by the grant's name, and its sessions are not cut:
+/// all over the data plane.
 pub fn grants_work(world: &World) -> Result<(), Violation> {
     if !world.lively || excuse(world).is_some() {
         return Ok(());
@@ -202,8 +211,9 @@ pub fn ends_rightly(world: &World, id: GrantId, cause: Cause) -> Result<(), Viol
     Err(format!("liveness: {id} ends without reason as {cause:?}"))
 }
 
-/// The service comes back by itself: every minute while a grant is open or closing, and every five minutes for as long as a session may be left that
-/// only the guard keeps from working (docs/guard.md, C12).
+/// The service comes back by itself: every minute while a grant is open or closing, and every five
+/// minutes for as long as a session may be left that only the guard keeps from working
+/// (docs/guard.md, C12).
 pub fn looks_again(world: &World, plan: &Plan) -> Result<(), Violation> {
     if world.role_gone || !world.lively {
         return Ok(());

@@ -25,7 +25,8 @@ mod world;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use countersign::domain::grant::{Cause, Closing, Grant, GrantState, Marks};
+use countersign::domain::cause::Cause;
+use countersign::domain::grant::{Closing, Grant, GrantState, Marks};
 use countersign::domain::target::{Condition, Target};
 use countersign::ids::{GrantId, PersonId, RequestId, TargetId};
 use countersign::policy::{Identity, Margins, ObservedRole};

@@ -1,5 +1,5 @@
-//! Documents as AWS may show them: other keys first, a list of one as its element, other white space; and whose a statement is, told apart by its
-//! form and not by the product.
+//! Documents as AWS may show them: other keys first, a list of one as its element, other white
+//! space; and whose a statement is, told apart by its form and not by the product.
 
 use serde_json::Value;
 

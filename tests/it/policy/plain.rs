@@ -64,7 +64,8 @@ fn a_revocation_is_written_though_planning_breaks_down() {
     );
 }
 
-/// What stands there by a Sid that only looks like ours, or by another installation's, is not a row's to take away.
+/// What stands there by a Sid that only looks like ours, or by another installation's, is not a
+/// row's to take away.
 #[test]
 fn statements_that_no_row_knows_stay_though_planning_breaks_down() {
     let mut run = settled();

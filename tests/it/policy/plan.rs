@@ -1,6 +1,7 @@
 //! One look at a time: what is planned, in which order, and what keeps it from being done.
 
-use countersign::domain::grant::{Cause, GrantState};
+use countersign::domain::cause::Cause;
+use countersign::domain::grant::GrantState;
 use countersign::domain::target::Condition;
 use countersign::policy::document::{has_grants, sid};
 use countersign::policy::{Input, Observed, Step, plan};

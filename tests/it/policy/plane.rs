@@ -1,4 +1,5 @@
-//! The simulated IAM: one document whose versions are in force here and there, writes that are still on their way, and dice.
+//! The simulated IAM: one document whose versions are in force here and there, writes that are
+//! still on their way, and dice.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use countersign::policy::guard;
@@ -98,7 +99,8 @@ pub struct Plane {
     pub versions: Vec<Version>,
     /// Unanswered writes on their way.
     pub late: Vec<Version>,
-    /// What has ever stood there, the oldest first: an editor that is still open, a plan that was saved.
+    /// What has ever stood there, the oldest first: an editor that is still open, a plan that was
+    /// saved.
     pub past: Vec<String>,
 }
 
@@ -150,7 +152,8 @@ impl Plane {
         }
     }
 
-    /// Time has come to `now`: late writes land, versions older than P are gone everywhere. Says whether a write landed.
+    /// Time has come to `now`: late writes land, versions older than P are gone everywhere. Says
+    /// whether a write landed.
     pub fn pass(&mut self, now: DateTime<Utc>, p: TimeDelta) -> bool {
         let before = self.versions.len();
         let (mut landing, late): (Vec<_>, Vec<_>) = std::mem::take(&mut self.late)

@@ -66,7 +66,8 @@ fn c13_a_restored_database_takes_nothing_back_by_a_read_that_lags() {
     );
 }
 
-/// What safe mode keeps stands in the guard alone: a look that lags behind it, once a person has resumed the role, does not know of it.
+/// What safe mode keeps stands in the guard alone: a look that lags behind it, once a person has
+/// resumed the role, does not know of it.
 #[test]
 fn c13_what_safe_mode_keeps_outlasts_a_look_that_lags_after_the_resumption() {
     let mut run = Run::new(FOREIGN, PRODUCTION, vec![grant(1, ALICE, 0, 1800)]);
@@ -110,8 +111,9 @@ fn c13_safe_mode_begins_anew_with_every_later_revision() {
     );
 }
 
-/// The backup is from a moment at which the grant was about to open, or scheduled: it was opened and revoked since. Nobody lifts safe mode before P,
-/// and should nobody have looked between that and the lifting, the next look finds it all the same.
+/// The backup is from a moment at which the grant was about to open, or scheduled: it was opened
+/// and revoked since. Nobody lifts safe mode before P, and should nobody have looked between that
+/// and the lifting, the next look finds it all the same.
 #[test]
 fn c13_a_restored_database_does_not_open_what_was_revoked_meanwhile() {
     for looked in [false, true] {
@@ -155,7 +157,8 @@ fn c13_what_begins_after_safe_mode_was_noticed_opens_once_it_is_lifted() {
     assert!(is_active(&run, 2) && run.admits(OTHER_ALICE, &name(3)));
 }
 
-/// The backup knows of no grant at all; the guard says nothing of those that are lost but that it lists none of them.
+/// The backup knows of no grant at all; the guard says nothing of those that are lost but that it
+/// lists none of them.
 #[test]
 fn c13_a_guard_whose_rows_are_all_lost_outlasts_the_lifting_of_safe_mode() {
     let mut run = Run::new(FOREIGN, PRODUCTION, Vec::new());

@@ -1,6 +1,7 @@
-//! Somebody undoes what we write: it goes back a few times, then the grant ends and the role is contested (docs/guard.md §3, step 6).
+//! Somebody undoes what we write: it goes back a few times, then the grant ends and the role is
+//! contested (docs/guard.md §3, step 6).
 
-use countersign::domain::grant::Cause;
+use countersign::domain::cause::Cause;
 use countersign::domain::target::Condition;
 use countersign::policy::document::sid;
 

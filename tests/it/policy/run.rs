@@ -1,7 +1,9 @@
-//! A role whose AWS answers at once and never lags, and a worker that takes each step until there is none.
+//! A role whose AWS answers at once and never lags, and a worker that takes each step until there
+//! is none.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use countersign::domain::grant::{Cause, Grant, GrantState};
+use countersign::domain::cause::Cause;
+use countersign::domain::grant::{Grant, GrantState};
 use countersign::domain::target::{Target, Written};
 use countersign::policy::{
     Input, Margins, Observed, ObservedRole, Plan, Step, document, fingerprint, plan,

@@ -1,6 +1,7 @@
-//! The sequences of docs/guard.md §5 that are about what is written when; those about the guard's text are beside it.
+//! The sequences of docs/guard.md §5 that are about what is written when; those about the guard's
+//! text are beside it.
 
-use countersign::domain::grant::Cause;
+use countersign::domain::cause::Cause;
 use countersign::domain::target::Condition;
 use countersign::policy::document::{has_grants, sid};
 use countersign::policy::{LONGEST_SESSION, Step};

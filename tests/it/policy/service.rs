@@ -1,7 +1,9 @@
-//! The worker's side of the world: a run looks, stores, writes and looks again, as the product's does.
+//! The worker's side of the world: a run looks, stores, writes and looks again, as the product's
+//! does.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use countersign::domain::grant::{Cause, Grant, GrantState};
+use countersign::domain::cause::Cause;
+use countersign::domain::grant::{Grant, GrantState};
 use countersign::domain::target::Written;
 use countersign::ids::GrantId;
 use countersign::policy::{
@@ -216,7 +218,8 @@ impl World {
         self.answered(answer)
     }
 
-    /// Where the role is gone, or the document names somebody who is not there, AWS has its own answer.
+    /// Where the role is gone, or the document names somebody who is not there, AWS has its own
+    /// answer.
     fn answered(&mut self, answer: Answer) -> Answer {
         let answer = if self.role_gone { Answer::Gone } else { answer };
         match answer {

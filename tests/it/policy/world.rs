@@ -1,11 +1,13 @@
-//! A world for `plan`: an IAM whose data plane lags and whose unanswered writes may land late, a worker that may die at any arrow, hands and faults of
-//! every kind that docs/guard.md §5 knows, and an adversary who tries every principal with every session name at every moment and keeps every session that he
-//! gets.
+//! A world for `plan`: an IAM whose data plane lags and whose unanswered writes may land late, a
+//! worker that may die at any arrow, hands and faults of every kind that docs/guard.md §5 knows,
+//! and an adversary who tries every principal with every session name at every moment and keeps
+//! every session that he gets.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
-use countersign::domain::grant::{Cause, Grant};
+use countersign::domain::cause::Cause;
+use countersign::domain::grant::Grant;
 use countersign::domain::target::Target;
 use countersign::ids::GrantId;
 use countersign::policy::{Clause, Margins};
@@ -144,7 +146,8 @@ impl World {
         }
     }
 
-    /// Lives through a random history of `events` without hands and faults other than answers that fail and a worker that dies.
+    /// Lives through a random history of `events` without hands and faults other than answers that
+    /// fail and a worker that dies.
     pub fn live(&mut self, events: usize) -> Result<(), Violation> {
         for _ in 0..events {
             match self.dice.between(0, 99) {
@@ -158,7 +161,8 @@ impl World {
         Ok(())
     }
 
-    /// Lives through steps each of which throws dice of its own: one that is left out changes nothing in the others, so that a history shrinks.
+    /// Lives through steps each of which throws dice of its own: one that is left out changes
+    /// nothing in the others, so that a history shrinks.
     pub fn live_through(&mut self, steps: &[u64]) -> Result<(), Violation> {
         self.lively = true;
         for step in steps {
@@ -351,7 +355,8 @@ impl World {
         })
     }
 
-    /// Whether some part of the data plane lets the session work now. A guard that somebody else has just written is not ours to answer for.
+    /// Whether some part of the data plane lets the session work now. A guard that somebody else
+    /// has just written is not ours to answer for.
     pub fn works(&self, session: &Session) -> bool {
         let request = session_request(
             &self.role_id,

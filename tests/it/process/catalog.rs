@@ -1,4 +1,5 @@
-//! `countersign catalog`: what somebody who writes their first file is told, and the example that they begin with.
+//! `countersign catalog`: what somebody who writes their first file is told, and the example that
+//! they begin with.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -1,4 +1,5 @@
-//! `serve`, `catalog apply` and `token create` that cannot do it say why in one line, and change nothing.
+//! `serve`, `catalog apply` and `token create` that cannot do it say why in one line, and change
+//! nothing.
 
 #![expect(
     clippy::disallowed_methods,

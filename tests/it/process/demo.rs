@@ -21,7 +21,8 @@ pub const FREE: [&str; 4] = ["--port", "0", "--aws-port", "0"];
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_countersign");
 
-/// The program on a data folder, in an environment whose own AWS and database the demo must not touch.
+/// The program on a data folder, in an environment whose own AWS and database the demo must not
+/// touch.
 pub fn demo(folder: &Path, arguments: &[&str]) -> Command {
     demo_by(Command::new(PROGRAM), folder, arguments)
 }
@@ -48,7 +49,8 @@ fn demo_by(mut command: Command, folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// The same, on free ports, where whoever runs the tests (`nohup`, a script in the background) hands on that the signal is ignored.
+/// The same, on free ports, where whoever runs the tests (`nohup`, a script in the background)
+/// hands on that the signal is ignored.
 pub fn hearing(signal: &str, folder: &Path) -> Command {
     let mut env = Command::new("env");
     env.args([&format!("--default-signal={signal}"), PROGRAM]);
@@ -105,7 +107,8 @@ impl Demo {
         text(&self.person(name)["api_token"])
     }
 
-    /// alice asks for an hour; the request's id. A new process may need more for its first look at AWS than a verb has: she asks until one was in time.
+    /// alice asks for an hour; the request's id. A new process may need more for its first look at
+    /// AWS than a verb has: she asks until one was in time.
     pub async fn submit(&self) -> String {
         self.submit_for("PT1H").await
     }
@@ -372,7 +375,8 @@ async fn aws_started_apart_refuses_at_the_deadline_with_countersign_killed() {
     );
 }
 
-/// Postgres refuses root, so that root goes another way. Run by root, this test gives up root; where that is forbidden it fails.
+/// Postgres refuses root, so that root goes another way. Run by root, this test gives up root;
+/// where that is forbidden it fails.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_ordinary_user_can_run_it() {
     let temporary = open_folder();

@@ -1,4 +1,5 @@
-//! SIGKILL at every arrow of the loop: between any two of its AWS calls, before and after the effect of each.
+//! SIGKILL at every arrow of the loop: between any two of its AWS calls, before and after the
+//! effect of each.
 
 use countersign::sandbox::When;
 

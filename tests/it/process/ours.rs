@@ -31,7 +31,8 @@ async fn the_role_that_countersign_works_as_is_refused_and_never_opened() {
     assert_eq!(events[0]["outcome"], "refused", "{events:?}");
     assert_eq!(events[0]["code"], "role_is_ours", "{events:?}");
 
-    // Asked for while AWS was silent, it is looked at when it is opened. Another process: what this one has seen it remembers for a while.
+    // Asked for while AWS was silent, it is looked at when it is opened. Another process: what this
+    // one has seen it remembers for a while.
     let serve = world.serve_as(&session);
     let knobs = world.sandbox.knobs();
     knobs.fail_always("GetRole", When::BeforeEffect, Fault::NeverAnswer);

@@ -63,7 +63,8 @@ async fn backends(world: &World, state: &str, like: &str) -> Vec<u32> {
         .collect()
 }
 
-/// Stops a backend in the middle of a statement like this, which it could end at any time but for that.
+/// Stops a backend in the middle of a statement like this, which it could end at any time but for
+/// that.
 async fn stop_in(world: &World, table: &str, like: &str) -> Stopped {
     let mut owner = owner(world).await;
     let lock = format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE");
@@ -146,7 +147,8 @@ async fn a_read_without_an_answer_is_busy() {
     drop(silent);
 }
 
-/// A replica that has locked the grants of the role in its planning transaction, and is stopped there.
+/// A replica that has locked the grants of the role in its planning transaction, and is stopped
+/// there.
 async fn stop_in_plan(world: &World, replica: &Server) -> Stopped {
     for _ in 0..5 {
         let request = world.submit(replica, "PT1H").await;

@@ -15,8 +15,8 @@ const LOOPS: usize = 24;
 const ROLES: usize = 24;
 /// Calls of IAM a second.
 const RATE: u32 = 8;
-/// What AWS may have answered from the revoke until it agrees. A closing takes about ten calls; where looks take what they can get, 24 loops keep it
-/// from them for more than a minute.
+/// What AWS may have answered from the revoke until it agrees. A closing takes about ten calls;
+/// where looks take what they can get, 24 loops keep it from them for more than a minute.
 const MOST: usize = 250;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,5 @@
-//! What a process-level test stands on: a database, the AWS stand-in in this process, a catalog and tokens made by the real commands.
+//! What a process-level test stands on: a database, the AWS stand-in in this process, a catalog and
+//! tokens made by the real commands.
 
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
@@ -11,7 +12,8 @@ use super::Server;
 use crate::sandbox::{self, ROLE};
 use crate::support::{TestDb, another};
 
-/// The hand-written trust policy of the role, with white space and an order of keys that no serialiser would choose.
+/// The hand-written trust policy of the role, with white space and an order of keys that no
+/// serialiser would choose.
 pub const TRUST: &str = r#"{ "Statement" : [ { "Effect":"Allow", "Principal": {"Service": "ec2.amazonaws.com"},
   "Action": "sts:AssumeRole", "Sid": "Machines" } ], "Version":"2012-10-17" }"#;
 
@@ -58,7 +60,8 @@ impl World {
         world
     }
 
-    /// The program with the settings of this world: no lag, and a short lease so that a successor need not wait for long.
+    /// The program with the settings of this world: no lag, and a short lease so that a successor
+    /// need not wait for long.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let (id, secret) = sandbox::key("admin");
         let url = match arguments.first() {
@@ -126,8 +129,8 @@ impl World {
         Server::start(command)
     }
 
-    /// The first calls of a process to AWS take long, and a verb's own look has two seconds: asks and withdraws until one was in time, or was refused
-    /// for what AWS told.
+    /// The first calls of a process to AWS take long, and a verb's own look has two seconds: asks
+    /// and withdraws until one was in time, or was refused for what AWS told.
     pub async fn warm_up(&self, serve: &Server) {
         let ask =
             json!({"entitlement": "prod-admin", "duration": "PT1H", "justification": "a try"});
@@ -210,7 +213,8 @@ impl World {
         assert_eq!(code, "AccessDenied", "{user} as {session}");
     }
 
-    /// Whether a session can be used; a call that fails for another reason than a refusal is a failure of the test.
+    /// Whether a session can be used; a call that fails for another reason than a refusal is a
+    /// failure of the test.
     pub async fn works(&self, session: &AssumeRoleOutput) -> bool {
         let (iam, _) = sandbox::as_session(&self.sandbox, session);
         let code = sandbox::code(iam.list_users().send().await);

@@ -1,4 +1,5 @@
-//! The condition operators, by the pure function that decides (IAM User Guide, "Condition operators", "Policy evaluation logic").
+//! The condition operators, by the pure function that decides (IAM User Guide, "Condition
+//! operators", "Policy evaluation logic").
 
 use countersign::sandbox::evaluate::{Context, Decision, Request, decide};
 

@@ -213,7 +213,8 @@ fn stamp(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// docs/guard.md §1: grant_a and grant_b are live, alice as well since `cut`, bob has ended, nobody else is known.
+/// docs/guard.md §1: grant_a and grant_b are live, alice as well since `cut`, bob has ended, nobody
+/// else is known.
 fn guard(role_id: &str, cut: DateTime<Utc>, deadline: DateTime<Utc>) -> String {
     let text = r#"{"Version":"2012-10-17","Statement":[
      {"Sid":"CountersignRev412","Effect":"Deny","Action":"*","Resource":"*","Condition":{

@@ -1,4 +1,5 @@
-//! Who may assume a role, and who may not (the rows of moto's table that trust and identity policies decide).
+//! Who may assume a role, and who may not (the rows of moto's table that trust and identity
+//! policies decide).
 
 use aws_sdk_sts::operation::assume_role::builders::AssumeRoleFluentBuilder;
 
@@ -288,7 +289,8 @@ async fn a_source_identity_goes_on_through_chaining_and_cannot_be_changed() {
         assert_eq!(second.source_identity(), Some("person-1"));
     }
     assert_eq!(code(again(Some("person-2")).await), DENIED);
-    // The hub's own policies must let it hand the identity on, although the trust policy names the hub.
+    // The hub's own policies must let it hand the identity on, although the trust policy names the
+    // hub.
     let deny = identity("Allow", "sts:AssumeRole", "{}");
     sandbox
         .knobs()

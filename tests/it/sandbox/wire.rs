@@ -1,4 +1,5 @@
-//! The protocol itself: signatures, what is not signed, what is not an action. The signer here is our own; SDKs, boto3 and curl sign elsewhere.
+//! The protocol itself: signatures, what is not signed, what is not an action. The signer here is
+//! our own; SDKs, boto3 and curl sign elsewhere.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use hmac::{Hmac, KeyInit, Mac};

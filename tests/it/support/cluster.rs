@@ -17,7 +17,8 @@ const TEMPLATE: &str = "template_countersign";
 /// A test's database takes 8 MB, and none is dropped before the process ends.
 const ROOM_KB: u64 = 3 << 20;
 
-/// Holds a process and paths, never a pool: each test has a runtime of its own. It ends with the test process.
+/// Holds a process and paths, never a pool: each test has a runtime of its own. It ends with the
+/// test process.
 static CLUSTER: LazyLock<Postgres> = LazyLock::new(|| {
     // A thread of its own: the caller may be inside a runtime.
     std::thread::spawn(|| {

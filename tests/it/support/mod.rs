@@ -15,7 +15,8 @@ pub fn another() -> u32 {
     LAST.fetch_add(1, Ordering::Relaxed)
 }
 
-/// A temporary folder that others may enter: where root has no user namespaces, Postgres runs as another user.
+/// A temporary folder that others may enter: where root has no user namespaces, Postgres runs as
+/// another user.
 pub fn open_folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
     // Whatever the umask is.

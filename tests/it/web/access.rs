@@ -14,7 +14,8 @@ use super::routes::{self, Tried, form};
 const GONE: &str = "req_00000000000000000000000000";
 const GONE_GRANT: &str = "grant_00000000000000000000000000";
 
-/// A portal with a pending request and an approved one of alice's; the ids of the request and of the other one's grant.
+/// A portal with a pending request and an approved one of alice's; the ids of the request and of
+/// the other one's grant.
 pub async fn stage() -> (Portal, String, String) {
     let portal = Portal::new().await;
     let granted = portal.asked().await;
@@ -75,7 +76,8 @@ async fn without_a_session_every_page_leads_to_sign_in_and_nothing_is_done() {
     );
 }
 
-/// Each person on each route; where something is done, on a stage of their own, since it changes what the next one may do.
+/// Each person on each route; where something is done, on a stage of their own, since it changes
+/// what the next one may do.
 #[tokio::test]
 async fn who_gets_what() {
     let mut told = String::new();

@@ -1,4 +1,5 @@
-//! What became of a request, for whoever could have decided it, and for an open page that is too late.
+//! What became of a request, for whoever could have decided it, and for an open page that is too
+//! late.
 
 use axum::http::StatusCode;
 use sqlx::AssertSqlSafe;

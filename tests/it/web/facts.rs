@@ -1,8 +1,9 @@
 //! Made-up facts: one entitlement, one request, one grant, in each state.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use countersign::domain::cause::Cause;
 use countersign::domain::entitlement::{Entitlement, Method, Terms};
-use countersign::domain::grant::{Cause, Closing, Grant, GrantState, Marks};
+use countersign::domain::grant::{Closing, Grant, GrantState, Marks};
 use countersign::domain::request::{Request, RequestState};
 use countersign::domain::text::Text;
 use countersign::ids::{EntitlementId, GrantId, PersonId, PrincipalId, RequestId, TargetId};

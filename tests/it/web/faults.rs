@@ -1,4 +1,5 @@
-//! A fault of ours, and a database that is busy: what people are told, and what they can name to those who run it.
+//! A fault of ours, and a database that is busy: what people are told, and what they can name to
+//! those who run it.
 
 use std::io::Write;
 use std::sync::{LazyLock, Mutex};

@@ -1,4 +1,5 @@
-//! The start page says what stands how: each state of access apart, and how much waits for an approver.
+//! The start page says what stands how: each state of access apart, and how much waits for an
+//! approver.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::AssertSqlSafe;

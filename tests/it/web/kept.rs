@@ -1,4 +1,5 @@
-//! What was typed survives a sign-in, without a script as well; and what is wrong with a form is told at once.
+//! What was typed survives a sign-in, without a script as well; and what is wrong with a form is
+//! told at once.
 
 use axum::http::StatusCode;
 

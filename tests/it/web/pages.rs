@@ -117,7 +117,8 @@ fn no_page_needs_what_its_content_security_policy_forbids() {
 #[test]
 fn what_people_typed_is_shown_as_text() {
     for (name, page) in hostile::all() {
-        // The arguments of a command and the parts of an ARN are cut; no piece of the markup may survive in any of them.
+        // The arguments of a command and the parts of an ARN are cut; no piece of the markup may
+        // survive in any of them.
         for piece in ["<script>alert", "<img", "onerror=alert(1)>"] {
             assert!(!page.contains(piece), "{name}: {piece}");
         }

@@ -1,4 +1,5 @@
-//! A portal on a database of its own, with an AWS that does not answer, and browsers that talk to it.
+//! A portal on a database of its own, with an AWS that does not answer, and browsers that talk to
+//! it.
 
 use std::time::Duration;
 

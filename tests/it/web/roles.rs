@@ -156,7 +156,8 @@ async fn a_role_that_cannot_be_opened_is_refused_alike_by_api_and_portal_with_no
     }
 }
 
-/// How our own role and a suspended one come about is tested elsewhere; on the form they look like the others.
+/// How our own role and a suspended one come about is tested elsewhere; on the form they look like
+/// the others.
 #[test]
 fn whatever_is_wrong_with_a_role_is_told_on_the_form() {
     for error in [

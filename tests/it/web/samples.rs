@@ -2,9 +2,10 @@
 
 use askama::Template;
 use countersign::app::find::{Approvers, Decision, Delay, May};
+use countersign::domain::change::WrongState;
 use countersign::domain::grant::{Grant, GrantState};
 use countersign::domain::person::Person;
-use countersign::domain::request::{Request, RequestState, WrongState};
+use countersign::domain::request::{Request, RequestState};
 use countersign::error::{Error, FieldError};
 use countersign::ids::{GrantId, PersonId, RequestId};
 use countersign::web::audit::{Audit, Filter, Line};

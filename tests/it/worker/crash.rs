@@ -8,7 +8,8 @@ use countersign::sandbox::Hold;
 
 const WRITES: [&str; 2] = ["PutRolePolicy", "UpdateAssumeRolePolicy"];
 
-/// A worker is dropped while a call is held, and a new one comes when the lease has expired. The call stays held as long as what is returned.
+/// A worker is dropped while a call is held, and a new one comes when the lease has expired. The
+/// call stays held as long as what is returned.
 async fn die_at(stage: &Stage, call: &'static str, after: bool) -> Hold {
     let held = stage.cloud.hold(call, after);
     let worker = stage.worker().await;

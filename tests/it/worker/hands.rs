@@ -1,4 +1,5 @@
-//! Somebody's hand on what we wrote, and databases of another time: C11 to C13, H10 and H12 of the guard's sequences.
+//! Somebody's hand on what we wrote, and databases of another time: C11 to C13, H10 and H12 of the
+//! guard's sequences.
 
 use chrono::{SubsecRound, TimeDelta};
 use countersign::clock::Clock;
@@ -25,7 +26,8 @@ async fn until_ended(stage: &Stage, grant: GrantId) {
     panic!("never ended: {}", stage.state(grant).await);
 }
 
-/// An admin has the trust policy open in an editor while the grant is active, and saves it after the grant was revoked.
+/// An admin has the trust policy open in an editor while the grant is active, and saves it after
+/// the grant was revoked.
 #[tokio::test]
 async fn c11_a_stale_save_after_a_revocation_gives_nothing() {
     let stage = stage_with_lag().await;
@@ -57,7 +59,8 @@ async fn c11_a_stale_save_after_a_revocation_gives_nothing() {
     assert_eq!(stage.cloud.guard(), None, "and in the end nothing is left");
 }
 
-/// A new grant of the same person has the name as before, and revives nothing that began in between.
+/// A new grant of the same person has the name as before, and revives nothing that began in
+/// between.
 #[tokio::test]
 async fn c11_a_new_grant_has_the_name_and_revives_no_session_from_the_gap() {
     let stage = stage_with_lag().await;
@@ -89,7 +92,8 @@ async fn c11_a_new_grant_has_the_name_and_revives_no_session_from_the_gap() {
     assert!(!session.work().await && !from_the_gap.work().await);
 }
 
-/// Exclusive inline policies (Terraform) delete the guard once the grant is over; her twelve-hour session is still good.
+/// Exclusive inline policies (Terraform) delete the guard once the grant is over; her twelve-hour
+/// session is still good.
 #[tokio::test]
 async fn c12_a_guard_that_is_deleted_after_the_end_is_put_back_within_minutes() {
     for revoked in [false, true] {
@@ -119,7 +123,8 @@ async fn c12_a_guard_that_is_deleted_after_the_end_is_put_back_within_minutes() 
     }
 }
 
-/// Alice has two grants within twelve hours; the second was revoked; the database is restored to a moment between them.
+/// Alice has two grants within twelve hours; the second was revoked; the database is restored to a
+/// moment between them.
 #[tokio::test]
 async fn c13_a_restore_between_two_grants_of_one_person_revives_no_session() {
     let stage = stage_with_lag().await;
@@ -247,7 +252,8 @@ async fn h12_a_statement_that_somebody_changes_is_written_anew_once() {
     assert_eq!(stage.cloud.trust(), FOREIGN);
 }
 
-/// The database's clock runs ahead of AWS's: by the database no session is left, by AWS there are some.
+/// The database's clock runs ahead of AWS's: by the database no session is left, by AWS there are
+/// some.
 #[tokio::test]
 async fn h12_the_guard_stands_while_the_clocks_are_known_to_differ() {
     let mut stage = Stage::new().await;
@@ -285,7 +291,8 @@ async fn h12_the_guard_stands_while_the_clocks_are_known_to_differ() {
     assert_eq!(stage.grant(grant).await.guard_gone_at, None);
 }
 
-/// AWS was silent when it was asked for, the start lay ahead, and meanwhile the user's name went to somebody else.
+/// AWS was silent when it was asked for, the start lay ahead, and meanwhile the user's name went to
+/// somebody else.
 #[tokio::test]
 async fn h12_who_took_the_name_after_the_request_is_not_let_in() {
     let stage = Stage::new().await;

@@ -1,5 +1,7 @@
-//! Random histories of the worker against the real SQL, the real SDK and an AWS that answers over HTTP, with hands and faults of every kind; judged by
-//! credentials alone. Each step of a history throws dice of its own, so that what proptest leaves out while it shrinks changes nothing in the rest.
+//! Random histories of the worker against the real SQL, the real SDK and an AWS that answers over
+//! HTTP, with hands and faults of every kind; judged by credentials alone. Each step of a history
+//! throws dice of its own, so that what proptest leaves out while it shrinks changes nothing in the
+//! rest.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
@@ -17,7 +19,8 @@ const ALLOW_ALL: &str =
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
 const WRITES: [&str; 2] = ["PutRolePolicy", "UpdateAssumeRolePolicy"];
 
-/// The same few histories each time. `PROPTEST_CASES=500 cargo test worker::histories` looks at so many others.
+/// The same few histories each time. `PROPTEST_CASES=500 cargo test worker::histories` looks at so
+/// many others.
 fn config() -> ProptestConfig {
     let base = ProptestConfig {
         failure_persistence: None,
@@ -257,7 +260,8 @@ impl Life {
         self.backups.push(self.now());
     }
 
-    /// The rows go back; what people approved and were told does not, and AWS knows nothing of it (docs/guard.md, C9, C13).
+    /// The rows go back; what people approved and were told does not, and AWS knows nothing of it
+    /// (docs/guard.md, C9, C13).
     async fn restore(&mut self) {
         let Some(last) = self.backups.len().checked_sub(1) else {
             return;

@@ -1,5 +1,5 @@
-//! The judge of histories, by credentials alone: no session works outside its person's approved windows, and what is approved works, but for declared
-//! moments.
+//! The judge of histories, by credentials alone: no session works outside its person's approved
+//! windows, and what is approved works, but for declared moments.
 
 use std::collections::BTreeMap;
 
@@ -10,19 +10,23 @@ use countersign::ids::GrantId;
 use super::life::{Approved, GrantRow, Life, MARGINS, Session, Violation};
 use super::rows::ROLE;
 
-/// How often the service looks while a grant is open or closing, and after that while a guard of it should stand (docs/guard.md §3, step 14).
+/// How often the service looks while a grant is open or closing, and after that while a guard of it
+/// should stand (docs/guard.md §3, step 14).
 const OFTEN: TimeDelta = TimeDelta::seconds(60);
 const SELDOM: TimeDelta = TimeDelta::minutes(5);
 
-/// The declared moments: how long after the last sign of each trouble a grant need not work yet, and why.
+/// The declared moments: how long after the last sign of each trouble a grant need not work yet,
+/// and why.
 fn allowance(trouble: &str) -> TimeDelta {
     let p = MARGINS.propagation;
-    // Two looks, since the first read may lag behind, a write after each, and P until it is everywhere.
+    // Two looks, since the first read may lag behind, a write after each, and P until it is
+    // everywhere.
     let looks = OFTEN * 2 + p * 3;
     match trouble {
         // Nothing is opened for L and P after it, and what it did may come to light only then.
         "a write has no answer" | "an unanswered write lands" => MARGINS.unclear() + looks,
-        // What stands there is made good at the next look; a statement that was taken away goes back after P.
+        // What stands there is made good at the next look; a statement that was taken away goes
+        // back after P.
         "a hand on the trust policy" | "a hand on the guard" => looks + p,
         // It is tried again at the next look.
         "AWS refuses" => looks,
@@ -142,7 +146,8 @@ impl Life {
         self.now() < windows.iter().fold(session.issued, cover)
     }
 
-    /// Whether what somebody else has just written into the guard, or deleted, need not have been made good yet.
+    /// Whether what somebody else has just written into the guard, or deleted, need not have been
+    /// made good yet.
     async fn excuses_hands(&self, rows: &BTreeMap<GrantId, GrantRow>) -> bool {
         let ends = self.troubles.iter();
         let last = ends
@@ -161,7 +166,8 @@ impl Life {
         if self.guard_by_hand.is_some() && excused {
             return true;
         }
-        // Beyond its deadline, by a date that somebody moved: the service has not seen it, or has only just seen it.
+        // Beyond its deadline, by a date that somebody moved: the service has not seen it, or has
+        // only just seen it.
         let beyond = session.beyond.as_ref();
         if beyond.is_some_and(|trust| !self.seen.contains(trust) || excused) {
             return true;
@@ -171,9 +177,11 @@ impl Life {
             a.principal == session.principal && (own || self.people[a.person].name == session.name)
         };
         let mut own = self.approved.iter().filter(has);
-        // By a statement that somebody, or a late write, put on another role of the name: there is no guard of ours before it is seen.
+        // By a statement that somebody, or a late write, put on another role of the name: there is
+        // no guard of ours before it is seen.
         let stray = own.clone().all(|a| a.role_id != session.role_id);
-        // By a grant that a restore made forgotten: with the guard gone too, nobody knows of it any more.
+        // By a grant that a restore made forgotten: with the guard gone too, nobody knows of it any
+        // more.
         let hand = self.troubles.get("a hand on the guard");
         let forgotten = own.any(|a| a.forgotten && hand.is_some_and(|at| *at >= a.starts));
         stray && excused || forgotten
@@ -185,7 +193,8 @@ impl Life {
         ends.any(|(what, end)| self.now() < *end + allowance(what))
     }
 
-    /// Whether a grant has to be open now: within its time after what it takes to open, for its principal on its role, and not ended.
+    /// Whether a grant has to be open now: within its time after what it takes to open, for its
+    /// principal on its role, and not ended.
     fn must_work(&self, rows: &BTreeMap<GrantId, GrantRow>, a: &Approved) -> bool {
         let row = rows.get(&a.id);
         let is_open = row.is_some_and(|row| row.state == "opening" || row.state == "active");

@@ -14,7 +14,8 @@ async fn stage_with_lag() -> Stage {
     stage
 }
 
-/// A read that lags behind the role's creation, say: twice within milliseconds it says that there is no role.
+/// A read that lags behind the role's creation, say: twice within milliseconds it says that there
+/// is no role.
 #[tokio::test]
 async fn c14_a_role_that_is_not_found_for_a_moment_is_not_gone() {
     let stage = stage_with_lag().await;
@@ -37,7 +38,8 @@ async fn c14_a_role_that_is_not_found_for_a_moment_is_not_gone() {
     assert!(!session.work().await && alice.assume("alice").await.is_none());
 }
 
-/// Believed, and wrong all the same: what was on the role is looked for until no session can be left.
+/// Believed, and wrong all the same: what was on the role is looked for until no session can be
+/// left.
 #[tokio::test]
 async fn c14_what_was_on_a_role_is_looked_for_though_it_was_believed_gone() {
     let stage = stage_with_lag().await;
@@ -83,7 +85,8 @@ async fn c14_a_user_that_is_not_found_for_a_moment_is_not_gone() {
     );
 }
 
-/// Three trust writes without an answer land one after the other, over a grant that was opened since.
+/// Three trust writes without an answer land one after the other, over a grant that was opened
+/// since.
 #[tokio::test]
 async fn h11_our_own_late_writes_end_no_grant() {
     let stage = stage_with_lag().await;
@@ -118,7 +121,8 @@ async fn h11_our_own_late_writes_end_no_grant() {
     assert_eq!(stage.rows.target("condition").await.as_deref(), Some("ok"));
 }
 
-/// AWS does not take a document for one of the openings in it (its user was deleted after the look): the other is innocent.
+/// AWS does not take a document for one of the openings in it (its user was deleted after the
+/// look): the other is innocent.
 #[tokio::test]
 async fn h12_a_malformed_opening_takes_no_innocent_one_with_it() {
     for guilty_is_first in [true, false] {
@@ -145,7 +149,8 @@ async fn h12_a_malformed_opening_takes_no_innocent_one_with_it() {
     }
 }
 
-/// A refused opening beside a revocation, while reads lag behind our last guard: a third person's live grant goes on.
+/// A refused opening beside a revocation, while reads lag behind our last guard: a third person's
+/// live grant goes on.
 #[tokio::test]
 async fn h12_a_refused_opening_beside_a_lagging_read_cuts_nobody() {
     let stage = stage_with_lag().await;
@@ -177,7 +182,8 @@ async fn h12_a_refused_opening_beside_a_lagging_read_cuts_nobody() {
     assert_eq!(stage.state(alice).await, "active");
 }
 
-/// The transaction between look and write is stuck in the database; meanwhile somebody else edits the trust policy.
+/// The transaction between look and write is stuck in the database; meanwhile somebody else edits
+/// the trust policy.
 #[tokio::test]
 async fn h12_a_trust_policy_is_not_written_from_a_read_that_has_grown_old() {
     let mut stage = Stage::new().await;

@@ -1,4 +1,5 @@
-//! A history as it is lived: what was approved, who has which session, what is going on, and a worker that comes whenever the target is due.
+//! A history as it is lived: what was approved, who has which session, what is going on, and a
+//! worker that comes whenever the target is due.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,5 @@
-//! Looks for those who ask: many who ask for the same make one call, and none is made on the worker's account.
+//! Looks for those who ask: many who ask for the same make one call, and none is made on the
+//! worker's account.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! Time that passes in a history: a worker that comes whenever the target is due, or dies, and what lands or is over meanwhile.
+//! Time that passes in a history: a worker that comes whenever the target is due, or dies, and what
+//! lands or is over meanwhile.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use countersign::sandbox::LateWrite;
@@ -8,7 +9,8 @@ use super::life::{Life, Violation};
 use super::minutes;
 
 impl Life {
-    /// A worker is dropped while a call is held; the next one comes when the lease is over, or later.
+    /// A worker is dropped while a call is held; the next one comes when the lease is over, or
+    /// later.
     pub async fn die(&mut self) -> Result<(), Violation> {
         let call = *self
             .dice
@@ -67,7 +69,8 @@ impl Life {
             if wrote {
                 self.judge().await?;
             }
-            // Where nothing was written for three looks, and nothing may come, the next of them show the same: most are left out.
+            // Where nothing was written for three looks, and nothing may come, the next of them
+            // show the same: most are left out.
             quiet = if wrote || self.is_excused() || !self.is_settled {
                 0
             } else {
@@ -85,7 +88,8 @@ impl Life {
         }
     }
 
-    /// What comes with time: writes that land, reads that do not lag any more, faults that nothing met.
+    /// What comes with time: writes that land, reads that do not lag any more, faults that nothing
+    /// met.
     fn happen(&mut self) {
         let now = self.now();
         if self.armed_until.is_some_and(|at| at <= now) {
@@ -108,7 +112,8 @@ impl Life {
         }
     }
 
-    /// The worker, if it is there and something is due. Whether it wrote, and when something is due again.
+    /// The worker, if it is there and something is due. Whether it wrote, and when something is due
+    /// again.
     async fn work(&mut self) -> Result<(bool, Option<DateTime<Utc>>), Violation> {
         let due = self.due().await;
         if self.now() < self.down_until {

@@ -95,7 +95,8 @@ impl Rows {
         request
     }
 
-    /// An approved request's grant, scheduled, its target due: what `approve` leaves. The ids of AWS are not known yet.
+    /// An approved request's grant, scheduled, its target due: what `approve` leaves. The ids of
+    /// AWS are not known yet.
     pub async fn approve(
         &self,
         person: PersonId,

@@ -1,4 +1,5 @@
-//! What is known of a write that AWS did not answer: without a connection nothing was sent, and with one nobody can tell.
+//! What is known of a write that AWS did not answer: without a connection nothing was sent, and
+//! with one nobody can tell.
 
 use std::time::Duration;
 

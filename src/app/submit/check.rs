@@ -1,0 +1,227 @@
+//! Whether an ask fits: its fields, and the role as AWS shows it.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::NewRequest;
+use crate::aws::Check;
+use crate::db;
+use crate::domain::duration;
+use crate::domain::entitlement::{Entitlement, Terms};
+use crate::domain::person::{Principal, console_name};
+use crate::domain::text::{Ticket, Words};
+use crate::error::{Error, FieldError};
+use crate::policy::ObservedRole;
+use crate::policy::capacity::{self, Seat, Unusable};
+
+/// How far ahead a start may be.
+const AHEAD: TimeDelta = TimeDelta::days(30);
+
+/// Everything that was sent, checked field by field.
+pub(super) struct Checked {
+    pub entitlement: Entitlement,
+    pub principal: Principal,
+    pub justification: Words,
+    pub duration_seconds: i32,
+    pub starts_at: Option<DateTime<Utc>>,
+    pub ticket: Option<Ticket>,
+}
+
+/// What AWS told of the role; nothing when it was silent.
+#[derive(Default)]
+pub(super) struct Seen {
+    pub role_id: Option<String>,
+    pub principal_id: Option<String>,
+    pub checked: bool,
+}
+
+/// Every field at once, so that nobody has to try again for each.
+pub(super) fn check(
+    new: &NewRequest,
+    entitlement: Entitlement,
+    principals: Vec<Principal>,
+    propagation: TimeDelta,
+    now: DateTime<Utc>,
+) -> Result<Checked, Error> {
+    let mut wrong = new.unread.clone();
+    let is_read = wrong.iter().all(|it| it.field != "duration");
+    let mut invalid = |field, detail: String| {
+        wrong.push(FieldError {
+            field,
+            code: "invalid_field",
+            detail,
+        })
+    };
+    let justification = Words::parse(&new.justification)
+        .map_err(|it| invalid("justification", it.to_string()))
+        .ok();
+    let ticket = new
+        .ticket
+        .as_deref()
+        .filter(|it| !it.trim().is_empty())
+        .map(Ticket::parse)
+        .transpose()
+        .map_err(|it| invalid("ticket", it.to_string()))
+        .ok()
+        .flatten();
+    if let Some(start) = new.starts_at {
+        if start <= now {
+            invalid(
+                "starts_at",
+                "must be in the future; leave it out to start at once".to_owned(),
+            );
+        } else if start > now + AHEAD {
+            invalid("starts_at", "must be within the next 30 days".to_owned());
+        }
+    }
+    let duration_seconds = check_duration(&entitlement.terms, new.duration_seconds, propagation)
+        .map_err(|it| wrong.extend(Some(it).filter(|_| is_read)))
+        .ok();
+    let principal = pick(
+        principals,
+        &entitlement.terms.account,
+        new.principal.as_deref(),
+    )
+    .map_err(|it| wrong.push(it))
+    .ok();
+    match (justification, duration_seconds, principal) {
+        (Some(justification), Some(duration_seconds), Some(principal)) if wrong.is_empty() => {
+            Ok(Checked {
+                entitlement,
+                principal,
+                justification,
+                duration_seconds,
+                starts_at: new.starts_at,
+                ticket,
+            })
+        }
+        _ => Err(Error::InvalidFields(wrong)),
+    }
+}
+
+/// What was checked against the terms as they were, against those that have taken their place.
+pub(super) fn recheck(
+    checked: &Checked,
+    terms: &Terms,
+    propagation: TimeDelta,
+) -> Result<(), Error> {
+    if capacity::is_protected(&terms.role_arn) {
+        return Err(Error::RoleProtected);
+    }
+    if checked.principal.account != terms.account {
+        return Err(Error::field("principal", "is not in the role's account"));
+    }
+    check_duration(terms, checked.duration_seconds.into(), propagation)
+        .map(drop)
+        .map_err(|it| Error::InvalidFields(vec![it]))
+}
+
+/// Within the terms, and longer than AWS may need to take over what opens it.
+fn check_duration(terms: &Terms, seconds: i64, propagation: TimeDelta) -> Result<i32, FieldError> {
+    let opens_in = i32::try_from(propagation.num_seconds()).unwrap_or(i32::MAX - 1);
+    let least = terms.min_duration_seconds.max(opens_in + 1);
+    let most = terms.max_duration_seconds;
+    let fits = i32::try_from(seconds)
+        .ok()
+        .filter(|it| (least..=most).contains(it));
+    fits.ok_or_else(|| FieldError {
+        field: "duration",
+        code: "duration_out_of_range",
+        detail: format!(
+            "must be from {} to {}",
+            duration::words(least),
+            duration::words(most)
+        ),
+    })
+}
+
+fn pick(
+    principals: Vec<Principal>,
+    account: &str,
+    asked: Option<&str>,
+) -> Result<Principal, FieldError> {
+    let refuse = |code, detail| FieldError {
+        field: "principal",
+        code,
+        detail,
+    };
+    let mut fitting: Vec<_> = principals
+        .into_iter()
+        .filter(|it| it.account == account && asked.is_none_or(|arn| arn == it.arn))
+        .collect();
+    match (fitting.len(), asked) {
+        (1, _) => Ok(fitting.remove(0)),
+        (0, Some(_)) => Err(refuse(
+            "invalid_field",
+            format!("is not an AWS identity of yours in account {account}"),
+        )),
+        (0, None) => Err(refuse(
+            "invalid_field",
+            format!(
+                "is missing: the catalog names no AWS identity of yours in account {account}. Whoever keeps the catalog has to add your IAM \
+                 user to your `principals`"
+            ),
+        )),
+        _ => Err(refuse(
+            "principal_ambiguous",
+            format!("must be named: you have several AWS identities in account {account}"),
+        )),
+    }
+}
+
+/// Refuses a role that cannot take one more grant.
+pub(super) fn usable(
+    role: Check,
+    principal: &Principal,
+    others: &[db::grants::Seated],
+) -> Result<Seen, Error> {
+    if role.ours {
+        return Err(Error::RoleIsOurs);
+    }
+    if role.principal_id.is_none() {
+        return Err(Error::field(
+            "principal",
+            format!("is not there in AWS: {}", principal.arn),
+        ));
+    }
+    let (role_id, principal_id) = (role.role_id.clone(), role.principal_id);
+    let observed = ObservedRole {
+        role_id: role.role_id,
+        created_at: role.created_at,
+        arn: role.role_arn,
+        trust: role.trust,
+        guard: None,
+        trust_quota: role.trust_quota,
+        principals: BTreeMap::new(),
+    };
+    let seats: Vec<_> = others
+        .iter()
+        .map(|it| Seat {
+            principal_arn: &it.principal_arn,
+            console_name: it.console_name.as_deref(),
+        })
+        .collect();
+    let name = console_name(&principal.arn);
+    let one_more = Seat {
+        principal_arn: &principal.arn,
+        console_name: name.as_deref(),
+    };
+    match capacity::check(&observed, None, &seats, one_more) {
+        Ok(_) => Ok(Seen {
+            role_id: Some(role_id),
+            principal_id,
+            checked: true,
+        }),
+        Err(Unusable::Protected) => Err(Error::RoleProtected),
+        Err(Unusable::Ours) => Err(Error::RoleIsOurs),
+        Err(Unusable::Unreadable(_) | Unusable::BlockedByForeignPrincipal) => {
+            Err(Error::TrustPolicyUnreadable)
+        }
+        Err(Unusable::Full(room)) => Err(Error::TrustPolicyFull {
+            used: room.used,
+            quota: room.quota,
+            needed: room.needed,
+        }),
+    }
+}

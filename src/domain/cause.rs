@@ -1,0 +1,64 @@
+//! Why a grant closes, ended or failed.
+
+use serde::Serialize;
+
+/// Why a grant closes, ended or failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// Its time was over.
+    Deadline,
+    /// Its requester ended it.
+    Released,
+    /// An approver or an admin ended it.
+    Revoked,
+    /// AWS did not let us open it.
+    CouldNotOpen,
+    /// Its requester may not ask for it any more.
+    NotEligible,
+    /// The AWS identity that was let in was deleted (docs/guard.md, C8).
+    PrincipalGone,
+    /// The role was deleted.
+    TargetGone,
+    /// Another role has taken the role's name (docs/guard.md, C8).
+    TargetReplaced,
+    /// The role's owner undid it again and again.
+    RevertedByOwner,
+}
+
+impl Cause {
+    /// Every cause.
+    pub const ALL: [Self; 9] = [
+        Self::Deadline,
+        Self::Released,
+        Self::Revoked,
+        Self::CouldNotOpen,
+        Self::NotEligible,
+        Self::PrincipalGone,
+        Self::TargetGone,
+        Self::TargetReplaced,
+        Self::RevertedByOwner,
+    ];
+
+    /// The word used everywhere.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Deadline => "deadline",
+            Self::Released => "released",
+            Self::Revoked => "revoked",
+            Self::CouldNotOpen => "could_not_open",
+            Self::NotEligible => "not_eligible",
+            Self::PrincipalGone => "principal_gone",
+            Self::TargetGone => "target_gone",
+            Self::TargetReplaced => "target_replaced",
+            Self::RevertedByOwner => "reverted_by_owner",
+        }
+    }
+
+    /// The cause of that name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|c| c.as_str() == text)
+    }
+}
