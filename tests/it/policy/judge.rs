@@ -73,8 +73,9 @@ pub fn excuses_hands(world: &World) -> bool {
 fn excuses_session(world: &World, session: &Session) -> bool {
     // Beyond its deadline, by a date that somebody moved: the service has not seen it, or has only
     // just seen it.
-    let beyond = session.beyond.as_ref();
-    if beyond.is_some_and(|trust| !world.seen.contains(trust) || excuses_hands(world)) {
+    let was_seen = |(text, since)| world.seen.get(text).is_some_and(|at| at >= since);
+    let beyond = session.beyond.as_ref().map(|(text, since)| (text, since));
+    if beyond.is_some_and(|trust| !was_seen(trust) || excuses_hands(world)) {
         return true;
     }
     let mut own = world

@@ -109,7 +109,7 @@ impl World {
         let trust = self.trust.read(&mut self.dice).unwrap();
         let guard = self.guard.read(&mut self.dice);
         let mut role = self.as_read(&trust, guard.as_deref());
-        self.seen.insert(trust);
+        self.seen.insert(trust, self.now);
         match self.lie.as_mut().filter(|lie| lie.holds(self.now)) {
             _ if self.role_gone => Observed::Gone,
             None => Observed::Role(role),

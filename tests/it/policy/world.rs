@@ -33,8 +33,9 @@ pub struct Session {
     pub issued: DateTime<Utc>,
     /// `aws:TokenIssueTime`: whole seconds, by the clock of the host that issued it.
     pub token: DateTime<Utc>,
-    /// The trust policy that let him in, where only a date that somebody moved made it do so.
-    pub beyond: Option<String>,
+    /// The trust policy that let him in, and since when it stood there, where only a date that
+    /// somebody moved made it do so.
+    pub beyond: Option<(String, DateTime<Utc>)>,
 }
 
 /// A grant as people approved it and the portal told of it, whatever became of its row.
@@ -92,8 +93,8 @@ pub struct World {
     pub people: &'static [usize],
     pub without: Option<Clause>,
     pub down_until: DateTime<Utc>,
-    /// The trust policies that looks have shown.
-    pub seen: BTreeSet<String>,
+    /// The trust policies that looks have shown, and when they last did.
+    pub seen: BTreeMap<String, DateTime<Utc>>,
     pub unanswered_percent: i64,
     /// Whether AWS refuses the guard now and then even where it opens nothing.
     pub refuses: bool,
@@ -138,7 +139,7 @@ impl World {
             people,
             without,
             down_until: at(0),
-            seen: BTreeSet::new(),
+            seen: BTreeMap::new(),
             unanswered_percent,
             refuses: false,
             lively: false,
@@ -320,7 +321,8 @@ impl World {
                 // One that only a date that somebody moved makes admit comes last.
                 let moved = |v: &&Version| self.is_moved(v, arn, name);
                 if let Some(trust) = versions.min_by_key(moved) {
-                    let beyond = trust.text.clone().filter(|_| moved(&trust));
+                    let text = trust.text.clone().filter(|_| moved(&trust));
+                    let beyond = text.map(|text| (text, trust.since));
                     let token =
                         aws_now.trunc_subsecs(0) + TimeDelta::seconds(self.dice.between(-2, 2));
                     self.sessions.push(Session {

@@ -16,6 +16,9 @@ use super::rows::{ACCOUNT, ROLE};
 const ALLOW_ALL: &str =
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
 
+/// How many calls the sandbox drops from its log at once, the oldest, when that is full.
+const DROPPED: usize = 1_000;
+
 /// What happens to a call.
 #[derive(Debug, Clone, Copy)]
 pub enum Knob {
@@ -29,6 +32,7 @@ pub enum Knob {
 
 /// The key of a user of another account, who may do everything there.
 pub const ELSEWHERE: &str = "AKIAELSEWHERE";
+pub const ELSEWHERE_ARN: &str = "arn:aws:iam::444455556666:user/elsewhere";
 
 /// One account with one role that may do everything.
 #[derive(Debug)]
@@ -161,7 +165,8 @@ impl Cloud {
     pub fn take_log(&self) -> Vec<String> {
         let calls = self.knobs().calls();
         let mut seen = self.seen.lock().unwrap();
-        let new = calls[*seen..]
+        let dropped = if calls.len() < *seen { DROPPED } else { 0 };
+        let new = calls[*seen - dropped..]
             .iter()
             .filter(|call| call.caller.ends_with(":user/countersign"));
         let log = new.map(|call| call.action.clone()).collect();

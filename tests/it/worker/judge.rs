@@ -15,6 +15,8 @@ use super::rows::ROLE;
 const OFTEN: TimeDelta = TimeDelta::seconds(60);
 const SELDOM: TimeDelta = TimeDelta::minutes(5);
 
+const SAFE_MODE: &str = "the role is in safe mode";
+
 /// The declared moments: how long after the last sign of each trouble a grant need not work yet,
 /// and why.
 fn allowance(trouble: &str) -> TimeDelta {
@@ -28,12 +30,14 @@ fn allowance(trouble: &str) -> TimeDelta {
         // What stands there is made good at the next look; a statement that was taken away goes
         // back after P.
         "a hand on the trust policy" | "a hand on the guard" => looks + p,
+        // The same; and in safe mode the guard is written only P after that was noticed.
+        "another installation" => looks + p,
         // It is tried again at the next look.
         "AWS refuses" => looks,
         // Gone is gone only when it is read so twice, with P between.
         "AWS says that something is gone" | "a user is gone" | "the role is gone" => looks + p,
         // What AWS holds is another time's: a person has to look.
-        "the database went back" | "the role is out of service" => looks,
+        "the database went back" | "the role is out of service" | SAFE_MODE => looks,
         // From the end of it on everything is due at once.
         "the worker is gone" => looks,
         other => panic!("no allowance for {other}"),
@@ -47,10 +51,7 @@ impl Life {
         if self.role_id().is_none() {
             self.trouble("the role is gone", now);
         }
-        let condition = self.stage.rows.target("condition").await;
-        if condition.as_deref() != Some("ok") {
-            self.trouble("the role is out of service", now);
-        }
+        self.note_condition().await;
         let rows = self.grants().await;
         self.closings_end(&rows)?;
         let got_in = self.attack().await;
@@ -74,6 +75,17 @@ impl Life {
             }
         }
         Ok(())
+    }
+
+    async fn note_condition(&mut self) {
+        let now = self.now();
+        let condition = self.stage.rows.target("condition").await;
+        if condition.as_deref() != Some("ok") {
+            self.trouble("the role is out of service", now);
+        }
+        if condition.as_deref() == Some("safe_mode") {
+            self.trouble(SAFE_MODE, now);
+        }
     }
 
     /// The new sessions, by name.
@@ -130,9 +142,13 @@ impl Life {
     /// Whether the windows of the session's owner cover the whole time since it was issued.
     fn covered(&self, session: &Session) -> bool {
         let own = |a: &&Approved| a.principal == session.principal && a.role_id == session.role_id;
+        // A deadline that stands in AWS means AWS's clock: while that one is behind, it comes so
+        // much later.
+        let behind = (self.now() - self.stage.aws_now()).max(TimeDelta::zero());
         let windows = self.approved.iter().filter(own).map(|a| {
             let closed = a.announced.map(|at| at + MARGINS.propagation);
-            (a.starts, closed.map_or(a.deadline, |at| a.deadline.min(at)))
+            let deadline = a.deadline + behind;
+            (a.starts, closed.map_or(deadline, |at| deadline.min(at)))
         });
         let mut windows: Vec<_> = windows.collect();
         windows.sort_unstable();
@@ -180,9 +196,13 @@ impl Life {
         // By a statement that somebody, or a late write, put on another role of the name: there is
         // no guard of ours before it is seen.
         let stray = own.clone().all(|a| a.role_id != session.role_id);
-        // By a grant that a restore made forgotten: with the guard gone too, nobody knows of it any
-        // more.
-        let hand = self.troubles.get("a hand on the guard");
+        // By a grant that a restore made forgotten: with the guard gone too, or another
+        // installation's in its place, nobody knows of it any more.
+        let hands = ["a hand on the guard", "another installation"];
+        let hand = hands
+            .iter()
+            .filter_map(|what| self.troubles.get(what))
+            .max();
         let forgotten = own.any(|a| a.forgotten && hand.is_some_and(|at| *at >= a.starts));
         stray && excused || forgotten
     }
@@ -205,7 +225,8 @@ impl Life {
             && !self.is_excused()
             && principal.as_ref() == Some(&a.principal)
             && self.role_id().as_ref() == Some(&a.role_id)
-            && now < a.deadline
+            // By the clock that is ahead: AWS's decides when it is over there.
+            && now.max(self.stage.aws_now()) < a.deadline
             && now >= a.starts + time_to_open
     }
 
@@ -238,6 +259,7 @@ impl Life {
     /// After the worker: what it put on record has a reason in the world.
     pub async fn sync(&mut self) -> Result<(), Violation> {
         self.note_documents();
+        self.note_condition().await;
         let rows = self.grants().await;
         let moves =
             |row: &GrantRow| ["opening", "closing", "scheduled"].contains(&row.state.as_str());
@@ -274,16 +296,25 @@ impl Life {
             ends.any(|at| *at >= unseen)
         };
         let principal = self.people[a.person].unique_id(&self.stage);
+        // By AWS's clock, where that is ahead, who was created just before the request came after
+        // it: so a name that changed hands is told.
+        let is_younger = |id| self.created.get(id).is_some_and(|at| *at > a.starts);
         let is_right = match cause {
-            "principal_gone" => principal.as_ref() != Some(&a.principal),
-            "target_gone" | "target_replaced" => self.role_id().as_ref() != Some(&a.role_id),
+            "principal_gone" => {
+                principal.as_ref() != Some(&a.principal) || is_younger(&a.principal)
+            }
+            "target_gone" => self.role_id().as_ref() != Some(&a.role_id),
+            "target_replaced" => {
+                self.role_id().as_ref() != Some(&a.role_id) || is_younger(&a.role_id)
+            }
             "reverted_by_owner" => since(&[
                 "a hand on the trust policy",
                 "a hand on the guard",
                 "the database went back",
             ]),
-            // Or it was not open in time, which is judged by what must work.
-            "could_not_open" => now + p >= a.deadline || since(&["AWS refuses"]),
+            // It was not open in time, which is judged by what must work; or the role is in safe
+            // mode, where nobody can tell whether it was open before a restore.
+            "could_not_open" => now + p >= a.deadline || since(&["AWS refuses", SAFE_MODE]),
             "deadline" => now >= a.deadline,
             _ => true,
         };

@@ -30,7 +30,7 @@ pub type Violation = String;
 pub struct Person {
     pub name: &'static str,
     pub arn: String,
-    id: PersonId,
+    pub id: PersonId,
     pub sts: aws_sdk_sts::Client,
 }
 
@@ -75,6 +75,8 @@ pub struct Life {
     pub seen: BTreeSet<String>,
     /// What a hand has left of the guard.
     pub guard_by_hand: Option<Option<String>>,
+    /// `CreateDate` of the users and roles that were created again, by their unique ids.
+    pub created: BTreeMap<String, DateTime<Utc>>,
     /// How long a session AWS gives, in seconds.
     pub longest: i32,
     pub armed: Vec<LateWrite>,
@@ -137,6 +139,7 @@ impl Life {
             moved: BTreeSet::new(),
             seen: BTreeSet::new(),
             guard_by_hand: None,
+            created: BTreeMap::new(),
             longest: 43_200,
             armed: Vec::new(),
             armed_until: None,
@@ -152,6 +155,27 @@ impl Life {
         };
         life.note_documents();
         life
+    }
+
+    /// What went wrong in a history, with everything that happened in it. Whatever happened: in the
+    /// end everything is over.
+    pub async fn lived(
+        history: impl AsyncFnOnce(&mut Self) -> Result<(), Violation>,
+    ) -> Result<(), Violation> {
+        let mut life = Self::new().await;
+        let mut went = history(&mut life).await;
+        if went.is_ok() {
+            went = life.come_to_an_end().await;
+        }
+        went.map_err(|v| format!("{v}\n{}", life.log.join("\n")))
+    }
+
+    async fn come_to_an_end(&mut self) -> Result<(), Violation> {
+        self.calm().await;
+        let latest = self.approved.iter().map(|a| a.deadline).max();
+        let latest = latest.map_or(self.now(), |at| at.max(self.now()));
+        self.pass_time(latest - self.now() + minutes(45)).await?;
+        self.all_is_over().await
     }
 
     pub fn now(&self) -> DateTime<Utc> {
@@ -182,68 +206,6 @@ impl Life {
         self.armed_until.is_some()
     }
 
-    pub fn some_person(&mut self) -> usize {
-        *self.dice.one_of(&[0, 1, 2])
-    }
-
-    pub async fn approve(&mut self) {
-        let nth = self.some_person();
-        let length = minutes(*self.dice.one_of(&[5, 10, 20, 30, 60, 120]));
-        let rows = self.grants().await;
-        let open = rows
-            .iter()
-            .filter(|(_, row)| row.state != "ended" && row.state != "failed");
-        let person = &self.people[nth];
-        let (principal, role_id) = (person.unique_id(&self.stage), self.role_id());
-        let (Some(principal), Some(role_id), true) = (principal, role_id, open.count() < 4) else {
-            return;
-        };
-        let now = self.now();
-        let id = self
-            .stage
-            .rows
-            .approve(person.id, &person.arn, now, length)
-            .await;
-        self.say(format!(
-            "approved {id} for {nth}, {} min",
-            length.num_minutes()
-        ));
-        self.approved.push(Approved {
-            id,
-            person: nth,
-            principal,
-            role_id,
-            starts: now,
-            deadline: now + length,
-            announced: None,
-            forgotten: false,
-        });
-    }
-
-    pub async fn revoke_one(&mut self) {
-        let rows = self.grants().await;
-        let open = rows
-            .iter()
-            .filter(|(_, row)| row.state == "opening" || row.state == "active");
-        let open: Vec<GrantId> = open.map(|(id, _)| *id).collect();
-        if !open.is_empty() {
-            let id = *self.dice.one_of(&open);
-            self.say(format!("revoked {id}"));
-            self.stage.revoke(id).await;
-        }
-    }
-
-    /// A person looks at a role that is contested or in safe mode, and takes it back into service.
-    pub async fn resume(&mut self) {
-        let condition = self.stage.rows.target("condition").await.unwrap();
-        if ["contested", "safe_mode"].contains(&condition.as_str()) {
-            self.say(format!("resumed from {condition}"));
-            let sql = "UPDATE targets SET condition = 'ok', guard_restores = 0";
-            self.stage.rows.as_owner(sql).await;
-            self.make_due().await;
-        }
-    }
-
     pub async fn make_due(&self) {
         let sql = format!(
             "UPDATE targets SET due_at = least(due_at, coalesce(lease_expires_at, '{}'))",
@@ -262,6 +224,12 @@ impl Life {
         }
         let new = guard.filter(|text| !self.guards.contains(text));
         self.guards.extend(new);
+    }
+
+    /// Keeps when AWS says that the user or role was created.
+    pub fn note_created(&mut self, arn: &str) {
+        let id = self.stage.cloud.knobs().unique_id(arn).unwrap();
+        self.created.insert(id, self.stage.aws_now());
     }
 
     pub async fn due(&self) -> Option<DateTime<Utc>> {

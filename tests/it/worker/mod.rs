@@ -1,5 +1,7 @@
 //! The loop, on the wire with the real SDK.
 
+mod asks;
+mod befalls;
 mod cloud;
 mod crash;
 mod elevated;
@@ -12,6 +14,7 @@ mod life;
 mod looks;
 mod passing;
 mod path;
+mod pinned;
 mod queue;
 mod refusals;
 mod reverted;

@@ -9,13 +9,22 @@ use super::life::{Life, Violation};
 use super::minutes;
 
 impl Life {
-    /// A worker is dropped while a call is held; the next one comes when the lease is over, or
-    /// later.
     pub async fn die(&mut self) -> Result<(), Violation> {
         let call = *self
             .dice
             .one_of(&["GetRole", "PutRolePolicy", "UpdateAssumeRolePolicy"]);
-        let after = self.dice.chance(50);
+        let (after, down) = (self.dice.chance(50), self.dice.between(1, 20));
+        self.die_at(call, after, minutes(down)).await
+    }
+
+    /// A worker is dropped while a call is held; the next one comes when the lease is over, or
+    /// later.
+    pub async fn die_at(
+        &mut self,
+        call: &str,
+        after: bool,
+        down: TimeDelta,
+    ) -> Result<(), Violation> {
         self.make_due().await;
         let held = self.stage.cloud.hold(call, after);
         let worker = self.stage.worker().await;
@@ -30,11 +39,11 @@ impl Life {
         self.stage.cloud.knobs().clear();
         self.sync().await?;
         if died {
-            let down = self.dice.between(1, 20);
+            let length = down.num_minutes();
             self.say(format!(
-                "the worker dies at {call}, {after}, for {down} min"
+                "the worker dies at {call}, {after}, for {length} min"
             ));
-            self.down_until = self.now() + minutes(down);
+            self.down_until = self.now() + down;
             self.trouble("the worker is gone", self.down_until);
             self.trouble("a write has no answer", self.now());
         }
@@ -58,7 +67,8 @@ impl Life {
         let mut quiet = 0;
         loop {
             self.happen();
-            let is_deadline = self.approved.iter().any(|a| a.deadline == self.now());
+            let clocks = [self.now(), self.stage.aws_now()];
+            let is_deadline = self.approved.iter().any(|a| clocks.contains(&a.deadline));
             if is_deadline {
                 self.judge().await?;
             }
@@ -81,7 +91,9 @@ impl Life {
             let own = [due, self.armed_until, self.stale_until];
             let moments = own.into_iter().flatten();
             let moments = moments.chain(self.lates.iter().map(|(at, _)| *at));
-            let moments = moments.chain(self.approved.iter().map(|a| a.deadline));
+            let deadlines = self.approved.iter().map(|a| a.deadline);
+            let ahead = self.stage.aws_now() - self.now();
+            let moments = moments.chain(deadlines.flat_map(|at| [at, at - ahead]));
             let next = moments.filter(|at| *at > self.now()).min();
             let next = next.map_or(until, |at| at.min(until));
             self.stage.advance(next - self.now());

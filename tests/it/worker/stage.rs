@@ -28,6 +28,8 @@ pub struct Stage {
     /// The access key that the workers use.
     pub key: &'static str,
     now: std::sync::Mutex<DateTime<Utc>>,
+    /// How far AWS's clock is ahead of the database's.
+    ahead: TimeDelta,
 }
 
 impl Stage {
@@ -52,6 +54,7 @@ impl Stage {
             timeout: Duration::from_secs(10),
             key: "AKIACOUNTERSIGN",
             now: std::sync::Mutex::new(start),
+            ahead: TimeDelta::zero(),
         }
     }
 
@@ -63,7 +66,18 @@ impl Stage {
         let mut now = self.now.lock().unwrap();
         *now += by;
         self.clock.set(*now);
-        self.cloud.knobs().set_clock(*now);
+        self.cloud.knobs().set_clock(*now + self.ahead);
+    }
+
+    /// From now on AWS's clock is so far ahead.
+    pub fn set_ahead(&mut self, ahead: TimeDelta) {
+        self.ahead = ahead;
+        self.advance(TimeDelta::zero());
+    }
+
+    /// What time it is by AWS's clock.
+    pub fn aws_now(&self) -> DateTime<Utc> {
+        self.now() + self.ahead
     }
 
     pub async fn worker(&self) -> Worker {
