@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
 use crate::api;
-use crate::app::{App, expire, refusals};
+use crate::app::{App, expire, put_on_record};
 use crate::config::Config;
 use crate::error::Error;
 use crate::web;
@@ -127,7 +127,7 @@ impl Service {
     pub async fn stop(mut self) {
         let _ = self.stop.send(true);
         while self.parts.join_next().await.is_some() {}
-        let told = refusals::put_on_record(&self.app, true);
+        let told = put_on_record::refusals(&self.app, true);
         match tokio::time::timeout(LAST_WORDS, told).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => not_on_record(&error),
@@ -176,7 +176,7 @@ async fn sweep(app: App, stopped: impl Future<Output = ()>) {
                 "cannot look for requests that have lapsed"
             );
         }
-        if let Err(error) = refusals::put_on_record(&app, false).await {
+        if let Err(error) = put_on_record::refusals(&app, false).await {
             not_on_record(&error);
         }
         app.limits().tidy();

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{PgConnection, PgPool};
 use tokio::sync::Notify;
 
-use super::last_use::Desk;
+use super::desk::Desk;
 use super::limits::Limits;
 use super::refusals::{Kind, Refusals};
 use crate::authz::Roles;

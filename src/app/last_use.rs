@@ -1,11 +1,9 @@
 //! When a token or a session was last used: written apart from the call, which neither waits for it
 //! nor fails with it.
 
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use tokio::sync::Semaphore;
 
 use super::ctx::App;
 use crate::db;
@@ -13,10 +11,6 @@ use crate::db::lent::{self, Lent};
 
 /// How long one write may take.
 const LIMIT: Duration = Duration::from_secs(2);
-/// How long nothing is tried after a failure: a database that takes no writes need not say so with
-/// each call.
-const QUIET: Duration = Duration::from_mins(1);
-
 /// What was used, by the hash of its secret.
 #[derive(Debug, Clone, Copy)]
 pub enum Used {
@@ -24,35 +18,6 @@ pub enum Used {
     Token([u8; 32]),
     /// A session of the portal.
     Session([u8; 32]),
-}
-
-/// Lets one write through at a time, and none for a while after a failure.
-#[derive(Debug)]
-pub(super) struct Desk {
-    turn: Semaphore,
-    quiet_until: Mutex<Option<Instant>>,
-}
-
-impl Default for Desk {
-    fn default() -> Self {
-        Self {
-            turn: Semaphore::new(1),
-            quiet_until: Mutex::default(),
-        }
-    }
-}
-
-impl Desk {
-    fn is_open(&self) -> bool {
-        let until = self.quiet_until.lock();
-        let until = *until.unwrap_or_else(PoisonError::into_inner);
-        until.is_none_or(|until| until <= Instant::now())
-    }
-
-    fn shut(&self) {
-        let until = self.quiet_until.lock();
-        *until.unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + QUIET);
-    }
 }
 
 impl App {

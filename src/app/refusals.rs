@@ -1,15 +1,12 @@
-//! Refusals on record: the first few as they come, those of the same kind that follow as one event
-//! with their number.
+//! Refusals as they are counted: the first few of a kind are events of their own, those that follow
+//! are one event with their number.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::ctx::{App, Tx};
-use crate::db;
-use crate::domain::audit::{Action, Actor, Channel, Event, Outcome};
+use crate::domain::audit::Channel;
 use crate::domain::person::Person;
-use crate::error::Error;
 use crate::ids::PersonId;
 
 /// How many of a kind are events of their own.
@@ -29,14 +26,15 @@ pub(super) struct Kind {
 #[derive(Debug, Default)]
 pub struct Refusals(Mutex<HashMap<Kind, Window>>);
 
+/// The refusals of a kind since its first one.
 #[derive(Debug)]
-struct Window {
+pub(super) struct Window {
     began: Instant,
     told: u32,
     /// How many more there were, not yet on record.
-    more: u32,
-    name: String,
-    channel: Channel,
+    pub(super) more: u32,
+    pub(super) name: String,
+    pub(super) channel: Channel,
 }
 
 impl Refusals {
@@ -61,13 +59,13 @@ impl Refusals {
 
     /// Takes what has been counted and forgets the windows that are over; all that has been counted
     /// with `all`.
-    fn take(&self, all: bool) -> HashMap<Kind, Window> {
+    pub(super) fn take(&self, all: bool) -> HashMap<Kind, Window> {
         let due = |_: &Kind, window: &mut Window| all || window.is_over();
         self.windows().extract_if(due).collect()
     }
 
     /// What could not be put on record is counted on.
-    fn put_back(&self, taken: HashMap<Kind, Window>) {
+    pub(super) fn put_back(&self, taken: HashMap<Kind, Window>) {
         let mut windows = self.windows();
         for (kind, window) in taken {
             let more = window.more;
@@ -87,43 +85,4 @@ impl Window {
     fn is_over(&self) -> bool {
         self.began.elapsed() >= WINDOW
     }
-}
-
-/// Puts on record how many refusals were counted: in windows that are over, or, before the process
-/// ends, in all of them.
-///
-/// # Errors
-/// When the database does not answer; they are counted on then.
-pub async fn put_on_record(app: &App, all: bool) -> Result<(), Error> {
-    let mut taken = app.refusals().take(all);
-    taken.retain(|_, window| window.more > 0);
-    if taken.is_empty() {
-        return Ok(());
-    }
-    let actor = Actor::System { part: "sweep" };
-    let told = app.transaction(actor, Channel::System, async |tx: &mut Tx| {
-        for (kind, window) in &taken {
-            let event = Event {
-                at: tx.now(),
-                action: Action::RefusedMore {
-                    action: kind.action,
-                    count: window.more,
-                },
-                actor: Actor::Person {
-                    id: kind.person,
-                    name: window.name.clone(),
-                },
-                subject: kind.person.to_string(),
-                channel: window.channel,
-                outcome: Outcome::Refused(kind.code),
-            };
-            db::audit::append(tx.conn(), &event).await?;
-        }
-        Ok(())
-    });
-    let told = told.await;
-    if told.is_err() {
-        app.refusals().put_back(taken);
-    }
-    told
 }

@@ -1,6 +1,7 @@
 //! The writes. Each is sent once; an unclear answer is the caller's to resolve by looking again.
 
-use super::{Aws, AwsError, GUARD_NAME, name_of};
+use super::{Aws, AwsError, GUARD_NAME};
+use crate::domain::arn::{Arn, Kind};
 
 /// Writes the whole guard.
 ///
@@ -51,5 +52,5 @@ pub async fn put_trust(aws: &Aws, role_arn: &str, document: &str) -> Result<(), 
 }
 
 fn role_name(arn: &str) -> Result<&str, AwsError> {
-    name_of(arn, "role").ok_or(AwsError::Gone)
+    Arn::name_of(arn, Kind::Role).ok_or(AwsError::Gone)
 }

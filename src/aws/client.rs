@@ -16,10 +16,11 @@ use tokio::sync::OnceCell;
 
 use super::date::Dates;
 use super::error::AwsError;
-use super::observe::Role;
 use super::pace::{Pace, Purpose};
 use super::recent::Recent;
+use super::role::Role;
 use crate::config;
+use crate::domain::arn::Arn;
 use crate::policy::Identity;
 
 /// What AWS allows a trust policy to have when the account says nothing (characters).
@@ -190,14 +191,10 @@ impl Aws {
     pub async fn is_ours(&self, role_arn: &str, role_id: &str) -> Result<bool, AwsError> {
         let caller = self.known.caller.get_or_try_init(|| self.caller()).await?;
         let caller_id = caller.user_id.split(':').next();
-        let same_name = match (account_and_name(role_arn), account_and_name(&caller.arn)) {
-            (Some(role), Some(us)) => {
-                caller.arn.contains(":assumed-role/")
-                    && role.0 == us.0
-                    && role.1.eq_ignore_ascii_case(us.1)
-            }
-            _ => false,
-        };
+        let us = Arn::read(&caller.arn);
+        let same_name = Arn::read(role_arn)
+            .zip(us)
+            .is_some_and(|(role, us)| role.is_same_role(&us));
         Ok(caller_id == Some(role_id) || same_name)
     }
 
@@ -208,8 +205,8 @@ impl Aws {
     /// When STS does not tell who we are.
     pub(super) async fn works_in_account_of(&self, arn: &str) -> Result<bool, AwsError> {
         let caller = self.caller().await?;
-        let (theirs, ours) = (account(arn), account(&caller.arn));
-        let same = theirs == ours;
+        let account = |arn| Arn::read(arn).map(|it| it.account);
+        let same = account(arn) == account(&caller.arn);
         if !same {
             tracing::error!(
                 role.arn = arn,
@@ -244,20 +241,4 @@ fn client(
     let config = config.interceptor(known.dates.clone());
     let config = config.interceptor(pace.clone());
     aws_sdk_iam::Client::from_conf(config.build())
-}
-
-/// `arn:aws:iam::1:role/name` → `1`.
-fn account(arn: &str) -> Option<&str> {
-    arn.split(':').nth(4)
-}
-
-/// `arn:aws:iam::1:role/path/name` and `arn:aws:sts::1:assumed-role/name/session` → `(1, name)`.
-fn account_and_name(arn: &str) -> Option<(&str, &str)> {
-    let mut parts = arn.splitn(6, ':').skip(4);
-    let (account, resource) = (parts.next()?, parts.next()?);
-    let name = match resource.strip_prefix("assumed-role/") {
-        Some(rest) => rest.split('/').next()?,
-        None => resource.strip_prefix("role/")?.rsplit('/').next()?,
-    };
-    Some((account, name))
 }

@@ -7,7 +7,9 @@ use futures_util::{StreamExt, stream};
 use percent_encoding::percent_decode_str;
 
 use super::client::DEFAULT_TRUST_QUOTA;
-use super::{Aws, AwsError, GUARD_NAME, Purpose, name_of};
+use super::role::Role;
+use super::{Aws, AwsError, GUARD_NAME, Purpose};
+use crate::domain::arn::{Arn, Kind};
 use crate::policy::{Identity, Observed, ObservedRole};
 
 /// What `submit` wants to know of a role before anything is stored.
@@ -102,18 +104,10 @@ pub async fn observe(
     Ok(Look { observed, unread })
 }
 
-#[derive(Debug, Clone)]
-pub(super) struct Role {
-    id: String,
-    created_at: DateTime<Utc>,
-    arn: String,
-    trust: String,
-}
-
 /// `None` when there is no role of that ARN (a role of the same name with another path is another
 /// role). Whoever works in another account cannot tell.
 async fn role(aws: &Aws, arn: &str) -> Result<Option<Role>, AwsError> {
-    let Some(name) = name_of(arn, "role") else {
+    let Some(name) = Arn::name_of(arn, Kind::Role) else {
         return Ok(None);
     };
     let found = match aws.reads().await.get_role().role_name(name).send().await {
@@ -133,7 +127,7 @@ async fn role(aws: &Aws, arn: &str) -> Result<Option<Role>, AwsError> {
 }
 
 async fn guard(aws: &Aws, role_arn: &str) -> Result<Option<String>, AwsError> {
-    let Some(name) = name_of(role_arn, "role") else {
+    let Some(name) = Arn::name_of(role_arn, Kind::Role) else {
         return Ok(None);
     };
     let call = aws
@@ -169,7 +163,7 @@ async fn users(
 
 /// An IAM user; `None` when there is none of that ARN, or can be none of that name.
 async fn user(aws: &Aws, arn: &str) -> Result<Option<Identity>, AwsError> {
-    let Some(name) = name_of(arn, "user") else {
+    let Some(name) = Arn::name_of(arn, Kind::User) else {
         return Ok(None);
     };
     match aws.reads().await.get_user().user_name(name).send().await {

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
-use super::failure::Told;
-use super::{Failure, Refused, serve};
+use super::failure::{Failure, Refused, Told};
+use super::serve;
 use crate::app::catalog::{CatalogError, Wrong, apply, check};
 use crate::config::Config;
 

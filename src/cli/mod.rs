@@ -4,6 +4,7 @@ pub mod catalog;
 mod failure;
 pub mod sandbox;
 pub mod serve;
+pub mod signals;
 pub mod stop;
 pub mod target;
 pub mod token;
@@ -12,14 +13,12 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use futures_util::future::select_all;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::{Config, ConfigError};
 use crate::db;
 use crate::db::migrate::Migrated;
 pub use failure::Failure;
-use failure::Refused;
+pub use signals::interrupted;
 
 /// Just-in-time elevation approval service for AWS IAM.
 #[derive(Debug, Parser)]
@@ -124,38 +123,4 @@ pub async fn migrate(config: &Config) -> Result<(), Failure> {
 /// When standard output is closed.
 pub fn print_config(config: &Config) -> Result<(), Failure> {
     Ok(std::io::stdout().write_all(config.to_toml().as_bytes())?)
-}
-
-/// Listens from now on for Ctrl-C, SIGTERM and SIGHUP; the future ends when one of them comes. The
-/// next one after that ends the process.
-///
-/// # Errors
-/// When the operating system does not let us listen.
-pub fn interrupted() -> std::io::Result<impl Future<Output = ()>> {
-    let mut signals = vec![
-        signal(SignalKind::interrupt())?,
-        signal(SignalKind::terminate())?,
-    ];
-    if !ignores_hangup() {
-        signals.push(signal(SignalKind::hangup())?);
-    }
-    Ok(async move {
-        any(&mut signals).await;
-        tokio::spawn(async move {
-            any(&mut signals).await;
-            std::process::exit(130);
-        });
-    })
-}
-
-async fn any(signals: &mut [Signal]) {
-    select_all(signals.iter_mut().map(|it| Box::pin(it.recv()))).await;
-}
-
-/// `nohup` starts a program like this, and listening would undo it.
-fn ignores_hangup() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let ignored = status.lines().find_map(|it| it.strip_prefix("SigIgn:"));
-    let ignored = ignored.and_then(|it| u64::from_str_radix(it.trim(), 16).ok());
-    ignored.is_some_and(|mask| mask & 1 == 1)
 }

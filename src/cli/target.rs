@@ -2,7 +2,8 @@
 
 use clap::Subcommand;
 
-use super::{Failure, Refused, serve};
+use super::failure::{Failure, Refused};
+use super::serve;
 use crate::app::resume::resume;
 use crate::config::Config;
 

@@ -6,7 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use clap::Subcommand;
 use secrecy::ExposeSecret;
 
-use super::{Failure, Refused, serve};
+use super::failure::{Failure, Refused};
+use super::serve;
 use crate::app::tokens;
 use crate::config::Config;
 use crate::db::people::ListedToken;

@@ -1,5 +1,6 @@
 //! Who acts.
 
+use super::arn::{Arn, Kind};
 use crate::ids::{PersonId, PrincipalId};
 
 /// Someone who signs in.
@@ -36,12 +37,12 @@ pub struct Principal {
     pub arn: String,
 }
 
-/// The session name that the console's Switch Role sends for an IAM user: the last segment of its
-/// ARN's path (docs/guard.md §4, *console name*). `None` where that name may not be pinned: shorter
+/// The session name that the console's Switch Role sends for an IAM user: its name
+/// (docs/guard.md §4, *console name*). `None` where that name may not be pinned: shorter
 /// than STS's two characters, or looking like one of our own.
 #[must_use]
 pub fn console_name(arn: &str) -> Option<String> {
-    let name = arn.rsplit('/').next()?;
+    let name = Arn::name_of(arn, Kind::User)?;
     let usable = (2..=64).contains(&name.len())
         && !name.starts_with("grant_")
         && name

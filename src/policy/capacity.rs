@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::ObservedRole;
 use super::document::{Document, inert};
 use super::trust;
+use crate::domain::arn::{Arn, Kind};
 use crate::ids::GrantId;
 
 /// Characters of all inline policies of a role together; not adjustable.
@@ -150,31 +151,21 @@ pub fn check(
 /// §4, *protected*).
 #[must_use]
 pub fn is_protected(role_arn: &str) -> bool {
-    let path = role_arn.split_once(":role/").map_or("", |(_, path)| path);
-    let name = path.rsplit('/').next().unwrap_or(path);
-    path.starts_with("aws-reserved/")
-        || path.starts_with("aws-service-role/")
-        || name.starts_with("AWSServiceRoleFor")
-        || name.starts_with("AWSReservedSSO_")
+    Arn::read(role_arn).is_some_and(|arn| {
+        arn.kind == Kind::Role
+            && (arn.path.starts_with("/aws-reserved/")
+                || arn.path.starts_with("/aws-service-role/")
+                || arn.name.starts_with("AWSServiceRoleFor")
+                || arn.name.starts_with("AWSReservedSSO_"))
+    })
 }
 
 /// Whether a role is the one that `identity` works with: its ARN, or that of a session of it (which
 /// leaves the path out). Role names are unique in an account whatever their path and case.
 #[must_use]
 pub fn is_same_role(role_arn: &str, identity: &str) -> bool {
-    match (account_and_role(role_arn), account_and_role(identity)) {
-        (Some(one), Some(other)) => one.0 == other.0 && one.1.eq_ignore_ascii_case(other.1),
-        _ => false,
-    }
-}
-
-fn account_and_role(arn: &str) -> Option<(&str, &str)> {
-    let mut parts = arn.splitn(6, ':').skip(4);
-    let (account, resource) = (parts.next()?, parts.next()?);
-    let name = match resource.split_once('/')? {
-        ("role", path) => path.rsplit('/').next()?,
-        ("assumed-role", session) => session.split('/').next()?,
-        _ => return None,
-    };
-    Some((account, name))
+    let identity = Arn::read(identity);
+    Arn::read(role_arn)
+        .zip(identity)
+        .is_some_and(|(role, identity)| role.is_same_role(&identity))
 }

@@ -7,9 +7,8 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 use super::document::{Document, Unreadable, sid};
 use super::guard::{self, Guard, Times};
-use super::lost::is_of_unknown_age;
 use super::trust::{self, Seen};
-use super::{Clause, Input, ObservedRole};
+use super::{Clause, Input, Observed, ObservedRole};
 use crate::domain::grant::{Grant, GrantState, Marks};
 use crate::domain::target::Condition;
 
@@ -344,4 +343,21 @@ impl<'a> Look<'a> {
 pub(super) fn ceil(at: DateTime<Utc>) -> DateTime<Utc> {
     let floor = at.trunc_subsecs(0);
     if floor == at { at } else { floor + SECOND }
+}
+
+/// Whether a guard of ours stands that has not been written since AWS was seen to be of another
+/// time.
+pub(super) fn is_of_unknown_age(input: &Input<'_>) -> bool {
+    let Observed::Role(role) = input.observed else {
+        return false;
+    };
+    let target = input.target;
+    let text = role.guard.as_deref();
+    let read = text.map(|text| guard::read(text, &role.role_id));
+    let ours = read.is_some_and(|read| {
+        let by = read.believed(target.revision).installation;
+        by.is_none_or(|it| it == target.installation)
+    });
+    let written = target.written_guard.as_ref().map(|w| w.at);
+    ours && target.safe_since.is_some_and(|at| written < Some(at))
 }

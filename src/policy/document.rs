@@ -10,6 +10,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::meaning::Node;
+use crate::domain::arn::Arn;
 use crate::ids::GrantId;
 
 /// What all our Sids begin with.
@@ -265,9 +266,8 @@ pub fn has_grants(trust: &str) -> bool {
 /// The statement that stands in where nothing else would be left: it denies, and only before 1970.
 #[must_use]
 pub fn inert(role_arn: &str) -> String {
-    let mut parts = role_arn.split(':').skip(1);
-    let partition = parts.next().unwrap_or("aws");
-    let account = parts.nth(2).unwrap_or_default();
+    let (partition, account) =
+        Arn::read(role_arn).map_or(("aws", ""), |arn| (arn.partition, arn.account));
     format!(
         r#"{{"Sid":"{INERT}","Effect":"Deny","Principal":{{"AWS":"arn:{partition}:iam::{account}:root"}},"Action":"sts:AssumeRole","Condition":{{"DateLessThan":{{"aws:CurrentTime":"1970-01-01T00:00:00Z"}}}}}}"#
     )

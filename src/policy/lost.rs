@@ -4,7 +4,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::capacity::is_protected;
-use super::desired::{LONGEST_SESSION, Look};
+use super::desired::{LONGEST_SESSION, Look, is_of_unknown_age};
 use super::document::{Document, sid};
 use super::{Input, Observed, ObservedRole, Plan, Step, trust};
 use crate::domain::cause::Cause;
@@ -143,23 +143,6 @@ pub(super) fn safe_since(input: &Input<'_>, condition: Condition) -> Option<Date
     let noticed = input.target.safe_since.filter(|_| !is_later);
     let stays = condition == Condition::SafeMode || is_of_unknown_age(input);
     stays.then(|| noticed.unwrap_or(input.now))
-}
-
-/// Whether a guard of ours stands that has not been written since AWS was seen to be of another
-/// time.
-pub(super) fn is_of_unknown_age(input: &Input<'_>) -> bool {
-    let Observed::Role(role) = input.observed else {
-        return false;
-    };
-    let target = input.target;
-    let guard = role.guard.as_deref();
-    let read = guard.map(|guard| super::guard::read(guard, &role.role_id));
-    let ours = read.is_some_and(|read| {
-        let by = read.believed(target.revision).installation;
-        by.is_none_or(|it| it == target.installation)
-    });
-    let written = target.written_guard.as_ref().map(|w| w.at);
-    ours && target.safe_since.is_some_and(|at| written < Some(at))
 }
 
 fn identified(input: &Input<'_>) -> Vec<(GrantId, String, String)> {

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
-use super::evaluate::{Context, Decision, Request, decide};
+use super::arn;
+use super::context::Context;
+use super::evaluate::{Decision, Request, decide};
 use super::state::{Account, Holder, Session, State};
 use super::wire::Fault;
 
@@ -152,10 +154,7 @@ fn role_caller(
     tags.extend(session.tags.clone());
     Some(Caller {
         account: account.id.clone(),
-        arn: format!(
-            "arn:aws:sts::{}:assumed-role/{}/{name}",
-            account.id, role.name
-        ),
+        arn: arn::of_session(&account.id, &role.name, name),
         user_id: format!("{}:{name}", role.id),
         principal_arn: account.role_arn(role),
         principal_id: role.id.clone(),
@@ -196,8 +195,7 @@ impl Caller {
             context.set(&format!("aws:PrincipalTag/{key}"), value.as_str());
         }
         if !self.is_role {
-            let name = self.arn.rsplit('/').next().unwrap_or_default();
-            context.set("aws:username", name);
+            context.set("aws:username", arn::path_and_name(&self.arn).1);
         }
         if let Some(session) = &self.session {
             context.set("aws:TokenIssueTime", stamp(session.issued_at));

@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use serde_json::Value;
 
-use super::evaluate::{Context, QUESTION_MARK, STAR, glob, literal, strings};
+use super::context::Context;
+use super::element::strings;
+use super::pattern::{expand, glob, literal};
 
 /// An operator, taken apart.
 struct Operator<'a> {
@@ -243,30 +245,6 @@ fn in_network(address: &str, network: &str) -> Option<bool> {
 /// The text without marks: what is meant where `*` and `?` are characters like any other.
 fn plain(text: &str) -> String {
     text.chars().map(literal).collect()
-}
-
-/// Replaces `${key}` by the request's value; `None` where the request has no such key, which
-/// matches nothing. Defaults (`${key, 'x'}`) are not known here. `${*}` and `${?}` become marks,
-/// which are no wildcards.
-pub(super) fn expand(text: &str, variables: Option<&Context>) -> Option<String> {
-    let Some(context) = variables else {
-        return Some(text.to_owned());
-    };
-    let mut done = String::new();
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once("${") {
-        done.push_str(before);
-        let (key, tail) = after.split_once('}')?;
-        match key {
-            "*" => done.push(STAR),
-            "?" => done.push(QUESTION_MARK),
-            "$" => done.push('$'),
-            _ => done.push_str(context.get(key)?.first()?),
-        }
-        rest = tail;
-    }
-    done.push_str(rest);
-    Some(done)
 }
 
 /// W3C forms of ISO 8601 (month; day; day and time with a zone), or seconds since 1970.

@@ -1,16 +1,70 @@
 //! The settings behind the knobs: what time it is, which calls are held or fail, the log.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::watch;
 
-use super::server::Incoming;
-use super::{Call, Fault, When};
+use super::wire::Params;
 
 /// How many calls the log keeps.
 const KEPT_CALLS: usize = 2_000;
+
+/// Before or after the call took effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// Nothing has happened yet.
+    BeforeEffect,
+    /// The effect is there, the answer is not.
+    AfterEffect,
+}
+
+/// How a call fails.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// With this answer.
+    Error {
+        /// HTTP status.
+        status: u16,
+        /// AWS's code.
+        code: String,
+        /// AWS's message.
+        message: String,
+    },
+    /// The connection breaks without an answer.
+    DropConnection,
+    /// No answer ever comes.
+    NeverAnswer,
+}
+
+/// One call that arrived with a good signature and was decided. One that a knob failed before its
+/// effect is not among them; one that lands late is there once it landed.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// The action.
+    pub action: String,
+    /// ARN of the caller.
+    pub caller: String,
+    /// The parameters, codes left out.
+    pub params: BTreeMap<String, String>,
+    /// The sandbox's time.
+    pub at: DateTime<Utc>,
+    /// HTTP status of the answer.
+    pub status: u16,
+    /// AWS's code, where it was refused.
+    pub code: Option<String>,
+}
+
+/// A call whose signature was good.
+#[derive(Debug, Clone)]
+pub(super) struct Incoming {
+    pub(super) access_key: String,
+    pub(super) service: String,
+    pub(super) action: String,
+    pub(super) params: Params,
+}
 
 /// What happens to the n-th call of an action.
 #[derive(Debug, Clone)]

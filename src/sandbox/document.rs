@@ -10,7 +10,8 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::condition;
-use super::evaluate::{Policy, principals, strings};
+use super::element::{principals, strings};
+use super::evaluate::Policy;
 use super::wire::Fault;
 
 const ELEMENTS: [&str; 9] = [

@@ -1,11 +1,12 @@
 //! Pure: what IAM decides about one request, from the texts of the policies and the request's
 //! context (IAM User Guide, "Policy evaluation logic").
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value};
 
 use super::condition;
+use super::context::Context;
+use super::element::{principals, strings};
+use super::pattern::{expand, glob};
 
 /// What the policies say together: an explicit Deny wins over every Allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,34 +17,6 @@ pub enum Decision {
     ImplicitlyDenied,
     /// Some statement denies.
     ExplicitlyDenied,
-}
-
-/// Condition keys (matched without regard to case) and their values. A key that is not there is
-/// missing, which is not the same as empty.
-#[derive(Debug, Clone, Default)]
-pub struct Context(BTreeMap<String, Vec<String>>);
-
-impl Context {
-    /// Sets a key to one value.
-    pub fn set(&mut self, key: &str, value: impl Into<String>) {
-        self.0.insert(key.to_ascii_lowercase(), vec![value.into()]);
-    }
-
-    /// Sets a key to several values (`aws:TagKeys`).
-    pub fn set_all(&mut self, key: &str, values: Vec<String>) {
-        self.0.insert(key.to_ascii_lowercase(), values);
-    }
-
-    /// Takes a key away.
-    pub fn unset(&mut self, key: &str) {
-        self.0.remove(&key.to_ascii_lowercase());
-    }
-
-    /// The values of a key, if the request has it.
-    #[must_use]
-    pub fn get(&self, key: &str) -> Option<&[String]> {
-        self.0.get(&key.to_ascii_lowercase()).map(Vec::as_slice)
-    }
 }
 
 /// One call, as policies see it.
@@ -163,30 +136,11 @@ impl Policy {
         let action = request.action.to_ascii_lowercase();
         let of_action = |pattern: &String| glob(&pattern.to_ascii_lowercase(), &action);
         let of_resource = |pattern: &String| {
-            condition::expand(pattern, variables).is_some_and(|it| glob(&it, request.resource))
+            expand(pattern, variables).is_some_and(|it| glob(&it, request.resource))
         };
         lists(statement, "Action", "NotAction", of_action)
             && lists(statement, "Resource", "NotResource", of_resource)
             && condition::holds(statement.get("Condition"), request.context, variables)
-    }
-}
-
-/// The `AWS` entries of `Principal` or `NotPrincipal`; `*` alone stands for everybody.
-pub(super) fn principals(statement: &Map<String, Value>, key: &str) -> Option<Vec<String>> {
-    match statement.get(key)? {
-        Value::String(all) => Some(vec![all.clone()]),
-        Value::Object(kinds) => Some(kinds.get("AWS").map(strings).unwrap_or_default()),
-        _ => Some(Vec::new()),
-    }
-}
-
-/// A string, or the strings of a list. Numbers and booleans are read as text, as IAM does.
-pub(super) fn strings(value: &Value) -> Vec<String> {
-    match value {
-        Value::Array(all) => all.iter().flat_map(strings).collect(),
-        Value::String(one) => vec![one.clone()],
-        Value::Bool(_) | Value::Number(_) => vec![value.to_string()],
-        Value::Null | Value::Object(_) => Vec::new(),
     }
 }
 
@@ -208,47 +162,4 @@ fn lists(
     statement
         .get(negated)
         .is_none_or(|value| !strings(value).iter().any(&matches))
-}
-
-/// What `${*}` stands for in a pattern: a character that no document may hold.
-pub(super) const STAR: char = '\u{1}';
-/// What `${?}` stands for.
-pub(super) const QUESTION_MARK: char = '\u{2}';
-
-/// The character that a pattern's character stands for where it is no wildcard.
-pub(super) const fn literal(c: char) -> char {
-    match c {
-        STAR => '*',
-        QUESTION_MARK => '?',
-        other => other,
-    }
-}
-
-/// `*` for any text, `?` for any one character.
-#[must_use]
-pub fn glob(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) =
-        (pattern.chars().collect(), text.chars().collect());
-    let (mut p, mut t) = (0, 0);
-    let mut back: Option<(usize, usize)> = None;
-    while t < text.len() {
-        match pattern.get(p) {
-            Some('*') => {
-                back = Some((p + 1, t));
-                p += 1;
-            }
-            Some(c) if *c == '?' || literal(*c) == text[t] => {
-                p += 1;
-                t += 1;
-            }
-            _ => match back {
-                Some((after, from)) => {
-                    back = Some((after, from + 1));
-                    (p, t) = (after, from + 1);
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[p..].iter().all(|c| *c == '*')
 }

@@ -7,38 +7,13 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::watch;
 
-use super::dials::{Dials, Rate, Rule, Slot, Time, What};
+use super::arn::locate;
+use super::dials::{Call, Dials, Fault, Rate, Rule, Slot, Time, What, When};
+use super::effect::effect;
 use super::iam::{self, NewRole};
+use super::shared::Shared;
 use super::state::{Doc, State};
 use super::wire::Fault as Refusal;
-use super::{Shared, server};
-
-/// Before or after the call took effect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum When {
-    /// Nothing has happened yet.
-    BeforeEffect,
-    /// The effect is there, the answer is not.
-    AfterEffect,
-}
-
-/// How a call fails.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
-    /// With this answer.
-    Error {
-        /// HTTP status.
-        status: u16,
-        /// AWS's code.
-        code: String,
-        /// AWS's message.
-        message: String,
-    },
-    /// The connection breaks without an answer.
-    DropConnection,
-    /// No answer ever comes.
-    NeverAnswer,
-}
 
 /// A document with a data plane of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,24 +22,6 @@ pub enum Document {
     Trust(String),
     /// An inline policy of a role, by ARN and name.
     RolePolicy(String, String),
-}
-
-/// One call that arrived with a good signature and was decided. One that a knob failed before its
-/// effect is not among them; one that lands late is there once it landed.
-#[derive(Debug, Clone)]
-pub struct Call {
-    /// The action.
-    pub action: String,
-    /// ARN of the caller.
-    pub caller: String,
-    /// The parameters, codes left out.
-    pub params: BTreeMap<String, String>,
-    /// The sandbox's time.
-    pub at: DateTime<Utc>,
-    /// HTTP status of the answer.
-    pub status: u16,
-    /// AWS's code, where it was refused.
-    pub code: Option<String>,
 }
 
 /// A call that is held.
@@ -114,7 +71,7 @@ impl LateWrite {
         let call = self.slot.lock();
         let call = call.unwrap_or_else(PoisonError::into_inner).take();
         if let Some(call) = call {
-            let _ = server::effect(&self.shared, &call);
+            let _ = effect(&self.shared, &call);
         }
     }
 }
@@ -376,10 +333,4 @@ fn with_doc(state: &mut State, document: &Document, change: impl FnOnce(&mut Doc
         Document::Trust(_) => change(&mut role.trust),
         Document::RolePolicy(_, policy) => change(role.policies.entry(policy.clone()).or_default()),
     }
-}
-
-/// The account and the lower-case name in an ARN of a user or role.
-pub(super) fn locate(arn: &str) -> Option<(String, String)> {
-    let (account, rest) = arn.strip_prefix("arn:aws:iam::")?.split_once(':')?;
-    Some((account.to_owned(), rest.rsplit('/').next()?.to_lowercase()))
 }

@@ -2,37 +2,43 @@
 //! and enforces policies, so that tests and the demo can see by *using* credentials what AWS would
 //! do. It knows nothing of the rest of the program: it is the oracle.
 
+mod arn;
 mod caller;
 mod condition;
+pub mod context;
 mod dials;
 mod document;
+mod effect;
+mod element;
 pub mod evaluate;
 mod iam;
 mod knobs;
+mod pattern;
 mod quota;
 mod seed;
 mod server;
+mod shared;
 mod sigv4;
 mod state;
 mod sts;
 mod wire;
 
-use std::io::{self, Write};
+use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-pub use knobs::{Call, Document, Fault, Hold, Knobs, LateWrite, When};
+pub use dials::{Call, Fault, When};
+pub use knobs::{Document, Hold, Knobs, LateWrite};
 pub use seed::{Seed, SeedAccount, SeedRole, SeedUser};
 pub use wire::Fault as Refusal;
 
-use dials::Dials;
-use state::State;
+use shared::{Shared, keep, load};
 
 /// How the sandbox starts.
 #[derive(Debug)]
@@ -91,16 +97,6 @@ pub struct Sandbox {
     address: SocketAddr,
     knobs: Knobs,
     server: JoinHandle<io::Result<()>>,
-}
-
-/// What all calls share.
-#[derive(Debug)]
-struct Shared {
-    state: Mutex<State>,
-    dials: Mutex<Dials>,
-    state_file: Option<PathBuf>,
-    /// True from the moment it was stopped: nothing takes effect any more.
-    stopped: watch::Sender<bool>,
 }
 
 impl Sandbox {
@@ -171,42 +167,4 @@ impl Sandbox {
         self.server.abort();
         let _ = self.server.await;
     }
-}
-
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn dials(&self) -> MutexGuard<'_, Dials> {
-        self.dials.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Keeps the state, if there is a file for it.
-    fn save(&self, state: &State) -> Result<(), Refusal> {
-        let Some(path) = &self.state_file else {
-            return Ok(());
-        };
-        keep(path, state).map_err(|error| {
-            tracing::error!(path = %path.display(), %error, "the sandbox cannot keep its state");
-            Refusal::new(500, "ServiceFailure", "The state could not be kept")
-        })
-    }
-}
-
-fn load(path: &Path) -> io::Result<State> {
-    serde_json::from_slice(&std::fs::read(path)?).map_err(io::Error::other)
-}
-
-/// Written beside the file and renamed, so that it is never half there. It holds secrets: for its
-/// owner only.
-fn keep(path: &Path, state: &State) -> io::Result<()> {
-    let beside = path.with_extension("new");
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&beside)?;
-    file.write_all(&serde_json::to_vec(state).map_err(io::Error::other)?)?;
-    std::fs::rename(&beside, path)
 }

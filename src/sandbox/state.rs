@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::arn::{is_account, session_role};
 use super::document;
 
 /// How many versions of a document are kept for a data plane that lags.
@@ -282,27 +283,4 @@ impl State {
                 .or_else(|| role.map(|it| account.role_arn(it)))
         })
     }
-}
-
-/// Whether a principal names a whole account: 12 digits, or the root's ARN.
-pub(super) fn is_account(name: &str) -> bool {
-    account_of(name).is_some()
-}
-
-/// The account that a principal names as a whole.
-pub(super) fn account_of(name: &str) -> Option<&str> {
-    let digits = |it: &&str| it.len() == 12 && it.bytes().all(|b| b.is_ascii_digit());
-    let root = name
-        .strip_prefix("arn:aws:iam::")
-        .and_then(|it| it.strip_suffix(":root"));
-    Some(name).filter(digits).or_else(|| root.filter(digits))
-}
-
-/// The role's ARN behind a session's ARN (roles with a path cannot be told from it).
-pub(super) fn session_role(name: &str) -> Option<String> {
-    let (account, rest) = name
-        .strip_prefix("arn:aws:sts::")?
-        .split_once(":assumed-role/")?;
-    let (role, _) = rest.split_once('/')?;
-    Some(format!("arn:aws:iam::{account}:role/{role}"))
 }

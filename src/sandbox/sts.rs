@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
+use super::arn::{self, account_of, locate};
 use super::caller::Caller;
+use super::context::Context;
 use super::document::{self, Kind};
-use super::evaluate::{Context, Decision, Naming, Request, decide_trust};
-use super::knobs::locate;
+use super::evaluate::{Decision, Naming, Request, decide_trust};
 use super::quota;
-use super::state::{Account, Holder, Role, Session, State, Version, account_of};
+use super::state::{Account, Holder, Role, Session, State, Version};
 use super::wire::{Fault, Params, Xml};
 
 /// Chained sessions last an hour at most (STS API Reference, AssumeRole).
@@ -171,7 +172,7 @@ pub(super) fn assume_role(
         ask.session_name,
         format!("{}:{}", role.id, ask.session_name),
     );
-    let arn = format!("arn:aws:sts::{account}:assumed-role/{name}/{session_name}");
+    let arn = arn::of_session(account, name, session_name);
     let holder = Holder::Role {
         account: account.clone(),
         id: role.id.clone(),

@@ -5,8 +5,9 @@ use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Redirect, Response};
 use jiff::SignedDuration;
 
+use super::failed::Failed;
 use super::page::{self, Frame, Here};
-use super::problem::{Failed, answer};
+use super::problem::answer;
 use super::show::Icon;
 use super::visit::{self, Asked, Away, Named, Sent, Visit};
 use super::{assets, show};

@@ -7,8 +7,9 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::assets;
+use super::failed::Failed;
 use super::page::{self, Frame, Here};
-use super::problem::{Failed, answer};
+use super::problem::answer;
 use super::show::{self, Icon};
 use super::visit::{self, Asked, Visit};
 use crate::app::find::{self, AuditFilter, Entry, Items, Page};

@@ -2,7 +2,7 @@
 
 use axum::response::{IntoResponse, Redirect, Response};
 
-use super::problem::Failed;
+use super::failed::Failed;
 use super::request::{self, Typed};
 use super::visit::{self, Named, Sent, Visit};
 use crate::app::{end, find};

@@ -6,8 +6,9 @@ use axum::response::Response;
 
 use super::access::{self, Access};
 use super::assets;
+use super::failed::Failed;
 use super::page::{self, Frame, Here, Row};
-use super::problem::{Failed, answer};
+use super::problem::answer;
 use super::show::{self, Icon};
 use super::visit::Visit;
 use crate::app::find::{self, Page, RequestFilter};

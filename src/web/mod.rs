@@ -17,10 +17,12 @@ pub mod assets;
 pub mod audit;
 pub mod commands;
 pub mod cookie;
+pub mod failed;
 pub mod grants;
 pub mod history;
 pub mod home;
 pub mod page;
+mod portal;
 pub mod problem;
 pub mod request;
 pub mod requests;
@@ -30,37 +32,12 @@ pub mod show;
 pub mod sign_in;
 pub mod visit;
 
-use problem::Failed;
+use failed::Failed;
+pub use portal::{Portal, Settings};
 pub use routes::{ASSETS, ROUTES, Route, SIGN_IN};
 
 /// The largest form, in bytes.
 const LARGEST_FORM: usize = 64 * 1024;
-
-/// What the portal must know of its surroundings.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// What browsers call us: scheme, host and port, without a slash at the end.
-    pub public_url: String,
-    /// Where AWS is for the people who use a grant.
-    pub aws: commands::Aws,
-}
-
-impl Settings {
-    /// Whether browsers reach us by https.
-    #[must_use]
-    pub fn https(&self) -> bool {
-        self.public_url.starts_with("https://")
-    }
-}
-
-/// What every handler has at hand.
-#[derive(Debug, Clone)]
-pub struct Portal {
-    /// The application.
-    pub app: App,
-    /// Its surroundings.
-    pub settings: Arc<Settings>,
-}
 
 /// The portal. `sign_in` serves `/sign-in`: [`sign_in::none`], or a way to sign in that ends with
 /// [`sign_in::begin`].

@@ -11,9 +11,11 @@ use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 use futures_util::FutureExt as _;
 
+use super::failed::Failed;
 use super::page::{Frame, Here};
+use super::portal::Portal;
 use super::visit::Visit;
-use super::{Portal, assets, cookie, show};
+use super::{assets, cookie, show};
 use crate::error::Error;
 use crate::telemetry::RequestId;
 
@@ -33,30 +35,6 @@ pub struct Problem {
     pub code: String,
     /// The id of the browser's request, under which the log tells of it.
     pub request_id: String,
-}
-
-/// A handler that could not do it. [`pages`] makes the page, since it knows who asked.
-#[derive(Debug)]
-pub struct Failed(pub Error);
-
-impl From<Error> for Failed {
-    fn from(error: Error) -> Self {
-        Self(error)
-    }
-}
-
-impl From<crate::ids::InvalidId> for Failed {
-    fn from(error: crate::ids::InvalidId) -> Self {
-        Self(error.into())
-    }
-}
-
-impl IntoResponse for Failed {
-    fn into_response(self) -> Response {
-        let mut response = self.0.status().into_response();
-        response.extensions_mut().insert(Arc::new(self.0));
-        response
-    }
 }
 
 /// Turns what failed below into a page.

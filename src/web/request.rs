@@ -6,9 +6,10 @@ use axum::response::{IntoResponse, Redirect, Response};
 use chrono::{DateTime, Utc};
 
 use super::access::{self, Access};
+use super::failed::Failed;
 use super::history::{self, Entry};
 use super::page::{self, Frame, Here};
-use super::problem::{Failed, answer};
+use super::problem::answer;
 use super::show::{self, Badge, Icon};
 use super::visit::{self, Asked, Away, Named, Sent, Visit};
 use super::{assets, commands};

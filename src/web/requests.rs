@@ -4,8 +4,9 @@ use askama::Template;
 use axum::http::StatusCode;
 use axum::response::Response;
 
+use super::failed::Failed;
 use super::page::{self, Frame, Here, Row};
-use super::problem::{Failed, answer};
+use super::problem::answer;
 use super::visit::{Asked, Visit};
 use super::{assets, show};
 use crate::app::find::{self, Page, RequestFilter};

@@ -2,7 +2,8 @@
 
 use axum::routing::{MethodRouter, get, post};
 
-use super::{Portal, ask, assets, audit, grants, home, request, requests, sign_in};
+use super::portal::Portal;
+use super::{ask, assets, audit, grants, home, request, requests, sign_in};
 
 /// Where people sign in. What stands there differs: `serve` and the demo bring their own.
 pub const SIGN_IN: &str = "/sign-in";

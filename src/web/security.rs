@@ -11,8 +11,8 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::Portal;
-use super::problem::Failed;
+use super::failed::Failed;
+use super::portal::Portal;
 use crate::error::Error;
 use crate::telemetry;
 

@@ -7,6 +7,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::access::Access;
 use crate::app::find::MOST_COUNTED;
+use crate::domain::arn;
 use crate::domain::cause::Cause;
 use crate::domain::grant::{Grant, GrantState};
 use crate::domain::request::RequestState;
@@ -343,5 +344,5 @@ pub fn initials(name: &str) -> String {
 /// The last part of an ARN: what people call the role or user.
 #[must_use]
 pub fn short_arn(arn: &str) -> &str {
-    arn.rsplit('/').next().unwrap_or(arn)
+    arn::Arn::read(arn).map_or(arn, |it| it.name)
 }

@@ -8,10 +8,12 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{MethodRouter, get};
 use secrecy::ExposeSecret;
 
+use super::failed::Failed;
 use super::page::{Frame, Here};
-use super::problem::{Failed, answer};
+use super::portal::Portal;
+use super::problem::answer;
 use super::visit::Visit;
-use super::{Portal, assets, cookie, show};
+use super::{assets, cookie, show};
 use crate::app::sign_in;
 use crate::ids::PersonId;
 

@@ -9,9 +9,10 @@ use chrono::{DateTime, Datelike as _, NaiveDateTime, Utc};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 
+use super::cookie;
+use super::failed::Failed;
 use super::page::{Frame, Here, Me};
-use super::problem::Failed;
-use super::{Portal, cookie};
+use super::portal::Portal;
 use crate::app::{Ctx, find};
 use crate::authn;
 use crate::domain::audit::Channel;

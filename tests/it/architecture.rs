@@ -1,6 +1,8 @@
 //! What the compiler does not check: who may name whom, how long a file is, and who asks for the
 //! time.
 
+mod circles;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -6,9 +6,10 @@ use toml::de::DeTable;
 use super::alike::tell_apart;
 use super::fields::Fields;
 use super::wrong::Wrong;
+use crate::domain::arn::{Arn, Kind};
+use crate::domain::duration;
 use crate::domain::entitlement::{Method, Terms};
 use crate::domain::text::{all_seen, check_name};
-use crate::domain::{arn, duration};
 
 /// The longest session that AWS knows, and so the longest grant (seconds).
 const LONGEST: i64 = 43_200;
@@ -105,7 +106,7 @@ fn somebody(mut fields: Fields<'_>) -> Option<Somebody> {
     let name = fields.text("name", seen);
     let email = fields.text("email", seen);
     let groups = fields.list("groups", seen);
-    let principals = fields.list("principals", |arn| identity(arn, "user"));
+    let principals = fields.list("principals", |arn| identity(arn, Kind::User));
     fields.done();
     Some(Somebody {
         issuer: issuer?.into_inner(),
@@ -123,7 +124,7 @@ fn offer(mut fields: Fields<'_>) -> Option<Offer> {
     }
     let name = fields.text("name", entitlement_name);
     let description = fields.optional_text("description", description);
-    let role = fields.text("role_arn", |arn| identity(arn, "role"));
+    let role = fields.text("role_arn", |arn| identity(arn, Kind::Role));
     let method = fields.text("method", method);
     let least = fields.text("min_duration", length);
     let most = fields.text("max_duration", length);
@@ -209,10 +210,10 @@ fn length(text: &str) -> Result<i32, String> {
 }
 
 /// The ARN of an IAM user or role.
-fn identity(text: &str, kind: &'static str) -> Result<Identity, String> {
-    let account = arn::account(text, kind).map_err(|it| it.to_string())?;
+fn identity(text: &str, kind: Kind) -> Result<Identity, String> {
+    let arn = Arn::parse(text, kind).map_err(|it| it.to_string())?;
     Ok(Identity {
-        account: account.to_owned(),
+        account: arn.account.to_owned(),
         arn: text.to_owned(),
     })
 }

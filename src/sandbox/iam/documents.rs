@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::roles::{require_modifiable, role_mut};
-use super::{Call, role, user, user_mut};
+use super::entity::{Call, require_modifiable, role, role_mut, user, user_mut};
+use crate::sandbox::arn::locate;
 use crate::sandbox::document::{self, Kind};
-use crate::sandbox::knobs::locate;
 use crate::sandbox::quota;
 use crate::sandbox::state::{Doc, State};
 use crate::sandbox::wire::{Fault, Params, Xml};

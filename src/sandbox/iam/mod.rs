@@ -1,40 +1,22 @@
 //! IAM: roles, users and their documents.
 
 mod documents;
+mod entity;
 mod roles;
 mod users;
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
-
-use super::caller::Caller;
 use super::quota;
-use super::state::{Account, Role, State, User};
-use super::wire::{Fault, Params, Xml};
+use super::state::{Role, State};
+use super::wire::{Fault, Xml};
 
 pub(super) use documents::{put_role_policy, put_trust};
+pub(super) use entity::{Call, Mode};
 pub(super) use roles::{NewRole, create_role};
 pub(super) use users::create_user;
 
-/// How a call is answered, beside what it asks for.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Mode {
-    pub(super) now: DateTime<Utc>,
-    /// Reads show the version before the last.
-    pub(super) stale: bool,
-    /// Reads show documents with other white space and order of keys.
-    pub(super) normalised: bool,
-    /// Reads leave a plus sign as it is.
-    pub(super) bare_plus: bool,
-}
-
-/// One call.
-pub(super) struct Call<'a> {
-    pub(super) caller: &'a Caller,
-    pub(super) params: &'a Params,
-    pub(super) mode: Mode,
-}
+use entity::{role, user};
 
 type Handler = fn(&mut State, &Call<'_>, &str) -> Result<Xml, Fault>;
 
@@ -128,58 +110,4 @@ fn resource<'a>(
     let known = user(state, it).map(|(account, user)| account.user_arn(user));
     let arn = known.unwrap_or_else(|_| format!("arn:aws:iam::{account}:user{path}{name}"));
     Ok((arn, None))
-}
-
-fn own<'a>(state: &'a State, it: &Call<'_>) -> Result<&'a Account, Fault> {
-    state
-        .accounts
-        .get(&it.caller.account)
-        .ok_or_else(|| Fault::no_such("account", &it.caller.account))
-}
-
-fn role<'a>(state: &'a State, it: &Call<'_>) -> Result<(&'a Account, &'a Role), Fault> {
-    let name = it.params.need("RoleName")?;
-    let account = own(state, it)?;
-    let role = account
-        .roles
-        .get(&name.to_lowercase())
-        .ok_or_else(|| Fault::no_such("role", name))?;
-    Ok((account, role))
-}
-
-/// The named user, or the caller where none is named.
-fn user<'a>(state: &'a State, it: &Call<'_>) -> Result<(&'a Account, &'a User), Fault> {
-    let account = own(state, it)?;
-    let own_name = it.caller.principal_arn.rsplit('/').next();
-    let name = it
-        .params
-        .get("UserName")
-        .unwrap_or(own_name.unwrap_or_default());
-    let user = account
-        .users
-        .get(&name.to_lowercase())
-        .ok_or_else(|| Fault::no_such("user", name))?;
-    Ok((account, user))
-}
-
-fn user_mut<'a>(state: &'a mut State, it: &Call<'_>) -> Result<&'a mut User, Fault> {
-    let key = user(state, it)?.1.name.to_lowercase();
-    let account = state.accounts.get_mut(&it.caller.account);
-    account
-        .and_then(|it| it.users.get_mut(&key))
-        .ok_or_else(|| Fault::no_such("user", &key))
-}
-
-/// The path and the name in an ARN of a user or role.
-fn path_and_name(arn: &str) -> (String, String) {
-    let entity = arn.splitn(6, ':').nth(5).unwrap_or_default();
-    let (_, rest) = entity.split_once('/').unwrap_or_default();
-    match rest.rsplit_once('/') {
-        Some((path, name)) => (format!("/{path}/"), name.to_owned()),
-        None => ("/".to_owned(), rest.to_owned()),
-    }
-}
-
-fn stamp(at: DateTime<Utc>) -> String {
-    at.format("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

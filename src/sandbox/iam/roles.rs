@@ -5,33 +5,11 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::documents::{check_trust, encode};
-use super::{Call, own, path_and_name, role, stamp};
-use crate::sandbox::knobs::locate;
+use super::entity::{Call, is_reserved, own, require_modifiable, role, role_mut, stamp};
+use crate::sandbox::arn::{locate, path_and_name};
 use crate::sandbox::quota;
 use crate::sandbox::state::{Account, Doc, Role, State};
 use crate::sandbox::wire::{Fault, Xml};
-
-pub(super) fn role_mut<'a>(state: &'a mut State, arn: &str) -> Result<&'a mut Role, Fault> {
-    let found = locate(arn)
-        .and_then(|(account, name)| state.accounts.get_mut(&account)?.roles.get_mut(&name));
-    found.ok_or_else(|| Fault::no_such("role", &path_and_name(arn).1))
-}
-
-fn is_reserved(path: &str) -> bool {
-    path.starts_with("/aws-reserved/") || path.starts_with("/aws-service-role/")
-}
-
-/// Service-linked roles and those of Identity Center are AWS's own.
-pub(super) fn require_modifiable(role: &Role) -> Result<(), Fault> {
-    if is_reserved(&role.path) {
-        let message = format!(
-            "Cannot perform the operation on the protected role '{}' - this role is only modifiable by AWS",
-            role.name
-        );
-        return Err(Fault::new(400, "UnmodifiableEntity", message));
-    }
-    Ok(())
-}
 
 /// A role to be made.
 pub(crate) struct NewRole<'a> {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::{Call, own, path_and_name, stamp, user, user_mut};
-use crate::sandbox::knobs::locate;
+use super::entity::{Call, own, stamp, user, user_mut};
+use crate::sandbox::arn::{locate, path_and_name};
 use crate::sandbox::quota;
 use crate::sandbox::state::{AccessKey, Account, State, User};
 use crate::sandbox::wire::{Fault, Xml};

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use chrono::TimeDelta;
 use countersign::app::ctx::{App, Ctx};
-use countersign::app::refusals;
+use countersign::app::put_on_record;
 use countersign::app::submit::{NewRequest, Submitted, submit};
 use countersign::app::{approve, end, submit as asks, withdraw};
 use countersign::config::Limits;
@@ -211,7 +211,7 @@ async fn refusals_after_the_first_few_are_one_event_with_their_number() {
         before + 21,
         "others are told as ever"
     );
-    refusals::put_on_record(&company.app, false).await.unwrap();
+    put_on_record::refusals(&company.app, false).await.unwrap();
     assert_eq!(
         company.count("audit_events").await,
         before + 21,
@@ -222,14 +222,14 @@ async fn refusals_after_the_first_few_are_one_event_with_their_number() {
     company
         .as_owner("ALTER TABLE audit_events RENAME TO hidden")
         .await;
-    refusals::put_on_record(&company.app, true)
+    put_on_record::refusals(&company.app, true)
         .await
         .unwrap_err();
     company
         .as_owner("ALTER TABLE hidden RENAME TO audit_events")
         .await;
     for _ in 0..2 {
-        refusals::put_on_record(&company.app, true).await.unwrap();
+        put_on_record::refusals(&company.app, true).await.unwrap();
         assert_eq!(
             company.count("audit_events").await,
             before + 22,

@@ -1,7 +1,8 @@
 //! The condition operators, by the pure function that decides (IAM User Guide, "Condition
 //! operators", "Policy evaluation logic").
 
-use countersign::sandbox::evaluate::{Context, Decision, Request, decide};
+use countersign::sandbox::context::Context;
+use countersign::sandbox::evaluate::{Decision, Request, decide};
 
 const ISSUED: &str = "2026-06-01T11:00:00Z";
 

@@ -1,0 +1,45 @@
+//! How many refusals were counted goes on record.
+
+use super::ctx::{App, Tx};
+use crate::db;
+use crate::domain::audit::{Action, Actor, Channel, Event, Outcome};
+use crate::error::Error;
+
+/// Puts on record how many refusals were counted: in windows that are over, or, before the process
+/// ends, in all of them.
+///
+/// # Errors
+/// When the database does not answer; they are counted on then.
+pub async fn refusals(app: &App, all: bool) -> Result<(), Error> {
+    let mut taken = app.refusals().take(all);
+    taken.retain(|_, window| window.more > 0);
+    if taken.is_empty() {
+        return Ok(());
+    }
+    let actor = Actor::System { part: "sweep" };
+    let told = app.transaction(actor, Channel::System, async |tx: &mut Tx| {
+        for (kind, window) in &taken {
+            let event = Event {
+                at: tx.now(),
+                action: Action::RefusedMore {
+                    action: kind.action,
+                    count: window.more,
+                },
+                actor: Actor::Person {
+                    id: kind.person,
+                    name: window.name.clone(),
+                },
+                subject: kind.person.to_string(),
+                channel: window.channel,
+                outcome: Outcome::Refused(kind.code),
+            };
+            db::audit::append(tx.conn(), &event).await?;
+        }
+        Ok(())
+    });
+    let told = told.await;
+    if told.is_err() {
+        app.refusals().put_back(taken);
+    }
+    told
+}

@@ -1,0 +1,11 @@
+//! A role as AWS shows it.
+
+use chrono::{DateTime, Utc};
+
+#[derive(Debug, Clone)]
+pub(super) struct Role {
+    pub(super) id: String,
+    pub(super) created_at: DateTime<Utc>,
+    pub(super) arn: String,
+    pub(super) trust: String,
+}

@@ -1,0 +1,88 @@
+//! What a call does: the decision, the effect, the line in the log.
+
+use super::dials::{Call, Incoming};
+use super::iam::Mode;
+use super::shared::Shared;
+use super::wire::{Fault as Refusal, Xml};
+use super::{caller, iam, sts};
+
+/// Authorizes the call, does it, and writes it into the log.
+pub(super) fn effect(shared: &Shared, call: &Incoming) -> Result<Xml, Refusal> {
+    let (delay, timeless, mode) = {
+        let dials = shared.dials();
+        let mode = Mode {
+            now: dials.now(),
+            stale: dials.stale_reads,
+            normalised: dials.normalised_reads,
+            bare_plus: dials.bare_plus_reads,
+        };
+        let timeless = dials.timeless.contains(&call.action);
+        (dials.delay, timeless, mode)
+    };
+    let mut state = shared.state();
+    let mut caller = caller::identify(&state, &call.access_key, &call.service, mode.now, delay)?;
+    caller.timeless = timeless;
+    let params = &call.params;
+    let (action, now) = (call.action.as_str(), mode.now);
+    let result = check_version(call).and_then(|()| match (call.service.as_str(), action) {
+        ("sts", "GetCallerIdentity") => Ok(sts::caller_identity(&caller)),
+        ("sts", "AssumeRole") => sts::assume_role(&mut state, &caller, params, now, delay),
+        ("sts", "GetSessionToken") => sts::session_token(&mut state, &caller, params, now),
+        ("iam", _) => {
+            let caller = &caller;
+            iam::call(
+                &mut state,
+                action,
+                &iam::Call {
+                    caller,
+                    params,
+                    mode,
+                },
+            )
+        }
+        _ => Err(iam::unknown(action, version(&call.service))),
+    });
+    let reads =
+        action != "GetSessionToken" && (action.starts_with("Get") || action.starts_with("List"));
+    let result = result.and_then(|answer| {
+        if !reads {
+            shared.save(&state)?;
+        }
+        Ok(answer)
+    });
+    drop(state);
+    let (status, code) = result.as_ref().map_or_else(
+        |refusal| (refusal.status, Some(refusal.code.clone())),
+        |_| (200, None),
+    );
+    shared.dials().log(Call {
+        action: action.to_owned(),
+        caller: caller.arn,
+        params: params.shown(),
+        at: now,
+        status,
+        code,
+    });
+    result
+}
+
+fn version(service: &str) -> &'static str {
+    if service == "sts" {
+        "2011-06-15"
+    } else {
+        "2010-05-08"
+    }
+}
+
+/// The action and the version of the API must be said, as to AWS.
+fn check_version(call: &Incoming) -> Result<(), Refusal> {
+    if call.action.is_empty() {
+        let message = "The request must contain the parameter Action";
+        return Err(Refusal::new(400, "MissingAction", message));
+    }
+    match call.params.get("Version") {
+        Some(it) if it == version(&call.service) => Ok(()),
+        Some(other) => Err(iam::unknown(&call.action, other)),
+        None => Err(iam::unknown(&call.action, "NO_VERSION_SPECIFIED")),
+    }
+}
