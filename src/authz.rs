@@ -20,7 +20,7 @@ pub struct Roles {
 impl Roles {
     /// Whether the person is an admin.
     #[must_use]
-    pub fn is_admin(&self, person: &Person) -> bool {
+    fn is_admin(&self, person: &Person) -> bool {
         self.admin.iter().any(|group| person.is_in(group))
     }
 

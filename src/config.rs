@@ -311,7 +311,8 @@ impl Config {
     /// When none is set, it is not one of Postgres, or has a parameter that would be ignored.
     pub fn database_url(&self) -> Result<&str, ConfigError> {
         const FORM: &str = "expected postgres://user:password@host/database";
-        const PARAMETERS: &str = "its parameters may be sslmode, sslrootcert, sslcert, sslkey, host, hostaddr, port, dbname, user, password, \
+        const PARAMETERS: &str = "its parameters may be sslmode, sslrootcert, sslcert, sslkey, host, hostaddr, \
+        port, dbname, user, password, \
             application_name, options and statement-cache-capacity";
         let url = self.database.url.as_ref().map(ExposeSecret::expose_secret);
         let url = url.ok_or(ConfigError::Missing("database.url", FORM))?;

@@ -29,7 +29,8 @@ pub(super) struct Filter {
            ("from" = Option<Moment>, Query, description = "not before (RFC 3339)"),
            ("to" = Option<Moment>, Query, description = "before (RFC 3339)"),
            ("limit" = Option<i64>, Query, description = "50 unless said otherwise", minimum = 1, maximum = 200),
-           ("cursor" = Option<String>, Query, description = "the `next` of the page before", pattern = "^event_[0-7][0-9a-hjkmnp-tv-z]{25}$")),
+           ("cursor" = Option<String>, Query, description = "the `next` of the page before",
+            pattern = "^event_[0-7][0-9a-hjkmnp-tv-z]{25}$")),
     responses((status = 200, body = List<AuditEvent>)))]
 pub(super) async fn list(
     Caller(ctx): Caller,

@@ -11,7 +11,8 @@ use crate::ids::EntitlementId;
 /// What the caller may ask for, by name
 #[utoipa::path(get, path = "/entitlements",
     params(("limit" = Option<i64>, Query, description = "50 unless said otherwise", minimum = 1, maximum = 200),
-           ("cursor" = Option<String>, Query, description = "the `next` of the page before", pattern = "^ent_[0-7][0-9a-hjkmnp-tv-z]{25}$")),
+           ("cursor" = Option<String>, Query, description = "the `next` of the page before",
+            pattern = "^ent_[0-7][0-9a-hjkmnp-tv-z]{25}$")),
     responses((status = 200, body = List<Entitlement>)))]
 pub(super) async fn entitlements(
     Caller(ctx): Caller,

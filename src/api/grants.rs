@@ -23,7 +23,8 @@ pub(super) struct Filter {
 #[utoipa::path(get, path = "/grants",
     params(("mine" = Option<bool>, Query, description = "only the caller's own"),
            ("limit" = Option<i64>, Query, description = "50 unless said otherwise", minimum = 1, maximum = 200),
-           ("cursor" = Option<String>, Query, description = "the `next` of the page before", pattern = "^grant_[0-7][0-9a-hjkmnp-tv-z]{25}$")),
+           ("cursor" = Option<String>, Query, description = "the `next` of the page before",
+            pattern = "^grant_[0-7][0-9a-hjkmnp-tv-z]{25}$")),
     responses((status = 200, body = List<Grant>)))]
 pub(super) async fn list(
     Caller(ctx): Caller,
@@ -39,14 +40,17 @@ pub(super) async fn list(
 }
 
 /// One grant
-#[utoipa::path(get, path = "/grants/{id}", params(("id" = String, Path, description = "TypeID", pattern = "^grant_[0-7][0-9a-hjkmnp-tv-z]{25}$")),
+#[utoipa::path(get, path = "/grants/{id}",
+    params(("id" = String, Path, description = "TypeID", pattern = "^grant_[0-7][0-9a-hjkmnp-tv-z]{25}$")),
     responses((status = 200, body = Grant)))]
 pub(super) async fn get(Caller(ctx): Caller, Id(id): Id<GrantId>) -> Result<Json<Grant>, Problem> {
     Ok(Json(Grant::of(&find::grant(&ctx, id).await?)))
 }
 
 /// End a grant before its deadline
-#[utoipa::path(post, path = "/grants/{id}/end", params(("id" = String, Path, description = "TypeID", pattern = "^grant_[0-7][0-9a-hjkmnp-tv-z]{25}$")), request_body = Option<End>,
+#[utoipa::path(post, path = "/grants/{id}/end",
+    params(("id" = String, Path, description = "TypeID", pattern = "^grant_[0-7][0-9a-hjkmnp-tv-z]{25}$")),
+    request_body = Option<End>,
     responses((status = 202, body = Grant)))]
 pub(super) async fn end(
     Caller(ctx): Caller,

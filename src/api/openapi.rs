@@ -15,10 +15,12 @@ use super::{audit, catalog, grants, requests};
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Countersign", description = "Just-in-time elevation for AWS IAM: ask, countersign, real access, deadline, audit."),
+    info(title = "Countersign",
+         description = "Just-in-time elevation for AWS IAM: ask, countersign, real access, deadline, audit."),
     servers((url = "/api/v1")),
-    paths(requests::submit, requests::list, requests::get, requests::approve, requests::deny, requests::withdraw, grants::list, grants::get, grants::end,
-          catalog::entitlements, catalog::me, audit::list, get),
+    paths(requests::submit, requests::list, requests::get, requests::approve, requests::deny,
+          requests::withdraw, grants::list, grants::get, grants::end, catalog::entitlements, catalog::me,
+          audit::list, get),
     components(schemas(ProblemDetails)),
     security(("bearer" = [])),
     modifiers(&Bearer, &Problems)

@@ -73,11 +73,14 @@ pub(super) struct Filter {
 
 /// Requests that the caller may see, newest first
 #[utoipa::path(get, path = "/requests",
-    params(("state" = Option<String>, Query, description = "only those in this state", pattern = "^(pending|approved|denied|withdrawn|expired)$"),
+    params(("state" = Option<String>, Query, description = "only those in this state",
+            pattern = "^(pending|approved|denied|withdrawn|expired)$"),
            ("mine" = Option<bool>, Query, description = "only the caller's own"),
-           ("waiting" = Option<bool>, Query, description = "only those that wait for the caller: they are others' and pending"),
+           ("waiting" = Option<bool>, Query, description = "only those that wait for the caller: they are \
+           others' and pending"),
            ("limit" = Option<i64>, Query, description = "50 unless said otherwise", minimum = 1, maximum = 200),
-           ("cursor" = Option<String>, Query, description = "the `next` of the page before", pattern = "^req_[0-7][0-9a-hjkmnp-tv-z]{25}$")),
+           ("cursor" = Option<String>, Query, description = "the `next` of the page before",
+            pattern = "^req_[0-7][0-9a-hjkmnp-tv-z]{25}$")),
     responses((status = 200, body = List<Request>)))]
 pub(super) async fn list(
     Caller(ctx): Caller,
@@ -96,14 +99,17 @@ pub(super) async fn list(
 }
 
 /// One request
-#[utoipa::path(get, path = "/requests/{id}", params(("id" = String, Path, description = "TypeID", pattern = "^req_[0-7][0-9a-hjkmnp-tv-z]{25}$")),
+#[utoipa::path(get, path = "/requests/{id}",
+    params(("id" = String, Path, description = "TypeID", pattern = "^req_[0-7][0-9a-hjkmnp-tv-z]{25}$")),
     responses((status = 200, body = Request)))]
 pub(super) async fn get(Caller(ctx): Caller, Id(id): Id<RequestId>) -> Answer {
     show(&ctx, id).await
 }
 
 /// Approve a request
-#[utoipa::path(post, path = "/requests/{id}/approve", params(("id" = String, Path, description = "TypeID", pattern = "^req_[0-7][0-9a-hjkmnp-tv-z]{25}$")), request_body = Option<Decision>,
+#[utoipa::path(post, path = "/requests/{id}/approve",
+    params(("id" = String, Path, description = "TypeID", pattern = "^req_[0-7][0-9a-hjkmnp-tv-z]{25}$")),
+    request_body = Option<Decision>,
     responses((status = 200, body = Request)))]
 pub(super) async fn approve(
     Caller(ctx): Caller,
@@ -115,7 +121,9 @@ pub(super) async fn approve(
 }
 
 /// Deny a request
-#[utoipa::path(post, path = "/requests/{id}/deny", params(("id" = String, Path, description = "TypeID", pattern = "^req_[0-7][0-9a-hjkmnp-tv-z]{25}$")), request_body = Denial,
+#[utoipa::path(post, path = "/requests/{id}/deny",
+    params(("id" = String, Path, description = "TypeID", pattern = "^req_[0-7][0-9a-hjkmnp-tv-z]{25}$")),
+    request_body = Denial,
     responses((status = 200, body = Request)))]
 pub(super) async fn deny(
     Caller(ctx): Caller,
@@ -127,7 +135,9 @@ pub(super) async fn deny(
 }
 
 /// Take a request back
-#[utoipa::path(post, path = "/requests/{id}/withdraw", params(("id" = String, Path, description = "TypeID", pattern = "^req_[0-7][0-9a-hjkmnp-tv-z]{25}$")), request_body = Option<Nothing>,
+#[utoipa::path(post, path = "/requests/{id}/withdraw",
+    params(("id" = String, Path, description = "TypeID", pattern = "^req_[0-7][0-9a-hjkmnp-tv-z]{25}$")),
+    request_body = Option<Nothing>,
     responses((status = 200, body = Request)))]
 pub(super) async fn withdraw(
     Caller(ctx): Caller,

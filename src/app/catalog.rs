@@ -164,7 +164,8 @@ async fn identities_of_others(tx: &mut Tx, file: &File) -> Result<Vec<Wrong>, Er
                 )
             } else {
                 format!(
-                    "{email}: principals: {arn} is on record as {same} of {owner}: one AWS identity is one person's, and IAM does not tell names apart by case"
+                    "{email}: principals: {arn} is on record as {same} of {owner}: one AWS identity is one \
+                     person's, and IAM does not tell names apart by case"
                 )
             };
             let at = identity.span();
@@ -267,7 +268,8 @@ fn notes(file: &File) -> Vec<String> {
         let terms = &offer.terms;
         if !has_account(&terms.account) {
             notes.push(format!(
-                "account {} of {} is not in this file: `catalog apply` refuses it unless an earlier file brought the account",
+                "account {} of {} is not in this file: `catalog apply` refuses it unless an earlier file brought \
+                 the account",
                 terms.account, terms.name
             ));
         }

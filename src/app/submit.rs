@@ -236,7 +236,11 @@ async fn prepare(ctx: &Ctx, new: &NewRequest) -> Result<Prepared, Error> {
         Ok(Ok(role)) => usable(role, &checked.principal, &others)?,
         Ok(Err(AwsError::Gone)) => return Err(Error::RoleNotFound),
         Ok(Err(error)) => {
-            tracing::warn!(role.arn = terms.role_arn, %error, "the role could not be looked at; it is looked at again when it is opened");
+            tracing::warn!(
+                role.arn = terms.role_arn,
+                %error,
+                "the role could not be looked at; it is looked at again when it is opened"
+            );
             Seen::default()
         }
         Err(_) => Seen::default(),

@@ -25,7 +25,8 @@ impl Aws {
         };
         tracing::warn!(
             reason,
-            "there are no AWS credentials: until there are, nothing opens and nothing closes. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or \
+            "there are no AWS credentials: until there are, nothing opens and nothing closes. Set \
+             AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or \
              AWS_PROFILE, or run where AWS gives a role (ECS, EKS, EC2)"
         );
     }

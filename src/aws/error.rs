@@ -72,7 +72,12 @@ impl AwsError {
             _ => Self::Unclear,
         };
         if kind != Self::Gone {
-            tracing::warn!(aws.call = call, error.code = kind.code(), error = %DisplayErrorContext(error), "AWS call failed");
+            tracing::warn!(
+                aws.call = call,
+                error.code = kind.code(),
+                error = %DisplayErrorContext(error),
+                "AWS call failed"
+            );
         }
         kind
     }

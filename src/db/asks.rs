@@ -47,7 +47,8 @@ pub async fn same(conn: &mut PgConnection, ask: &SameAsk<'_>) -> sqlx::Result<Op
            WHERE entitlement = $2 AND principal = $3 AND justification = $4 AND duration_seconds = $5
              AND starts_at IS NOT DISTINCT FROM $6 AND ticket IS NOT DISTINCT FROM $7 AND submitted_at > $8
              AND (state = 'pending'
-                  OR EXISTS (SELECT FROM grants g WHERE g.request = r.id AND g.state IN ('scheduled', 'opening', 'active')))
+                  OR EXISTS (SELECT FROM grants g WHERE g.request = r.id AND g.state IN ('scheduled', 'opening',
+                  'active')))
            ORDER BY id DESC LIMIT 1"#,
         ask.person.uuid(),
         ask.entitlement.uuid(),

@@ -25,7 +25,8 @@ pub async fn append(conn: &mut PgConnection, event: &Event) -> sqlx::Result<()> 
     let request = event.subject.parse().ok().map(RequestId::uuid);
     let grant = event.subject.parse().ok().map(GrantId::uuid);
     sqlx::query!(
-        "INSERT INTO audit_events (id, at, action, actor_kind, actor_id, actor_name, subject, channel, outcome, code, details, concerns)
+        "INSERT INTO audit_events (id, at, action, actor_kind, actor_id, actor_name, subject, channel, outcome, \
+         code, details, concerns)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
                  coalesce((SELECT person FROM requests WHERE id = $12), (SELECT person FROM grants WHERE id = $13)))",
         EventId::new().uuid(),
@@ -116,9 +117,11 @@ pub async fn list(
         None => {
             sqlx::query_as!(
                 Entry,
-                "SELECT id, at, action, actor_kind, actor_id, actor_name, subject, channel, outcome, code, details FROM audit_events
+                "SELECT id, at, action, actor_kind, actor_id, actor_name, subject, channel, outcome, code, \
+                 details FROM audit_events
                  WHERE id < $1 AND id >= $2
-                   AND ($3::text IS NULL OR action = $3) AND ($4::text IS NULL OR actor_id = $4) AND ($5::text IS NULL OR subject = $5)
+                   AND ($3::text IS NULL OR action = $3) AND ($4::text IS NULL OR actor_id = $4) \
+                   AND ($5::text IS NULL OR subject = $5)
                  ORDER BY id DESC LIMIT $6",
                 before,
                 after,
@@ -146,13 +149,16 @@ async fn list_concerning(
     sqlx::query_as!(
         Entry,
         r#"SELECT id AS "id!: EventId", at AS "at!", action AS "action!", actor_kind AS "actor_kind!", actor_id AS "actor_id!",
-                  actor_name AS "actor_name!", subject AS "subject!", channel AS "channel!", outcome AS "outcome!", code, details AS "details!"
+                  actor_name AS "actor_name!", subject AS "subject!", channel AS "channel!",
+                  outcome AS "outcome!", code, details AS "details!"
            FROM ((SELECT * FROM audit_events WHERE actor_id = $6 AND id < $1 AND id >= $2
-                    AND ($3::text IS NULL OR action = $3) AND ($4::text IS NULL OR actor_id = $4) AND ($5::text IS NULL OR subject = $5)
+                    AND ($3::text IS NULL OR action = $3) AND ($4::text IS NULL OR actor_id = $4)
+                        AND ($5::text IS NULL OR subject = $5)
                   ORDER BY id DESC LIMIT $8)
                  UNION
                  (SELECT * FROM audit_events WHERE concerns = $7 AND id < $1 AND id >= $2
-                    AND ($3::text IS NULL OR action = $3) AND ($4::text IS NULL OR actor_id = $4) AND ($5::text IS NULL OR subject = $5)
+                    AND ($3::text IS NULL OR action = $3) AND ($4::text IS NULL OR actor_id = $4)
+                        AND ($5::text IS NULL OR subject = $5)
                   ORDER BY id DESC LIMIT $8)) seen
            ORDER BY id DESC LIMIT $8"#,
         before,
@@ -176,7 +182,8 @@ async fn list_concerning(
 pub async fn history(conn: &mut PgConnection, subjects: &[String]) -> sqlx::Result<Vec<Entry>> {
     sqlx::query_as!(
         Entry,
-        "SELECT id, at, action, actor_kind, actor_id, actor_name, subject, channel, outcome, code, details FROM audit_events
+        "SELECT id, at, action, actor_kind, actor_id, actor_name, subject, channel, outcome, code, details \
+         FROM audit_events
          WHERE subject = ANY($1) AND outcome <> 'refused' ORDER BY id LIMIT 500",
         subjects
     )

@@ -55,7 +55,8 @@ pub async fn entitlements(
 ) -> sqlx::Result<Vec<Entitlement>> {
     let rows = sqlx::query_as!(
         Row,
-        "SELECT e.id, e.target, e.name, e.description, t.account, a.name AS account_name, t.arn AS role_arn, e.min_duration_seconds,
+        "SELECT e.id, e.target, e.name, e.description, t.account, a.name AS account_name, t.arn AS role_arn, \
+         e.min_duration_seconds,
                 e.max_duration_seconds, e.requester_group, e.approver_group, e.needed, e.version
          FROM entitlements e JOIN targets t ON t.id = e.target JOIN accounts a ON a.id = t.account
          WHERE e.retired_at IS NULL AND e.requester_group = ANY($1) ORDER BY e.name",
@@ -80,7 +81,8 @@ pub async fn entitlement(conn: &mut PgConnection, name: &str) -> sqlx::Result<Op
     }
     let row = sqlx::query_as!(
         Row,
-        "SELECT e.id, e.target, e.name, e.description, t.account, a.name AS account_name, t.arn AS role_arn, e.min_duration_seconds,
+        "SELECT e.id, e.target, e.name, e.description, t.account, a.name AS account_name, t.arn AS role_arn, \
+         e.min_duration_seconds,
                 e.max_duration_seconds, e.requester_group, e.approver_group, e.needed, e.version
          FROM entitlements e JOIN targets t ON t.id = e.target JOIN accounts a ON a.id = t.account
          WHERE e.retired_at IS NULL AND e.name = $1",
@@ -95,7 +97,8 @@ pub async fn entitlement(conn: &mut PgConnection, name: &str) -> sqlx::Result<Op
 /// When the database does not answer or refuses the row.
 pub async fn put_account(conn: &mut PgConnection, id: &str, name: &str) -> sqlx::Result<bool> {
     let done = sqlx::query!(
-        "INSERT INTO accounts AS a (id, name) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET name = excluded.name WHERE a.name <> excluded.name",
+        "INSERT INTO accounts AS a (id, name) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE \
+         SET name = excluded.name WHERE a.name <> excluded.name",
         id,
         name
     );
@@ -127,7 +130,8 @@ pub async fn put_person(
 ) -> sqlx::Result<(PersonId, bool)> {
     let done = sqlx::query!(
         "INSERT INTO people AS p (id, issuer, subject, name, email, groups) VALUES ($1, $2, $3, $4, $5, $6)
-         ON CONFLICT (issuer, subject) DO UPDATE SET name = excluded.name, email = excluded.email, groups = excluded.groups
+         ON CONFLICT (issuer, subject) DO UPDATE SET name = excluded.name, email = excluded.email, \
+         groups = excluded.groups
          WHERE (p.name, p.email, p.groups) IS DISTINCT FROM (excluded.name, excluded.email, excluded.groups)",
         PersonId::new().uuid(),
         person.issuer,
@@ -157,7 +161,8 @@ pub async fn put_principal(
     arn: &str,
 ) -> sqlx::Result<bool> {
     let done = sqlx::query!(
-        "INSERT INTO principals (id, person, account, arn) VALUES ($1, $2, $3, $4) ON CONFLICT (person, arn) DO NOTHING",
+        "INSERT INTO principals (id, person, account, arn) VALUES ($1, $2, $3, $4) ON CONFLICT (person, arn) \
+         DO NOTHING",
         PrincipalId::new().uuid(),
         person.uuid(),
         account,
@@ -206,7 +211,8 @@ pub async fn names_of_others(
     subjects: &[String],
 ) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar!(
-        "SELECT name FROM people WHERE (issuer, subject) NOT IN (SELECT * FROM unnest($1::text[], $2::text[])) ORDER BY name",
+        "SELECT name FROM people WHERE (issuer, subject) NOT IN (SELECT * FROM unnest($1::text[], $2::text[])) \
+         ORDER BY name",
         issuers,
         subjects
     )
@@ -244,7 +250,8 @@ pub async fn without_identity(conn: &mut PgConnection) -> sqlx::Result<Vec<Lacki
         Lacking,
         "SELECT p.email, e.name AS entitlement, t.account
          FROM entitlements e JOIN targets t ON t.id = e.target JOIN people p ON p.groups @> ARRAY[e.requester_group]
-         WHERE e.retired_at IS NULL AND NOT EXISTS (SELECT FROM principals o WHERE o.person = p.id AND o.account = t.account)
+         WHERE e.retired_at IS NULL AND NOT EXISTS (SELECT FROM principals o WHERE o.person = p.id \
+         AND o.account = t.account)
          ORDER BY e.name, p.email LIMIT 20"
     )
     .fetch_all(conn)
@@ -296,17 +303,22 @@ pub async fn put_entitlement(
     terms: &Terms,
 ) -> sqlx::Result<bool> {
     let done = sqlx::query!(
-        "INSERT INTO entitlements AS e (id, name, description, target, method, min_duration_seconds, max_duration_seconds, requester_group,
+        "INSERT INTO entitlements AS e (id, name, description, target, method, min_duration_seconds, \
+         max_duration_seconds, requester_group,
              approver_group, needed)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-         ON CONFLICT (name) DO UPDATE SET description = excluded.description, target = excluded.target, method = excluded.method,
+         ON CONFLICT (name) DO UPDATE SET description = excluded.description, target = excluded.target, \
+         method = excluded.method,
              min_duration_seconds = excluded.min_duration_seconds, max_duration_seconds = excluded.max_duration_seconds,
-             requester_group = excluded.requester_group, approver_group = excluded.approver_group, needed = excluded.needed,
+             requester_group = excluded.requester_group, approver_group = excluded.approver_group, \
+             needed = excluded.needed,
              version = e.version + 1, retired_at = NULL
-         WHERE (e.description, e.target, e.method, e.min_duration_seconds, e.max_duration_seconds, e.requester_group, e.approver_group, e.needed,
+         WHERE (e.description, e.target, e.method, e.min_duration_seconds, e.max_duration_seconds, \
+         e.requester_group, e.approver_group, e.needed,
                 e.retired_at)
             IS DISTINCT FROM (excluded.description, excluded.target, excluded.method, excluded.min_duration_seconds,
-                excluded.max_duration_seconds, excluded.requester_group, excluded.approver_group, excluded.needed, NULL::timestamptz)",
+                excluded.max_duration_seconds, excluded.requester_group, excluded.approver_group, \
+                excluded.needed, NULL::timestamptz)",
         EntitlementId::new().uuid(),
         terms.name,
         terms.description,

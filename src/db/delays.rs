@@ -31,10 +31,12 @@ pub async fn of_grants(
     let rows = sqlx::query!(
         r#"SELECT g.id AS "id: GrantId", t.last_error AS "error!", t.attempts,
                   coalesce((SELECT min(e.at) FROM audit_events e
-                            WHERE e.subject = g.grant_name AND e.action = 'grant.delayed' AND e.at >= coalesce(g.closing_at, g.opening_at)),
+                            WHERE e.subject = g.grant_name AND e.action = 'grant.delayed'
+                                AND e.at >= coalesce(g.closing_at, g.opening_at)),
                            t.last_error_at) AS "since!"
            FROM grants g JOIN targets t ON t.id = g.target
-           WHERE g.id = ANY($1) AND g.state IN ('opening', 'closing') AND t.attempts > 0 AND t.last_error IS NOT NULL AND t.last_error_at IS NOT NULL"#,
+           WHERE g.id = ANY($1) AND g.state IN ('opening', 'closing') AND t.attempts > 0
+               AND t.last_error IS NOT NULL AND t.last_error_at IS NOT NULL"#,
         grants
     )
     .fetch_all(conn)

@@ -214,8 +214,10 @@ pub async fn store(conn: &mut PgConnection, change: Change<Grant>) -> sqlx::Resu
     let marks = &grant.marks;
     sqlx::query!(
         "UPDATE grants
-         SET state = $2, opening_at = $3, opened_at = $4, closing_at = $5, cause = $6, closing_by = $7, closing_reason = $8, ended_at = $9,
-             sent_until = $10, console_since = $11, guard_until = $12, guard_gone_at = $13, principal_missing_since = $14,
+         SET state = $2, opening_at = $3, opened_at = $4, closing_at = $5, cause = $6, closing_by = $7, \
+         closing_reason = $8, ended_at = $9,
+             sent_until = $10, console_since = $11, guard_until = $12, guard_gone_at = $13, \
+             principal_missing_since = $14,
              unclear_at = $15
          WHERE id = $1",
         grant.id.uuid(),
@@ -246,7 +248,8 @@ pub async fn store(conn: &mut PgConnection, change: Change<Grant>) -> sqlx::Resu
 /// When the database does not answer, or the approvals are missing.
 pub async fn insert(conn: &mut PgConnection, grant: &Grant) -> sqlx::Result<()> {
     sqlx::query!(
-        "INSERT INTO grants (id, request, target, person, principal_arn, principal_id, role_id, grant_name, console_name, state, starts_at, deadline, approved_at)
+        "INSERT INTO grants (id, request, target, person, principal_arn, principal_id, role_id, grant_name, \
+         console_name, state, starts_at, deadline, approved_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
         grant.id.uuid(),
         grant.request.uuid(),
@@ -274,8 +277,10 @@ pub async fn insert(conn: &mut PgConnection, grant: &Grant) -> sqlx::Result<()> 
 pub async fn lock(conn: &mut PgConnection, id: GrantId) -> sqlx::Result<Option<Grant>> {
     let row = sqlx::query_as!(
         Row,
-        r#"SELECT id, request, target, person, principal_arn, principal_id, role_id, grant_name, console_name, state, starts_at, deadline, approved_at,
-                sent_until, console_since, unclear_at, opening_at, opened_at, closing_at, cause, closing_by, closing_reason, ended_at,
+        r#"SELECT id, request, target, person, principal_arn, principal_id, role_id, grant_name, console_name,
+                  state, starts_at, deadline, approved_at,
+                sent_until, console_since, unclear_at, opening_at, opened_at, closing_at, cause, closing_by,
+                closing_reason, ended_at,
                 guard_until, guard_gone_at, restores, principal_missing_since,
                 (SELECT r.submitted_at FROM requests r WHERE r.id = request) AS "requested_at!"
          FROM grants WHERE id = $1 FOR UPDATE"#,
@@ -294,8 +299,10 @@ pub async fn lock(conn: &mut PgConnection, id: GrantId) -> sqlx::Result<Option<G
 pub async fn get(conn: &mut PgConnection, id: GrantId) -> sqlx::Result<Option<Grant>> {
     let row = sqlx::query_as!(
         Row,
-        r#"SELECT id, request, target, person, principal_arn, principal_id, role_id, grant_name, console_name, state, starts_at, deadline, approved_at,
-                sent_until, console_since, unclear_at, opening_at, opened_at, closing_at, cause, closing_by, closing_reason, ended_at,
+        r#"SELECT id, request, target, person, principal_arn, principal_id, role_id, grant_name, console_name,
+                  state, starts_at, deadline, approved_at,
+                sent_until, console_since, unclear_at, opening_at, opened_at, closing_at, cause, closing_by,
+                closing_reason, ended_at,
                 guard_until, guard_gone_at, restores, principal_missing_since,
                 (SELECT r.submitted_at FROM requests r WHERE r.id = request) AS "requested_at!"
          FROM grants WHERE id = $1"#,
@@ -317,8 +324,10 @@ pub async fn of_requests(
 ) -> sqlx::Result<HashMap<RequestId, Grant>> {
     let rows = sqlx::query_as!(
         Row,
-        r#"SELECT id, request, target, person, principal_arn, principal_id, role_id, grant_name, console_name, state, starts_at, deadline, approved_at,
-                sent_until, console_since, unclear_at, opening_at, opened_at, closing_at, cause, closing_by, closing_reason, ended_at,
+        r#"SELECT id, request, target, person, principal_arn, principal_id, role_id, grant_name, console_name,
+                  state, starts_at, deadline, approved_at,
+                sent_until, console_since, unclear_at, opening_at, opened_at, closing_at, cause, closing_by,
+                closing_reason, ended_at,
                 guard_until, guard_gone_at, restores, principal_missing_since,
                 (SELECT r.submitted_at FROM requests r WHERE r.id = request) AS "requested_at!"
          FROM grants WHERE request = ANY($1)"#,
@@ -346,8 +355,10 @@ pub async fn list(
         Some(person) => {
             sqlx::query_as!(
                 Row,
-                r#"SELECT id, request, target, person, principal_arn, principal_id, role_id, grant_name, console_name, state, starts_at, deadline, approved_at,
-                sent_until, console_since, unclear_at, opening_at, opened_at, closing_at, cause, closing_by, closing_reason, ended_at,
+                r#"SELECT id, request, target, person, principal_arn, principal_id, role_id, grant_name,
+                          console_name, state, starts_at, deadline, approved_at,
+                sent_until, console_since, unclear_at, opening_at, opened_at, closing_at, cause, closing_by,
+                closing_reason, ended_at,
                 guard_until, guard_gone_at, restores, principal_missing_since,
                 (SELECT r.submitted_at FROM requests r WHERE r.id = request) AS "requested_at!"
                  FROM grants WHERE person = $1 AND id < $2 ORDER BY id DESC LIMIT $3"#,
@@ -361,8 +372,10 @@ pub async fn list(
         None => {
             sqlx::query_as!(
                 Row,
-                r#"SELECT id, request, target, person, principal_arn, principal_id, role_id, grant_name, console_name, state, starts_at, deadline, approved_at,
-                sent_until, console_since, unclear_at, opening_at, opened_at, closing_at, cause, closing_by, closing_reason, ended_at,
+                r#"SELECT id, request, target, person, principal_arn, principal_id, role_id, grant_name,
+                          console_name, state, starts_at, deadline, approved_at,
+                sent_until, console_since, unclear_at, opening_at, opened_at, closing_at, cause, closing_by,
+                closing_reason, ended_at,
                 guard_until, guard_gone_at, restores, principal_missing_since,
                 (SELECT r.submitted_at FROM requests r WHERE r.id = request) AS "requested_at!"
                  FROM grants WHERE id < $1 ORDER BY id DESC LIMIT $2"#,
@@ -386,7 +399,8 @@ pub async fn unfinished(
     limit: i64,
 ) -> sqlx::Result<Vec<RequestId>> {
     sqlx::query_scalar!(
-        "SELECT request FROM grants WHERE person = $1 AND state IN ('scheduled', 'opening', 'active', 'closing') ORDER BY id DESC LIMIT $2",
+        "SELECT request FROM grants WHERE person = $1 AND state IN ('scheduled', 'opening', 'active', 'closing') \
+         ORDER BY id DESC LIMIT $2",
         person.uuid(),
         limit
     )
@@ -417,7 +431,8 @@ pub async fn seated(
         Seated,
         "SELECT principal_arn, console_name FROM grants
          WHERE target = $1 AND guard_gone_at IS NULL
-           AND (state IN ('opening', 'active', 'closing') OR (state = 'scheduled' AND starts_at < $3 AND deadline > $2))",
+           AND (state IN ('opening', 'active', 'closing') OR (state = 'scheduled' AND starts_at < $3 \
+           AND deadline > $2))",
         target.uuid(),
         from,
         until

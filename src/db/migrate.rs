@@ -37,7 +37,8 @@ DECLARE
 BEGIN
     PERFORM pg_advisory_xact_lock(4817263950127364);
     IF (SELECT pg_has_role(datdba, 'USAGE') FROM pg_database WHERE datname = current_database()) THEN
-        EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC, countersign_app, countersign_catalog', current_database());
+        EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC, countersign_app, countersign_catalog', \
+        current_database());
     END IF;
     EXECUTE format('GRANT USAGE ON SCHEMA %I TO countersign_app, countersign_catalog', current_schema());
     FOR item IN
@@ -49,7 +50,8 @@ BEGIN
     LOOP
         app := CASE
             WHEN item.relkind = 'S' THEN 'USAGE, SELECT'
-            WHEN item.relname IN ('_sqlx_migrations', 'installation', 'accounts', 'people', 'principals', 'entitlements') THEN 'SELECT'
+            WHEN item.relname IN ('_sqlx_migrations', 'installation', 'accounts', 'people', 'principals', \
+            'entitlements') THEN 'SELECT'
             WHEN item.relname IN ('audit_events', 'decisions', 'foreign_documents') THEN 'SELECT, INSERT'
             WHEN item.relname = 'api_tokens' THEN 'SELECT, UPDATE (last_used_at)'
             WHEN item.relname = 'sessions' THEN 'SELECT, INSERT, UPDATE (last_seen_at, ended_at)'
@@ -59,7 +61,8 @@ BEGIN
         END;
         catalog := CASE
             WHEN item.relkind = 'S' THEN 'USAGE, SELECT'
-            WHEN item.relname IN ('accounts', 'people', 'principals', 'entitlements') THEN 'SELECT, INSERT, UPDATE, DELETE'
+            WHEN item.relname IN ('accounts', 'people', 'principals', 'entitlements') THEN 'SELECT, INSERT, \
+            UPDATE, DELETE'
             WHEN item.relname IN ('targets', 'api_tokens') THEN 'SELECT, INSERT, UPDATE'
             WHEN item.relname = 'audit_events' THEN 'SELECT, INSERT'
             ELSE 'SELECT'

@@ -184,7 +184,8 @@ pub async fn session_used(
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "UPDATE sessions SET last_seen_at = $2 WHERE token_hash = $1 AND last_seen_at < $2::timestamptz - interval '1 minute'",
+        "UPDATE sessions SET last_seen_at = $2 WHERE token_hash = $1 AND \
+         last_seen_at < $2::timestamptz - interval '1 minute'",
         token_hash,
         now
     )
@@ -235,7 +236,8 @@ pub struct NewToken<'a> {
 /// When the database does not answer.
 pub async fn insert_token(conn: &mut PgConnection, token: &NewToken<'_>) -> sqlx::Result<()> {
     sqlx::query!(
-        "INSERT INTO api_tokens (id, token_hash, prefix, person, name, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO api_tokens (id, token_hash, prefix, person, name, created_at, expires_at) VALUES ($1, $2, \
+         $3, $4, $5, $6, $7)",
         token.id.uuid(),
         token.hash,
         token.prefix,

@@ -43,8 +43,10 @@ pub enum ConnectError {
     Different(i64),
     /// A migration broke off.
     #[error(
-        "migration {0} of the database is marked unsuccessful: what it should have made may be there in part. Restore the database from a \
-         backup; or finish or undo it by hand, `DELETE FROM _sqlx_migrations WHERE version = {0}`, and run `countersign migrate` as the owner"
+        "migration {0} of the database is marked unsuccessful: what it \
+         should have made may be there in part. Restore the database from a \
+         backup; or finish or undo it by hand, `DELETE FROM _sqlx_migrations WHERE version = {0}`, \
+         and run `countersign migrate` as the owner"
     )]
     Unfinished(i64),
     /// The role may not write.
@@ -55,7 +57,8 @@ pub enum ConnectError {
     /// The role could do more than `serve` needs.
     #[error(
         "the database role {role} must be a member of {APP_ROLE} and nothing else, but it {}. \
-         Or connect as a role of its own: `CREATE ROLE countersign_serve LOGIN PASSWORD '…' IN ROLE {APP_ROLE}`", told(.excess)
+         Or connect as a role of its own: `CREATE ROLE countersign_serve LOGIN PASSWORD '…' \
+         IN ROLE {APP_ROLE}`", told(.excess)
     )]
     TooPowerful {
         /// Which one.
@@ -66,7 +69,8 @@ pub enum ConnectError {
     /// The command needs another role.
     #[error(
         "the database role {0} may not write the catalog and tokens: run this command as a member of {CATALOG_ROLE} \
-         (`CREATE ROLE countersign_admin LOGIN PASSWORD '…' IN ROLE {CATALOG_ROLE}`), which COUNTERSIGN_DATABASE__URL names for it"
+         (`CREATE ROLE countersign_admin LOGIN PASSWORD '…' IN ROLE {CATALOG_ROLE}`), \
+         which COUNTERSIGN_DATABASE__URL names for it"
     )]
     NotForCatalog(String),
 }

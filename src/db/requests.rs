@@ -83,7 +83,8 @@ impl TryFrom<Row> for Request {
 pub async fn insert(conn: &mut PgConnection, change: Change<Request>) -> sqlx::Result<Request> {
     let request = change.value;
     sqlx::query!(
-        "INSERT INTO requests (id, version, person, principal, principal_arn, principal_unique_id, entitlement, target, role_id, approver_group,
+        "INSERT INTO requests (id, version, person, principal, principal_arn, principal_unique_id, entitlement, \
+         target, role_id, approver_group,
              terms, justification, duration_seconds, starts_at, ticket, target_checked, state, submitted_at, expires_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
         request.id.uuid(),
@@ -120,7 +121,8 @@ pub async fn lock(conn: &mut PgConnection, id: RequestId) -> sqlx::Result<Option
     let row = sqlx::query_as!(
         Row,
         r#"SELECT id, version, person, principal, principal_arn, principal_unique_id, entitlement, target, role_id, terms AS "terms: Json<Terms>",
-                  justification, duration_seconds, starts_at, ticket, target_checked, state, submitted_at, expires_at, closed_at
+                  justification, duration_seconds, starts_at, ticket, target_checked, state, submitted_at,
+                  expires_at, closed_at
            FROM requests WHERE id = $1 FOR UPDATE"#,
         id.uuid()
     );
@@ -138,7 +140,8 @@ pub async fn get(conn: &mut PgConnection, id: RequestId) -> sqlx::Result<Option<
     let row = sqlx::query_as!(
         Row,
         r#"SELECT id, version, person, principal, principal_arn, principal_unique_id, entitlement, target, role_id, terms AS "terms: Json<Terms>",
-                  justification, duration_seconds, starts_at, ticket, target_checked, state, submitted_at, expires_at, closed_at
+                  justification, duration_seconds, starts_at, ticket, target_checked, state, submitted_at,
+                  expires_at, closed_at
            FROM requests WHERE id = $1"#,
         id.uuid()
     );
@@ -155,7 +158,8 @@ pub async fn get(conn: &mut PgConnection, id: RequestId) -> sqlx::Result<Option<
 pub async fn store(conn: &mut PgConnection, change: Change<Request>) -> sqlx::Result<Request> {
     let request = change.value;
     let done = sqlx::query!(
-        "UPDATE requests SET state = $2, version = $3, closed_at = $4 WHERE id = $1 AND state = 'pending' AND version = $3 - 1",
+        "UPDATE requests SET state = $2, version = $3, closed_at = $4 WHERE id = $1 AND state = 'pending' \
+         AND version = $3 - 1",
         request.id.uuid(),
         request.state.as_str(),
         request.version,
@@ -283,7 +287,8 @@ pub async fn list(
     let ids = match view {
         View::Own(person) => {
             sqlx::query_scalar!(
-                "SELECT id FROM requests WHERE person = $1 AND id < $2 AND ($3::text IS NULL OR state = $3) ORDER BY id DESC LIMIT $4",
+                "SELECT id FROM requests WHERE person = $1 AND id < $2 AND ($3::text IS NULL OR state = $3) \
+                 ORDER BY id DESC LIMIT $4",
                 person.uuid(),
                 before,
                 state,
@@ -348,11 +353,13 @@ async fn visible(
 ) -> sqlx::Result<Vec<RequestId>> {
     sqlx::query_scalar!(
         r#"SELECT id AS "id!: RequestId" FROM (
-               (SELECT id FROM requests WHERE person = $1 AND id < $3 AND ($4::text IS NULL OR state = $4) ORDER BY id DESC LIMIT $5)
+               (SELECT id FROM requests WHERE person = $1 AND id < $3 AND ($4::text IS NULL OR state = $4)
+                   ORDER BY id DESC LIMIT $5)
                UNION
                (SELECT own.id FROM unnest($2::text[]) AS approvers(name), LATERAL (
                     SELECT id FROM requests
-                    WHERE (approver_group, id) >= (approvers.name, '00000000-0000-0000-0000-000000000000') AND (approver_group, id) < (approvers.name, $3)
+                    WHERE (approver_group, id) >= (approvers.name, '00000000-0000-0000-0000-000000000000')
+                        AND (approver_group, id) < (approvers.name, $3)
                     ORDER BY approver_group DESC, id DESC LIMIT $5) own
                 WHERE $4::text IS NULL)
                UNION
@@ -364,7 +371,8 @@ async fn visible(
                 WHERE $4::text IS NOT NULL)
                UNION
                (SELECT r.id FROM decisions d JOIN requests r ON r.id = d.request
-                WHERE d.person = $1 AND d.request < $3 AND r.id < $3 AND ($4::text IS NULL OR r.state = $4) ORDER BY d.request DESC LIMIT $5)) seen
+                WHERE d.person = $1 AND d.request < $3 AND r.id < $3 AND ($4::text IS NULL OR r.state = $4)
+                    ORDER BY d.request DESC LIMIT $5)) seen
            ORDER BY id DESC LIMIT $5"#,
         person.uuid(),
         groups,
@@ -414,7 +422,8 @@ pub async fn listed(conn: &mut PgConnection, ids: &[RequestId]) -> sqlx::Result<
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT id, version, person, principal, principal_arn, principal_unique_id, entitlement, target, role_id, terms AS "terms: Json<Terms>",
-                  justification, duration_seconds, starts_at, ticket, target_checked, state, submitted_at, expires_at, closed_at
+                  justification, duration_seconds, starts_at, ticket, target_checked, state, submitted_at,
+                  expires_at, closed_at
            FROM requests WHERE id = ANY($1) ORDER BY id DESC"#,
         &ids
     )

@@ -96,7 +96,8 @@ pub async fn claim(
            WHERE id = (SELECT t.id FROM targets t
                        WHERE t.due_at <= $1 AND (t.lease_expires_at IS NULL OR t.lease_expires_at <= $1)
                          AND (NOT $4 OR EXISTS (SELECT FROM grants g WHERE g.target = t.id AND g.guard_gone_at IS NULL
-                                                AND (g.state = 'closing' OR (g.state IN ('opening', 'active') AND g.deadline <= $1))))
+                                                AND (g.state = 'closing' OR (g.state IN ('opening', 'active')
+                                                    AND g.deadline <= $1))))
                        ORDER BY t.due_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
            RETURNING id AS "id: TargetId""#,
         now,
@@ -140,8 +141,11 @@ pub async fn hold(
         r#"UPDATE targets
            SET lease_expires_at = $4, due_at = CASE WHEN due_at = lease_expires_at THEN $4 ELSE due_at END
            WHERE id = $1 AND lease_token = $2 AND lease_expires_at > $3
-           RETURNING id, account, arn, revision, condition, written_trust_hash, trust_wrote_at, written_guard_hash, guard_wrote_at,
-                     guard_unclear_at, trust_sent_at, trust_unclear_at, missing_since, safe_since, original_trust, guard_restores, kept AS "kept: Json<BTreeMap<String, DateTime<Utc>>>", (SELECT i.id FROM installation i) AS "installation!",
+           RETURNING id, account, arn, revision, condition, written_trust_hash, trust_wrote_at,
+           written_guard_hash, guard_wrote_at,
+                     guard_unclear_at, trust_sent_at, trust_unclear_at, missing_since, safe_since,
+                     original_trust, guard_restores, kept AS "kept: Json<BTreeMap<String, DateTime<Utc>>>",
+                     (SELECT i.id FROM installation i) AS "installation!",
                      attempts, last_error, last_error_at"#,
         lease.target.uuid(),
         lease.token,
@@ -166,8 +170,10 @@ pub async fn store(
     let (trust, guard) = (target.written_trust.as_ref(), target.written_guard.as_ref());
     let done = sqlx::query!(
         "UPDATE targets
-         SET unique_id = coalesce($3, unique_id), revision = $4, condition = $5, written_trust_hash = $6, trust_wrote_at = $7,
-             written_guard_hash = $8, guard_wrote_at = $9, guard_unclear_at = $10, original_trust = $11, guard_restores = $12,
+         SET unique_id = coalesce($3, unique_id), revision = $4, condition = $5, written_trust_hash = $6, \
+         trust_wrote_at = $7,
+             written_guard_hash = $8, guard_wrote_at = $9, guard_unclear_at = $10, original_trust = $11, \
+             guard_restores = $12,
              trust_unclear_at = $13, missing_since = $14, kept = $15, safe_since = $16, trust_sent_at = $17
          WHERE id = $1 AND lease_token = $2",
         lease.target.uuid(),
@@ -204,7 +210,8 @@ pub async fn release(
 ) -> Result<(), LeaseError> {
     let done = sqlx::query!(
         "UPDATE targets
-         SET due_at = CASE WHEN due_at = lease_expires_at THEN $3 ELSE least(due_at, $3) END, lease_token = NULL, lease_expires_at = NULL,
+         SET due_at = CASE WHEN due_at = lease_expires_at THEN $3 ELSE least(due_at, $3) END, \
+         lease_token = NULL, lease_expires_at = NULL,
              attempts = $4, last_error = $5, last_error_at = $6
          WHERE id = $1 AND lease_token = $2",
         lease.target.uuid(),

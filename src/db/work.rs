@@ -15,8 +15,10 @@ use crate::ids::{GrantId, RequestId, TargetId};
 pub async fn lock(conn: &mut PgConnection, target: TargetId) -> sqlx::Result<Vec<Grant>> {
     let rows = sqlx::query_as!(
         Row,
-        r#"SELECT id, request, target, person, principal_arn, principal_id, role_id, grant_name, console_name, state, starts_at, deadline,
-                approved_at, sent_until, console_since, unclear_at, opening_at, opened_at, closing_at, cause, closing_by,
+        r#"SELECT id, request, target, person, principal_arn, principal_id, role_id, grant_name, console_name,
+                  state, starts_at, deadline,
+                approved_at, sent_until, console_since, unclear_at, opening_at, opened_at, closing_at, cause,
+                closing_by,
                 closing_reason, ended_at, guard_until, guard_gone_at, restores, principal_missing_since,
                 (SELECT r.submitted_at FROM requests r WHERE r.id = request) AS "requested_at!"
          FROM grants WHERE target = $1 AND guard_gone_at IS NULL ORDER BY id FOR NO KEY UPDATE"#,
@@ -36,7 +38,8 @@ pub async fn is_eligible(conn: &mut PgConnection, grant: GrantId) -> sqlx::Resul
     sqlx::query_scalar!(
         r#"SELECT p.groups @> ARRAY[r.terms->>'requester_group']
                   AND (SELECT count(DISTINCT d.person) FROM decisions d JOIN people a ON a.id = d.person
-                       WHERE d.request = r.id AND d.verdict = 'approve' AND a.groups @> ARRAY[r.terms->>'approver_group'])
+                       WHERE d.request = r.id AND d.verdict = 'approve'
+                           AND a.groups @> ARRAY[r.terms->>'approver_group'])
                       >= (r.terms->>'needed')::int AS "eligible!"
            FROM grants g JOIN requests r ON r.id = g.request JOIN people p ON p.id = g.person WHERE g.id = $1"#,
         grant.uuid()
@@ -55,7 +58,8 @@ pub async fn store_marks(
     marks: &Marks,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "UPDATE grants SET sent_until = $2, console_since = $3, guard_until = $4, guard_gone_at = $5, principal_missing_since = $6, unclear_at = $7
+        "UPDATE grants SET sent_until = $2, console_since = $3, guard_until = $4, guard_gone_at = $5, \
+         principal_missing_since = $6, unclear_at = $7
          WHERE id = $1",
         grant.uuid(),
         marks.sent_until,

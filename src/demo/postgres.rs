@@ -59,7 +59,8 @@ pub enum Mode {
 pub enum PostgresError {
     /// No Postgres binaries anywhere.
     #[error(
-        "Postgres is not installed: script/demo brings its own; else install the package `postgresql` (Debian, Ubuntu, Homebrew) or \
+        "Postgres is not installed: script/demo brings its own; else install the package `postgresql` (Debian, \
+         Ubuntu, Homebrew) or \
          `postgresql-server` (Fedora), or name the folder of `initdb` in COUNTERSIGN_PG_BIN"
     )]
     Missing,
@@ -67,7 +68,8 @@ pub enum PostgresError {
     #[error("COUNTERSIGN_PG_BIN is {}, where there is no `initdb` and `postgres`", .0.display())]
     NoBinariesIn(PathBuf),
     /// The schema needs a newer one.
-    #[error("Postgres in {} is version {version}: 15 or newer is needed (COUNTERSIGN_PG_BIN names the folder of another)", .folder.display())]
+    #[error("Postgres in {} is version {version}: 15 or newer is needed (COUNTERSIGN_PG_BIN names the folder of \
+    another)", .folder.display())]
     TooOld {
         /// Where it is.
         folder: PathBuf,
@@ -82,7 +84,8 @@ pub enum PostgresError {
     InUse(PathBuf),
     /// Run by root where user namespaces are forbidden, in a folder that is closed to the other
     /// user.
-    #[error("Postgres does not run as root, and user id {uid} cannot enter {}: choose another folder with {setting}", .folder.display())]
+    #[error("Postgres does not run as root, and user id {uid} cannot enter {}: choose another folder with \
+    {setting}", .folder.display())]
     Unreachable {
         /// The user that Postgres would run as.
         uid: u32,

@@ -45,7 +45,8 @@ struct KeysGone(PathBuf, PathBuf);
 
 /// There is nothing for `--only countersign` to work on.
 #[derive(Debug, thiserror::Error)]
-#[error("the AWS stand-in of {} is not at http://{address}: start `demo --only aws` first, in a terminal of its own", .folder.display())]
+#[error("the AWS stand-in of {} is not at http://{address}: start `demo --only aws` first, in a terminal of its \
+own", .folder.display())]
 struct NoStandIn {
     folder: PathBuf,
     address: SocketAddr,
@@ -53,7 +54,8 @@ struct NoStandIn {
 
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "--reset does not go with `--only countersign`: the AWS stand-in that is running has the keys; restart it with --reset"
+    "--reset does not go with `--only countersign`: the AWS stand-in that is running has the keys; restart it \
+     with --reset"
 )]
 struct ResetTooLate;
 
@@ -277,7 +279,9 @@ fn description(portal: &str, aws: &str, keys: &AllKeys) -> serde_json::Value {
         "aws_endpoint_url": aws,
         "people": people.collect::<Vec<_>>(),
         "entitlements": [{
-            "name": "prod-admin", "role_arn": format!("arn:aws:iam::{}:role/prod-admin", seed::ACCOUNT), "method": "trust_policy",
+            "name": "prod-admin",
+            "role_arn": format!("arn:aws:iam::{}:role/prod-admin", seed::ACCOUNT),
+            "method": "trust_policy",
         }],
     })
 }

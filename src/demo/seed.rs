@@ -40,7 +40,8 @@ const EVERYTHING: &str =
 
 /// What Countersign needs, and nothing more: the documents of the target roles, and to look.
 const MANAGER: &str = r#"{"Version":"2012-10-17","Statement":[
- {"Effect":"Allow","Action":["iam:GetRole","iam:UpdateAssumeRolePolicy","iam:GetRolePolicy","iam:PutRolePolicy","iam:DeleteRolePolicy"],
+ {"Effect":"Allow","Action":["iam:GetRole","iam:UpdateAssumeRolePolicy","iam:GetRolePolicy",
+   "iam:PutRolePolicy","iam:DeleteRolePolicy"],
   "Resource":"arn:aws:iam::111122223333:role/prod-*"},
  {"Effect":"Allow","Action":["iam:GetUser","iam:GetAccountSummary"],"Resource":"*"}]}"#;
 
@@ -51,7 +52,8 @@ pub fn catalog() -> String {
     for (name, user, group) in PEOPLE {
         let _ = write!(
             text,
-            "\n[[people]]\nissuer = \"demo\"\nsubject = \"{user}\"\nname = \"{name}\"\nemail = \"{user}@example.com\"\ngroups = [\"{group}\"]\n\
+            "\n[[people]]\nissuer = \"demo\"\nsubject = \"{user}\"\nname = \"{name}\"\nemail = \
+             \"{user}@example.com\"\ngroups = [\"{group}\"]\n\
              principals = [\"arn:aws:iam::{ACCOUNT}:user/{user}\"]\n"
         );
     }

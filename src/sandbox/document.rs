@@ -49,7 +49,8 @@ pub(super) fn check(text: &str, kind: Kind) -> Result<(), Fault> {
         .any(|c| !matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{ff}'))
     {
         return Err(Fault::validation(
-            "The specified value for policyDocument is invalid: characters outside of U+0009, U+000A, U+000D, U+0020 to U+00FF",
+            "The specified value for policyDocument is invalid: characters outside of U+0009, U+000A, U+000D, \
+             U+0020 to U+00FF",
         ));
     }
     let Ok(Value::Object(policy)) = serde_json::from_str(text) else {

@@ -41,26 +41,11 @@ pub(super) fn claim(parts: &Parts, real_time: DateTime<Utc>) -> Result<Claim, Fa
             "Request is missing Authentication Token",
         )
     };
-    let incomplete = |what: &str| {
-        Fault::new(
-            400,
-            "IncompleteSignature",
-            format!("Authorization header requires {what}"),
-        )
-    };
     let authorization = header("authorization").ok_or_else(missing)?;
     let fields = authorization
         .strip_prefix("AWS4-HMAC-SHA256 ")
         .ok_or_else(|| incomplete("AWS4-HMAC-SHA256"))?;
-    let field = |name: &str| {
-        let found = fields
-            .split(',')
-            .find_map(|it| it.trim().strip_prefix(name)?.strip_prefix('='));
-        found
-            .map(str::to_owned)
-            .ok_or_else(|| incomplete(&format!("'{name}' parameter")))
-    };
-    let credential = field("Credential")?;
+    let credential = field(fields, "Credential")?;
     let mut credential = credential.split('/').map(str::to_owned);
     let mut next = || {
         credential
@@ -92,10 +77,28 @@ pub(super) fn claim(parts: &Parts, real_time: DateTime<Utc>) -> Result<Claim, Fa
         service,
         token: header("x-amz-security-token"),
         at,
-        signed_headers: field("SignedHeaders")?,
-        signature: hex::decode(field("Signature")?)
+        signed_headers: field(fields, "SignedHeaders")?,
+        signature: hex::decode(field(fields, "Signature")?)
             .map_err(|_| incomplete("a hexadecimal 'Signature'"))?,
     })
+}
+
+/// A field of the Authorization header.
+fn field(fields: &str, name: &str) -> Result<String, Fault> {
+    let found = fields
+        .split(',')
+        .find_map(|it| it.trim().strip_prefix(name)?.strip_prefix('='));
+    found
+        .map(str::to_owned)
+        .ok_or_else(|| incomplete(&format!("'{name}' parameter")))
+}
+
+fn incomplete(what: &str) -> Fault {
+    Fault::new(
+        400,
+        "IncompleteSignature",
+        format!("Authorization header requires {what}"),
+    )
 }
 
 /// Whether the request was signed with `secret` just as it arrived.
@@ -104,7 +107,8 @@ pub(super) fn verify(claim: &Claim, secret: &str, parts: &Parts, body: &[u8]) ->
         Fault::new(
             403,
             "SignatureDoesNotMatch",
-            "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method.",
+            "The request signature we calculated does not match the signature you provided. Check your AWS \
+             Secret Access Key and signing method.",
         )
     };
     let signed: Vec<&str> = claim.signed_headers.split(';').collect();

@@ -279,7 +279,8 @@ fn check_external_id(id: &str) -> Result<(), Fault> {
     if fits {
         return Ok(());
     }
-    let constraint = "Member must have length between 2 and 1224 and satisfy regular expression pattern: [\\w+=,.@:\\/-]*";
+    let constraint = "Member must have length between 2 and 1224 and satisfy regular expression pattern: \
+    [\\w+=,.@:\\/-]*";
     Err(Fault::constraint("externalId", id, constraint))
 }
 

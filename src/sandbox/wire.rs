@@ -88,7 +88,8 @@ impl Params {
     pub(super) fn need(&self, name: &str) -> Result<&str, Fault> {
         self.get(name).ok_or_else(|| {
             Fault::validation(format!(
-                "1 validation error detected: Value null at '{name}' failed to satisfy constraint: Member must not be null"
+                "1 validation error detected: Value null at '{name}' failed to satisfy constraint: Member must \
+                 not be null"
             ))
         })
     }
@@ -274,7 +275,8 @@ pub(super) fn answer(
             (
                 fault.status,
                 format!(
-                    "<ErrorResponse xmlns=\"{namespace}\"><Error>{error}</Error><RequestId>{request_id}</RequestId></ErrorResponse>"
+                    "<ErrorResponse xmlns=\"{namespace}\"><Error>{error}</Error>\
+                     <RequestId>{request_id}</RequestId></ErrorResponse>"
                 ),
             )
         }

@@ -35,7 +35,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// How often the same trouble is told at most.
 const TELL_EVERY: Duration = Duration::from_secs(10);
 /// The answer to whom there is no room for.
-const NO_ROOM: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 2\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+const NO_ROOM: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
+    retry-after: 2\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
 /// What clients may take.
 #[derive(Debug, Clone, Copy)]

@@ -84,13 +84,15 @@ pub fn refusal(delay: &Delay) -> String {
 pub fn advice(delay: &Delay) -> &'static str {
     match delay.error.as_str() {
         "denied" => {
-            "Have the account's administrators give Countersign's role its IAM permissions back; an SCP or a permissions boundary can take them as well."
+            "Have the account's administrators give Countersign's role its IAM permissions back; an SCP or a \
+             permissions boundary can take them as well."
         }
         "throttled" | "unclear" => {
             "Countersign goes on asking by itself; this mostly passes within minutes."
         }
         "unplanned" => {
-            "The end itself is being written all the same. Have the people who run Countersign look into its log and report it."
+            "The end itself is being written all the same. Have the people who run Countersign look into its log \
+             and report it."
         }
         "unreachable" => {
             "Have the people who run Countersign look at its network and at AWS's health."

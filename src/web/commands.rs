@@ -32,7 +32,8 @@ impl Aws {
             .clone()
             .unwrap_or_else(|| format!("https://sts.{region}.amazonaws.com"));
         format!(
-            "curl {url}/ --aws-sigv4 aws:amz:{region}:sts \\\n  --user \"$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY\" \\\n  \
+            "curl {url}/ --aws-sigv4 aws:amz:{region}:sts \\\n  \
+             --user \"$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY\" \\\n  \
              -d Action=AssumeRole -d Version=2011-06-15 \\\n  -d RoleArn={role_arn} \\\n  -d RoleSessionName={session}"
         )
     }

@@ -50,33 +50,41 @@ fn entry(event: &find::Entry) -> Entry {
 /// What a step looks like and says: the audit log's action, who did it, and its details as the log
 /// keeps them.
 fn told(action: &str, actor: &str, details: &Value) -> (Icon, Tone, String) {
-    let text = |name: &str| details[name].as_str().unwrap_or_default();
+    of_request(action, actor, details)
+        .or_else(|| of_grant(action, actor, details))
+        .unwrap_or_else(|| (Icon::Key, Tone::Quiet, format!("{actor}: {action}")))
+}
+
+/// The steps up to a decision.
+fn of_request(action: &str, actor: &str, details: &Value) -> Option<(Icon, Tone, String)> {
     let number = |name: &str| details[name].as_i64().unwrap_or_default();
-    let why = || Cause::parse(text("cause")).map_or("", |cause| show::cause(&cause));
-    match action {
-        "request.submitted" => (
-            Icon::Ask,
-            Tone::Wait,
-            format!(
-                "{actor} asked for {}",
-                show::length(number("duration_seconds"))
-            ),
-        ),
+    Some(match action {
+        "request.submitted" => {
+            let length = show::length(number("duration_seconds"));
+            (Icon::Ask, Tone::Wait, format!("{actor} asked for {length}"))
+        }
         "request.approved" => {
-            let tally = format!(
-                "{actor} approved ({} of {})",
-                number("have"),
-                number("needed")
-            );
+            let (have, needed) = (number("have"), number("needed"));
+            let tally = format!("{actor} approved ({have} of {needed})");
             (Icon::Check, Tone::Good, tally)
         }
         "request.denied" => (Icon::Cross, Tone::Bad, format!("{actor} denied it")),
         "request.withdrawn" => (Icon::Back, Tone::Quiet, format!("{actor} withdrew it")),
-        "request.expired" => (
-            Icon::Hourglass,
-            Tone::Quiet,
-            "Nobody decided in time".to_owned(),
-        ),
+        "request.expired" => {
+            let text = "Nobody decided in time".to_owned();
+            (Icon::Hourglass, Tone::Quiet, text)
+        }
+        _ => return None,
+    })
+}
+
+/// The steps from the first write in AWS to the last trace of it.
+fn of_grant(action: &str, actor: &str, details: &Value) -> Option<(Icon, Tone, String)> {
+    let text = |name: &str| details[name].as_str().unwrap_or_default();
+    let why = || Cause::parse(text("cause")).map_or("", |cause| show::cause(&cause));
+    let by_a_person = ["released", "revoked"].contains(&text("cause"));
+    let never_opened = text("requested_at") == text("confirmed_at");
+    let (icon, tone, said) = match action {
         "grant.opening" => (
             Icon::Busy,
             Tone::Move,
@@ -87,11 +95,9 @@ fn told(action: &str, actor: &str, details: &Value) -> (Icon, Tone, String) {
             Tone::Good,
             "AWS confirmed that it is open".to_owned(),
         ),
-        "grant.closing" if details["cause"] == "released" || details["cause"] == "revoked" => {
-            (Icon::Busy, Tone::Move, format!("{actor} ended it"))
-        }
+        "grant.closing" if by_a_person => (Icon::Busy, Tone::Move, format!("{actor} ended it")),
         "grant.closing" => (Icon::Busy, Tone::Move, format!("Closing began: {}", why())),
-        "grant.ended" if text("requested_at") == text("confirmed_at") => (
+        "grant.ended" if never_opened => (
             Icon::Closed,
             Tone::Quiet,
             format!("{actor} ended it before it was open"),
@@ -121,8 +127,9 @@ fn told(action: &str, actor: &str, details: &Value) -> (Icon, Tone, String) {
             Tone::Quiet,
             "No session of it can be left; the guard forgets it".to_owned(),
         ),
-        other => (Icon::Key, Tone::Quiet, format!("{actor}: {other}")),
-    }
+        _ => return None,
+    };
+    Some((icon, tone, said))
 }
 
 /// What the person said with it.

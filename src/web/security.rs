@@ -17,7 +17,8 @@ use crate::error::Error;
 use crate::telemetry;
 
 /// Nothing but our own style sheet, script and icon; forms only to ourselves; no frame around us.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; \
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src \
+'self'; form-action 'self'; \
                       frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script'";
 
 /// Adds the headers that keep a page to itself. HSTS goes out by https alone.

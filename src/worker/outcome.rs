@@ -257,7 +257,12 @@ impl Worker {
             .filter(|at| *at > now)
             .chain([now + backoff(attempts)])
             .min();
-        tracing::warn!(target.id = %lease.target, error.code = error.code(), attempts, "AWS is not as it should be; trying again");
+        tracing::warn!(
+            target.id = %lease.target,
+            error.code = error.code(),
+            attempts,
+            "AWS is not as it should be; trying again"
+        );
         let release = Release {
             due,
             attempts,

@@ -14,6 +14,7 @@ use crate::db::targets::{Lease, LeaseError};
 use crate::db::{targets, work};
 use crate::domain::cause::Cause;
 use crate::domain::grant::{Grant, GrantState};
+use crate::domain::target::Target;
 use crate::ids::GrantId;
 
 use crate::policy::{Input, Observed, Plan, Step, fingerprint, or_plain, plan};
@@ -229,24 +230,7 @@ impl Pass<'_> {
             self.grants = grants;
             return Ok(Next::Again);
         }
-        let planned: Vec<Grant> = grants.iter().filter(|g| is_begun(g)).cloned().collect();
-        let input = Input {
-            target: &held.target,
-            grants: &planned,
-            observed,
-            now,
-            margins: worker.settings.margins,
-            closings_only: self.closings_only,
-            one_at_a_time: self.one_at_a_time,
-            clocks_differ: self.clocks_differ,
-            guard_refused: self.guard_refused,
-        };
-        let mut plan = or_plain(&input, plan).unwrap_or_else(|broken| {
-            let target = self.lease.target;
-            tracing::error!(target.id = %target, panic = broken.message, "planning broke down; the closings go on without it");
-            self.trouble = Some(AwsError::Unplanned);
-            broken.plan
-        });
+        let mut plan = self.planned(&held.target, &grants, observed, now);
         if ours {
             refuse_our_own(&mut plan, &grants);
         }
@@ -270,6 +254,37 @@ impl Pass<'_> {
                 Next::Write(write)
             }
             other => other,
+        })
+    }
+
+    /// The plan for what is begun; the closings alone where planning itself breaks down.
+    fn planned(
+        &mut self,
+        target: &Target,
+        grants: &[Grant],
+        observed: &Observed,
+        now: DateTime<Utc>,
+    ) -> Plan {
+        let begun: Vec<Grant> = grants.iter().filter(|g| is_begun(g)).cloned().collect();
+        let input = Input {
+            target,
+            grants: &begun,
+            observed,
+            now,
+            margins: self.worker.settings.margins,
+            closings_only: self.closings_only,
+            one_at_a_time: self.one_at_a_time,
+            clocks_differ: self.clocks_differ,
+            guard_refused: self.guard_refused,
+        };
+        or_plain(&input, plan).unwrap_or_else(|broken| {
+            tracing::error!(
+                target.id = %target.id,
+                panic = broken.message,
+                "planning broke down; the closings go on without it"
+            );
+            self.trouble = Some(AwsError::Unplanned);
+            broken.plan
         })
     }
 

@@ -2,6 +2,7 @@
 //! time.
 
 mod circles;
+mod lines;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -242,9 +243,11 @@ fn sql_never_asks_for_the_time() {
             asking.push(path);
         }
     }
-    for entry in fs::read_dir(root.join("migrations")).unwrap() {
+    let folders = ["migrations", "src/db"].map(|folder| fs::read_dir(root.join(folder)).unwrap());
+    for entry in folders.into_iter().flatten() {
         let path = entry.unwrap().path();
-        if asks_for_time(&fs::read_to_string(&path).unwrap()) {
+        let is_sql = path.extension().is_some_and(|it| it == "sql");
+        if is_sql && asks_for_time(&fs::read_to_string(&path).unwrap()) {
             asking.push(path);
         }
     }

@@ -65,15 +65,8 @@ pub(super) fn check(
         .map_err(|it| invalid("ticket", it.to_string()))
         .ok()
         .flatten();
-    if let Some(start) = new.starts_at {
-        if start <= now {
-            invalid(
-                "starts_at",
-                "must be in the future; leave it out to start at once".to_owned(),
-            );
-        } else if start > now + AHEAD {
-            invalid("starts_at", "must be within the next 30 days".to_owned());
-        }
+    if let Some(why) = new.starts_at.and_then(|start| cannot_start(start, now)) {
+        invalid("starts_at", why.to_owned());
     }
     let duration_seconds = check_duration(&entitlement.terms, new.duration_seconds, propagation)
         .map_err(|it| wrong.extend(Some(it).filter(|_| is_read)))
@@ -97,6 +90,17 @@ pub(super) fn check(
             })
         }
         _ => Err(Error::InvalidFields(wrong)),
+    }
+}
+
+/// Why nothing can start then, if so.
+fn cannot_start(start: DateTime<Utc>, now: DateTime<Utc>) -> Option<&'static str> {
+    if start <= now {
+        Some("must be in the future; leave it out to start at once")
+    } else if start > now + AHEAD {
+        Some("must be within the next 30 days")
+    } else {
+        None
     }
 }
 
@@ -159,7 +163,8 @@ fn pick(
         (0, None) => Err(refuse(
             "invalid_field",
             format!(
-                "is missing: the catalog names no AWS identity of yours in account {account}. Whoever keeps the catalog has to add your IAM \
+                "is missing: the catalog names no AWS identity of yours in account {account}. Whoever keeps the \
+                 catalog has to add your IAM \
                  user to your `principals`"
             ),
         )),

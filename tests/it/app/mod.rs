@@ -5,6 +5,7 @@
     reason = "the tests' own SQL is not in the offline data of the query macros"
 )]
 
+mod arns;
 mod catalog;
 mod decisions;
 mod events;
