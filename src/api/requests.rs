@@ -47,7 +47,7 @@ pub(super) async fn submit(
         ticket,
         unread: unread.into_iter().collect(),
     };
-    match app::submit::ask(&ctx, new).await? {
+    match app::submit::submit(&ctx, new).await? {
         Submitted::New(request) => {
             let request = Request::of(&request, None);
             Ok((StatusCode::CREATED, Json(request)))

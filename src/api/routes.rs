@@ -5,15 +5,15 @@ use axum::routing::{MethodRouter, get, post};
 
 use super::{audit, catalog, grants, openapi, requests};
 use crate::app::App;
+use crate::domain::verb::Verb;
 
 /// One path with its methods.
 #[derive(Debug, Clone, Copy)]
 pub struct Route {
     /// Below `/api/v1`.
     pub path: &'static str,
-    /// The methods, and for each that changes something the audit action that even a refusal leaves
-    /// behind.
-    pub methods: &'static [(&'static str, Option<&'static str>)],
+    /// The methods, and for each that changes something its verb.
+    pub methods: &'static [(&'static str, Option<Verb>)],
     pub(super) handler: fn() -> MethodRouter<App>,
 }
 
@@ -21,7 +21,7 @@ pub struct Route {
 pub const ROUTES: &[Route] = &[
     Route {
         path: "/requests",
-        methods: &[("GET", None), ("POST", Some("request.submitted"))],
+        methods: &[("GET", None), ("POST", Some(Verb::Submit))],
         handler: || get(requests::list).post(requests::submit),
     },
     Route {
@@ -31,17 +31,17 @@ pub const ROUTES: &[Route] = &[
     },
     Route {
         path: "/requests/{id}/approve",
-        methods: &[("POST", Some("request.approved"))],
+        methods: &[("POST", Some(Verb::Approve))],
         handler: || post(requests::approve),
     },
     Route {
         path: "/requests/{id}/deny",
-        methods: &[("POST", Some("request.denied"))],
+        methods: &[("POST", Some(Verb::Deny))],
         handler: || post(requests::deny),
     },
     Route {
         path: "/requests/{id}/withdraw",
-        methods: &[("POST", Some("request.withdrawn"))],
+        methods: &[("POST", Some(Verb::Withdraw))],
         handler: || post(requests::withdraw),
     },
     Route {
@@ -56,7 +56,7 @@ pub const ROUTES: &[Route] = &[
     },
     Route {
         path: "/grants/{id}/end",
-        methods: &[("POST", Some("grant.closing"))],
+        methods: &[("POST", Some(Verb::End))],
         handler: || post(grants::end),
     },
     Route {

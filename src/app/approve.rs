@@ -4,6 +4,7 @@ use super::ctx::{Ctx, Tx};
 use super::expire;
 use crate::domain::request::{Approval, Request};
 use crate::domain::text::Words;
+use crate::domain::verb::Verb;
 use crate::error::Error;
 use crate::ids::RequestId;
 use crate::{authz, db};
@@ -21,7 +22,7 @@ pub async fn approve(ctx: &Ctx, id: RequestId, comment: Option<String>) -> Resul
         Err(error) => {
             return Err(ctx
                 .refused(
-                    "request.approved",
+                    Verb::Approve,
                     id,
                     Error::field("comment", error.to_string()),
                 )
@@ -29,7 +30,7 @@ pub async fn approve(ctx: &Ctx, id: RequestId, comment: Option<String>) -> Resul
         }
     };
     expire::if_overdue(&ctx.app, id).await?;
-    ctx.verb("request.approved", id, async |tx: &mut Tx| {
+    ctx.verb(Verb::Approve, id, async |tx: &mut Tx| {
         let (authz::Decidable(request), decisions) = decidable(ctx, tx, id).await?;
         let still_eligible = db::people::get(tx.conn(), request.person)
             .await?

@@ -17,8 +17,9 @@ use crate::config::Config;
 use crate::db;
 use crate::db::lent::{self, Lent};
 use crate::db::timeouts::Timeouts;
-use crate::domain::audit::{Action, Actor, By, Channel, Event, Outcome};
+use crate::domain::audit::{Actor, By, Channel};
 use crate::domain::person::Person;
+use crate::domain::verb::Verb;
 use crate::error::Error;
 
 /// The application: what every verb needs, whoever calls. Cheap to clone.
@@ -278,36 +279,31 @@ impl Ctx {
         }
     }
 
-    /// Runs a verb of the caller in one transaction. A refusal is put on record in a transaction of
-    /// its own, as `action` on `subject`.
+    /// Runs the work of the caller's verb in one transaction. A refusal is put on record in a
+    /// transaction of its own, as one of `verb` on `subject`.
     ///
     /// # Errors
     /// What the verb fails with; nothing of it is kept then.
     pub async fn verb<T>(
         &self,
-        action: &'static str,
+        verb: Verb,
         subject: impl ToString,
-        verb: impl AsyncFnOnce(&mut Tx) -> Result<T, Error>,
+        work: impl AsyncFnOnce(&mut Tx) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let result = self.app.transaction(self.actor(), self.channel, verb).await;
+        let result = self.app.transaction(self.actor(), self.channel, work).await;
         match result {
-            Err(error) if error.is_refusal() => Err(self.refused(action, subject, error).await),
+            Err(error) if error.is_refusal() => Err(self.refused(verb, subject, error).await),
             other => other,
         }
     }
 
     /// Puts a refusal on record and hands it back. After the first few of a kind they are counted.
-    pub async fn refused(
-        &self,
-        action: &'static str,
-        subject: impl ToString,
-        error: Error,
-    ) -> Error {
+    pub async fn refused(&self, verb: Verb, subject: impl ToString, error: Error) -> Error {
         let code = error.told_code();
         let subject = subject.to_string();
         let kind = Kind {
             person: self.person.id,
-            action,
+            verb,
             code,
         };
         let refusals = self.app.refusals();
@@ -317,15 +313,7 @@ impl Ctx {
         let told = self
             .app
             .transaction(self.actor(), self.channel, async |tx: &mut Tx| {
-                let By { actor, channel, at } = tx.by.clone();
-                let event = Event {
-                    at,
-                    action: Action::Refused { action },
-                    actor,
-                    subject,
-                    channel,
-                    outcome: Outcome::Refused(code),
-                };
+                let event = tx.by.refused(subject, verb, code, None);
                 Ok(db::audit::append(tx.conn(), &event).await?)
             });
         match told.await {

@@ -5,6 +5,7 @@ use super::ctx::{Ctx, Tx};
 use super::expire;
 use crate::domain::request::Request;
 use crate::domain::text::{InvalidText, Words};
+use crate::domain::verb::Verb;
 use crate::error::Error;
 use crate::ids::RequestId;
 use crate::{authz, db};
@@ -18,22 +19,16 @@ pub async fn deny(ctx: &Ctx, id: RequestId, comment: Option<String>) -> Result<R
     let comment = match Words::parse(comment.as_deref().unwrap_or_default()) {
         Ok(comment) => comment,
         Err(InvalidText::Empty) => {
-            return Err(ctx
-                .refused("request.denied", id, Error::CommentRequired)
-                .await);
+            return Err(ctx.refused(Verb::Deny, id, Error::CommentRequired).await);
         }
         Err(error) => {
             return Err(ctx
-                .refused(
-                    "request.denied",
-                    id,
-                    Error::field("comment", error.to_string()),
-                )
+                .refused(Verb::Deny, id, Error::field("comment", error.to_string()))
                 .await);
         }
     };
     expire::if_overdue(&ctx.app, id).await?;
-    ctx.verb("request.denied", id, async |tx: &mut Tx| {
+    ctx.verb(Verb::Deny, id, async |tx: &mut Tx| {
         let (authz::Decidable(request), decisions) = decidable(ctx, tx, id).await?;
         let change = request.deny(&comment, &tx.by)?;
         if decisions.iter().any(|it| it.person == ctx.person.id) {

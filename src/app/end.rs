@@ -3,6 +3,7 @@
 use super::ctx::{Ctx, Tx};
 use crate::domain::grant::Grant;
 use crate::domain::text::Words;
+use crate::domain::verb::Verb;
 use crate::error::Error;
 use crate::ids::GrantId;
 use crate::{authz, db};
@@ -22,15 +23,11 @@ pub async fn end(ctx: &Ctx, id: GrantId, reason: Option<String>) -> Result<Grant
         Ok(reason) => reason,
         Err(error) => {
             return Err(ctx
-                .refused(
-                    "grant.closing",
-                    id,
-                    Error::field("reason", error.to_string()),
-                )
+                .refused(Verb::End, id, Error::field("reason", error.to_string()))
                 .await);
         }
     };
-    ctx.verb("grant.closing", id, async |tx: &mut Tx| {
+    ctx.verb(Verb::End, id, async |tx: &mut Tx| {
         let grant = db::grants::lock(tx.conn(), id)
             .await?
             .ok_or(Error::NotFound)?;

@@ -2,7 +2,7 @@
 
 use super::ctx::{App, Tx};
 use crate::db;
-use crate::domain::audit::{Action, Actor, Channel, Event, Outcome};
+use crate::domain::audit::{Actor, By, Channel};
 use crate::error::Error;
 
 /// Puts on record how many refusals were counted: in windows that are over, or, before the process
@@ -19,20 +19,15 @@ pub async fn refusals(app: &App, all: bool) -> Result<(), Error> {
     let actor = Actor::System { part: "sweep" };
     let told = app.transaction(actor, Channel::System, async |tx: &mut Tx| {
         for (kind, window) in &taken {
-            let event = Event {
-                at: tx.now(),
-                action: Action::RefusedMore {
-                    action: kind.action,
-                    count: window.more,
-                },
+            let by = By {
                 actor: Actor::Person {
                     id: kind.person,
                     name: window.name.clone(),
                 },
-                subject: kind.person.to_string(),
                 channel: window.channel,
-                outcome: Outcome::Refused(kind.code),
+                at: tx.now(),
             };
+            let event = by.refused(kind.person, kind.verb, kind.code, Some(window.more));
             db::audit::append(tx.conn(), &event).await?;
         }
         Ok(())

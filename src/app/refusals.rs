@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::domain::audit::Channel;
 use crate::domain::person::Person;
+use crate::domain::verb::Verb;
 use crate::ids::PersonId;
 
 /// How many of a kind are events of their own.
@@ -14,11 +15,11 @@ const FIRST: u32 = 20;
 /// How long those that follow are counted before they are put on record.
 const WINDOW: Duration = Duration::from_mins(1);
 
-/// One person is refused one action for one reason.
+/// One person is refused one verb for one reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Kind {
     pub person: PersonId,
-    pub action: &'static str,
+    pub verb: Verb,
     pub code: &'static str,
 }
 

@@ -41,7 +41,7 @@ pub async fn resume(app: &App, machine: &str, role_arn: &str) -> Result<Conditio
         }
         db::targets::resume(tx.conn(), target).await?;
         db::targets::make_due(tx.conn(), target, now).await?;
-        let (from, to) = (condition.as_str(), Condition::Ok.as_str());
+        let (from, to) = (condition, Condition::Ok);
         let event = tx.by.did(target, Action::TargetChanged { from, to });
         db::audit::append(tx.conn(), &event).await?;
         Ok(condition)

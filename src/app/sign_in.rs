@@ -33,7 +33,7 @@ pub async fn start(
             replace(tx, &hash(old), app.settings().session_idle).await?;
         }
         db::people::start_session(tx.conn(), &hash(&token), person.id, now, now + lifetime).await?;
-        let event = tx.by.did(person.id, Action::SessionStarted);
+        let event = tx.by.did(person.id, Action::SessionStarted {});
         Ok(db::audit::append(tx.conn(), &event).await?)
     })
     .await?;
@@ -56,7 +56,7 @@ async fn replace(tx: &mut Tx, old: &[u8; 32], idle: TimeDelta) -> Result<(), Err
         actor: actor(&person),
         ..tx.by.clone()
     };
-    let event = by.did(person.id, Action::SessionEnded);
+    let event = by.did(person.id, Action::SessionEnded {});
     Ok(db::audit::append(tx.conn(), &event).await?)
 }
 
@@ -68,7 +68,7 @@ pub async fn end(app: &App, person: &Person, token: &str) -> Result<(), Error> {
     app.transaction(actor(person), Channel::Portal, async |tx: &mut Tx| {
         let now = tx.now();
         if db::people::end_session(tx.conn(), &hash(token), now).await? {
-            let event = tx.by.did(person.id, Action::SessionEnded);
+            let event = tx.by.did(person.id, Action::SessionEnded {});
             db::audit::append(tx.conn(), &event).await?;
         }
         Ok(())

@@ -15,6 +15,7 @@ use crate::db;
 use crate::domain::entitlement::Entitlement;
 use crate::domain::request::{Ask, Request};
 use crate::domain::text::is_hidden;
+use crate::domain::verb::Verb;
 use crate::error::{Error, FieldError};
 use crate::policy::capacity;
 
@@ -53,25 +54,26 @@ pub enum Submitted {
     Again(Request),
 }
 
+impl Submitted {
+    /// The request, whichever it is.
+    #[must_use]
+    pub fn request(self) -> Request {
+        match self {
+            Self::New(request) | Self::Again(request) => request,
+        }
+    }
+}
+
 /// Makes a request. The role is looked at in AWS first, with no transaction open; what cannot be
 /// opened is refused with nothing stored.
 ///
 /// # Errors
 /// Fields that do not fit, an entitlement that the caller may not ask for, a role that cannot be
 /// opened, too many asks.
-pub async fn submit(ctx: &Ctx, new: NewRequest) -> Result<Request, Error> {
-    let (Submitted::New(request) | Submitted::Again(request)) = ask(ctx, new).await?;
-    Ok(request)
-}
-
-/// The same, and whether there is a new request now.
-///
-/// # Errors
-/// As [`submit`].
-pub async fn ask(ctx: &Ctx, new: NewRequest) -> Result<Submitted, Error> {
+pub async fn submit(ctx: &Ctx, new: NewRequest) -> Result<Submitted, Error> {
     ctx.app.limits().ask(ctx.person.id)?;
     let name = new.entitlement.clone();
-    let refused = |error| ctx.refused("request.submitted", subject(&name), error);
+    let refused = |error| ctx.refused(Verb::Submit, subject(&name), error);
     let prepared = match prepare(ctx, &new).await {
         Err(error) if error.is_refusal() => return Err(refused(error).await),
         other => other?,
@@ -81,7 +83,7 @@ pub async fn ask(ctx: &Ctx, new: NewRequest) -> Result<Submitted, Error> {
         Prepared::Again(request) => return Ok(Submitted::Again(request)),
     };
     let expire_after = ctx.app.settings().expire_after;
-    ctx.verb("request.submitted", subject(&name), async |tx: &mut Tx| {
+    ctx.verb(Verb::Submit, subject(&name), async |tx: &mut Tx| {
         // The catalog may have changed while AWS was asked.
         let person = db::people::get(tx.conn(), ctx.person.id)
             .await?

@@ -95,7 +95,7 @@ pub async fn revoke(app: &App, machine: &str, id: TokenId) -> Result<(), Error> 
         if !db::people::revoke_token(tx.conn(), id, now).await? {
             return Err(Error::NotFound);
         }
-        let event = tx.by.did(id, Action::TokenRevoked);
+        let event = tx.by.did(id, Action::TokenRevoked {});
         Ok(db::audit::append(tx.conn(), &event).await?)
     })
     .await

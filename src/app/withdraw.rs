@@ -3,6 +3,7 @@
 use super::ctx::{Ctx, Tx};
 use super::expire;
 use crate::domain::request::Request;
+use crate::domain::verb::Verb;
 use crate::error::Error;
 use crate::ids::RequestId;
 use crate::{authz, db};
@@ -13,7 +14,7 @@ use crate::{authz, db};
 /// When it is not the caller's, or not pending.
 pub async fn withdraw(ctx: &Ctx, id: RequestId) -> Result<Request, Error> {
     expire::if_overdue(&ctx.app, id).await?;
-    ctx.verb("request.withdrawn", id, async |tx: &mut Tx| {
+    ctx.verb(Verb::Withdraw, id, async |tx: &mut Tx| {
         let request = db::requests::lock(tx.conn(), id)
             .await?
             .ok_or(Error::NotFound)?;

@@ -3,8 +3,11 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use crate::domain::audit::{Actor, Event, Outcome};
+use crate::domain::audit::{Actor, Event, Outcome, Told};
 use crate::ids::{EventId, GrantId, PersonId, RequestId};
+
+/// The outcome of a refusal.
+const REFUSED: &str = "refused";
 
 /// Appends one event.
 ///
@@ -18,10 +21,11 @@ pub async fn append(conn: &mut PgConnection, event: &Event) -> sqlx::Result<()> 
     };
     let (outcome, code) = match event.outcome {
         Outcome::Success => ("success", None),
-        Outcome::Refused(code) => ("refused", Some(code)),
+        Outcome::Refused(code) => (REFUSED, Some(code)),
         Outcome::Failure(code) => ("failure", Some(code)),
     };
-    let details = serde_json::to_value(&event.action).map_err(|e| sqlx::Error::Encode(e.into()))?;
+    let columns = event.told.columns();
+    let (action, details) = columns.map_err(|error| sqlx::Error::Encode(error.into()))?;
     let request = event.subject.parse().ok().map(RequestId::uuid);
     let grant = event.subject.parse().ok().map(GrantId::uuid);
     sqlx::query!(
@@ -31,7 +35,7 @@ pub async fn append(conn: &mut PgConnection, event: &Event) -> sqlx::Result<()> 
                  coalesce((SELECT person FROM requests WHERE id = $12), (SELECT person FROM grants WHERE id = $13)))",
         EventId::new().uuid(),
         event.at,
-        event.action.name(),
+        action,
         kind,
         id,
         name,
@@ -73,6 +77,14 @@ pub struct Entry {
     pub code: Option<String>,
     /// What else there is to know.
     pub details: serde_json::Value,
+}
+
+impl Entry {
+    /// What it tells, as it was written.
+    #[must_use]
+    pub fn told(&self) -> Told {
+        Told::read(&self.action, &self.details, self.outcome == REFUSED)
+    }
 }
 
 /// Which events a list shows.

@@ -1,9 +1,9 @@
 //! Why a grant closes, ended or failed.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Why a grant closes, ended or failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// Its time was over.

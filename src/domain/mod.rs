@@ -11,5 +11,6 @@ pub mod person;
 pub mod request;
 pub mod target;
 pub mod text;
+pub mod verb;
 
 pub use change::Change;

@@ -246,7 +246,7 @@ impl Request {
         self.close(
             "withdraw",
             RequestState::Withdrawn(by.at),
-            Action::RequestWithdrawn,
+            Action::RequestWithdrawn {},
             by,
         )
     }
@@ -259,7 +259,7 @@ impl Request {
         match self.state {
             RequestState::Pending => {
                 let state = RequestState::Expired(by.at);
-                Ok(self.closed(state, Action::RequestExpired, by))
+                Ok(self.closed(state, Action::RequestExpired {}, by))
             }
             closed => Err(WrongState {
                 verb: "expire",

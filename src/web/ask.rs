@@ -14,6 +14,7 @@ use super::{assets, show};
 use crate::app::find;
 use crate::app::submit::{self, NewRequest};
 use crate::domain::entitlement::{Entitlement, Method};
+use crate::domain::verb::Verb;
 use crate::error::{Error, FieldError};
 
 /// Lengths that the form offers, as far as the entitlement allows them (seconds).
@@ -177,14 +178,17 @@ pub async fn submit(
         Err(error) => {
             return Err(visit
                 .ctx
-                .refused("request.submitted", submit::subject(&name), error)
+                .refused(Verb::Submit, submit::subject(&name), error)
                 .await
                 .into());
         }
     };
     let asked = submit::submit(&visit.ctx, form.read(&entitlement)).await;
     match asked {
-        Ok(request) => Ok(Redirect::to(&format!("/requests/{}", request.id)).into_response()),
+        Ok(asked) => {
+            let place = format!("/requests/{}", asked.request().id);
+            Ok(Redirect::to(&place).into_response())
+        }
         Err(error) if page::mends(&error) => show(&visit, entitlement, form, Some(error)).await,
         Err(error) => Err(error.into()),
     }

@@ -214,7 +214,7 @@ pub async fn page(visit: Visit, Asked(filter): Asked<Filter>) -> Result<Response
         frame: visit.frame(Here::Audit).await?,
         all: visit.ctx.sees_all(),
         errors,
-        actions: &NAMES,
+        actions: NAMES,
         next: listed.next.map(|cursor| filter.after(cursor)),
         events: listed.items.into_iter().map(Line::from).collect(),
         filter,

@@ -1,10 +1,10 @@
 //! The history of one request, as sentences.
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
 
 use super::show::{self, Icon, Tone};
 use crate::app::find;
+use crate::domain::audit::{Action, Told};
 use crate::domain::cause::Cause;
 
 /// One step.
@@ -31,14 +31,20 @@ pub fn entries(events: &[find::Entry]) -> Vec<Entry> {
 }
 
 fn entry(event: &find::Entry) -> Entry {
-    let (icon, tone, text) = told(&event.action, &event.actor_name, &event.details);
+    let told = event.told();
+    let actor = &event.actor_name;
+    let ((icon, tone), text) = match &told {
+        Told::Done(action) => (look(action), text(action, actor)),
+        // What an older release wrote is at least named.
+        Told::Refused { .. } | Told::Unknown { .. } => (PLAIN, named(actor, &event.action)),
+    };
     let own = event.actor_kind == "system";
     Entry {
         at: event.at,
         icon,
         tone,
         text,
-        quote: quote(&event.details),
+        quote: quote(told),
         through: if own {
             String::new()
         } else {
@@ -47,95 +53,91 @@ fn entry(event: &find::Entry) -> Entry {
     }
 }
 
-/// What a step looks like and says: the audit log's action, who did it, and its details as the log
-/// keeps them.
-fn told(action: &str, actor: &str, details: &Value) -> (Icon, Tone, String) {
-    of_request(action, actor, details)
-        .or_else(|| of_grant(action, actor, details))
-        .unwrap_or_else(|| (Icon::Key, Tone::Quiet, format!("{actor}: {action}")))
+/// How a step is drawn of which there is nothing more to say.
+const PLAIN: (Icon, Tone) = (Icon::Key, Tone::Quiet);
+
+/// How a step is drawn.
+const fn look(action: &Action) -> (Icon, Tone) {
+    match action {
+        Action::RequestSubmitted { .. } => (Icon::Ask, Tone::Wait),
+        Action::RequestApproved { .. } => (Icon::Check, Tone::Good),
+        Action::RequestDenied { .. } => (Icon::Cross, Tone::Bad),
+        Action::RequestWithdrawn {} => (Icon::Back, Tone::Quiet),
+        Action::RequestExpired {} => (Icon::Hourglass, Tone::Quiet),
+        Action::GrantOpening { .. } | Action::GrantClosing { .. } => (Icon::Busy, Tone::Move),
+        Action::GrantOpened { .. } => (Icon::Open, Tone::Good),
+        Action::GrantEnded { .. } => (Icon::Closed, Tone::Quiet),
+        Action::GrantFailed { .. } => (Icon::Warning, Tone::Bad),
+        Action::GrantDelayed { .. } | Action::GrantRestored { .. } => (Icon::Warning, Tone::Wait),
+        Action::GuardRemoved { .. } => (Icon::Shield, Tone::Quiet),
+        Action::GuardRestored {}
+        | Action::TargetChanged { .. }
+        | Action::SessionStarted {}
+        | Action::SessionEnded {}
+        | Action::TokenCreated { .. }
+        | Action::TokenRevoked {}
+        | Action::CatalogApplied { .. } => PLAIN,
+    }
 }
 
-/// The steps up to a decision.
-fn of_request(action: &str, actor: &str, details: &Value) -> Option<(Icon, Tone, String)> {
-    let number = |name: &str| details[name].as_i64().unwrap_or_default();
-    Some(match action {
-        "request.submitted" => {
-            let length = show::length(number("duration_seconds"));
-            (Icon::Ask, Tone::Wait, format!("{actor} asked for {length}"))
+/// What a step says.
+fn text(action: &Action, actor: &str) -> String {
+    let fixed = match action {
+        Action::RequestSubmitted {
+            duration_seconds, ..
+        } => return format!("{actor} asked for {}", show::seconds(duration_seconds)),
+        Action::RequestApproved { have, needed, .. } => {
+            return format!("{actor} approved ({have} of {needed})");
         }
-        "request.approved" => {
-            let (have, needed) = (number("have"), number("needed"));
-            let tally = format!("{actor} approved ({have} of {needed})");
-            (Icon::Check, Tone::Good, tally)
+        Action::RequestDenied { .. } => return format!("{actor} denied it"),
+        Action::RequestWithdrawn {} => return format!("{actor} withdrew it"),
+        Action::GrantClosing { cause, .. } => return closing(*cause, actor),
+        Action::GrantEnded {
+            requested_at,
+            confirmed_at,
+            ..
+        } if requested_at == confirmed_at => return format!("{actor} ended it before it was open"),
+        Action::GrantFailed { cause, .. } => {
+            return format!("It was not opened: {}", show::cause(cause));
         }
-        "request.denied" => (Icon::Cross, Tone::Bad, format!("{actor} denied it")),
-        "request.withdrawn" => (Icon::Back, Tone::Quiet, format!("{actor} withdrew it")),
-        "request.expired" => {
-            let text = "Nobody decided in time".to_owned();
-            (Icon::Hourglass, Tone::Quiet, text)
-        }
-        _ => return None,
-    })
-}
-
-/// The steps from the first write in AWS to the last trace of it.
-fn of_grant(action: &str, actor: &str, details: &Value) -> Option<(Icon, Tone, String)> {
-    let text = |name: &str| details[name].as_str().unwrap_or_default();
-    let why = || Cause::parse(text("cause")).map_or("", |cause| show::cause(&cause));
-    let by_a_person = ["released", "revoked"].contains(&text("cause"));
-    let never_opened = text("requested_at") == text("confirmed_at");
-    let (icon, tone, said) = match action {
-        "grant.opening" => (
-            Icon::Busy,
-            Tone::Move,
-            "Opening began; this was on record before AWS was asked".to_owned(),
-        ),
-        "grant.opened" => (
-            Icon::Open,
-            Tone::Good,
-            "AWS confirmed that it is open".to_owned(),
-        ),
-        "grant.closing" if by_a_person => (Icon::Busy, Tone::Move, format!("{actor} ended it")),
-        "grant.closing" => (Icon::Busy, Tone::Move, format!("Closing began: {}", why())),
-        "grant.ended" if never_opened => (
-            Icon::Closed,
-            Tone::Quiet,
-            format!("{actor} ended it before it was open"),
-        ),
-        "grant.ended" => (
-            Icon::Closed,
-            Tone::Quiet,
-            "AWS confirmed that it is closed".to_owned(),
-        ),
-        "grant.failed" => (
-            Icon::Warning,
-            Tone::Bad,
-            format!("It was not opened: {}", why()),
-        ),
-        "grant.delayed" => (
-            Icon::Warning,
-            Tone::Wait,
-            format!("AWS keeps it waiting: {}", text("error")),
-        ),
-        "grant.restored" => (
-            Icon::Warning,
-            Tone::Wait,
-            "Somebody took it out of the trust policy; it was put back".to_owned(),
-        ),
-        "guard.removed" => (
-            Icon::Shield,
-            Tone::Quiet,
-            "No session of it can be left; the guard forgets it".to_owned(),
-        ),
-        _ => return None,
+        Action::GrantDelayed { error, .. } => return format!("AWS keeps it waiting: {error}"),
+        Action::RequestExpired {} => "Nobody decided in time",
+        Action::GrantOpening { .. } => "Opening began; this was on record before AWS was asked",
+        Action::GrantOpened { .. } => "AWS confirmed that it is open",
+        Action::GrantEnded { .. } => "AWS confirmed that it is closed",
+        Action::GrantRestored { .. } => "Somebody took it out of the trust policy; it was put back",
+        Action::GuardRemoved { .. } => "No session of it can be left; the guard forgets it",
+        Action::GuardRestored {}
+        | Action::TargetChanged { .. }
+        | Action::SessionStarted {}
+        | Action::SessionEnded {}
+        | Action::TokenCreated { .. }
+        | Action::TokenRevoked {}
+        | Action::CatalogApplied { .. } => return named(actor, action.name().as_str()),
     };
-    Some((icon, tone, said))
+    fixed.to_owned()
+}
+
+fn closing(cause: Cause, actor: &str) -> String {
+    match cause {
+        Cause::Released | Cause::Revoked => format!("{actor} ended it"),
+        other => format!("Closing began: {}", show::cause(&other)),
+    }
+}
+
+fn named(actor: &str, action: &str) -> String {
+    format!("{actor}: {action}")
 }
 
 /// What the person said with it.
-fn quote(details: &Value) -> Option<String> {
-    let said = details["comment"]
-        .as_str()
-        .or_else(|| details["reason"].as_str())?;
-    Some(said.to_owned())
+fn quote(told: Told) -> Option<String> {
+    let Told::Done(action) = told else {
+        return None;
+    };
+    match action {
+        Action::RequestApproved { comment, .. } => comment,
+        Action::RequestDenied { comment } => Some(comment),
+        Action::GrantClosing { reason, .. } => reason,
+        _ => None,
+    }
 }

@@ -4,6 +4,7 @@ use axum::routing::{MethodRouter, get, post};
 
 use super::portal::Portal;
 use super::{ask, assets, audit, grants, home, request, requests, sign_in};
+use crate::domain::verb::Verb;
 
 /// Where people sign in. What stands there differs: `serve` and the demo bring their own.
 pub const SIGN_IN: &str = "/sign-in";
@@ -13,8 +14,8 @@ pub const SIGN_IN: &str = "/sign-in";
 pub struct Route {
     /// As the router spells it.
     pub path: &'static str,
-    /// The methods, and for each that changes something the audit action that it leaves behind.
-    pub methods: &'static [(&'static str, Option<&'static str>)],
+    /// The methods, and for each that changes something its verb.
+    pub methods: &'static [(&'static str, Option<Verb>)],
     pub(super) handler: fn() -> MethodRouter<Portal>,
 }
 
@@ -27,7 +28,7 @@ pub const ROUTES: &[Route] = &[
     },
     Route {
         path: "/entitlements/{name}",
-        methods: &[("GET", None), ("POST", Some("request.submitted"))],
+        methods: &[("GET", None), ("POST", Some(Verb::Submit))],
         handler: || get(ask::page).post(ask::submit),
     },
     Route {
@@ -40,15 +41,15 @@ pub const ROUTES: &[Route] = &[
         methods: &[("GET", None)],
         handler: || get(request::page),
     },
-    // `request.denied` with the other choice.
+    // `Verb::Deny` with the other choice.
     Route {
         path: "/requests/{id}/decide",
-        methods: &[("GET", None), ("POST", Some("request.approved"))],
+        methods: &[("GET", None), ("POST", Some(Verb::Approve))],
         handler: || get(request::back).post(request::decide),
     },
     Route {
         path: "/requests/{id}/withdraw",
-        methods: &[("GET", None), ("POST", Some("request.withdrawn"))],
+        methods: &[("GET", None), ("POST", Some(Verb::Withdraw))],
         handler: || get(request::back).post(request::withdraw),
     },
     Route {
@@ -63,7 +64,7 @@ pub const ROUTES: &[Route] = &[
     },
     Route {
         path: "/grants/{id}/end",
-        methods: &[("GET", None), ("POST", Some("grant.closing"))],
+        methods: &[("GET", None), ("POST", Some(Verb::End))],
         handler: || get(grants::page).post(grants::end),
     },
     Route {
@@ -73,7 +74,7 @@ pub const ROUTES: &[Route] = &[
     },
     Route {
         path: "/sign-out",
-        methods: &[("POST", Some("session.ended"))],
+        methods: &[("POST", Some(Verb::SignOut))],
         handler: || post(sign_in::sign_out),
     },
 ];

@@ -296,7 +296,7 @@ async fn restored(
         Step::PutGuard { restores: true, .. } => {
             target.guard_restores = target.guard_restores.saturating_add(1);
             tracing::warn!(target.id = %target.id, "somebody deleted the guard; it is there again");
-            audit::append(conn, &by.did(target.id, Action::GuardRestored)).await
+            audit::append(conn, &by.did(target.id, Action::GuardRestored {})).await
         }
         Step::PutTrust { restores, .. } => {
             for id in restores {

@@ -8,7 +8,7 @@ use crate::db::foreign::{self, Kind};
 use crate::db::targets::Lease;
 use crate::db::{audit, grants, work};
 use crate::domain::Change;
-use crate::domain::audit::{Action, By, Outcome};
+use crate::domain::audit::{Action, By};
 use crate::domain::cause::Cause;
 use crate::domain::change::WrongState;
 use crate::domain::grant::{Grant, GrantState};
@@ -44,7 +44,7 @@ impl Record<'_> {
     pub async fn condition(&mut self, target: &mut Target, plan: &Plan) -> sqlx::Result<()> {
         target.revision = plan.revision;
         if target.condition != plan.condition {
-            let (from, to) = (target.condition.as_str(), plan.condition.as_str());
+            let (from, to) = (target.condition, plan.condition);
             let event = self.by.did(target.id, Action::TargetChanged { from, to });
             audit::append(self.conn, &event).await?;
             target.condition = plan.condition;
@@ -226,15 +226,11 @@ impl Record<'_> {
             GrantState::Scheduled | GrantState::Ended { .. } | GrantState::Failed { .. } => false,
         };
         for grant in self.grants.iter().filter(waits) {
-            let error_code = error.code().to_owned();
-            let mut event = self.by.did(
-                grant.id,
-                Action::GrantDelayed {
-                    error: error_code,
-                    attempts,
-                },
-            );
-            event.outcome = Outcome::Failure(error.code());
+            let action = Action::GrantDelayed {
+                error: error.code().to_owned(),
+                attempts,
+            };
+            let event = self.by.failed(grant.id, action, error.code());
             audit::append(self.conn, &event).await?;
         }
         Ok(())

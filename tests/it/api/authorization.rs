@@ -144,13 +144,13 @@ async fn every_refusal_of_a_route_that_changes_something_is_on_record() {
     let mallory = service.token("mallory").await;
     let mut changing = 0;
     for route in ROUTES {
-        for (method, action) in route.methods {
+        for (method, verb) in route.methods {
             if *method == "GET" {
-                assert_eq!(*action, None, "GET {} changes nothing", route.path);
+                assert_eq!(*verb, None, "GET {} changes nothing", route.path);
                 continue;
             }
-            let action =
-                action.unwrap_or_else(|| panic!("{method} {} names no audit action", route.path));
+            let verb = verb.unwrap_or_else(|| panic!("{method} {} names no verb", route.path));
+            let action = verb.action().as_str();
             let path = place(&service, route.path).await;
             let subject = path.split('/').nth(2).unwrap_or("prod-admin").to_owned();
             let before = service.company.count("audit_events").await;
@@ -198,8 +198,9 @@ async fn whatever_is_done_leaves_its_event() {
     let company = &service.company;
     let mut done = 0;
     for route in ROUTES {
-        for (method, action) in route.methods {
-            let Some(action) = action else { continue };
+        for (method, verb) in route.methods {
+            let Some(verb) = verb else { continue };
+            let action = verb.action().as_str();
             let path = place(&service, route.path).await;
             // An active one, so that ending it is a closing.
             company.open_grants().await;

@@ -4,9 +4,12 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use chrono::DateTime;
-use countersign::domain::audit::{Action, NAMES};
+use countersign::domain::audit::{Action, NAMES, Told};
 use countersign::domain::cause::Cause;
+use countersign::domain::target::Condition;
+use countersign::domain::verb::Verb;
 use countersign::ids::{GrantId, RequestId};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 /// One of each; a new one does not compile until it is here.
@@ -20,8 +23,8 @@ fn all() -> Vec<Action> {
         Action::RequestSubmitted { .. }
         | Action::RequestApproved { .. }
         | Action::RequestDenied { .. }
-        | Action::RequestWithdrawn
-        | Action::RequestExpired
+        | Action::RequestWithdrawn {}
+        | Action::RequestExpired {}
         | Action::GrantOpening { .. }
         | Action::GrantOpened { .. }
         | Action::GrantClosing { .. }
@@ -29,16 +32,14 @@ fn all() -> Vec<Action> {
         | Action::GrantFailed { .. }
         | Action::GrantDelayed { .. }
         | Action::GrantRestored { .. }
-        | Action::GuardRestored
+        | Action::GuardRestored {}
         | Action::GuardRemoved { .. }
         | Action::TargetChanged { .. }
-        | Action::SessionStarted
-        | Action::SessionEnded
+        | Action::SessionStarted {}
+        | Action::SessionEnded {}
         | Action::TokenCreated { .. }
-        | Action::TokenRevoked
-        | Action::CatalogApplied { .. }
-        | Action::Refused { .. }
-        | Action::RefusedMore { .. } => {}
+        | Action::TokenRevoked {}
+        | Action::CatalogApplied { .. } => {}
     };
     let all = vec![
         Action::RequestSubmitted {
@@ -56,8 +57,8 @@ fn all() -> Vec<Action> {
         Action::RequestDenied {
             comment: "No.".to_owned(),
         },
-        Action::RequestWithdrawn,
-        Action::RequestExpired,
+        Action::RequestWithdrawn {},
+        Action::RequestExpired {},
         Action::GrantOpening { request, deadline },
         Action::GrantOpened { request, deadline },
         Action::GrantClosing {
@@ -77,45 +78,94 @@ fn all() -> Vec<Action> {
             attempts: 1,
         },
         Action::GrantRestored { request },
-        Action::GuardRestored,
+        Action::GuardRestored {},
         Action::GuardRemoved { request },
         Action::TargetChanged {
-            from: "ok",
-            to: "contested",
+            from: Condition::Ok,
+            to: Condition::Contested,
         },
-        Action::SessionStarted,
-        Action::SessionEnded,
+        Action::SessionStarted {},
+        Action::SessionEnded {},
         Action::TokenCreated {
             name: "laptop".to_owned(),
             prefix: "csn_0123".to_owned(),
             expires_at: deadline,
         },
-        Action::TokenRevoked,
+        Action::TokenRevoked {},
         Action::CatalogApplied {
             accounts: 1,
             people: 5,
             entitlements: 1,
-        },
-        Action::Refused {
-            action: "request.approved",
-        },
-        Action::RefusedMore {
-            action: "request.approved",
-            count: 15,
         },
     ];
     all.iter().for_each(every);
     all
 }
 
+/// What refusals leave behind.
+fn refusals() -> [Told; 2] {
+    [None, Some(15)].map(|count| Told::Refused {
+        verb: Verb::Approve,
+        count,
+    })
+}
+
+fn all_told() -> impl Iterator<Item = Told> {
+    all().into_iter().map(Told::Done).chain(refusals())
+}
+
 #[test]
 fn every_action_has_a_name_that_lists_know_and_a_payload_of_its_own() {
     let mut table = String::new();
-    for action in all() {
-        let payload = serde_json::to_value(&action).unwrap();
-        writeln!(table, "{:18} {payload}", action.name()).unwrap();
+    for told in all_told() {
+        let (action, payload) = told.columns().unwrap();
+        writeln!(table, "{action:18} {payload}").unwrap();
     }
     insta::assert_snapshot!("actions_and_payloads", table);
-    let names: BTreeSet<_> = all().iter().map(Action::name).collect();
-    assert_eq!(names, NAMES.into_iter().collect());
+    let names: BTreeSet<_> = all().iter().map(|action| action.name().as_str()).collect();
+    assert_eq!(names, NAMES.iter().copied().collect());
+}
+
+#[test]
+fn what_is_written_is_read_as_it_was() {
+    for told in all_told() {
+        let (action, details) = told.columns().unwrap();
+        let is_refused = matches!(told, Told::Refused { .. });
+        assert_eq!(Told::read(action, &details, is_refused), told);
+    }
+}
+
+#[test]
+fn what_another_release_wrote_is_read_as_far_as_it_is_known() {
+    let known = [
+        ("request.denied", json!({"comment": "No.", "more": 1})),
+        (
+            "grant.closing",
+            json!({"request_id": "req_00000000000000000000000000", "cause": "deadline"}),
+        ),
+    ];
+    for (action, details) in known {
+        let told = Told::read(action, &details, false);
+        assert!(matches!(told, Told::Done(_)), "{told:?}");
+    }
+    let unknown = [
+        ("moon.landed", json!({"by": "Neil"}), false),
+        ("request.approved", json!({}), false),
+        ("grant.closing", json!({"cause": "boredom"}), false),
+        ("session.ended", Value::Null, false),
+        ("moon.landed", json!({}), true),
+        ("request.approved", json!({"count": "many"}), true),
+    ];
+    for (action, details, is_refused) in unknown {
+        let told = Told::read(action, &details, is_refused);
+        assert_eq!(told.columns().unwrap(), (action, details.clone()));
+        assert!(matches!(told, Told::Unknown { .. }), "{told:?}");
+    }
+}
+
+#[test]
+fn each_verb_is_found_by_the_action_that_it_leaves() {
+    for verb in Verb::ALL {
+        assert_eq!(Verb::of_action(verb.action().as_str()), Some(verb));
+    }
 }

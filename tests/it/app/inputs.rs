@@ -156,7 +156,8 @@ async fn text_that_is_nothing_is_none() {
         ticket: Some(" ".to_owned()),
         ..ask("prod-admin")
     };
-    let request = submit(&company.ctx("alice").await, input).await.unwrap();
+    let asked = submit(&company.ctx("alice").await, input).await.unwrap();
+    let request = asked.request();
     assert_eq!(request.ticket, None);
     approve(
         &company.ctx("bob").await,

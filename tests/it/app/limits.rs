@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use countersign::app::ctx::{App, Ctx};
 use countersign::app::put_on_record;
 use countersign::app::submit::{NewRequest, Submitted, submit};
-use countersign::app::{approve, end, submit as asks, withdraw};
+use countersign::app::{approve, end, withdraw};
 use countersign::config::Limits;
 use countersign::domain::audit::Channel;
 use futures_util::future::join_all;
@@ -33,7 +33,7 @@ async fn the_same_ask_twice_is_one_request_in_whichever_process() {
     let there = alice(&company, other).await;
     let new = ask("prod-admin");
     let clicks =
-        (0..8).map(|click| asks::ask(if click % 2 == 0 { &here } else { &there }, new.clone()));
+        (0..8).map(|click| submit(if click % 2 == 0 { &here } else { &there }, new.clone()));
     let mut ids = Vec::new();
     let mut made = 0;
     for asked in join_all(clicks).await {
@@ -81,7 +81,7 @@ async fn an_ask_that_differs_in_one_field_is_another() {
     ];
     for other in others {
         assert!(matches!(
-            asks::ask(&alice, other).await.unwrap(),
+            submit(&alice, other).await.unwrap(),
             Submitted::New(_)
         ));
     }
@@ -90,7 +90,7 @@ async fn an_ask_that_differs_in_one_field_is_another() {
         ..first
     };
     assert!(matches!(
-        asks::ask(&alice, other).await.unwrap(),
+        submit(&alice, other).await.unwrap(),
         Submitted::New(_)
     ));
     assert_eq!(company.count("requests").await, 6);
@@ -101,7 +101,7 @@ async fn what_is_over_may_be_asked_for_again_and_so_may_what_was_asked_a_minute_
     let company = Company::new().await;
     let alice = company.ctx("alice").await;
     let new = ask("prod-admin");
-    let again = async || match asks::ask(&alice, new.clone()).await.unwrap() {
+    let again = async || match submit(&alice, new.clone()).await.unwrap() {
         Submitted::New(request) => (true, request.id),
         Submitted::Again(request) => (false, request.id),
     };
@@ -161,7 +161,9 @@ async fn nobody_has_more_requests_waiting_than_they_may() {
         full.detail()
     );
     let waiting = answers.into_iter().find_map(Result::ok).unwrap();
-    withdraw::withdraw(&here, waiting.id).await.unwrap();
+    withdraw::withdraw(&here, waiting.request().id)
+        .await
+        .unwrap();
     submit(&there, ask("prod-root")).await.unwrap();
 }
 

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use countersign::domain::Change;
-use countersign::domain::audit::{By, Event, Outcome};
+use countersign::domain::audit::{By, Event, Outcome, Told};
 use countersign::domain::cause::Cause;
 use countersign::domain::change::WrongState;
 use countersign::domain::grant::{Grant, GrantState};
@@ -24,7 +24,10 @@ fn words(text: &str) -> Words {
 
 /// One event, of the step that was made, by whom and when.
 fn assert_told(event: &Event, action: &str, subject: &impl ToString, by: &By) {
-    assert_eq!(event.action.name(), action);
+    let Told::Done(told) = &event.told else {
+        panic!("{:?} tells of nothing that was done", event.told);
+    };
+    assert_eq!(told.name().as_str(), action);
     assert_eq!(event.subject, subject.to_string());
     assert_eq!(event.outcome, Outcome::Success);
     assert_eq!((event.at, &event.actor), (by.at, &by.actor));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use countersign::app::submit::submit;
+use countersign::app::submit::{Submitted, submit};
 use countersign::domain::request::Request;
 use countersign::error::Error;
 use countersign::sandbox::When;
@@ -21,7 +21,8 @@ async fn meanwhile(from: &str, to: &str) -> (Company, Result<Request, Error>) {
     reached(&held).await;
     company.rewrite(from, to).await;
     held.release();
-    (company, asking.await.unwrap())
+    let asked = asking.await.unwrap();
+    (company, asked.map(Submitted::request))
 }
 
 #[tokio::test]

@@ -36,7 +36,8 @@ async fn nobody_can_ask_for_a_suspended_role_until_a_person_resumes_it() {
 
         let was = resume(&company.admin, "test", ROLE).await.unwrap();
         assert_eq!(was.as_str(), condition);
-        let request = submit(&alice, ask("prod-admin")).await.unwrap();
+        let asked = submit(&alice, ask("prod-admin")).await.unwrap();
+        let request = asked.request();
         assert_eq!(
             company
                 .events(request.target, "target.changed", "success")

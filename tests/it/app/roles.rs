@@ -39,7 +39,8 @@ async fn alice(company: &Company, trust: &str) -> (Ctx, countersign::sandbox::Sa
 async fn a_role_that_is_there_is_on_the_request() {
     let company = Company::new().await;
     let (alice, _aws) = alice(&company, EMPTY).await;
-    let request = submit(&alice, ask("prod-admin")).await.unwrap();
+    let asked = submit(&alice, ask("prod-admin")).await.unwrap();
+    let request = asked.request();
     assert!(request.target_checked);
     assert!(request.role_id.unwrap().starts_with("AROA"));
     assert!(request.principal_unique_id.unwrap().starts_with("AIDA"));
@@ -112,7 +113,8 @@ async fn room_is_taken_by_grants_of_the_same_time_and_by_those_that_close() {
     let bob = company.ctx("bob").await;
     for _ in 0..6 {
         let asked = submit(&company.ctx("alice").await, from(then)).await;
-        approve(&bob, asked.unwrap().id, None).await.unwrap();
+        let request = asked.unwrap().request();
+        approve(&bob, request.id, None).await.unwrap();
     }
     let (alice, _aws) = alice(&company, EMPTY).await;
     let hour = TimeDelta::hours(1);

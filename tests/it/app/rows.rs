@@ -169,9 +169,8 @@ fn requests_come_back_as_they_were_stored() {
                     ticket: Some("https://tickets.example/1".to_owned()),
                     unread: vec![],
                 };
-                let request: Request = countersign::app::submit::submit(&alice, input)
-                    .await
-                    .unwrap();
+                let asked = countersign::app::submit::submit(&alice, input).await;
+                let request: Request = asked.unwrap().request();
                 let mut tx = company.pool().begin().await.unwrap();
                 let read = requests::lock(&mut tx, request.id).await.unwrap().unwrap();
                 assert_eq!(request, read);

@@ -196,9 +196,8 @@ impl Company {
 
     /// alice asks.
     pub async fn ask(&self, entitlement: &str) -> Request {
-        submit(&self.ctx("alice").await, ask(entitlement))
-            .await
-            .unwrap()
+        let asked = submit(&self.ctx("alice").await, ask(entitlement)).await;
+        asked.unwrap().request()
     }
 
     /// What the worker would have made of every scheduled grant.

@@ -12,6 +12,7 @@ mod hostile;
 mod kept;
 mod limits;
 mod longer;
+mod older;
 mod pages;
 pub mod portal;
 mod readonly;

@@ -3,6 +3,7 @@
 use axum::body::Body;
 use axum::http::{Method, StatusCode};
 use axum::routing::MethodRouter;
+use countersign::domain::verb::Verb;
 use countersign::web::{self, ASSETS, ROUTES, SIGN_IN, sign_in};
 
 use super::access::stage;
@@ -12,7 +13,7 @@ use super::portal::{ORIGIN, Portal};
 pub struct Tried {
     pub method: &'static str,
     /// What is on record when it was done.
-    pub action: Option<&'static str>,
+    pub verb: Option<Verb>,
     /// As the router spells it.
     pub route: &'static str,
     /// `R` is alice's pending request, `G` her grant.
@@ -20,9 +21,9 @@ pub struct Tried {
 }
 
 /// What stands at [`SIGN_IN`] in the demo.
-const PEOPLE: [(&str, Option<&str>); 2] = [("GET", None), ("POST", Some("session.started"))];
+const PEOPLE: [(&str, Option<Verb>); 2] = [("GET", None), ("POST", Some(Verb::SignIn))];
 
-type Methods = &'static [(&'static str, Option<&'static str>)];
+type Methods = &'static [(&'static str, Option<Verb>)];
 
 fn paths(sign_in: Methods) -> Vec<(&'static str, Methods)> {
     let table = ROUTES.iter().map(|it| (it.path, it.methods));
@@ -47,9 +48,9 @@ fn path(route: &str) -> String {
 /// Everything that the demo's portal answers.
 pub fn all() -> Vec<Tried> {
     let each = |(route, methods): (&'static str, Methods)| {
-        methods.iter().map(move |(method, action)| Tried {
+        methods.iter().map(move |(method, verb)| Tried {
             method,
-            action: *action,
+            verb: *verb,
             route,
             path: path(route),
         })
@@ -105,7 +106,7 @@ async fn each_path_takes_its_own_methods_and_no_other() {
 fn each_method_that_changes_something_names_what_is_on_record_afterwards() {
     for it in all() {
         let reads = it.method == "GET";
-        assert_eq!(it.action.is_none(), reads, "{} {}", it.method, it.route);
+        assert_eq!(it.verb.is_none(), reads, "{} {}", it.method, it.route);
     }
 }
 
@@ -113,7 +114,8 @@ fn each_method_that_changes_something_names_what_is_on_record_afterwards() {
 async fn whatever_is_done_leaves_its_event() {
     let mut done = 0;
     for it in all() {
-        let Some(action) = it.action else { continue };
+        let Some(verb) = it.verb else { continue };
+        let action = verb.action().as_str();
         let (portal, request, grant) = stage().await;
         // An active one, so that ending it is a closing.
         portal.open_grants().await;

@@ -1,0 +1,161 @@
+//! Every action of the audit log, once: its name and what is told with it.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::domain::cause::Cause;
+use crate::domain::target::Condition;
+use crate::ids::{GrantId, RequestId};
+
+/// Makes [`Action`] and [`ActionName`] from one list, so that each name stands in one place.
+macro_rules! actions {
+    ($(
+        $(#[doc = $doc:literal])*
+        $action:ident = $name:literal { $( $(#[$attribute:meta])* $field:ident: $type:ty, )* }
+    )*) => {
+        /// What was done, with what else there is to know of it. It is stored as two columns: the
+        /// name, and an object with the fields. Braces stand behind every action, since an action
+        /// without fields is stored with an empty object.
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(tag = "action", content = "details")]
+        #[expect(
+            missing_docs,
+            reason = "the fields' names say it; each has its unit in it"
+        )]
+        pub enum Action {
+            $(
+                $(#[doc = $doc])*
+                #[serde(rename = $name)]
+                $action { $( $(#[$attribute])* $field: $type, )* },
+            )*
+        }
+
+        /// An action's name in the log, as subject and verb.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum ActionName {
+            $( $(#[doc = $doc])* $action, )*
+        }
+
+        /// The names of all actions, in the order of a grant's life.
+        pub const NAMES: &[&str] = &[$( $name, )*];
+
+        impl Action {
+            /// Its name.
+            #[must_use]
+            pub const fn name(&self) -> ActionName {
+                match self {
+                    $( Self::$action { .. } => ActionName::$action, )*
+                }
+            }
+        }
+
+        impl ActionName {
+            /// The text in the log.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $( Self::$action => $name, )*
+                }
+            }
+        }
+    };
+}
+
+actions! {
+    /// A person asked.
+    RequestSubmitted = "request.submitted" {
+        entitlement: String,
+        duration_seconds: i32,
+        target_checked: bool,
+    }
+    /// One approval; `grant` with the last one.
+    RequestApproved = "request.approved" {
+        stage: i16,
+        have: i16,
+        needed: i16,
+        #[serde(rename = "grant_id")]
+        grant: Option<GrantId>,
+        comment: Option<String>,
+    }
+    /// A denial.
+    RequestDenied = "request.denied" {
+        comment: String,
+    }
+    /// The requester took it back.
+    RequestWithdrawn = "request.withdrawn" {}
+    /// Nobody decided in time.
+    RequestExpired = "request.expired" {}
+    /// The intent to open, recorded before the first AWS call.
+    GrantOpening = "grant.opening" {
+        #[serde(rename = "request_id")]
+        request: RequestId,
+        deadline: DateTime<Utc>,
+    }
+    /// Guard and statement were read back.
+    GrantOpened = "grant.opened" {
+        #[serde(rename = "request_id")]
+        request: RequestId,
+        deadline: DateTime<Utc>,
+    }
+    /// The intent to close.
+    GrantClosing = "grant.closing" {
+        #[serde(rename = "request_id")]
+        request: RequestId,
+        cause: Cause,
+        reason: Option<String>,
+    }
+    /// AWS agrees that it is closed.
+    GrantEnded = "grant.ended" {
+        #[serde(rename = "request_id")]
+        request: RequestId,
+        cause: Cause,
+        requested_at: DateTime<Utc>,
+        confirmed_at: DateTime<Utc>,
+    }
+    /// It could not be opened; nothing is left behind.
+    GrantFailed = "grant.failed" {
+        #[serde(rename = "request_id")]
+        request: RequestId,
+        cause: Cause,
+    }
+    /// AWS refuses or is silent; told once for each new kind of error, then hourly.
+    GrantDelayed = "grant.delayed" {
+        error: String,
+        attempts: i32,
+    }
+    /// Somebody took the grant's statement away; it is there again.
+    GrantRestored = "grant.restored" {
+        #[serde(rename = "request_id")]
+        request: RequestId,
+    }
+    /// Somebody deleted the guard under an open grant; it is there again.
+    GuardRestored = "guard.restored" {}
+    /// No session can be left, and the guard does not name it any more.
+    GuardRemoved = "guard.removed" {
+        #[serde(rename = "request_id")]
+        request: RequestId,
+    }
+    /// The condition of a role changed.
+    TargetChanged = "target.changed" {
+        from: Condition,
+        to: Condition,
+    }
+    /// Someone signed in.
+    SessionStarted = "session.started" {}
+    /// Someone signed out.
+    SessionEnded = "session.ended" {}
+    /// An API token was made.
+    TokenCreated = "token.created" {
+        name: String,
+        prefix: String,
+        expires_at: DateTime<Utc>,
+    }
+    /// An API token was revoked.
+    TokenRevoked = "token.revoked" {}
+    /// The catalog was applied from a file.
+    CatalogApplied = "catalog.applied" {
+        accounts: usize,
+        people: usize,
+        entitlements: usize,
+    }
+}

@@ -1,0 +1,57 @@
+//! What callers try.
+
+use super::audit::ActionName;
+
+/// What a caller tries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Verb {
+    /// Ask for an entitlement.
+    Submit,
+    /// Approve a request.
+    Approve,
+    /// Deny a request.
+    Deny,
+    /// Take a request back.
+    Withdraw,
+    /// End a grant before its deadline.
+    End,
+    /// Start a session of the portal.
+    SignIn,
+    /// End it.
+    SignOut,
+}
+
+impl Verb {
+    /// Every verb.
+    pub const ALL: [Self; 7] = [
+        Self::Submit,
+        Self::Approve,
+        Self::Deny,
+        Self::Withdraw,
+        Self::End,
+        Self::SignIn,
+        Self::SignOut,
+    ];
+
+    /// The action that it leaves in the audit log, done or refused. A grant that never opened
+    /// leaves `grant.ended` when it is ended; the refusal of an end is always `grant.closing`.
+    #[must_use]
+    pub const fn action(self) -> ActionName {
+        match self {
+            Self::Submit => ActionName::RequestSubmitted,
+            Self::Approve => ActionName::RequestApproved,
+            Self::Deny => ActionName::RequestDenied,
+            Self::Withdraw => ActionName::RequestWithdrawn,
+            Self::End => ActionName::GrantClosing,
+            Self::SignIn => ActionName::SessionStarted,
+            Self::SignOut => ActionName::SessionEnded,
+        }
+    }
+
+    /// The verb whose refusals stand under that action.
+    #[must_use]
+    pub fn of_action(name: &str) -> Option<Self> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|verb| verb.action().as_str() == name)
+    }
+}
