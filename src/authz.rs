@@ -1,12 +1,12 @@
 //! Who may do what to which row. Each function takes the locked row and returns the thing that may
-//! be acted on; a verb cannot act on anything else. Not visible is [`Error::NotFound`]; visible but
-//! not allowed is [`Error::Forbidden`].
+//! be acted on; a verb cannot act on anything else. Not visible is [`CallerError::NotFound`];
+//! visible but not allowed is [`CallerError::Forbidden`].
 
 use crate::domain::cause::Cause;
 use crate::domain::grant::Grant;
 use crate::domain::person::Person;
 use crate::domain::request::Request;
-use crate::error::Error;
+use crate::error::CallerError;
 
 /// The groups with standing rights.
 #[derive(Debug, Clone, Default)]
@@ -76,9 +76,9 @@ pub fn decide(
     person: &Person,
     request: Request,
     has_decided: bool,
-) -> Result<Decidable, Error> {
+) -> Result<Decidable, CallerError> {
     if request.person == person.id {
-        return Err(Error::SelfApproval);
+        return Err(CallerError::SelfApproval);
     }
     // An approver learns from the refusal that a request is closed; hiding it would only puzzle
     // them.
@@ -102,7 +102,7 @@ pub fn withdraw(
     person: &Person,
     request: Request,
     has_decided: bool,
-) -> Result<Withdrawable, Error> {
+) -> Result<Withdrawable, CallerError> {
     if request.person == person.id {
         return Ok(Withdrawable(request));
     }
@@ -125,7 +125,7 @@ pub fn end(
     grant: Grant,
     request: &Request,
     has_decided: bool,
-) -> Result<Endable, Error> {
+) -> Result<Endable, CallerError> {
     if grant.person == person.id {
         return Ok(Endable(grant, Cause::Released));
     }
@@ -140,10 +140,10 @@ pub fn end(
     )))
 }
 
-const fn hidden_or_forbidden(seen: bool) -> Error {
+const fn hidden_or_forbidden(seen: bool) -> CallerError {
     if seen {
-        Error::Forbidden
+        CallerError::Forbidden
     } else {
-        Error::NotFound
+        CallerError::NotFound
     }
 }

@@ -1,5 +1,6 @@
 //! What a handler takes: the caller, an id, a body, a page of a list.
 
+use std::error::Error as StdError;
 use std::fmt;
 use std::marker::PhantomData;
 use std::str::FromStr;
@@ -7,6 +8,7 @@ use std::str::FromStr;
 use axum::body::Bytes;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::StatusCode;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::request::Parts;
 use serde::de::value::MapAccessDeserializer;
@@ -16,7 +18,7 @@ use super::problem::Problem;
 use crate::app::{App, Ctx, find};
 use crate::authn;
 use crate::domain::audit::Channel;
-use crate::error::Error;
+use crate::error::{CallerError, Error, WireError};
 use crate::ids::InvalidId;
 
 /// The caller, by bearer token alone (RFC 6750): cookies are not looked at.
@@ -36,7 +38,7 @@ impl FromRequestParts<App> for Caller {
                 .eq_ignore_ascii_case("bearer")
                 .then_some(token.trim())
         });
-        let token = token.ok_or(Error::Unauthenticated)?;
+        let token = token.ok_or(CallerError::Unauthenticated)?;
         let person = authn::from_peer(app, &parts.extensions, token, authn::bearer).await?;
         let ctx = Ctx {
             app: app.clone(),
@@ -57,8 +59,8 @@ impl<T: FromStr<Err = InvalidId>> FromRequestParts<App> for Id<T> {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let Path(text) = Path::<String>::from_request_parts(parts, app)
             .await
-            .map_err(|_| Error::NotFound)?;
-        Ok(Self(text.parse().map_err(Error::from)?))
+            .map_err(|_| CallerError::NotFound)?;
+        Ok(Self(text.parse()?))
     }
 }
 
@@ -77,16 +79,16 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
 async fn json<T: DeserializeOwned>(request: Request, app: &App) -> Result<T, Problem> {
     match axum::Json::from_request(request, app).await {
         Ok(axum::Json(body)) => Ok(body),
-        Err(JsonRejection::MissingJsonContentType(_)) => Err(Problem(Error::UnsupportedMediaType)),
-        Err(JsonRejection::JsonDataError(error)) => {
-            Err(Problem(Error::InvalidJson(reason(&error.body_text()))))
+        Err(JsonRejection::MissingJsonContentType(_)) => {
+            Err(Problem::from(WireError::UnsupportedMediaType))
         }
-        Err(JsonRejection::JsonSyntaxError(error)) => {
-            Err(Problem(Error::InvalidJson(reason(&error.body_text()))))
-        }
-        Err(other) => Err(Problem(
-            Error::of_body(other.status(), &other).unwrap_or_else(unreadable),
-        )),
+        Err(JsonRejection::JsonDataError(error)) => Err(Problem::from(WireError::InvalidJson(
+            reason(&error.body_text()),
+        ))),
+        Err(JsonRejection::JsonSyntaxError(error)) => Err(Problem::from(WireError::InvalidJson(
+            reason(&error.body_text()),
+        ))),
+        Err(other) => Err(unreadable(other.status(), &other)),
     }
 }
 
@@ -126,16 +128,18 @@ impl<T: DeserializeOwned + Default> FromRequest<App> for Said<T> {
         }
         match Bytes::from_request(request, app).await {
             Ok(body) if body.is_empty() => Ok(Self(T::default())),
-            Ok(_) => Err(Problem(Error::UnsupportedMediaType)),
-            Err(other) => Err(Problem(
-                Error::of_body(other.status(), &other).unwrap_or_else(unreadable),
-            )),
+            Ok(_) => Err(Problem::from(WireError::UnsupportedMediaType)),
+            Err(other) => Err(unreadable(other.status(), &other)),
         }
     }
 }
 
-fn unreadable() -> Error {
-    Error::InvalidJson("The body could not be read.".to_owned())
+/// Why a body could not be read, as far as it is known.
+fn unreadable(status: StatusCode, rejection: &(dyn StdError + 'static)) -> Problem {
+    let known = WireError::of_body(status.as_u16(), rejection);
+    let error =
+        known.unwrap_or_else(|| WireError::InvalidJson("The body could not be read.".to_owned()));
+    error.into()
 }
 
 /// The parser's own words, which name the field and the place.
@@ -153,7 +157,7 @@ impl<T: DeserializeOwned> FromRequestParts<App> for Asked<T> {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         match Query::from_request_parts(parts, app).await {
             Ok(Query(asked)) => Ok(Self(asked)),
-            Err(error) => Err(Problem(Error::InvalidJson(format!(
+            Err(error) => Err(Problem::from(WireError::InvalidJson(format!(
                 "The query string does not fit: {}.",
                 error.body_text()
             )))),

@@ -23,7 +23,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt as _;
 
 use crate::app::App;
-use crate::error::Error;
+use crate::error::{CallerError, Error, WireError};
 use crate::telemetry;
 pub use openapi::document;
 use problem::Problem;
@@ -38,8 +38,8 @@ pub fn router(app: App) -> Router {
         router.route(route.path, (route.handler)())
     });
     router
-        .fallback(async || Problem(Error::NotFound))
-        .method_not_allowed_fallback(async || Problem(Error::MethodNotAllowed))
+        .fallback(async || Problem::from(CallerError::NotFound))
+        .method_not_allowed_fallback(async || Problem::from(WireError::MethodNotAllowed))
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(from_fn(guarded))
         .layer(from_fn(headers))
@@ -49,8 +49,9 @@ pub fn router(app: App) -> Router {
 
 /// Refuses what is too long to be looked at, and answers for a handler that breaks down.
 async fn guarded(OriginalUri(uri): OriginalUri, request: Request, next: Next) -> Response {
-    if let Err(error) = Error::of_uri(&uri) {
-        return Problem(error).into_response();
+    let address = uri.path_and_query().map_or("", |whole| whole.as_str());
+    if let Err(error) = WireError::of_address(address) {
+        return Problem::from(error).into_response();
     }
     let answer = AssertUnwindSafe(next.run(request)).catch_unwind().await;
     answer.unwrap_or_else(|panic| Problem(Error::panicked(&*panic)).into_response())

@@ -1,21 +1,21 @@
 //! Errors as problem details (RFC 9457).
 
 use axum::Json;
-use axum::http::HeaderValue;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::error::Error;
+use crate::error::{CallerError, Error, RoleError};
 
 /// An error on its way out.
 #[derive(Debug)]
 pub(super) struct Problem(pub(super) Error);
 
-impl From<Error> for Problem {
-    fn from(error: Error) -> Self {
-        Self(error)
+impl<E: Into<Error>> From<E> for Problem {
+    fn from(error: E) -> Self {
+        Self(error.into())
     }
 }
 
@@ -66,37 +66,40 @@ impl IntoResponse for Problem {
                 "a call failed"
             );
         }
-        let errors = error.fields().iter().map(|it| FieldProblem {
-            field: it.field,
-            code: it.code,
-            detail: it.detail.clone(),
+        let errors = error.fields().iter().map(|wrong| FieldProblem {
+            field: wrong.field,
+            code: wrong.code.as_str(),
+            detail: wrong.detail.clone(),
         });
         let room = match error {
-            Error::TrustPolicyFull {
+            Error::Role(RoleError::TrustPolicyFull {
                 used,
                 quota,
                 needed,
-            } => Some((used, quota, needed)),
+            }) => Some((used, quota, needed)),
             _ => None,
         };
+        let (about, code) = (error.about(), error.told_code());
+        let status =
+            StatusCode::from_u16(about.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let details = ProblemDetails {
-            r#type: format!("urn:countersign:problem:{}", error.told_code()),
-            title: error.title(),
-            status: error.status().as_u16(),
-            detail: error.detail(),
-            code: error.told_code(),
+            r#type: format!("urn:countersign:problem:{code}"),
+            title: about.title,
+            status: about.status,
+            detail: about.detail.into_owned(),
+            code,
             errors: errors.collect(),
-            used: room.map(|it| it.0),
-            quota: room.map(|it| it.1),
-            needed: room.map(|it| it.2),
+            used: room.map(|(used, ..)| used),
+            quota: room.map(|(_, quota, _)| quota),
+            needed: room.map(|(.., needed)| needed),
         };
-        let mut response = (error.status(), Json(details)).into_response();
+        let mut response = (status, Json(details)).into_response();
         let headers = response.headers_mut();
         headers.insert(
             CONTENT_TYPE,
             HeaderValue::from_static("application/problem+json"),
         );
-        if matches!(error, Error::Unauthenticated) {
+        if matches!(error, Error::Caller(CallerError::Unauthenticated)) {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if let Some(seconds) = error.retry_after() {

@@ -25,11 +25,8 @@ pub(super) async fn submit(
     Body(new): Body<NewRequest>,
 ) -> Result<(StatusCode, Json<Request>), Problem> {
     let read = duration::parse(&new.duration);
-    let unread = read.as_ref().err().map(|error| FieldError {
-        field: "duration",
-        code: "invalid_field",
-        detail: error.to_string(),
-    });
+    let unread = read.as_ref().err();
+    let unread = unread.map(|error| FieldError::invalid("duration", error.to_string()));
     let NewRequest {
         entitlement,
         justification,

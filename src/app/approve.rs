@@ -5,7 +5,7 @@ use super::expire;
 use crate::domain::request::{Approval, Request};
 use crate::domain::text::Words;
 use crate::domain::verb::Verb;
-use crate::error::Error;
+use crate::error::{CallerError, Error, RoleError, StateError};
 use crate::ids::RequestId;
 use crate::{authz, db};
 
@@ -41,14 +41,14 @@ pub async fn approve(ctx: &Ctx, id: RequestId, comment: Option<String>) -> Resul
             i16::try_from(decisions.iter().filter(|it| it.approved).count()).unwrap_or(i16::MAX);
         let approval = request.approve(have.saturating_add(1), comment.as_ref(), &tx.by)?;
         if voted {
-            return Err(Error::AlreadyDecided);
+            return Err(StateError::AlreadyDecided.into());
         }
         if !still_eligible {
-            return Err(Error::NotEligible);
+            return Err(StateError::NotEligible.into());
         }
         let condition = db::targets::condition(tx.conn(), target).await?;
         if condition.needs_a_person() {
-            return Err(Error::RoleSuspended(condition));
+            return Err(RoleError::Suspended(condition).into());
         }
         let now = tx.now();
         db::requests::decide(tx.conn(), id, ctx.person.id, true, comment.as_ref(), now).await?;
@@ -74,10 +74,10 @@ pub(super) async fn decidable(
 ) -> Result<(authz::Decidable, Vec<db::requests::Decision>), Error> {
     let request = db::requests::lock(tx.conn(), id)
         .await?
-        .ok_or(Error::NotFound)?;
+        .ok_or(CallerError::NotFound)?;
     let person = db::people::get(tx.conn(), ctx.person.id)
         .await?
-        .ok_or(Error::NotFound)?;
+        .ok_or(CallerError::NotFound)?;
     let decisions = db::requests::decisions(tx.conn(), id).await?;
     let has_decided = decisions.iter().any(|it| it.person == person.id);
     let decidable = authz::decide(ctx.app.roles(), &person, request, has_decided)?;

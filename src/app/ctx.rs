@@ -298,7 +298,13 @@ impl Ctx {
     }
 
     /// Puts a refusal on record and hands it back. After the first few of a kind they are counted.
-    pub async fn refused(&self, verb: Verb, subject: impl ToString, error: Error) -> Error {
+    pub async fn refused(
+        &self,
+        verb: Verb,
+        subject: impl ToString,
+        error: impl Into<Error>,
+    ) -> Error {
+        let error = error.into();
         let code = error.told_code();
         let subject = subject.to_string();
         let kind = Kind {

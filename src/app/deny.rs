@@ -6,7 +6,7 @@ use super::expire;
 use crate::domain::request::Request;
 use crate::domain::text::{InvalidText, Words};
 use crate::domain::verb::Verb;
-use crate::error::Error;
+use crate::error::{Error, InputError, StateError};
 use crate::ids::RequestId;
 use crate::{authz, db};
 
@@ -19,7 +19,9 @@ pub async fn deny(ctx: &Ctx, id: RequestId, comment: Option<String>) -> Result<R
     let comment = match Words::parse(comment.as_deref().unwrap_or_default()) {
         Ok(comment) => comment,
         Err(InvalidText::Empty) => {
-            return Err(ctx.refused(Verb::Deny, id, Error::CommentRequired).await);
+            return Err(ctx
+                .refused(Verb::Deny, id, InputError::CommentRequired)
+                .await);
         }
         Err(error) => {
             return Err(ctx
@@ -32,7 +34,7 @@ pub async fn deny(ctx: &Ctx, id: RequestId, comment: Option<String>) -> Result<R
         let (authz::Decidable(request), decisions) = decidable(ctx, tx, id).await?;
         let change = request.deny(&comment, &tx.by)?;
         if decisions.iter().any(|it| it.person == ctx.person.id) {
-            return Err(Error::AlreadyDecided);
+            return Err(StateError::AlreadyDecided.into());
         }
         let now = tx.now();
         db::requests::decide(tx.conn(), id, ctx.person.id, false, Some(&comment), now).await?;

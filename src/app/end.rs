@@ -4,7 +4,7 @@ use super::ctx::{Ctx, Tx};
 use crate::domain::grant::Grant;
 use crate::domain::text::Words;
 use crate::domain::verb::Verb;
-use crate::error::Error;
+use crate::error::{CallerError, Error};
 use crate::ids::GrantId;
 use crate::{authz, db};
 
@@ -30,13 +30,13 @@ pub async fn end(ctx: &Ctx, id: GrantId, reason: Option<String>) -> Result<Grant
     ctx.verb(Verb::End, id, async |tx: &mut Tx| {
         let grant = db::grants::lock(tx.conn(), id)
             .await?
-            .ok_or(Error::NotFound)?;
+            .ok_or(CallerError::NotFound)?;
         let request = db::requests::get(tx.conn(), grant.request)
             .await?
-            .ok_or(Error::NotFound)?;
+            .ok_or(CallerError::NotFound)?;
         let person = db::people::get(tx.conn(), ctx.person.id)
             .await?
-            .ok_or(Error::NotFound)?;
+            .ok_or(CallerError::NotFound)?;
         let decisions = db::requests::decisions(tx.conn(), request.id).await?;
         let has_decided = decisions.iter().any(|it| it.person == person.id);
         let authz::Endable(grant, cause) =

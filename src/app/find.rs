@@ -12,7 +12,7 @@ use crate::db;
 use crate::db::requests::View;
 use crate::domain::entitlement::Entitlement;
 use crate::domain::person::Principal;
-use crate::error::Error;
+use crate::error::{CallerError, Error};
 use crate::ids::{EventId, GrantId, RequestId};
 
 pub use crate::db::audit::Entry;
@@ -94,7 +94,7 @@ pub async fn entitlement(ctx: &Ctx, name: &str) -> Result<Entitlement, Error> {
         .await?;
     found
         .filter(|it| ctx.person.is_in(&it.terms.requester_group))
-        .ok_or(Error::NotFound)
+        .ok_or_else(|| CallerError::NotFound.into())
 }
 
 /// The caller's AWS identities.

@@ -13,7 +13,7 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::config;
-use crate::error::Error;
+use crate::error::{Error, LimitError};
 use crate::ids::PersonId;
 
 /// How many tokens that have not worked yet are looked up at a time: the database has connections
@@ -165,7 +165,7 @@ async fn turn(turns: &Semaphore) -> Result<Option<SemaphorePermit<'_>>, Error> {
 
 fn too_soon(wait: Duration) -> Error {
     let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX);
-    Error::RateLimited(NonZeroU32::MIN.saturating_add(seconds))
+    LimitError::TooFast(NonZeroU32::MIN.saturating_add(seconds)).into()
 }
 
 /// Who has one IPv6 address has the 2^64 of its network.

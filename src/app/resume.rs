@@ -4,7 +4,7 @@ use super::ctx::{App, Tx};
 use crate::db;
 use crate::domain::audit::{Action, Actor, Channel};
 use crate::domain::target::Condition;
-use crate::error::Error;
+use crate::error::{CallerError, Error};
 
 /// Ends the condition of a role that only a person can judge: `contested` or `safe_mode`. Should
 /// its reason still be there, the next look brings it back.
@@ -18,7 +18,7 @@ pub async fn resume(app: &App, machine: &str, role_arn: &str) -> Result<Conditio
     };
     app.transaction(actor, Channel::Cli, async |tx: &mut Tx| {
         let found = db::targets::lock_by_arn(tx.conn(), role_arn).await?;
-        let (target, condition, safe_since) = found.ok_or(Error::NotFound)?;
+        let (target, condition, safe_since) = found.ok_or(CallerError::NotFound)?;
         if !condition.needs_a_person() {
             return Err(Error::field(
                 "role",

@@ -8,7 +8,7 @@ use super::tokens::{hash, secret};
 use crate::db;
 use crate::domain::audit::{Action, Actor, By, Channel};
 use crate::domain::person::Person;
-use crate::error::Error;
+use crate::error::{CallerError, Error};
 use crate::ids::PersonId;
 
 /// Begins a session and gives its token, which is stored as a hash alone. The session of the same
@@ -25,7 +25,7 @@ pub async fn start(
     let person = app
         .read(async |conn, _| Ok(db::people::get(conn, person).await?))
         .await?
-        .ok_or(Error::NotFound)?;
+        .ok_or(CallerError::NotFound)?;
     let lifetime = app.settings().session_lifetime;
     app.transaction(actor(&person), Channel::Portal, async |tx: &mut Tx| {
         let now = tx.now();

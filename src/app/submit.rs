@@ -16,7 +16,7 @@ use crate::domain::entitlement::Entitlement;
 use crate::domain::request::{Ask, Request};
 use crate::domain::text::is_hidden;
 use crate::domain::verb::Verb;
-use crate::error::{Error, FieldError};
+use crate::error::{CallerError, Error, FieldError, LimitError, RoleError};
 use crate::policy::capacity;
 
 /// How long AWS has to say what it knows of the role.
@@ -87,11 +87,11 @@ pub async fn submit(ctx: &Ctx, new: NewRequest) -> Result<Submitted, Error> {
         // The catalog may have changed while AWS was asked.
         let person = db::people::get(tx.conn(), ctx.person.id)
             .await?
-            .ok_or(Error::NotFound)?;
+            .ok_or(CallerError::NotFound)?;
         let now_in_catalog = db::catalog::entitlement(tx.conn(), &new.entitlement).await?;
         let entitlement = now_in_catalog
             .filter(|it| person.is_in(&it.terms.requester_group))
-            .ok_or(Error::NotFound)?;
+            .ok_or(CallerError::NotFound)?;
         if entitlement != checked.entitlement {
             recheck(&checked, &entitlement.terms, ctx.app.settings().propagation)?;
         }
@@ -166,10 +166,11 @@ async fn has_room(
         (waiting.all, all, false),
     ] {
         if have >= i64::from(most) {
-            return Err(Error::LimitReached {
+            let reached = LimitError::Reached {
                 most,
                 of_entitlement,
-            });
+            };
+            return Err(reached.into());
         }
     }
     Ok(())
@@ -200,11 +201,11 @@ async fn prepare(ctx: &Ctx, new: &NewRequest) -> Result<Prepared, Error> {
             let entitlement = db::catalog::entitlement(conn, &new.entitlement).await?;
             let entitlement = entitlement
                 .filter(|it| ctx.person.is_in(&it.terms.requester_group))
-                .ok_or(Error::NotFound)?;
+                .ok_or(CallerError::NotFound)?;
             let principals = db::people::principals(conn, ctx.person.id).await?;
             let condition = db::targets::condition(conn, entitlement.target).await?;
             if condition.needs_a_person() {
-                return Err(Error::RoleSuspended(condition));
+                return Err(RoleError::Suspended(condition).into());
             }
             let propagation = ctx.app.settings().propagation;
             let checked = check(new, entitlement, principals, propagation, now)?;
@@ -227,7 +228,7 @@ async fn prepare(ctx: &Ctx, new: &NewRequest) -> Result<Prepared, Error> {
     };
     let terms = &checked.entitlement.terms;
     if capacity::is_protected(&terms.role_arn) {
-        return Err(Error::RoleProtected);
+        return Err(RoleError::Protected.into());
     }
     let look = Box::pin(crate::aws::check(
         ctx.app.aws(),
@@ -236,7 +237,7 @@ async fn prepare(ctx: &Ctx, new: &NewRequest) -> Result<Prepared, Error> {
     ));
     let seen = match tokio::time::timeout(LOOK, look).await {
         Ok(Ok(role)) => usable(role, &checked.principal, &others)?,
-        Ok(Err(AwsError::Gone)) => return Err(Error::RoleNotFound),
+        Ok(Err(AwsError::Gone)) => return Err(RoleError::NotFound.into()),
         Ok(Err(error)) => {
             tracing::warn!(
                 role.arn = terms.role_arn,

@@ -10,7 +10,7 @@ use crate::db::people::{ListedToken, NewToken};
 use crate::domain::audit::{Action, Actor, Channel};
 use crate::domain::person::Person;
 use crate::domain::text::check_name;
-use crate::error::Error;
+use crate::error::{CallerError, Error};
 use crate::ids::TokenId;
 
 /// What every API token begins with, so that scanners for secrets recognise it.
@@ -93,7 +93,7 @@ pub async fn revoke(app: &App, machine: &str, id: TokenId) -> Result<(), Error> 
     app.transaction(actor, Channel::Cli, async |tx: &mut Tx| {
         let now = tx.now();
         if !db::people::revoke_token(tx.conn(), id, now).await? {
-            return Err(Error::NotFound);
+            return Err(CallerError::NotFound.into());
         }
         let event = tx.by.did(id, Action::TokenRevoked {});
         Ok(db::audit::append(tx.conn(), &event).await?)

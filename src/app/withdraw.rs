@@ -4,7 +4,7 @@ use super::ctx::{Ctx, Tx};
 use super::expire;
 use crate::domain::request::Request;
 use crate::domain::verb::Verb;
-use crate::error::Error;
+use crate::error::{CallerError, Error};
 use crate::ids::RequestId;
 use crate::{authz, db};
 
@@ -17,10 +17,10 @@ pub async fn withdraw(ctx: &Ctx, id: RequestId) -> Result<Request, Error> {
     ctx.verb(Verb::Withdraw, id, async |tx: &mut Tx| {
         let request = db::requests::lock(tx.conn(), id)
             .await?
-            .ok_or(Error::NotFound)?;
+            .ok_or(CallerError::NotFound)?;
         let person = db::people::get(tx.conn(), ctx.person.id)
             .await?
-            .ok_or(Error::NotFound)?;
+            .ok_or(CallerError::NotFound)?;
         let decisions = db::requests::decisions(tx.conn(), id).await?;
         let has_decided = decisions.iter().any(|it| it.person == person.id);
         let authz::Withdrawable(request) =

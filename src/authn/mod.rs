@@ -11,7 +11,7 @@ use crate::app::{App, Ctx, tokens};
 use crate::db;
 use crate::db::people::Known;
 use crate::domain::person::Person;
-use crate::error::Error;
+use crate::error::{CallerError, Error};
 
 /// The person of an API token that is neither expired nor revoked.
 ///
@@ -19,7 +19,7 @@ use crate::error::Error;
 /// `Unauthenticated` for every other token.
 pub async fn bearer(app: &App, token: &str) -> Result<Person, Error> {
     if !token.starts_with(tokens::PREFIX) {
-        return Err(Error::Unauthenticated);
+        return Err(CallerError::Unauthenticated.into());
     }
     let hash = tokens::hash(token);
     let found = app.read_caller(async |conn, now| {
@@ -48,7 +48,7 @@ fn known(
     (found, now): (Option<Known>, DateTime<Utc>),
     used: Used,
 ) -> Result<Person, Error> {
-    let Known { person, is_stale } = found.ok_or(Error::Unauthenticated)?;
+    let Known { person, is_stale } = found.ok_or(CallerError::Unauthenticated)?;
     if is_stale {
         app.used(used, now);
     }
@@ -81,7 +81,7 @@ pub async fn from_peer(
     let person = who(app, token).await;
     match &person {
         Ok(_) => limits.worked(&hash),
-        Err(Error::Unauthenticated) => limits.failed(peer),
+        Err(Error::Caller(CallerError::Unauthenticated)) => limits.failed(peer),
         Err(_) => {}
     }
     person

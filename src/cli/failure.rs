@@ -30,7 +30,7 @@ impl Refused {
     pub fn told(error: crate::error::Error) -> Failure {
         match error {
             crate::error::Error::Internal(_) => Failure::from(error),
-            other => Failure::from(Self(other.detail())),
+            other => Failure::from(Self(other.about().detail.into_owned())),
         }
     }
 }

@@ -8,7 +8,7 @@ use axum::routing::{MethodRouter, get};
 
 use crate::app::sign_in;
 use crate::domain::person::Person;
-use crate::error::Error;
+use crate::error::CallerError;
 use crate::web::failed::Failed;
 use crate::web::page::{Frame, Here};
 use crate::web::problem::answer;
@@ -67,6 +67,6 @@ async fn choose(
     let person = people
         .iter()
         .find(|person| person.email == choice.person)
-        .ok_or(Error::NotFound)?;
+        .ok_or(CallerError::NotFound)?;
     begin(&portal, &headers, person.id, &choice.next).await
 }

@@ -5,7 +5,7 @@ use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Redirect, Response};
 use jiff::SignedDuration;
 
-use super::failed::Failed;
+use super::failed::{self, Failed};
 use super::page::{self, Frame, Here};
 use super::problem::answer;
 use super::show::Icon;
@@ -120,12 +120,12 @@ impl AskForm {
         let mut unread = Vec::new();
         let duration = typed.trim().parse::<SignedDuration>().unwrap_or_else(|_| {
             let detail = "must be a length of time such as 45m, 1h30m or PT45M";
-            unread.push(page::invalid("duration", detail));
+            unread.push(FieldError::invalid("duration", detail));
             SignedDuration::ZERO
         });
         let starts_at = visit::moment(&self.starts_at).unwrap_or_else(|_| {
             let detail = "must be a day and a time such as 2026-11-23T21:40";
-            unread.push(page::invalid("starts_at", detail));
+            unread.push(FieldError::invalid("starts_at", detail));
             None
         });
         NewRequest {
@@ -200,7 +200,7 @@ async fn show(
     form: AskForm,
     error: Option<Error>,
 ) -> Result<Response, Failed> {
-    let status = error.as_ref().map_or(StatusCode::OK, Error::status);
+    let status = error.as_ref().map_or(StatusCode::OK, failed::status);
     let errors = error.as_ref().map_or_else(Vec::new, page::errors);
     let principals = find::principals(&visit.ctx).await?;
     let account = entitlement.terms.account.clone();

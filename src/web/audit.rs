@@ -7,14 +7,14 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::assets;
-use super::failed::Failed;
+use super::failed::{self, Failed};
 use super::page::{self, Frame, Here};
 use super::problem::answer;
 use super::show::{self, Icon};
 use super::visit::{self, Asked, Visit};
 use crate::app::find::{self, AuditFilter, Entry, Items, Page};
 use crate::domain::audit::NAMES;
-use crate::error::{Error, FieldError};
+use crate::error::{Error, FieldError, InputError};
 use crate::ids::EventId;
 
 /// What the filter's form sends; empty fields filter nothing.
@@ -157,7 +157,7 @@ impl Filter {
             visit::moment(typed).unwrap_or_else(|_| {
                 let detail =
                     "must be a day and a time such as 2026-11-23T21:40, of the years 0000 to 9999";
-                wrong.push(page::invalid(field, detail));
+                wrong.push(FieldError::invalid(field, detail));
                 None
             })
         };
@@ -171,7 +171,7 @@ impl Filter {
         if wrong.is_empty() {
             Ok(read)
         } else {
-            Err(Error::InvalidFields(wrong))
+            Err(InputError::Fields(wrong).into())
         }
     }
 
@@ -202,7 +202,7 @@ pub async fn page(visit: Visit, Asked(filter): Asked<Filter>) -> Result<Response
             (StatusCode::OK, listed, vec![])
         }
         Err(error) => (
-            error.status(),
+            failed::status(&error),
             Items {
                 items: vec![],
                 next: None,

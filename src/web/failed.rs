@@ -2,32 +2,33 @@
 
 use std::sync::Arc;
 
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
 use crate::error::Error;
-use crate::ids::InvalidId;
 
 /// A handler that could not do it. [`super::problem::pages`] makes the page, since it knows who
 /// asked.
 #[derive(Debug)]
 pub struct Failed(pub Error);
 
-impl From<Error> for Failed {
-    fn from(error: Error) -> Self {
-        Self(error)
-    }
-}
-
-impl From<InvalidId> for Failed {
-    fn from(error: InvalidId) -> Self {
+impl<E: Into<Error>> From<E> for Failed {
+    fn from(error: E) -> Self {
         Self(error.into())
     }
 }
 
 impl IntoResponse for Failed {
     fn into_response(self) -> Response {
-        let mut response = self.0.status().into_response();
+        let mut response = status(&self.0).into_response();
         response.extensions_mut().insert(Arc::new(self.0));
         response
     }
+}
+
+/// The HTTP status of an answer that tells of `error`.
+#[must_use]
+pub fn status(error: &Error) -> StatusCode {
+    let status = StatusCode::from_u16(error.about().status);
+    status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }

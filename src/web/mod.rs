@@ -8,7 +8,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::MethodRouter;
 
 use crate::app::App;
-use crate::error::Error;
+use crate::error::{CallerError, WireError};
 use crate::telemetry;
 
 pub mod access;
@@ -55,8 +55,8 @@ pub fn router(app: App, settings: Settings, sign_in: MethodRouter<Portal>) -> Ro
     });
     pages
         .route(SIGN_IN, sign_in)
-        .fallback(async || Failed(Error::NotFound))
-        .method_not_allowed_fallback(async || Failed(Error::MethodNotAllowed))
+        .fallback(async || Failed::from(CallerError::NotFound))
+        .method_not_allowed_fallback(async || Failed::from(WireError::MethodNotAllowed))
         .layer(DefaultBodyLimit::max(LARGEST_FORM))
         .layer(from_fn(problem::caught))
         .layer(from_fn_with_state(portal.clone(), security::own_forms))

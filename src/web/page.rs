@@ -8,7 +8,7 @@ use super::show::{self, Badge};
 use crate::app::find::{Delay, Granted, Listed};
 use crate::domain::grant::Grant;
 use crate::domain::request::Request;
-use crate::error::{Error, FieldError};
+use crate::error::{Error, FieldError, InputError};
 use crate::ids::PersonId;
 
 /// The navigation's entry that a page belongs to.
@@ -150,17 +150,19 @@ pub fn watch<'a>(frame: &Frame, rows: impl IntoIterator<Item = &'a Row>) -> Stri
 #[must_use]
 pub fn errors(error: &Error) -> Vec<FieldError> {
     match error {
-        Error::InvalidFields(fields) => fields.clone(),
-        Error::CommentRequired => vec![invalid("comment", "is needed for a denial")],
-        other => vec![invalid("", &other.detail())],
+        Error::Input(InputError::Fields(fields)) => fields.clone(),
+        Error::Input(InputError::CommentRequired) => {
+            vec![FieldError::invalid("comment", "is needed for a denial")]
+        }
+        other => vec![FieldError::invalid("", other.about().detail)],
     }
 }
 
 /// Whether the page is shown once more with `error` on it; what the caller may not see or do has a
 /// page of its own.
 #[must_use]
-pub const fn mends(error: &Error) -> bool {
-    matches!(error.status().as_u16(), 409 | 422)
+pub fn mends(error: &Error) -> bool {
+    matches!(error.about().status, 409 | 422)
 }
 
 /// What stands above the errors: what there is to put right, or that the whole of it was not done.
@@ -174,16 +176,6 @@ pub fn heading(errors: &[FieldError]) -> String {
         0 => "This was not done".to_owned(),
         1 => "One thing to put right".to_owned(),
         more => format!("{more} things to put right"),
-    }
-}
-
-/// A field that does not fit.
-#[must_use]
-pub fn invalid(field: &'static str, detail: &str) -> FieldError {
-    FieldError {
-        field,
-        code: "invalid_field",
-        detail: detail.to_owned(),
     }
 }
 

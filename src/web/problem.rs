@@ -11,12 +11,12 @@ use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 use futures_util::FutureExt as _;
 
-use super::failed::Failed;
+use super::failed::{Failed, status};
 use super::page::{Frame, Here};
 use super::portal::Portal;
 use super::visit::Visit;
 use super::{assets, cookie, show};
-use crate::error::Error;
+use crate::error::{CallerError, Error, LimitError};
 use crate::telemetry::RequestId;
 
 /// Any error.
@@ -55,7 +55,7 @@ pub async fn pages(State(portal): State<Portal>, request: Request, next: Next) -
     }
     let visit = match *error {
         // Nobody is looked up again.
-        Error::RateLimited(_) => Err(Error::Unauthenticated),
+        Error::Limit(LimitError::TooFast(_)) => Err(CallerError::Unauthenticated.into()),
         _ => Visit::of(&portal, token.as_deref(), &extensions).await,
     };
     let frame = match visit {
@@ -65,15 +65,16 @@ pub async fn pages(State(portal): State<Portal>, request: Request, next: Next) -
             .unwrap_or_else(|_| Frame::nobody()),
         Err(_) => Frame::nobody(),
     };
+    let about = error.about();
     let page = Problem {
         frame,
-        status: error.status().as_u16(),
-        title: error.title().to_owned(),
-        detail: error.detail(),
-        code: error.code().to_owned(),
+        status: about.status,
+        title: about.title.to_owned(),
+        detail: about.detail.into_owned(),
+        code: about.code.to_owned(),
         request_id: request_id.map(|it| it.0).unwrap_or_default(),
     };
-    let mut response = answer(error.status(), &page);
+    let mut response = answer(status(&error), &page);
     if let Some(seconds) = error.retry_after() {
         response.headers_mut().insert(RETRY_AFTER, seconds.into());
     }

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use chrono::{DateTime, Utc};
 
 use super::access::{self, Access};
-use super::failed::Failed;
+use super::failed::{self, Failed};
 use super::history::{self, Entry};
 use super::page::{self, Frame, Here};
 use super::problem::answer;
@@ -299,9 +299,9 @@ pub async fn decide(
         "deny" => deny::deny(&visit.ctx, id, comment).await,
         // Nothing was decided, so that there is nothing to put on record.
         _ => {
-            let mut wrong = vec![page::invalid("choice", "is missing: approve or deny")];
+            let mut wrong = vec![FieldError::invalid("choice", "is missing: approve or deny")];
             if let Some(Err(error)) = comment.as_deref().map(Words::parse) {
-                wrong.push(page::invalid("comment", &error.to_string()));
+                wrong.push(FieldError::invalid("comment", error.to_string()));
             }
             let page = look(&visit, id, form.into(), wrong).await?;
             return Ok(answer(StatusCode::UNPROCESSABLE_ENTITY, &page));
@@ -340,7 +340,7 @@ pub async fn again(
         return Err(error.into());
     }
     let page = look(visit, id, typed, page::errors(&error)).await?;
-    Ok(answer(error.status(), &page))
+    Ok(answer(failed::status(&error), &page))
 }
 
 async fn look(

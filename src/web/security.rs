@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::failed::Failed;
 use super::portal::Portal;
-use crate::error::Error;
+use crate::error::{CallerError, WireError};
 use crate::telemetry;
 
 /// Nothing but our own style sheet, script and icon; forms only to ourselves; no frame around us.
@@ -107,8 +107,10 @@ fn is_origin(origin: &str, ours: &str) -> bool {
 
 /// Refuses forms that other sites sent, and addresses that are too long to be looked at.
 pub async fn own_forms(State(portal): State<Portal>, request: Request, next: Next) -> Response {
-    if let Err(error) = Error::of_uri(request.uri()) {
-        return Failed(error).into_response();
+    let address = request.uri().path_and_query();
+    let address = address.map_or("", |whole| whole.as_str());
+    if let Err(error) = WireError::of_address(address) {
+        return Failed::from(error).into_response();
     }
     let ours = &portal.settings.public_url;
     if is_same_site(request.method(), request.headers(), ours) {
@@ -124,5 +126,5 @@ pub async fn own_forms(State(portal): State<Portal>, request: Request, next: Nex
         ours,
         "a form that no page of ours sent; is server.public_url what browsers call us?"
     );
-    Failed(Error::CrossSite).into_response()
+    Failed::from(CallerError::CrossSite).into_response()
 }

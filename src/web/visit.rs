@@ -16,7 +16,7 @@ use super::portal::Portal;
 use crate::app::{Ctx, find};
 use crate::authn;
 use crate::domain::audit::Channel;
-use crate::error::Error;
+use crate::error::{CallerError, Error, WireError};
 
 /// Who asks, and what is needed to answer with a page. A browser without a session is sent to sign
 /// in, and comes back afterwards.
@@ -101,7 +101,9 @@ impl FromRequestParts<Portal> for Visit {
         });
         match admitted {
             Ok(visit) => Ok(visit),
-            Err(Error::Unauthenticated) => Err(Away::SignIn(next(parts).to_owned())),
+            Err(Error::Caller(CallerError::Unauthenticated)) => {
+                Err(Away::SignIn(next(parts).to_owned()))
+            }
             Err(error) => Err(Away::Failed(error)),
         }
     }
@@ -127,7 +129,7 @@ impl Visit {
         token: Option<&str>,
         extensions: &Extensions,
     ) -> Result<Self, Error> {
-        let token = token.ok_or(Error::Unauthenticated)?;
+        let token = token.ok_or(CallerError::Unauthenticated)?;
         let person = authn::from_peer(&portal.app, extensions, token, authn::session).await?;
         let ctx = Ctx {
             app: portal.app.clone(),
@@ -168,7 +170,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Named {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failed> {
         match Path::from_request_parts(parts, state).await {
             Ok(Path(name)) => Ok(Self(name)),
-            Err(_) => Err(Failed(Error::NotFound)),
+            Err(_) => Err(Failed::from(CallerError::NotFound)),
         }
     }
 }
@@ -183,7 +185,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failed> {
         match Query::from_request_parts(parts, state).await {
             Ok(Query(asked)) => Ok(Self(asked)),
-            Err(error) => Err(Failed(Error::InvalidJson(format!(
+            Err(error) => Err(Failed::from(WireError::InvalidJson(format!(
                 "The query string does not fit: {}.",
                 error.body_text()
             )))),
@@ -202,12 +204,14 @@ impl<T: DeserializeOwned> FromRequest<Portal> for Sent<T> {
         match Form::from_request(request, portal).await {
             Ok(Form(form)) => Ok(Self(form)),
             Err(FormRejection::InvalidFormContentType(_)) => {
-                Err(Failed(Error::UnsupportedMediaType))
+                Err(Failed::from(WireError::UnsupportedMediaType))
             }
             Err(other) => {
-                let known = Error::of_body(other.status(), &other);
-                let error =
-                    known.unwrap_or_else(|| Error::field("form", "is not one of this page"));
+                let known = WireError::of_body(other.status().as_u16(), &other);
+                let error = known.map_or_else(
+                    || Error::field("form", "is not one of this page"),
+                    Error::from,
+                );
                 Err(Failed(error))
             }
         }

@@ -9,7 +9,7 @@ use super::super::ctx::Ctx;
 use super::{Decision, Delay, Entry};
 use crate::domain::grant::{Grant, GrantState};
 use crate::domain::request::Request;
-use crate::error::Error;
+use crate::error::{CallerError, Error};
 use crate::ids::{GrantId, RequestId};
 use crate::{authz, db};
 
@@ -83,7 +83,9 @@ pub struct GrantView {
 pub async fn request(ctx: &Ctx, id: RequestId) -> Result<RequestView, Error> {
     ctx.app
         .read(async |conn, now| {
-            let request = db::requests::get(conn, id).await?.ok_or(Error::NotFound)?;
+            let request = db::requests::get(conn, id)
+                .await?
+                .ok_or(CallerError::NotFound)?;
             let decisions = db::requests::decisions(conn, id).await?;
             let has_decided = decisions.iter().any(|it| it.person == ctx.person.id);
             let roles = ctx.app.roles();
@@ -97,7 +99,7 @@ pub async fn request(ctx: &Ctx, id: RequestId) -> Result<RequestView, Error> {
                 None => authz::sees(roles, &ctx.person, &request, has_decided),
             };
             if !seen {
-                return Err(Error::NotFound);
+                return Err(CallerError::NotFound.into());
             }
             let subjects: Vec<_> = std::iter::once(id.to_string())
                 .chain(grant.iter().map(|it| it.id.to_string()))
@@ -173,15 +175,17 @@ fn settled_at(grant: &Grant, propagation: TimeDelta) -> Option<DateTime<Utc>> {
 pub async fn grant(ctx: &Ctx, id: GrantId) -> Result<GrantView, Error> {
     ctx.app
         .read(async |conn, _| {
-            let grant = db::grants::get(conn, id).await?.ok_or(Error::NotFound)?;
+            let grant = db::grants::get(conn, id)
+                .await?
+                .ok_or(CallerError::NotFound)?;
             let request = db::requests::get(conn, grant.request)
                 .await?
-                .ok_or(Error::NotFound)?;
+                .ok_or(CallerError::NotFound)?;
             let decisions = db::requests::decisions(conn, request.id).await?;
             let has_decided = decisions.iter().any(|it| it.person == ctx.person.id);
             let roles = ctx.app.roles();
             if !authz::sees_granted(roles, &ctx.person, &request, &grant, has_decided) {
-                return Err(Error::NotFound);
+                return Err(CallerError::NotFound.into());
             }
             let requester = db::people::get(conn, request.person)
                 .await?

@@ -11,7 +11,7 @@ use crate::domain::duration;
 use crate::domain::entitlement::{Entitlement, Terms};
 use crate::domain::person::{Principal, console_name};
 use crate::domain::text::{Ticket, Words};
-use crate::error::{Error, FieldError};
+use crate::error::{Error, FieldCode, FieldError, InputError, RoleError};
 use crate::policy::ObservedRole;
 use crate::policy::capacity::{self, Seat, Unusable};
 
@@ -46,13 +46,7 @@ pub(super) fn check(
 ) -> Result<Checked, Error> {
     let mut wrong = new.unread.clone();
     let is_read = wrong.iter().all(|it| it.field != "duration");
-    let mut invalid = |field, detail: String| {
-        wrong.push(FieldError {
-            field,
-            code: "invalid_field",
-            detail,
-        })
-    };
+    let mut invalid = |field, detail: String| wrong.push(FieldError::invalid(field, detail));
     let justification = Words::parse(&new.justification)
         .map_err(|it| invalid("justification", it.to_string()))
         .ok();
@@ -89,7 +83,7 @@ pub(super) fn check(
                 ticket,
             })
         }
-        _ => Err(Error::InvalidFields(wrong)),
+        _ => Err(InputError::Fields(wrong).into()),
     }
 }
 
@@ -111,14 +105,14 @@ pub(super) fn recheck(
     propagation: TimeDelta,
 ) -> Result<(), Error> {
     if capacity::is_protected(&terms.role_arn) {
-        return Err(Error::RoleProtected);
+        return Err(RoleError::Protected.into());
     }
     if checked.principal.account != terms.account {
         return Err(Error::field("principal", "is not in the role's account"));
     }
     check_duration(terms, checked.duration_seconds.into(), propagation)
         .map(drop)
-        .map_err(|it| Error::InvalidFields(vec![it]))
+        .map_err(|wrong| InputError::Fields(vec![wrong]).into())
 }
 
 /// Within the terms, and longer than AWS may need to take over what opens it.
@@ -131,7 +125,7 @@ fn check_duration(terms: &Terms, seconds: i64, propagation: TimeDelta) -> Result
         .filter(|it| (least..=most).contains(it));
     fits.ok_or_else(|| FieldError {
         field: "duration",
-        code: "duration_out_of_range",
+        code: FieldCode::DurationOutOfRange,
         detail: format!(
             "must be from {} to {}",
             duration::words(least),
@@ -145,33 +139,28 @@ fn pick(
     account: &str,
     asked: Option<&str>,
 ) -> Result<Principal, FieldError> {
-    let refuse = |code, detail| FieldError {
-        field: "principal",
-        code,
-        detail,
-    };
     let mut fitting: Vec<_> = principals
         .into_iter()
         .filter(|it| it.account == account && asked.is_none_or(|arn| arn == it.arn))
         .collect();
     match (fitting.len(), asked) {
         (1, _) => Ok(fitting.remove(0)),
-        (0, Some(_)) => Err(refuse(
-            "invalid_field",
+        (0, Some(_)) => Err(FieldError::invalid(
+            "principal",
             format!("is not an AWS identity of yours in account {account}"),
         )),
-        (0, None) => Err(refuse(
-            "invalid_field",
+        (0, None) => Err(FieldError::invalid(
+            "principal",
             format!(
-                "is missing: the catalog names no AWS identity of yours in account {account}. Whoever keeps the \
-                 catalog has to add your IAM \
-                 user to your `principals`"
+                "is missing: the catalog names no AWS identity of yours in account {account}. \
+                 Whoever keeps the catalog has to add your IAM user to your `principals`"
             ),
         )),
-        _ => Err(refuse(
-            "principal_ambiguous",
-            format!("must be named: you have several AWS identities in account {account}"),
-        )),
+        _ => Err(FieldError {
+            field: "principal",
+            code: FieldCode::PrincipalAmbiguous,
+            detail: format!("must be named: you have several AWS identities in account {account}"),
+        }),
     }
 }
 
@@ -182,7 +171,7 @@ pub(super) fn usable(
     others: &[db::grants::Seated],
 ) -> Result<Seen, Error> {
     if role.ours {
-        return Err(Error::RoleIsOurs);
+        return Err(RoleError::Ours.into());
     }
     if role.principal_id.is_none() {
         return Err(Error::field(
@@ -212,21 +201,25 @@ pub(super) fn usable(
         principal_arn: &principal.arn,
         console_name: name.as_deref(),
     };
-    match capacity::check(&observed, None, &seats, one_more) {
-        Ok(_) => Ok(Seen {
-            role_id: Some(role_id),
-            principal_id,
-            checked: true,
-        }),
-        Err(Unusable::Protected) => Err(Error::RoleProtected),
-        Err(Unusable::Ours) => Err(Error::RoleIsOurs),
-        Err(Unusable::Unreadable(_) | Unusable::BlockedByForeignPrincipal) => {
-            Err(Error::TrustPolicyUnreadable)
+    capacity::check(&observed, None, &seats, one_more).map_err(why)?;
+    Ok(Seen {
+        role_id: Some(role_id),
+        principal_id,
+        checked: true,
+    })
+}
+
+fn why(unusable: Unusable) -> RoleError {
+    match unusable {
+        Unusable::Protected => RoleError::Protected,
+        Unusable::Ours => RoleError::Ours,
+        Unusable::Unreadable(_) | Unusable::BlockedByForeignPrincipal => {
+            RoleError::TrustPolicyUnreadable
         }
-        Err(Unusable::Full(room)) => Err(Error::TrustPolicyFull {
+        Unusable::Full(room) => RoleError::TrustPolicyFull {
             used: room.used,
             quota: room.quota,
             needed: room.needed,
-        }),
+        },
     }
 }

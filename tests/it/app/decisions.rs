@@ -12,7 +12,7 @@ use countersign::domain::audit::By;
 use countersign::domain::grant::GrantState;
 use countersign::domain::request::RequestState;
 use countersign::domain::text::Words;
-use countersign::error::Error;
+use countersign::error::{CallerError, Error, InputError, StateError};
 use countersign::ids::GrantId;
 
 use super::setup::{Company, no_limits};
@@ -44,7 +44,7 @@ async fn of_four_approvers_at_once_one_decides() {
                     won += 1;
                     assert_eq!(approved.state.as_str(), "approved");
                 }
-                Err(Error::WrongState(it)) => assert_eq!(it.state, "approved"),
+                Err(Error::State(StateError::Wrong(it))) => assert_eq!(it.state, "approved"),
                 Err(other) => panic!("{other:?}"),
             }
         }
@@ -95,10 +95,13 @@ async fn nobody_decides_on_their_own_request_by_verb_or_by_sql() {
     let id = company.ask("prod-admin").await.id;
     assert!(matches!(
         approve(&alice, id, None).await,
-        Err(Error::SelfApproval)
+        Err(Error::Caller(CallerError::SelfApproval))
     ));
     let refused = deny(&alice, id, Some("no".to_owned())).await;
-    assert!(matches!(refused, Err(Error::SelfApproval)));
+    assert!(matches!(
+        refused,
+        Err(Error::Caller(CallerError::SelfApproval))
+    ));
     let forged = sqlx::query(
         "INSERT INTO decisions (request, person, verdict, at) VALUES ($1, $2, 'approve', $3)",
     )
@@ -112,7 +115,10 @@ async fn nobody_decides_on_their_own_request_by_verb_or_by_sql() {
         forged.as_database_error().unwrap().constraint(),
         Some("self_approval")
     );
-    assert!(matches!(Error::from(forged), Error::SelfApproval));
+    assert!(matches!(
+        Error::from(forged),
+        Error::Caller(CallerError::SelfApproval)
+    ));
     assert_eq!(company.count("decisions").await, 0);
     assert_eq!(company.events(id, "request.approved", "refused").await, 1);
     assert_eq!(company.events(id, "request.denied", "refused").await, 1);
@@ -140,8 +146,12 @@ async fn what_is_not_pending_is_refused_naming_its_state() {
             deny(&bob, id, Some("no".to_owned())).await.unwrap_err(),
             withdraw(&alice, id).await.unwrap_err(),
         ] {
-            assert_eq!(error.code(), "wrong_state");
-            assert!(error.detail().contains(state), "{}", error.detail());
+            assert_eq!(error.about().code, "wrong_state");
+            assert!(
+                error.about().detail.contains(state),
+                "{}",
+                error.about().detail
+            );
         }
     }
 }
@@ -155,7 +165,7 @@ async fn one_person_is_one_voice() {
     assert_eq!(first.state, RequestState::Pending);
     assert!(matches!(
         approve(&bob, id, None).await,
-        Err(Error::AlreadyDecided)
+        Err(Error::State(StateError::AlreadyDecided))
     ));
     assert_eq!(company.count("grants").await, 0);
     let second = approve(&carol, id, None).await.unwrap();
@@ -171,7 +181,7 @@ async fn a_denial_says_why() {
     for nothing in [None, Some(" \n ".to_owned())] {
         assert!(matches!(
             deny(&bob, id, nothing).await,
-            Err(Error::CommentRequired)
+            Err(Error::Input(InputError::CommentRequired))
         ));
     }
     assert_eq!(company.count("decisions").await, 0);
@@ -201,7 +211,11 @@ async fn nobody_decided_in_time() {
     let late = approve(&company.ctx("bob").await, locked, None)
         .await
         .unwrap_err();
-    assert!(late.detail().contains("expired"), "{}", late.detail());
+    assert!(
+        late.about().detail.contains("expired"),
+        "{}",
+        late.about().detail
+    );
     assert_eq!(
         company.events(locked, "request.expired", "success").await,
         1
@@ -249,11 +263,15 @@ async fn requesters_release_and_approvers_revoke() {
             other => panic!("{other:?}"),
         }
         let again = end(&ctx, grant.id, None).await.unwrap_err();
-        assert!(again.detail().contains("ended"), "{}", again.detail());
+        assert!(
+            again.about().detail.contains("ended"),
+            "{}",
+            again.about().detail
+        );
         assert_eq!(company.events(grant.id, "grant.ended", "success").await, 1);
     }
     let unknown = end(&company.ctx("bob").await, GrantId::new(), None).await;
-    assert!(matches!(unknown, Err(Error::NotFound)));
+    assert!(matches!(unknown, Err(Error::Caller(CallerError::NotFound))));
 }
 
 #[tokio::test]

@@ -101,8 +101,12 @@ async fn bad_input_is_refused_by_field_with_one_event() {
         // What is wrong with the text, not that Postgres cannot store it.
         let fields = error.fields();
         assert_eq!(fields.len(), 1, "{what}: {error:?}");
-        assert_eq!((fields[0].field, fields[0].code), (field, code), "{what}");
-        assert_eq!(error.status().as_u16(), 422, "{what}");
+        assert_eq!(
+            (fields[0].field, fields[0].code.as_str()),
+            (field, code),
+            "{what}"
+        );
+        assert_eq!(error.about().status, 422, "{what}");
         assert_eq!(company.count("audit_events").await, before + 1, "{what}");
     }
     assert_eq!(company.count("requests").await, 0);
@@ -139,7 +143,7 @@ async fn what_may_not_be_asked_for_is_not_there() {
         let error = submit(&company.ctx(who).await, ask(name))
             .await
             .unwrap_err();
-        assert_eq!(error.code(), "not_found", "{who} {name:?} {error:?}");
+        assert_eq!(error.about().code, "not_found", "{who} {name:?} {error:?}");
         assert_eq!(
             company.count("audit_events").await,
             before + 1,
@@ -190,10 +194,11 @@ async fn a_duration_that_aws_would_need_to_take_the_change_over_is_refused_at_on
     let refused = submit(&alice, lasting(120)).await.unwrap_err();
     assert!(
         refused
-            .detail()
+            .about()
+            .detail
             .contains("from 2 minutes 1 second to 8 hours"),
         "{}",
-        refused.detail()
+        refused.about().detail
     );
     assert_eq!(company.count("requests").await, 0);
     submit(&alice, lasting(121)).await.unwrap();

@@ -141,7 +141,9 @@ async fn nobody_has_more_requests_waiting_than_they_may() {
     let answers = join_all(asked).await;
     let codes = |code: &str| {
         let of = |it: &&Result<_, countersign::error::Error>| {
-            it.as_ref().err().is_some_and(|error| error.code() == code)
+            it.as_ref()
+                .err()
+                .is_some_and(|error| error.about().code == code)
         };
         answers.iter().filter(of).count()
     };
@@ -151,14 +153,15 @@ async fn nobody_has_more_requests_waiting_than_they_may() {
     submit(&here, ask("prod-root")).await.unwrap();
     let full = submit(&here, ask("prod-root")).await.unwrap_err();
     assert_eq!(
-        (full.code(), full.status().as_u16()),
+        (full.about().code, full.about().status),
         ("limit_reached", 409)
     );
     assert!(
-        full.detail()
+        full.about()
+            .detail
             .contains("At most 5 of your requests may wait"),
         "{}",
-        full.detail()
+        full.about().detail
     );
     let waiting = answers.into_iter().find_map(Result::ok).unwrap();
     withdraw::withdraw(&here, waiting.request().id)
@@ -181,7 +184,7 @@ async fn whoever_asks_too_often_is_told_when_to_ask_again() {
     let events = company.count("audit_events").await;
     let refused = submit(&alice, ask("prod-admin")).await.unwrap_err();
     assert_eq!(
-        (refused.code(), refused.status().as_u16()),
+        (refused.about().code, refused.about().status),
         ("rate_limited", 429)
     );
     let wait = refused.retry_after().unwrap();
@@ -192,7 +195,11 @@ async fn whoever_asks_too_often_is_told_when_to_ask_again() {
         ..company.ctx("bob").await
     };
     let told = submit(&other, ask("prod-admin")).await.unwrap_err();
-    assert_eq!(told.code(), "not_found", "others have an hour of their own");
+    assert_eq!(
+        told.about().code,
+        "not_found",
+        "others have an hour of their own"
+    );
 }
 
 #[tokio::test]
@@ -203,7 +210,7 @@ async fn refusals_after_the_first_few_are_one_event_with_their_number() {
     let before = company.count("audit_events").await;
     for _ in 0..35 {
         let own = approve::approve(&alice, request, None).await;
-        assert_eq!(own.unwrap_err().code(), "self_approval");
+        assert_eq!(own.unwrap_err().about().code, "self_approval");
     }
     assert_eq!(company.count("audit_events").await, before + 20);
     let mallory = company.ctx("mallory").await;

@@ -24,7 +24,7 @@ fn first<C>() -> Page<C> {
 fn word<T>(result: Result<T, Error>) -> &'static str {
     match result {
         Ok(_) => "ok",
-        Err(error) => error.code(),
+        Err(error) => error.about().code,
     }
 }
 

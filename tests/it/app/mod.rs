@@ -8,6 +8,7 @@
 mod arns;
 mod catalog;
 mod decisions;
+mod errors;
 mod events;
 mod guarantees;
 mod inputs;

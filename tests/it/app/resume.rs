@@ -27,7 +27,7 @@ async fn nobody_can_ask_for_a_suspended_role_until_a_person_resumes_it() {
         suspend(&company, condition).await;
         let error = submit(&alice, ask("prod-admin")).await.unwrap_err();
         assert_eq!(
-            (error.code(), error.status().as_u16()),
+            (error.about().code, error.about().status),
             ("role_suspended", 409)
         );
         assert_eq!(company.count("requests").await, 0);
@@ -64,11 +64,11 @@ async fn safe_mode_is_not_lifted_before_a_look_can_tell_what_was_lost() {
     };
     since("1 minute").await;
     let error = resume(&company.app, "test", ROLE).await.unwrap_err();
-    assert_eq!(error.code(), "invalid_field");
+    assert_eq!(error.about().code, "invalid_field");
     assert!(
-        error.detail().contains("try again in"),
+        error.about().detail.contains("try again in"),
         "{}",
-        error.detail()
+        error.about().detail
     );
     since("2 minutes").await;
     resume(&company.app, "test", ROLE).await.unwrap();
@@ -80,8 +80,12 @@ async fn what_mends_itself_is_not_resumed_by_hand() {
     for condition in ["ok", "unreadable", "gone"] {
         suspend(&company, condition).await;
         let error = resume(&company.admin, "test", ROLE).await.unwrap_err();
-        assert_eq!(error.code(), "invalid_field", "{condition}");
-        assert!(error.detail().contains(condition), "{}", error.detail());
+        assert_eq!(error.about().code, "invalid_field", "{condition}");
+        assert!(
+            error.about().detail.contains(condition),
+            "{}",
+            error.about().detail
+        );
     }
     let unknown = resume(
         &company.admin,
@@ -89,7 +93,7 @@ async fn what_mends_itself_is_not_resumed_by_hand() {
         "arn:aws:iam::111122223333:role/other",
     )
     .await;
-    assert_eq!(unknown.unwrap_err().code(), "not_found");
+    assert_eq!(unknown.unwrap_err().about().code, "not_found");
 }
 
 #[tokio::test]
@@ -104,7 +108,7 @@ async fn what_waited_for_a_decision_is_not_approved_while_the_role_is_suspended(
         let bob = company.ctx("bob").await;
         let error = approve(&bob, first, None).await.unwrap_err();
         assert_eq!(
-            (error.code(), error.status().as_u16()),
+            (error.about().code, error.about().status),
             ("role_suspended", 409)
         );
         let refused = company.events(first, "request.approved", "refused");

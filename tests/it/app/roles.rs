@@ -62,8 +62,8 @@ async fn a_role_that_cannot_be_opened_is_refused_with_nothing_stored() {
     ] {
         let (alice, _aws) = alice(&company, trust).await;
         let error = submit(&alice, ask(name)).await.unwrap_err();
-        assert_eq!(error.code(), code, "{error:?}");
-        assert_eq!(error.status().as_u16(), 409);
+        assert_eq!(error.about().code, code, "{error:?}");
+        assert_eq!(error.about().status, 409);
     }
     assert_eq!(company.count("requests").await, 0);
     assert_eq!(
@@ -87,7 +87,7 @@ async fn a_protected_role_is_refused_even_when_aws_is_silent() {
     let error = submit(&company.ctx("alice").await, ask("prod-admin"))
         .await
         .unwrap_err();
-    assert_eq!(error.code(), "role_protected");
+    assert_eq!(error.about().code, "role_protected");
     assert_eq!(company.count("requests").await, 0);
 }
 
@@ -103,7 +103,7 @@ fn from(starts_at: DateTime<Utc>) -> NewRequest {
 /// What alice is told when she asks for so much.
 async fn told(alice: &Ctx, new: NewRequest) -> &'static str {
     let asked = submit(alice, new).await;
-    asked.map_or_else(|error| error.code(), |_| "asked")
+    asked.map_or_else(|error| error.about().code, |_| "asked")
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use countersign::domain::cause::Cause;
 use countersign::domain::grant::Grant;
 use countersign::domain::request::Request;
 use countersign::domain::text::Words;
-use countersign::error::Error;
+use countersign::error::{CallerError, Error};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use secrecy::ExposeSecret;
@@ -292,13 +292,13 @@ async fn tokens_work_until_they_expire_or_are_revoked() {
     ] {
         assert!(matches!(
             bearer(&company.app, forged).await,
-            Err(Error::Unauthenticated)
+            Err(Error::Caller(CallerError::Unauthenticated))
         ));
     }
     tokens::revoke(&company.admin, "cli", id).await.unwrap();
     assert!(matches!(
         bearer(&company.app, token).await,
-        Err(Error::Unauthenticated)
+        Err(Error::Caller(CallerError::Unauthenticated))
     ));
     let (_, other) = tokens::create(&company.admin, "cli", "bob@example.com", "test", hour)
         .await
@@ -306,7 +306,7 @@ async fn tokens_work_until_they_expire_or_are_revoked() {
     company.later(hour);
     assert!(matches!(
         bearer(&company.app, other.expose_secret()).await,
-        Err(Error::Unauthenticated)
+        Err(Error::Caller(CallerError::Unauthenticated))
     ));
 }
 

@@ -65,7 +65,7 @@ async fn what_would_be_refused_today_is_read_as_it_was_stored() {
                 .is_some()
         );
         let late = end(&alice, it.grant.id, None).await.unwrap_err();
-        assert_eq!(late.code(), "wrong_state");
+        assert_eq!(late.about().code, "wrong_state");
     }
 }
 

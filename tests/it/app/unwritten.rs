@@ -127,7 +127,7 @@ async fn no_verb_does_what_it_cannot_put_on_record() {
     ];
     for (verb, answer) in answers {
         let error = answer.expect_err(verb);
-        assert_eq!(error.code(), "internal", "{verb}: {error:?}");
+        assert_eq!(error.about().code, "internal", "{verb}: {error:?}");
     }
     let applied = catalog::apply(&company.admin, &other, "test").await;
     assert!(applied.is_err(), "{applied:?}");

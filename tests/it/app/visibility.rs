@@ -54,7 +54,7 @@ async fn an_approver_who_did_not_decide_sees_a_grant_and_what_became_of_it() {
         assert_eq!(sees(&company, name, ids).await, still, "{name}");
     }
     let late = end(&company.ctx("carol").await, ids.1, None).await;
-    assert_eq!(late.unwrap_err().code(), "wrong_state");
+    assert_eq!(late.unwrap_err().about().code, "wrong_state");
 }
 
 #[tokio::test]

@@ -152,10 +152,10 @@ async fn what_postgres_says_of_being_busy_is_no_fault() {
         let sql = format!("DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '{state}'; END $$");
         let failed = sqlx::raw_sql(sqlx::AssertSqlSafe(sql));
         let error = failed.execute(&portal.db.pool).await.unwrap_err();
-        assert_eq!(Error::from(error).code(), code, "{state}");
+        assert_eq!(Error::from(error).about().code, code, "{state}");
     }
     for error in [Error::Busy, Error::Internal("x".into())] {
-        assert!(!error.detail().contains("Nothing was changed"));
+        assert!(!error.about().detail.contains("Nothing was changed"));
     }
 }
 

@@ -7,7 +7,7 @@ use countersign::app::find::Approvers;
 use countersign::demo;
 use countersign::domain::grant::GrantState;
 use countersign::domain::request::RequestState;
-use countersign::error::Error;
+use countersign::error::{CallerError, Error, RoleError, StateError};
 use countersign::web::ask::{Ask, AskForm};
 use countersign::web::audit::Audit;
 use countersign::web::home::Home;
@@ -166,11 +166,11 @@ fn every() -> Vec<(&'static str, Sample)> {
                 frame(Here::Home, "Alice Archer", 0),
                 entitlement(),
                 AskForm::default(),
-                page::errors(&Error::TrustPolicyFull {
+                page::errors(&Error::from(RoleError::TrustPolicyFull {
                     used: 1900,
                     quota: 2048,
                     needed: 305,
-                }),
+                })),
             )),
         ),
         (
@@ -264,9 +264,18 @@ fn every() -> Vec<(&'static str, Sample)> {
                 ..audit(vec![])
             }),
         ),
-        ("problem", sample(&problem(&Error::NotFound))),
-        ("problem-forbidden", sample(&problem(&Error::CrossSite))),
-        ("problem-too-late", sample(&problem(&Error::NotEligible))),
+        (
+            "problem",
+            sample(&problem(&Error::from(CallerError::NotFound))),
+        ),
+        (
+            "problem-forbidden",
+            sample(&problem(&Error::from(CallerError::CrossSite))),
+        ),
+        (
+            "problem-too-late",
+            sample(&problem(&Error::from(StateError::NotEligible))),
+        ),
         ("problem-internal", sample(&problem(&internal()))),
         ("problem-busy", sample(&problem(&Error::Busy))),
         (

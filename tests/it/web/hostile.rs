@@ -5,7 +5,7 @@ use countersign::domain::entitlement::{Entitlement, Terms};
 use countersign::domain::grant::Grant;
 use countersign::domain::request::{Request, RequestState};
 use countersign::domain::text::Text;
-use countersign::error::Error;
+use countersign::error::{CallerError, Error};
 use countersign::web::ask::{Ask, AskForm};
 use countersign::web::audit::{Audit, Filter, Line};
 use countersign::web::home::Home;
@@ -141,7 +141,7 @@ pub fn all() -> Vec<(&'static str, String)> {
                 title: text(),
                 code: text(),
                 request_id: text(),
-                ..problem(&Error::NotFound)
+                ..problem(&Error::from(CallerError::NotFound))
             }),
         ),
     ]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use countersign::domain::target::Condition;
-use countersign::error::Error;
+use countersign::error::{Error, RoleError, StateError};
 use countersign::sandbox::Sandbox;
 use countersign::web::ask::{Ask, AskForm};
 use countersign::web::page::{self, Here};
@@ -161,12 +161,13 @@ async fn a_role_that_cannot_be_opened_is_refused_alike_by_api_and_portal_with_no
 #[test]
 fn whatever_is_wrong_with_a_role_is_told_on_the_form() {
     for error in [
-        Error::RoleIsOurs,
-        Error::RoleSuspended(Condition::Contested),
-        Error::RoleSuspended(Condition::SafeMode),
-        Error::NotEligible,
+        Error::from(RoleError::Ours),
+        RoleError::Suspended(Condition::Contested).into(),
+        RoleError::Suspended(Condition::SafeMode).into(),
+        StateError::NotEligible.into(),
     ] {
-        assert_eq!(error.status(), StatusCode::CONFLICT);
+        let about = error.about();
+        assert_eq!(about.status, 409);
         assert!(page::mends(&error), "{error}");
         let typed = AskForm {
             duration: "other".into(),
@@ -178,8 +179,8 @@ fn whatever_is_wrong_with_a_role_is_told_on_the_form() {
         let frame = samples::frame(Here::Home, "Alice", 0);
         let errors = page::errors(&error);
         let shown = samples::html(&Ask::new(frame, facts::entitlement(), typed, errors));
-        assert!(shown.contains(&error.detail()), "{error}: {shown}");
-        assert_kept(error.code(), &shown);
+        assert!(shown.contains(&*about.detail), "{error}: {shown}");
+        assert_kept(about.code, &shown);
     }
 }
 

@@ -6,7 +6,7 @@ use countersign::domain::change::WrongState;
 use countersign::domain::grant::{Grant, GrantState};
 use countersign::domain::person::Person;
 use countersign::domain::request::{Request, RequestState};
-use countersign::error::{Error, FieldError};
+use countersign::error::{Error, FieldError, StateError};
 use countersign::ids::{GrantId, PersonId, RequestId};
 use countersign::web::audit::{Audit, Filter, Line};
 use countersign::web::commands::Aws;
@@ -208,13 +208,13 @@ pub fn late_decision() -> RequestPage {
             choice: "approve".into(),
             comment: "Go. I am watching the queue depth with you.".into(),
         },
-        errors: page::errors(&Error::WrongState(wrong)),
+        errors: page::errors(&Error::from(StateError::Wrong(wrong))),
         ..page(RequestState::Withdrawn(now()), None)
     }
 }
 
 pub fn errors(field: &'static str, detail: &str) -> Vec<FieldError> {
-    vec![page::invalid(field, detail)]
+    vec![FieldError::invalid(field, detail)]
 }
 
 pub fn home(waiting: Vec<Row>, live: Vec<Row>) -> Home {
@@ -355,12 +355,13 @@ pub fn people() -> Vec<Person> {
 }
 
 pub fn problem(error: &Error) -> Problem {
+    let about = error.about();
     Problem {
         frame: frame(Here::Elsewhere, "Alice Archer", 0),
-        status: error.status().as_u16(),
-        title: error.title().into(),
-        detail: error.detail(),
-        code: error.code().into(),
+        status: about.status,
+        title: about.title.into(),
+        detail: about.detail.into(),
+        code: about.code.into(),
         request_id: "0199aaaa-bbbb-7ccc-8ddd-eeeeffff0001".into(),
     }
 }

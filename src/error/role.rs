@@ -1,0 +1,103 @@
+//! Why a role cannot be opened.
+
+use super::About;
+use crate::domain::target::Condition;
+
+/// What the role in AWS does not allow.
+#[derive(Debug, thiserror::Error)]
+pub enum RoleError {
+    /// The role is not there in AWS.
+    #[error("role not found")]
+    NotFound,
+    /// Only AWS can change the role.
+    #[error("role protected")]
+    Protected,
+    /// The role is the one that we work as.
+    #[error("role is ours")]
+    Ours,
+    /// A person has to look at the role before anything opens on it again.
+    #[error("role suspended: {}", .0.as_str())]
+    Suspended(Condition),
+    /// One more statement does not fit.
+    #[error("trust policy full")]
+    TrustPolicyFull {
+        /// Characters used, with every grant that may be open at the time.
+        used: usize,
+        /// Characters that there may be.
+        quota: usize,
+        /// Characters that this grant needs.
+        needed: usize,
+    },
+    /// The trust policy cannot be edited as text, or a deleted principal in it blocks every change.
+    #[error("trust policy unreadable")]
+    TrustPolicyUnreadable,
+}
+
+impl RoleError {
+    /// What is told of it.
+    #[must_use]
+    pub fn about(&self) -> About {
+        match self {
+            Self::NotFound => About::new(
+                "role_not_found",
+                409,
+                "The role is not there",
+                "AWS does not know the role of this entitlement. Tell the people who keep the \
+                 catalog.",
+            ),
+            Self::Protected => About::new(
+                "role_protected",
+                409,
+                "Only AWS can change this role",
+                "It is service-linked or belongs to IAM Identity Center, so that its trust policy \
+                 cannot be opened.",
+            ),
+            Self::Ours => About::new(
+                "role_is_ours",
+                409,
+                "This role is Countersign's own",
+                "Countersign never opens the role that it works with.",
+            ),
+            Self::Suspended(condition) => About::new(
+                "role_suspended",
+                409,
+                "Nothing opens on this role for now",
+                suspended(*condition),
+            ),
+            Self::TrustPolicyFull {
+                used,
+                quota,
+                needed,
+            } => About::new(
+                "trust_policy_full",
+                409,
+                "The role's trust policy is full",
+                full(*used, *quota, *needed),
+            ),
+            Self::TrustPolicyUnreadable => About::new(
+                "trust_policy_unreadable",
+                409,
+                "The role's trust policy cannot be changed safely",
+                "It is not a policy that can be edited without touching what others wrote, or it \
+                 names a deleted user or role. Have its owner repair it.",
+            ),
+        }
+    }
+}
+
+const fn suspended(condition: Condition) -> &'static str {
+    if matches!(condition, Condition::Contested) {
+        "Somebody keeps undoing what Countersign writes to it. Have its owner and the people who \
+         run Countersign agree; `countersign target resume` takes it back."
+    } else {
+        "AWS shows a guard that this Countersign has not written. The people who run it have to \
+         look first; `countersign target resume` takes it back."
+    }
+}
+
+fn full(used: usize, quota: usize, needed: usize) -> String {
+    format!(
+        "It has {quota} characters, {used} are in use and this grant needs {needed}. Wait until \
+         another grant on the role has ended, or have the quota (ACLSizePerRole) raised."
+    )
+}

@@ -1,0 +1,200 @@
+//! What callers are told: code, status, title and detail of every error.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::num::NonZeroU32;
+
+use countersign::domain::change::WrongState;
+use countersign::domain::target::Condition;
+use countersign::error::{
+    CallerError, Error, FieldCode, FieldError, InputError, LimitError, RoleError, StateError,
+    WireError,
+};
+use countersign::ids::RequestId;
+
+/// Every error with something to tell; one that is new does not compile until it is here.
+fn all() -> Vec<Error> {
+    let mut all = Vec::new();
+    all.extend(callers().map(Error::from));
+    all.extend(wires().map(Error::from));
+    all.extend(inputs().map(Error::from));
+    all.extend(states().map(Error::from));
+    all.extend(roles().map(Error::from));
+    all.extend(limits().map(Error::from));
+    all.extend([Error::Busy, Error::Internal("hidden".into())]);
+    for error in &all {
+        match error {
+            Error::Caller(_)
+            | Error::Wire(_)
+            | Error::Input(_)
+            | Error::State(_)
+            | Error::Role(_)
+            | Error::Limit(_)
+            | Error::Busy
+            | Error::Internal(_) => {}
+        }
+    }
+    all
+}
+
+fn callers() -> [CallerError; 5] {
+    let known = |error: &CallerError| match error {
+        CallerError::Unauthenticated
+        | CallerError::Forbidden
+        | CallerError::SelfApproval
+        | CallerError::CrossSite
+        | CallerError::NotFound => {}
+    };
+    let all = [
+        CallerError::Unauthenticated,
+        CallerError::Forbidden,
+        CallerError::SelfApproval,
+        CallerError::CrossSite,
+        CallerError::NotFound,
+    ];
+    all.iter().for_each(known);
+    all
+}
+
+fn wires() -> [WireError; 7] {
+    let known = |error: &WireError| match error {
+        WireError::MethodNotAllowed
+        | WireError::InvalidId(_)
+        | WireError::InvalidJson(_)
+        | WireError::PayloadTooLarge
+        | WireError::RequestTimeout
+        | WireError::UriTooLong
+        | WireError::UnsupportedMediaType => {}
+    };
+    let all = [
+        WireError::MethodNotAllowed,
+        WireError::InvalidId("x".parse::<RequestId>().unwrap_err()),
+        WireError::InvalidJson("The body could not be read.".to_owned()),
+        WireError::PayloadTooLarge,
+        WireError::RequestTimeout,
+        WireError::UriTooLong,
+        WireError::UnsupportedMediaType,
+    ];
+    all.iter().for_each(known);
+    all
+}
+
+fn inputs() -> [InputError; 5] {
+    let known = |error: &InputError| match error {
+        InputError::Fields(_) | InputError::CommentRequired => {}
+    };
+    let one = |field, code| {
+        let invalid = FieldError::invalid(field, "must not be empty");
+        InputError::Fields(vec![FieldError { code, ..invalid }])
+    };
+    let all = [
+        InputError::Fields(vec![
+            FieldError::invalid("ticket", "must not be empty"),
+            FieldError::invalid("justification", "must not be empty"),
+        ]),
+        one("reason", FieldCode::Invalid),
+        one("duration", FieldCode::DurationOutOfRange),
+        one("principal", FieldCode::PrincipalAmbiguous),
+        InputError::CommentRequired,
+    ];
+    all.iter().for_each(known);
+    all
+}
+
+fn states() -> [StateError; 3] {
+    let known = |error: &StateError| match error {
+        StateError::Wrong(_) | StateError::AlreadyDecided | StateError::NotEligible => {}
+    };
+    let all = [
+        StateError::Wrong(WrongState {
+            verb: "approve",
+            subject: "request",
+            state: "denied",
+        }),
+        StateError::AlreadyDecided,
+        StateError::NotEligible,
+    ];
+    all.iter().for_each(known);
+    all
+}
+
+fn roles() -> [RoleError; 7] {
+    let known = |error: &RoleError| match error {
+        RoleError::NotFound
+        | RoleError::Protected
+        | RoleError::Ours
+        | RoleError::Suspended(_)
+        | RoleError::TrustPolicyFull { .. }
+        | RoleError::TrustPolicyUnreadable => {}
+    };
+    let all = [
+        RoleError::NotFound,
+        RoleError::Protected,
+        RoleError::Ours,
+        RoleError::Suspended(Condition::Contested),
+        RoleError::Suspended(Condition::SafeMode),
+        RoleError::TrustPolicyFull {
+            used: 1900,
+            quota: 2048,
+            needed: 300,
+        },
+        RoleError::TrustPolicyUnreadable,
+    ];
+    all.iter().for_each(known);
+    all
+}
+
+fn limits() -> [LimitError; 3] {
+    let known = |error: &LimitError| match error {
+        LimitError::Reached { .. } | LimitError::TooFast(_) => {}
+    };
+    let all = [
+        LimitError::Reached {
+            most: 20,
+            of_entitlement: false,
+        },
+        LimitError::Reached {
+            most: 5,
+            of_entitlement: true,
+        },
+        LimitError::TooFast(NonZeroU32::MIN.saturating_add(6)),
+    ];
+    all.iter().for_each(known);
+    all
+}
+
+#[test]
+fn every_error_has_its_code_status_title_and_detail() {
+    let mut table = String::new();
+    for error in all() {
+        let about = error.about();
+        write!(table, "{} {}", about.status, about.code).unwrap();
+        if error.told_code() != about.code {
+            write!(table, " ({})", error.told_code()).unwrap();
+        }
+        if let Some(seconds) = error.retry_after() {
+            write!(table, " after {seconds} s").unwrap();
+        }
+        if error.is_refusal() {
+            table.push_str(" on record");
+        }
+        writeln!(table, "\n    {}\n    {}", about.title, about.detail).unwrap();
+    }
+    insta::assert_snapshot!("errors_and_what_they_tell", table);
+}
+
+#[test]
+fn each_code_belongs_to_one_status_and_each_title_to_one_code() {
+    let all = all();
+    let abouts: Vec<_> = all.iter().map(Error::about).collect();
+    let codes: BTreeSet<_> = abouts.iter().map(|about| about.code).collect();
+    let told: BTreeSet<_> = abouts
+        .iter()
+        .map(|about| (about.code, about.status))
+        .collect();
+    let titles: BTreeSet<_> = abouts
+        .iter()
+        .map(|about| (about.code, about.title))
+        .collect();
+    assert_eq!((told.len(), titles.len()), (codes.len(), codes.len()));
+}
