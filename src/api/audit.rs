@@ -30,7 +30,7 @@ pub(super) struct Filter {
            ("to" = Option<Moment>, Query, description = "before (RFC 3339)"),
            ("limit" = Option<i64>, Query, description = "50 unless said otherwise", minimum = 1, maximum = 200),
            ("cursor" = Option<String>, Query, description = "the `next` of the page before",
-            pattern = "^event_[0-7][0-9a-hjkmnp-tv-z]{25}$")),
+            format = "event")),
     responses((status = 200, body = List<AuditEvent>)))]
 pub(super) async fn list(
     Caller(ctx): Caller,
@@ -49,23 +49,23 @@ pub(super) async fn list(
         action,
         actor,
         subject,
-        from: from.map(|it| it.0),
-        to: to.map(|it| it.0),
+        from: from.map(|moment| moment.0),
+        to: to.map(|moment| moment.0),
     };
     let found = find::audit_events(&ctx, filter, page(limit, cursor.as_deref())?).await?;
-    Ok(Json(List::of(found, |it| AuditEvent {
-        id: it.id.to_string(),
-        at: it.at,
-        action: it.action,
+    Ok(Json(List::of(found, |event| AuditEvent {
+        id: event.id.to_string(),
+        at: event.at,
+        action: event.action,
         actor: Actor {
-            kind: it.actor_kind,
-            id: it.actor_id,
-            name: it.actor_name,
+            kind: event.actor_kind,
+            id: event.actor_id,
+            name: event.actor_name,
         },
-        subject: it.subject,
-        channel: it.channel,
-        outcome: it.outcome,
-        code: it.code,
-        details: it.details,
+        subject: event.subject,
+        channel: event.channel,
+        outcome: event.outcome,
+        code: event.code,
+        details: event.details,
     })))
 }

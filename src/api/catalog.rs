@@ -12,7 +12,7 @@ use crate::ids::EntitlementId;
 #[utoipa::path(get, path = "/entitlements",
     params(("limit" = Option<i64>, Query, description = "50 unless said otherwise", minimum = 1, maximum = 200),
            ("cursor" = Option<String>, Query, description = "the `next` of the page before",
-            pattern = "^ent_[0-7][0-9a-hjkmnp-tv-z]{25}$")),
+            format = "ent")),
     responses((status = 200, body = List<Entitlement>)))]
 pub(super) async fn entitlements(
     Caller(ctx): Caller,
@@ -35,7 +35,7 @@ pub(super) async fn me(Caller(ctx): Caller) -> Result<Json<Me>, Problem> {
     let principals = find::principals(&ctx)
         .await?
         .into_iter()
-        .map(|it| it.arn)
+        .map(|principal| principal.arn)
         .collect();
     let person = ctx.person;
     Ok(Json(Me {

@@ -32,8 +32,8 @@ impl FromRequestParts<App> for Caller {
             .headers
             .get(AUTHORIZATION)
             .and_then(|value| value.to_str().ok());
-        let token = header.and_then(|it| {
-            let (scheme, token) = it.split_once(' ')?;
+        let token = header.and_then(|value| {
+            let (scheme, token) = value.split_once(' ')?;
             scheme
                 .eq_ignore_ascii_case("bearer")
                 .then_some(token.trim())
@@ -124,7 +124,7 @@ impl<T: DeserializeOwned + Default> FromRequest<App> for Said<T> {
     async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
         if request.headers().contains_key(CONTENT_TYPE) {
             let said = json::<Option<Object<T>>>(request, app).await?;
-            return Ok(Self(said.map_or_else(T::default, |it| it.0)));
+            return Ok(Self(said.map_or_else(T::default, |body| body.0)));
         }
         match Bytes::from_request(request, app).await {
             Ok(body) if body.is_empty() => Ok(Self(T::default())),

@@ -24,7 +24,7 @@ pub(super) struct Filter {
     params(("mine" = Option<bool>, Query, description = "only the caller's own"),
            ("limit" = Option<i64>, Query, description = "50 unless said otherwise", minimum = 1, maximum = 200),
            ("cursor" = Option<String>, Query, description = "the `next` of the page before",
-            pattern = "^grant_[0-7][0-9a-hjkmnp-tv-z]{25}$")),
+            format = "grant")),
     responses((status = 200, body = List<Grant>)))]
 pub(super) async fn list(
     Caller(ctx): Caller,
@@ -36,12 +36,12 @@ pub(super) async fn list(
         page(asked.limit, asked.cursor.as_deref())?,
     )
     .await?;
-    Ok(Json(List::of(found, |it| Grant::of(&it))))
+    Ok(Json(List::of(found, |view| Grant::of(&view))))
 }
 
 /// One grant
 #[utoipa::path(get, path = "/grants/{id}",
-    params(("id" = String, Path, description = "TypeID", pattern = "^grant_[0-7][0-9a-hjkmnp-tv-z]{25}$")),
+    params(("id" = String, Path, description = "TypeID", format = "grant")),
     responses((status = 200, body = Grant)))]
 pub(super) async fn get(Caller(ctx): Caller, Id(id): Id<GrantId>) -> Result<Json<Grant>, Problem> {
     Ok(Json(Grant::of(&find::grant(&ctx, id).await?)))
@@ -49,7 +49,7 @@ pub(super) async fn get(Caller(ctx): Caller, Id(id): Id<GrantId>) -> Result<Json
 
 /// End a grant before its deadline
 #[utoipa::path(post, path = "/grants/{id}/end",
-    params(("id" = String, Path, description = "TypeID", pattern = "^grant_[0-7][0-9a-hjkmnp-tv-z]{25}$")),
+    params(("id" = String, Path, description = "TypeID", format = "grant")),
     request_body = Option<End>,
     responses((status = 202, body = Grant)))]
 pub(super) async fn end(

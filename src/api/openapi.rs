@@ -3,15 +3,17 @@
 use axum::Json;
 use utoipa::openapi::header::Header;
 use utoipa::openapi::path::Operation;
-use utoipa::openapi::schema::Type;
+use utoipa::openapi::schema::{ArrayItems, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
-    ContentBuilder, Object, OpenApi as Document, Ref, RefOr, Response, ResponseBuilder,
+    ContentBuilder, Object, OpenApi as Document, Ref, RefOr, Response, ResponseBuilder, Schema,
+    SchemaFormat,
 };
 use utoipa::{Modify, OpenApi};
 
 use super::problem::ProblemDetails;
 use super::{audit, catalog, grants, requests};
+use crate::ids::{EntitlementId, EventId, GrantId, PersonId, RequestId};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -23,7 +25,7 @@ use super::{audit, catalog, grants, requests};
           audit::list, get),
     components(schemas(ProblemDetails)),
     security(("bearer" = [])),
-    modifiers(&Bearer, &Problems)
+    modifiers(&Bearer, &Problems, &TypeIds)
 )]
 struct Api;
 
@@ -74,7 +76,7 @@ fn problems(operation: &Operation) -> Vec<u16> {
         .parameters
         .iter()
         .flatten()
-        .any(|it| matches!(it, RefOr::T(parameter) if parameter.name == "id"));
+        .any(|taken| matches!(taken, RefOr::T(parameter) if parameter.name == "id"));
     if has_id {
         all.extend([400, 404]);
     } else if operation.parameters.is_some() {
@@ -86,6 +88,55 @@ fn problems(operation: &Operation) -> Vec<u16> {
         all.extend(has_id.then_some(403));
     }
     all
+}
+
+/// `format = "req"` and its like stand for the pattern of a TypeID of that kind, since utoipa takes
+/// no constant for a pattern.
+struct TypeIds;
+
+const KINDS: [&str; 5] = [
+    RequestId::PREFIX,
+    GrantId::PREFIX,
+    EntitlementId::PREFIX,
+    PersonId::PREFIX,
+    EventId::PREFIX,
+];
+
+impl Modify for TypeIds {
+    fn modify(&self, document: &mut Document) {
+        for item in document.paths.paths.values_mut() {
+            for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+                for parameter in operation.parameters.iter_mut().flatten() {
+                    if let RefOr::T(parameter) = parameter {
+                        parameter.schema.iter_mut().for_each(describe_ids);
+                    }
+                }
+            }
+        }
+        let components = document.components.iter_mut();
+        let schemas = components.flat_map(|components| components.schemas.values_mut());
+        schemas.for_each(describe_ids);
+    }
+}
+
+fn describe_ids(schema: &mut RefOr<Schema>) {
+    match schema {
+        RefOr::T(Schema::Object(object)) => {
+            if let Some(SchemaFormat::Custom(kind)) = &object.format
+                && KINDS.contains(&kind.as_str())
+            {
+                object.pattern = Some(format!("^{kind}_[0-7][0-9a-hjkmnp-tv-z]{{25}}$"));
+                object.format = None;
+            }
+            object.properties.values_mut().for_each(describe_ids);
+        }
+        RefOr::T(Schema::Array(array)) => {
+            if let ArrayItems::RefOrSchema(items) = &mut array.items {
+                describe_ids(items);
+            }
+        }
+        _ => {}
+    }
 }
 
 fn problem(status: u16) -> Response {

@@ -40,7 +40,7 @@ pub(super) async fn submit(
         principal,
         duration_seconds: read.unwrap_or_default(),
         justification,
-        starts_at: starts_at.map(|it| it.0),
+        starts_at: starts_at.map(|moment| moment.0),
         ticket,
         unread: unread.into_iter().collect(),
     };
@@ -77,7 +77,7 @@ pub(super) struct Filter {
            others' and pending"),
            ("limit" = Option<i64>, Query, description = "50 unless said otherwise", minimum = 1, maximum = 200),
            ("cursor" = Option<String>, Query, description = "the `next` of the page before",
-            pattern = "^req_[0-7][0-9a-hjkmnp-tv-z]{25}$")),
+            format = "req")),
     responses((status = 200, body = List<Request>)))]
 pub(super) async fn list(
     Caller(ctx): Caller,
@@ -90,14 +90,14 @@ pub(super) async fn list(
         waiting: asked.waiting,
     };
     let found = find::requests(&ctx, &filter, page(asked.limit, asked.cursor.as_deref())?).await?;
-    Ok(Json(List::of(found, |it| {
-        Request::of(&it.request, it.grant.as_ref())
+    Ok(Json(List::of(found, |listed| {
+        Request::of(&listed.request, listed.grant.as_ref())
     })))
 }
 
 /// One request
 #[utoipa::path(get, path = "/requests/{id}",
-    params(("id" = String, Path, description = "TypeID", pattern = "^req_[0-7][0-9a-hjkmnp-tv-z]{25}$")),
+    params(("id" = String, Path, description = "TypeID", format = "req")),
     responses((status = 200, body = Request)))]
 pub(super) async fn get(Caller(ctx): Caller, Id(id): Id<RequestId>) -> Answer {
     show(&ctx, id).await
@@ -105,7 +105,7 @@ pub(super) async fn get(Caller(ctx): Caller, Id(id): Id<RequestId>) -> Answer {
 
 /// Approve a request
 #[utoipa::path(post, path = "/requests/{id}/approve",
-    params(("id" = String, Path, description = "TypeID", pattern = "^req_[0-7][0-9a-hjkmnp-tv-z]{25}$")),
+    params(("id" = String, Path, description = "TypeID", format = "req")),
     request_body = Option<Decision>,
     responses((status = 200, body = Request)))]
 pub(super) async fn approve(
@@ -119,7 +119,7 @@ pub(super) async fn approve(
 
 /// Deny a request
 #[utoipa::path(post, path = "/requests/{id}/deny",
-    params(("id" = String, Path, description = "TypeID", pattern = "^req_[0-7][0-9a-hjkmnp-tv-z]{25}$")),
+    params(("id" = String, Path, description = "TypeID", format = "req")),
     request_body = Denial,
     responses((status = 200, body = Request)))]
 pub(super) async fn deny(
@@ -133,7 +133,7 @@ pub(super) async fn deny(
 
 /// Take a request back
 #[utoipa::path(post, path = "/requests/{id}/withdraw",
-    params(("id" = String, Path, description = "TypeID", pattern = "^req_[0-7][0-9a-hjkmnp-tv-z]{25}$")),
+    params(("id" = String, Path, description = "TypeID", format = "req")),
     request_body = Option<Nothing>,
     responses((status = 200, body = Request)))]
 pub(super) async fn withdraw(
@@ -156,7 +156,11 @@ fn compatible(asked: &Filter) -> Result<(), Error> {
     if !asked.waiting {
         return Ok(());
     }
-    if asked.state.as_deref().is_some_and(|it| it != "pending") {
+    if asked
+        .state
+        .as_deref()
+        .is_some_and(|state| state != "pending")
+    {
         return Err(Error::field(
             "state",
             "must be pending or left out beside `waiting=true`: what waits for a decision is pending",
@@ -174,7 +178,7 @@ fn compatible(asked: &Filter) -> Result<(), Error> {
 fn state(text: &str) -> Result<&'static str, Error> {
     let known = ["pending", "approved", "denied", "withdrawn", "expired"]
         .into_iter()
-        .find(|it| *it == text);
+        .find(|state| *state == text);
     known.ok_or_else(|| {
         Error::field(
             "state",

@@ -88,7 +88,7 @@ pub(super) struct Nothing {}
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Request {
     /// TypeID.
-    #[schema(pattern = "^req_[0-7][0-9a-hjkmnp-tv-z]{25}$")]
+    #[schema(format = "req")]
     id: String,
     /// pending, approved, denied, withdrawn or expired.
     #[schema(pattern = "^(pending|approved|denied|withdrawn|expired)$")]
@@ -103,7 +103,7 @@ pub(super) struct Request {
     /// ARN of the role.
     role_arn: String,
     /// TypeID of the requester.
-    #[schema(pattern = "^person_[0-7][0-9a-hjkmnp-tv-z]{25}$")]
+    #[schema(format = "person")]
     person_id: String,
     /// ARN of the AWS identity to be let in.
     principal_arn: String,
@@ -127,7 +127,7 @@ pub(super) struct Request {
     /// When it left `pending`.
     closed_at: Option<DateTime<Utc>>,
     /// Its grant; null until there is one.
-    #[schema(pattern = "^grant_[0-7][0-9a-hjkmnp-tv-z]{25}$")]
+    #[schema(format = "grant")]
     grant_id: Option<String>,
 }
 
@@ -160,13 +160,13 @@ impl Request {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Grant {
     /// TypeID; also the session name that always works.
-    #[schema(pattern = "^grant_[0-7][0-9a-hjkmnp-tv-z]{25}$")]
+    #[schema(format = "grant")]
     id: String,
     /// scheduled, opening, active, closing, ended or failed.
     #[schema(pattern = "^(scheduled|opening|active|closing|ended|failed)$")]
     state: &'static str,
     /// TypeID of its request.
-    #[schema(pattern = "^req_[0-7][0-9a-hjkmnp-tv-z]{25}$")]
+    #[schema(format = "req")]
     request_id: String,
     /// Name of the entitlement.
     entitlement: String,
@@ -284,7 +284,7 @@ impl From<entitlement::Entitlement> for Entitlement {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Me {
     /// TypeID.
-    #[schema(pattern = "^person_[0-7][0-9a-hjkmnp-tv-z]{25}$")]
+    #[schema(format = "person")]
     pub(super) id: String,
     /// Name.
     pub(super) name: String,
@@ -300,7 +300,7 @@ pub(super) struct Me {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct AuditEvent {
     /// TypeID.
-    #[schema(pattern = "^event_[0-7][0-9a-hjkmnp-tv-z]{25}$")]
+    #[schema(format = "event")]
     pub(super) id: String,
     /// When.
     pub(super) at: DateTime<Utc>,

@@ -16,7 +16,7 @@ use crate::{authz, db};
 /// When the caller may not decide it, has decided already, it is not pending, its requester may not
 /// ask for it any more, or its role is suspended.
 pub async fn approve(ctx: &Ctx, id: RequestId, comment: Option<String>) -> Result<Request, Error> {
-    let said = comment.as_deref().filter(|it| !it.trim().is_empty());
+    let said = comment.as_deref().filter(|text| !text.trim().is_empty());
     let comment = match said.map(Words::parse).transpose() {
         Ok(comment) => comment,
         Err(error) => {
@@ -34,11 +34,11 @@ pub async fn approve(ctx: &Ctx, id: RequestId, comment: Option<String>) -> Resul
         let (authz::Decidable(request), decisions) = decidable(ctx, tx, id).await?;
         let still_eligible = db::people::get(tx.conn(), request.person)
             .await?
-            .is_some_and(|it| it.is_in(&request.terms.requester_group));
+            .is_some_and(|person| person.is_in(&request.terms.requester_group));
         let target = request.target;
-        let voted = decisions.iter().any(|it| it.person == ctx.person.id);
-        let have =
-            i16::try_from(decisions.iter().filter(|it| it.approved).count()).unwrap_or(i16::MAX);
+        let voted = decisions.iter().any(|vote| vote.person == ctx.person.id);
+        let have = i16::try_from(decisions.iter().filter(|vote| vote.approved).count())
+            .unwrap_or(i16::MAX);
         let approval = request.approve(have.saturating_add(1), comment.as_ref(), &tx.by)?;
         if voted {
             return Err(StateError::AlreadyDecided.into());
@@ -79,7 +79,7 @@ pub(super) async fn decidable(
         .await?
         .ok_or(CallerError::NotFound)?;
     let decisions = db::requests::decisions(tx.conn(), id).await?;
-    let has_decided = decisions.iter().any(|it| it.person == person.id);
+    let has_decided = decisions.iter().any(|vote| vote.person == person.id);
     let decidable = authz::decide(ctx.app.roles(), &person, request, has_decided)?;
     Ok((decidable, decisions))
 }

@@ -75,7 +75,7 @@ impl App {
     }
 
     fn within(limit: Duration, pool: PgPool, clock: Clock, aws: Aws, config: &Config) -> Self {
-        let delta = |it| TimeDelta::from_std(it).unwrap_or(TimeDelta::MAX);
+        let delta = |setting| TimeDelta::from_std(setting).unwrap_or(TimeDelta::MAX);
         let settings = Settings {
             expire_after: delta(config.requests.expire_after),
             propagation: delta(config.aws.propagation_margin),

@@ -33,7 +33,7 @@ pub async fn deny(ctx: &Ctx, id: RequestId, comment: Option<String>) -> Result<R
     ctx.verb(Verb::Deny, id, async |tx: &mut Tx| {
         let (authz::Decidable(request), decisions) = decidable(ctx, tx, id).await?;
         let change = request.deny(&comment, &tx.by)?;
-        if decisions.iter().any(|it| it.person == ctx.person.id) {
+        if decisions.iter().any(|vote| vote.person == ctx.person.id) {
             return Err(StateError::AlreadyDecided.into());
         }
         let now = tx.now();

@@ -16,7 +16,7 @@ use crate::{authz, db};
 pub async fn end(ctx: &Ctx, id: GrantId, reason: Option<String>) -> Result<Grant, Error> {
     let reason = match reason
         .as_deref()
-        .filter(|it| !it.trim().is_empty())
+        .filter(|text| !text.trim().is_empty())
         .map(Words::parse)
         .transpose()
     {
@@ -38,7 +38,7 @@ pub async fn end(ctx: &Ctx, id: GrantId, reason: Option<String>) -> Result<Grant
             .await?
             .ok_or(CallerError::NotFound)?;
         let decisions = db::requests::decisions(tx.conn(), request.id).await?;
-        let has_decided = decisions.iter().any(|it| it.person == person.id);
+        let has_decided = decisions.iter().any(|vote| vote.person == person.id);
         let authz::Endable(grant, cause) =
             authz::end(ctx.app.roles(), &person, grant, &request, has_decided)?;
         let change = grant.end(cause, person.id, reason, &tx.by)?;

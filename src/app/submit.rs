@@ -90,7 +90,7 @@ pub async fn submit(ctx: &Ctx, new: NewRequest) -> Result<Submitted, Error> {
             .ok_or(CallerError::NotFound)?;
         let now_in_catalog = db::catalog::entitlement(tx.conn(), &new.entitlement).await?;
         let entitlement = now_in_catalog
-            .filter(|it| person.is_in(&it.terms.requester_group))
+            .filter(|now| person.is_in(&now.terms.requester_group))
             .ok_or(CallerError::NotFound)?;
         if entitlement != checked.entitlement {
             recheck(&checked, &entitlement.terms, ctx.app.settings().propagation)?;
@@ -200,7 +200,7 @@ async fn prepare(ctx: &Ctx, new: &NewRequest) -> Result<Prepared, Error> {
         .read(async |conn, now| {
             let entitlement = db::catalog::entitlement(conn, &new.entitlement).await?;
             let entitlement = entitlement
-                .filter(|it| ctx.person.is_in(&it.terms.requester_group))
+                .filter(|asked| ctx.person.is_in(&asked.terms.requester_group))
                 .ok_or(CallerError::NotFound)?;
             let principals = db::people::principals(conn, ctx.person.id).await?;
             let condition = db::targets::condition(conn, entitlement.target).await?;

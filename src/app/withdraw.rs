@@ -22,7 +22,7 @@ pub async fn withdraw(ctx: &Ctx, id: RequestId) -> Result<Request, Error> {
             .await?
             .ok_or(CallerError::NotFound)?;
         let decisions = db::requests::decisions(tx.conn(), id).await?;
-        let has_decided = decisions.iter().any(|it| it.person == person.id);
+        let has_decided = decisions.iter().any(|vote| vote.person == person.id);
         let authz::Withdrawable(request) =
             authz::withdraw(ctx.app.roles(), &person, request, has_decided)?;
         let change = request.withdraw(&tx.by)?;

@@ -118,7 +118,7 @@ pub async fn list(
 ) -> sqlx::Result<Vec<Entry>> {
     // Postgres takes no NUL in a text, so no event has one.
     let asked = [&filter.action, &filter.actor, &filter.subject];
-    if asked.into_iter().flatten().any(|it| it.contains('\0')) {
+    if asked.into_iter().flatten().any(|text| text.contains('\0')) {
         return Ok(Vec::new());
     }
     let before = cursor.map_or(uuid::Uuid::max(), EventId::uuid);

@@ -72,7 +72,7 @@ pub async fn pages(State(portal): State<Portal>, request: Request, next: Next) -
         title: about.title.to_owned(),
         detail: about.detail.into_owned(),
         code: about.code.to_owned(),
-        request_id: request_id.map(|it| it.0).unwrap_or_default(),
+        request_id: request_id.map(|id| id.0).unwrap_or_default(),
     };
     let mut response = answer(status(&error), &page);
     if let Some(seconds) = error.retry_after() {

@@ -66,7 +66,7 @@ pub fn is_same_site(method: &Method, headers: &HeaderMap, ours: &str) -> bool {
     let (Ok(site), Ok(origin)) = (only(headers, "sec-fetch-site"), only(headers, ORIGIN)) else {
         return false;
     };
-    let is_ours = |origin: &HeaderValue| origin.to_str().is_ok_and(|it| is_origin(it, ours));
+    let is_ours = |origin: &HeaderValue| origin.to_str().is_ok_and(|text| is_origin(text, ours));
     match (site, origin) {
         (Some(site), None) => site == "same-origin",
         (Some(site), Some(origin)) => site == "same-origin" && is_ours(origin),
@@ -102,7 +102,7 @@ fn is_origin(origin: &str, ours: &str) -> bool {
             port,
         ))
     };
-    parts(origin).is_some_and(|it| Some(it) == parts(ours))
+    parts(origin).is_some_and(|theirs| Some(theirs) == parts(ours))
 }
 
 /// Refuses forms that other sites sent, and addresses that are too long to be looked at.
@@ -119,7 +119,7 @@ pub async fn own_forms(State(portal): State<Portal>, request: Request, next: Nex
     let origin = request
         .headers()
         .get(ORIGIN)
-        .and_then(|it| it.to_str().ok());
+        .and_then(|value| value.to_str().ok());
     let origin = origin.map(telemetry::short);
     tracing::info!(
         origin,

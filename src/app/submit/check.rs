@@ -45,32 +45,32 @@ pub(super) fn check(
     now: DateTime<Utc>,
 ) -> Result<Checked, Error> {
     let mut wrong = new.unread.clone();
-    let is_read = wrong.iter().all(|it| it.field != "duration");
+    let is_read = wrong.iter().all(|error| error.field != "duration");
     let mut invalid = |field, detail: String| wrong.push(FieldError::invalid(field, detail));
     let justification = Words::parse(&new.justification)
-        .map_err(|it| invalid("justification", it.to_string()))
+        .map_err(|error| invalid("justification", error.to_string()))
         .ok();
     let ticket = new
         .ticket
         .as_deref()
-        .filter(|it| !it.trim().is_empty())
+        .filter(|text| !text.trim().is_empty())
         .map(Ticket::parse)
         .transpose()
-        .map_err(|it| invalid("ticket", it.to_string()))
+        .map_err(|error| invalid("ticket", error.to_string()))
         .ok()
         .flatten();
     if let Some(why) = new.starts_at.and_then(|start| cannot_start(start, now)) {
         invalid("starts_at", why.to_owned());
     }
     let duration_seconds = check_duration(&entitlement.terms, new.duration_seconds, propagation)
-        .map_err(|it| wrong.extend(Some(it).filter(|_| is_read)))
+        .map_err(|error| wrong.extend(Some(error).filter(|_| is_read)))
         .ok();
     let principal = pick(
         principals,
         &entitlement.terms.account,
         new.principal.as_deref(),
     )
-    .map_err(|it| wrong.push(it))
+    .map_err(|error| wrong.push(error))
     .ok();
     match (justification, duration_seconds, principal) {
         (Some(justification), Some(duration_seconds), Some(principal)) if wrong.is_empty() => {
@@ -122,7 +122,7 @@ fn check_duration(terms: &Terms, seconds: i64, propagation: TimeDelta) -> Result
     let most = terms.max_duration_seconds;
     let fits = i32::try_from(seconds)
         .ok()
-        .filter(|it| (least..=most).contains(it));
+        .filter(|seconds| (least..=most).contains(seconds));
     fits.ok_or_else(|| FieldError {
         field: "duration",
         code: FieldCode::DurationOutOfRange,
@@ -141,7 +141,7 @@ fn pick(
 ) -> Result<Principal, FieldError> {
     let mut fitting: Vec<_> = principals
         .into_iter()
-        .filter(|it| it.account == account && asked.is_none_or(|arn| arn == it.arn))
+        .filter(|own| own.account == account && asked.is_none_or(|arn| arn == own.arn))
         .collect();
     match (fitting.len(), asked) {
         (1, _) => Ok(fitting.remove(0)),
@@ -191,9 +191,9 @@ pub(super) fn usable(
     };
     let seats: Vec<_> = others
         .iter()
-        .map(|it| Seat {
-            principal_arn: &it.principal_arn,
-            console_name: it.console_name.as_deref(),
+        .map(|seated| Seat {
+            principal_arn: &seated.principal_arn,
+            console_name: seated.console_name.as_deref(),
         })
         .collect();
     let name = console_name(&principal.arn);

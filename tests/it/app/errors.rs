@@ -183,6 +183,22 @@ fn every_error_has_its_code_status_title_and_detail() {
     insta::assert_snapshot!("errors_and_what_they_tell", table);
 }
 
+/// 405 belongs to no operation: it says that there is none.
+#[test]
+fn the_description_of_the_api_names_the_statuses_of_errors_and_no_others() {
+    let document = serde_json::to_value(countersign::api::document()).unwrap();
+    let paths = document["paths"].as_object().unwrap().values();
+    let operations = paths.flat_map(|path| path.as_object().unwrap().values());
+    let answers = operations.flat_map(|operation| operation["responses"].as_object().unwrap());
+    let described: BTreeSet<u16> = answers
+        .filter(|(_, answer)| answer["content"]["application/problem+json"].is_object())
+        .map(|(status, _)| status.parse().unwrap())
+        .collect();
+    let mut told: BTreeSet<u16> = all().iter().map(|error| error.about().status).collect();
+    assert!(told.remove(&405));
+    assert_eq!(described, told);
+}
+
 #[test]
 fn each_code_belongs_to_one_status_and_each_title_to_one_code() {
     let all = all();
