@@ -5,7 +5,7 @@ use axum::routing::{MethodRouter, get, post};
 
 use super::{audit, catalog, grants, openapi, requests};
 use crate::app::App;
-use crate::domain::verb::Verb;
+use crate::domain::audit::verb::Verb;
 
 /// One path with its methods.
 #[derive(Debug, Clone, Copy)]

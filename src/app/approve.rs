@@ -2,9 +2,9 @@
 
 use super::ctx::{Ctx, Tx};
 use super::expire;
+use crate::domain::audit::verb::Verb;
 use crate::domain::request::{Approval, Request};
 use crate::domain::text::Words;
-use crate::domain::verb::Verb;
 use crate::error::{CallerError, Error, RoleError, StateError};
 use crate::ids::RequestId;
 use crate::{authz, db};

@@ -17,9 +17,9 @@ use crate::config::Config;
 use crate::db;
 use crate::db::lent::{self, Lent};
 use crate::db::timeouts::Timeouts;
+use crate::domain::audit::verb::Verb;
 use crate::domain::audit::{Actor, By, Channel};
 use crate::domain::person::Person;
-use crate::domain::verb::Verb;
 use crate::error::Error;
 
 /// The application: what every verb needs, whoever calls. Cheap to clone.

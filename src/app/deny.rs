@@ -3,9 +3,9 @@
 use super::approve::decidable;
 use super::ctx::{Ctx, Tx};
 use super::expire;
+use crate::domain::audit::verb::Verb;
 use crate::domain::request::Request;
 use crate::domain::text::{InvalidText, Words};
-use crate::domain::verb::Verb;
 use crate::error::{Error, InputError, StateError};
 use crate::ids::RequestId;
 use crate::{authz, db};

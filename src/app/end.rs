@@ -1,9 +1,9 @@
 //! Ending a grant before its deadline.
 
 use super::ctx::{Ctx, Tx};
+use crate::domain::audit::verb::Verb;
 use crate::domain::grant::Grant;
 use crate::domain::text::Words;
-use crate::domain::verb::Verb;
 use crate::error::{CallerError, Error};
 use crate::ids::GrantId;
 use crate::{authz, db};

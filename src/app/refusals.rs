@@ -6,8 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::domain::audit::Channel;
+use crate::domain::audit::verb::Verb;
 use crate::domain::person::Person;
-use crate::domain::verb::Verb;
 use crate::ids::PersonId;
 
 /// How many of a kind are events of their own.

@@ -12,10 +12,10 @@ use check::{Checked, Seen, check, recheck, usable};
 use super::ctx::{Ctx, Tx};
 use crate::aws::AwsError;
 use crate::db;
+use crate::domain::audit::verb::Verb;
 use crate::domain::entitlement::Entitlement;
 use crate::domain::request::{Ask, Request};
 use crate::domain::text::is_hidden;
-use crate::domain::verb::Verb;
 use crate::error::{CallerError, Error, FieldError, LimitError, RoleError};
 use crate::policy::capacity;
 

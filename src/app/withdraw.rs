@@ -2,8 +2,8 @@
 
 use super::ctx::{Ctx, Tx};
 use super::expire;
+use crate::domain::audit::verb::Verb;
 use crate::domain::request::Request;
-use crate::domain::verb::Verb;
 use crate::error::{CallerError, Error};
 use crate::ids::RequestId;
 use crate::{authz, db};

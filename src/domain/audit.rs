@@ -2,11 +2,12 @@
 
 mod action;
 mod told;
+pub mod verb;
 
 use chrono::{DateTime, Utc};
 
-use super::verb::Verb;
 use crate::ids::PersonId;
+use verb::Verb;
 
 pub use action::{Action, ActionName, NAMES};
 pub use told::Told;

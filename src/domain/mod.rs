@@ -11,6 +11,5 @@ pub mod person;
 pub mod request;
 pub mod target;
 pub mod text;
-pub mod verb;
 
 pub use change::Change;

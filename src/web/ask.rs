@@ -13,8 +13,8 @@ use super::visit::{self, Asked, Away, Named, Sent, Visit};
 use super::{assets, show};
 use crate::app::find;
 use crate::app::submit::{self, NewRequest};
+use crate::domain::audit::verb::Verb;
 use crate::domain::entitlement::{Entitlement, Method};
-use crate::domain::verb::Verb;
 use crate::error::{Error, FieldError};
 
 /// Lengths that the form offers, as far as the entitlement allows them (seconds).

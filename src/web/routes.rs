@@ -4,7 +4,7 @@ use axum::routing::{MethodRouter, get, post};
 
 use super::portal::Portal;
 use super::{ask, assets, audit, grants, home, request, requests, sign_in};
-use crate::domain::verb::Verb;
+use crate::domain::audit::verb::Verb;
 
 /// Where people sign in. What stands there differs: `serve` and the demo bring their own.
 pub const SIGN_IN: &str = "/sign-in";

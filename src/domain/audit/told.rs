@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Action;
-use crate::domain::verb::Verb;
+use crate::domain::audit::verb::Verb;
 
 /// What an event tells.
 #[derive(Debug, Clone, PartialEq, Eq)]

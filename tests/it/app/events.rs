@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use chrono::DateTime;
+use countersign::domain::audit::verb::Verb;
 use countersign::domain::audit::{Action, NAMES, Told};
 use countersign::domain::cause::Cause;
 use countersign::domain::target::Condition;
-use countersign::domain::verb::Verb;
 use countersign::ids::{GrantId, RequestId};
 use serde_json::{Value, json};
 use uuid::Uuid;

@@ -89,7 +89,10 @@ fn excuses_session(world: &World, session: &Session) -> bool {
     // By a grant that a restore made forgotten: with the guard gone too, nobody knows of it any
     // more.
     let hand = liveness::last(world, &["a hand on the guard", "another installation"]);
-    let forgotten = own.any(|a| a.forgotten && hand.is_some_and(|at| at >= a.starts));
+    // Or that somebody moved its date: that is known from the rows alone.
+    let moved = session.beyond.is_some();
+    let forgotten =
+        own.any(|a| a.forgotten && (moved || hand.is_some_and(|at| at >= a.starts)));
     stray && excuses_hands(world) || forgotten
 }
 

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::http::{Method, StatusCode};
 use axum::routing::MethodRouter;
-use countersign::domain::verb::Verb;
+use countersign::domain::audit::verb::Verb;
 use countersign::web::{self, ASSETS, ROUTES, SIGN_IN, sign_in};
 
 use super::access::stage;

@@ -1,6 +1,6 @@
 //! What callers try.
 
-use super::audit::ActionName;
+use super::ActionName;
 
 /// What a caller tries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
