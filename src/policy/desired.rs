@@ -7,8 +7,9 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 use super::document::{Document, Unreadable, sid};
 use super::guard::{self, Guard, Times};
+use super::mutations::{Clause, stands};
 use super::trust::{self, Seen};
-use super::{Clause, Input, Observed, ObservedRole};
+use super::{Input, Observed, ObservedRole};
 use crate::domain::grant::{Grant, GrantState, Marks};
 use crate::domain::target::Condition;
 
@@ -36,7 +37,6 @@ pub(super) struct Known<'a> {
 pub(super) struct Look<'a> {
     pub input: &'a Input<'a>,
     pub role: &'a ObservedRole,
-    pub without: Option<Clause>,
     pub document: Result<Document<'a>, Unreadable>,
     /// The guard as read.
     pub read: guard::Read,
@@ -62,12 +62,7 @@ pub(super) struct Look<'a> {
 }
 
 impl<'a> Look<'a> {
-    pub fn new(
-        input: &'a Input<'a>,
-        role: &'a ObservedRole,
-        without: Option<Clause>,
-        condition: Condition,
-    ) -> Self {
+    pub fn new(input: &'a Input<'a>, role: &'a ObservedRole, condition: Condition) -> Self {
         let safe = condition == Condition::SafeMode;
         let written = input.target.written_trust.as_ref();
         let settled = written.is_none_or(|w| input.now >= w.at + input.margins.propagation);
@@ -81,7 +76,6 @@ impl<'a> Look<'a> {
         let mut look = Self {
             input,
             role,
-            without,
             document: Document::parse(&role.trust),
             read: role
                 .guard
@@ -106,10 +100,6 @@ impl<'a> Look<'a> {
             .collect();
         look.grants.sort_by_key(|k| k.grant.id);
         look
-    }
-
-    pub fn has(&self, clause: Clause) -> bool {
-        self.without != Some(clause)
     }
 
     /// The stored facts of a grant with what its statement, or the lack of it, says now.
@@ -140,7 +130,7 @@ impl<'a> Look<'a> {
         let may_still_land = marks
             .unclear_at
             .is_some_and(|at| now < at + margins.unclear());
-        let absent = absent && (self.certain && !may_still_land || !self.has(Clause::AbsenceWaits));
+        let absent = absent && (self.certain && !may_still_land || !stands(Clause::AbsenceWaits));
         marks.guard_until = self
             .last_issue(&marks)
             .map(|last| last + self.longest_session() + margins.propagation);
@@ -181,7 +171,7 @@ impl<'a> Look<'a> {
     }
 
     fn longest_session(&self) -> TimeDelta {
-        if self.has(Clause::LongestSession) {
+        if stands(Clause::LongestSession) {
             LONGEST_SESSION
         } else {
             TimeDelta::hours(1)
@@ -215,7 +205,6 @@ impl<'a> Look<'a> {
     pub fn guard(&self) -> Guard {
         let mut guard = Guard {
             kept: self.kept.clone(),
-            lists: self.has(Clause::List),
             installation: self.input.target.installation.clone(),
             ..Guard::default()
         };

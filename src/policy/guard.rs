@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 
 use super::meaning::{Node, same};
+use super::mutations::{Clause, stands};
 use super::trust::{literal, parse_literal};
 
 /// Name of the inline policy.
@@ -37,9 +38,6 @@ pub struct Guard {
     /// Names found in the guard that nobody here knows, and when they were found; denied
     /// altogether.
     pub kept: Times,
-    /// Whether it denies the unlisted grant names (always, but for a test that takes this clause
-    /// away).
-    pub lists: bool,
     /// Whose guard it is: the installation's id, alphanumeric as a Sid has to be.
     pub installation: String,
 }
@@ -54,7 +52,7 @@ impl Guard {
             .copied()
             .filter(|n| n.starts_with(GRANT_PREFIX))
             .collect();
-        let unlisted = match (self.lists, listed.as_slice()) {
+        let unlisted = match (stands(Clause::List), listed.as_slice()) {
             // Only a test takes the list away; this denies nobody.
             (false, _) => users("StringEquals", "nobody", &["nobody"]),
             (true, []) => users("StringLike", role_id, &["grant_*"]),

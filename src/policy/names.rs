@@ -7,7 +7,8 @@ use super::desired::{Known, Look, ceil};
 use super::document::{Document, names_itself};
 use super::guard::{Guard, Times};
 use super::meaning::Node;
-use super::{Clause, Input, trust};
+use super::mutations::{Clause, stands};
+use super::{Input, trust};
 use crate::domain::grant::{Grant, GrantState};
 
 const SECOND: TimeDelta = TimeDelta::seconds(1);
@@ -165,7 +166,7 @@ impl<'a> Look<'a> {
         let others = holders
             .iter()
             .any(|h| self.principal_id(h.grant) != Some(principal));
-        if others && self.has(Clause::ExclusiveConsoleName) {
+        if others && stands(Clause::ExclusiveConsoleName) {
             return None;
         }
         let overlapping = holders
@@ -179,7 +180,7 @@ impl<'a> Look<'a> {
         };
         // While sessions of an older grant may still begin, the name is the new grant's from δ on:
         // by then no token time can be taken for an earlier one, and all earlier ones are cut.
-        let clear = holders.iter().all(over) || !self.has(Clause::WaitForCut);
+        let clear = holders.iter().all(over) || !stands(Clause::WaitForCut);
         let since = if clear {
             now
         } else {
@@ -208,7 +209,7 @@ impl<'a> Look<'a> {
         let older = self.holders(name).filter(earlier);
         older
             .filter_map(|h| self.last_issue(&h.marks))
-            .filter(|last| self.has(Clause::WaitForCut) || *last < since)
+            .filter(|last| stands(Clause::WaitForCut) || *last < since)
             .map(|last| last.min(since.trunc_subsecs(0) - SECOND))
             .max()
     }
@@ -230,7 +231,7 @@ impl<'a> Look<'a> {
         let may_begin = sent.iter().any(|h| h.live)
             || last
                 .is_some_and(|at| now <= at || self.restricted && self.read.denied.contains(name));
-        if may_begin && self.has(Clause::DeniedToTheEnd) {
+        if may_begin && stands(Clause::DeniedToTheEnd) {
             guard.denied.insert(name.to_owned());
         } else if let Some(at) = last {
             let ended = sent

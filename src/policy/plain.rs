@@ -73,7 +73,6 @@ fn plain(input: &Input<'_>) -> Plan {
 /// hand, and whatever the guard as read names.
 fn guard(input: &Input<'_>, role: &ObservedRole) -> Guard {
     let mut guard = Guard {
-        lists: true,
         installation: input.target.installation.clone(),
         ..Guard::default()
     };

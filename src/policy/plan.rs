@@ -10,9 +10,10 @@ use super::desired::{Known, Look};
 use super::document::{inert, names_itself, sid};
 use super::guard::Guard;
 use super::lost::{blocked, ended_with_another_role, gone, lost, nothing, safe_since};
+use super::mutations::{Clause, stands};
 use super::reverted::{guard_was_deleted, reverted, was_undone};
 use super::trust::Seen;
-use super::{Clause, Input, Observed, Plan, Step, fingerprint};
+use super::{Input, Observed, Plan, Step, fingerprint};
 use crate::domain::cause::Cause;
 use crate::domain::grant::GrantState;
 use crate::domain::target::Condition;
@@ -20,12 +21,6 @@ use crate::ids::GrantId;
 
 /// The next step, and what follows from the look. Pure; the same input gives the same plan.
 pub fn plan(input: &Input<'_>) -> Plan {
-    plan_without(input, None)
-}
-
-/// `plan` with one clause taken away, for the tests that show which clauses carry weight.
-#[doc(hidden)]
-pub fn plan_without(input: &Input<'_>, clause: Option<Clause>) -> Plan {
     let role = match input.observed {
         Observed::Gone => return gone(input),
         Observed::Role(role) => role,
@@ -39,7 +34,7 @@ pub fn plan_without(input: &Input<'_>, clause: Option<Clause>) -> Plan {
             ..nothing(input, condition)
         };
     }
-    let mut look = Look::new(input, role, clause, condition);
+    let mut look = Look::new(input, role, condition);
     let condition = if condition == Condition::Ok {
         blocked(&look)
     } else {
@@ -126,7 +121,7 @@ impl Planner<'_> {
     fn step(&self, guard_step: GuardStep, close: &mut Vec<(GrantId, Cause)>) -> Step {
         let now = self.look.input.now;
         let deleted = self.look.role.guard.is_none();
-        if !self.look.has(Clause::GuardFirst)
+        if !stands(Clause::GuardFirst)
             && let Some(step) = self.opening(close)
         {
             return step;
@@ -293,7 +288,7 @@ impl Planner<'_> {
         let role = self.look.role;
         // A write that may still land can take the guard's entry away, or the statement: of this
         // grant or of a later one (docs/guard.md, H4, H11).
-        let unclear = self.look.guard_is_unclear() && self.look.has(Clause::GuardAnswered)
+        let unclear = self.look.guard_is_unclear() && stands(Clause::GuardAnswered)
             || self.look.trust_is_unclear();
         if !self.may_open || self.look.stale || unclear {
             return None;

@@ -269,7 +269,6 @@ fn h3_a_name_is_remembered_for_the_longest_session_after_the_removal() {
 #[test]
 fn a_guard_says_the_same_when_it_is_read_back() {
     let mut guard = Guard {
-        lists: true,
         installation: "0a1b2c3d".to_owned(),
         ..Guard::default()
     };

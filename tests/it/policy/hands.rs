@@ -169,7 +169,6 @@ impl World {
         let name = id.to_string();
         let guard = Guard {
             until: [(name.clone(), until), ("carol".to_owned(), until)].into(),
-            lists: true,
             installation: "ffffffff".to_owned(),
             ..Guard::default()
         };

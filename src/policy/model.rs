@@ -1,0 +1,195 @@
+//! What the function is given and what it answers: `Input`, `Plan` and their parts (docs/guard.md
+//! §3).
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::domain::cause::Cause;
+use crate::domain::grant::{Grant, Marks};
+use crate::domain::target::{Condition, Target};
+use crate::ids::GrantId;
+
+/// The allowances of docs/guard.md §2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Margins {
+    /// P: how long the data plane may lag behind a confirmed write.
+    pub propagation: TimeDelta,
+    /// L: how long an unanswered write may still land.
+    pub unanswered: TimeDelta,
+    /// δ: whole-second token times and the skew between clocks.
+    pub clock: TimeDelta,
+    /// How often we look while a guard of ours stands and nothing is open: somebody may delete it
+    /// (docs/guard.md, C12).
+    pub watch: TimeDelta,
+}
+
+impl Margins {
+    /// How long after a write without an answer a read may not yet show what it did: it may land at
+    /// the end of L, and a read lags by up to P.
+    #[must_use]
+    pub fn unclear(&self) -> TimeDelta {
+        self.unanswered + self.propagation
+    }
+
+    /// How long "it is not there" has to be read before it is believed: a lagging read says so of
+    /// what was just created (docs/guard.md, C14).
+    #[must_use]
+    pub fn missing(&self) -> TimeDelta {
+        self.propagation + self.clock
+    }
+}
+
+/// Who has a name in IAM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Its unique id (`AIDA…`, `AROA…`).
+    pub id: String,
+    /// `CreateDate`: who was created after a request is not whom it asked for.
+    pub created_at: DateTime<Utc>,
+}
+
+/// What one look at AWS showed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Observed {
+    /// There is no role of that name.
+    Gone,
+    /// The role and its documents, read one after the other.
+    Role(ObservedRole),
+}
+
+/// A role as it was read. Documents are percent-decoded and otherwise as AWS answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObservedRole {
+    /// `RoleId` (`AROA…`).
+    pub role_id: String,
+    /// `CreateDate`.
+    pub created_at: DateTime<Utc>,
+    /// ARN, for the protected paths.
+    pub arn: String,
+    /// The trust policy.
+    pub trust: String,
+    /// The inline policy `CountersignGuard`, if there is one.
+    pub guard: Option<String>,
+    /// `AssumeRolePolicySizeQuota` of the account, in characters.
+    pub trust_quota: usize,
+    /// The principals of the grants at hand, by ARN; `None` where AWS says that there is none.
+    pub principals: BTreeMap<String, Option<Identity>>,
+}
+
+/// Everything that the next step follows from.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'a> {
+    /// The role's row.
+    pub target: &'a Target,
+    /// Every grant of it that is opening, active or closing, and every ended or failed one whose
+    /// `guard_gone_at` is not set.
+    pub grants: &'a [Grant],
+    /// What AWS showed.
+    pub observed: &'a Observed,
+    /// The present time.
+    pub now: DateTime<Utc>,
+    /// P, L and δ.
+    pub margins: Margins,
+    /// After a refused write: plan the closings alone.
+    pub closings_only: bool,
+    /// AWS did not take a document with several openings in it: plan one at a time, so that only
+    /// the guilty one is refused.
+    pub one_at_a_time: bool,
+    /// The clocks of AWS and of the database are known to differ: nothing is opened, and nothing
+    /// that the guard says is taken back.
+    pub clocks_differ: bool,
+    /// AWS has just refused the guard: what statements are to go, go without it.
+    pub guard_refused: bool,
+}
+
+/// The next step, and what follows from the look. The worker stores everything else *before* it
+/// takes the step, then looks and plans again.
+#[must_use]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// Marks that changed: to be stored before the step.
+    pub marks: Vec<(GrantId, Marks)>,
+    /// Ids of AWS that were not known at approval and are now: principal id and role id.
+    pub identified: Vec<(GrantId, String, String)>,
+    /// The role's condition as seen.
+    pub condition: Condition,
+    /// When AWS first said that the role is not there; `None` where this look showed it.
+    pub missing_since: Option<DateTime<Utc>>,
+    /// The revision that counts as known: in safe mode that which AWS shows, so that a person may
+    /// lift it.
+    pub revision: i64,
+    /// When safe mode was first noticed; `None` where it is not.
+    pub safe_since: Option<DateTime<Utc>>,
+    /// The names that nobody explains, from now on: to be stored, since a look that lags does not
+    /// show them.
+    pub kept: BTreeMap<String, DateTime<Utc>>,
+    /// Grants that must close because of what was seen; plan again once they do.
+    pub close: Vec<(GrantId, Cause)>,
+    /// Opening grants whose guard and statement were read back.
+    pub opened: Vec<GrantId>,
+    /// Closing grants of which nothing is left open.
+    pub closed: Vec<GrantId>,
+    /// Ended grants that the guard need not name any more and does not.
+    pub guard_removed: Vec<GrantId>,
+    /// The next AWS write, if there is one.
+    pub step: Step,
+    /// When to look again, if no write is to be made now.
+    pub due: Option<DateTime<Utc>>,
+    /// Whether a write is waited for: one without an answer, or one that reads do not show yet.
+    pub waits: bool,
+}
+
+/// One AWS write. What is sent is remembered in the target by its [`fingerprint`](super::fingerprint). A definite
+/// answer puts `guard_unclear_at` or `trust_unclear_at` back to what it was before, since an
+/// earlier unanswered one may still land. A refusal takes back all that was remembered: nothing was
+/// written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing to write now.
+    Rest,
+    /// Put the whole guard; `revision` is stored as the target's before it is sent.
+    PutGuard {
+        /// The document.
+        document: String,
+        /// Its revision.
+        revision: i64,
+        /// Whether it lists a grant that AWS has not been told of, so that a refusal for size must
+        /// be answered without it.
+        opens: Vec<GrantId>,
+        /// Whether somebody deleted it under an open grant: counted in the target's
+        /// `guard_restores` once AWS has taken it.
+        restores: bool,
+    },
+    /// Delete the guard: no session is left that it could end. Remembered as a guard written with
+    /// the empty text.
+    DeleteGuard,
+    /// Put the trust policy.
+    PutTrust {
+        /// The document.
+        document: String,
+        /// The grants whose statements it adds.
+        opens: Vec<GrantId>,
+        /// Those among them whose statements somebody took away, and those whose changed statements
+        /// it takes out, to be added anew: counted in the grants' `restores` once AWS has taken it.
+        restores: Vec<GrantId>,
+        /// Every grant that has a statement in it, with the deadline sent: before it is sent,
+        /// `sent_until` becomes the later of the two and `unclear_at` the present time; a definite
+        /// answer puts `unclear_at` back to what it was, since an earlier write may still land.
+        sends: Vec<(GrantId, DateTime<Utc>)>,
+        /// The document that it replaces, as read; to be kept first. Where [`document::has_grants`](super::document::has_grants)
+        /// finds nothing of ours in it, it is the target's `original_trust` from then on.
+        replaces: String,
+    },
+}
+
+impl Step {
+    /// The text that it sends; empty where it sends none.
+    #[must_use]
+    pub fn document(&self) -> &str {
+        match self {
+            Self::Rest | Self::DeleteGuard => "",
+            Self::PutGuard { document, .. } | Self::PutTrust { document, .. } => document,
+        }
+    }
+}

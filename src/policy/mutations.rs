@@ -1,0 +1,59 @@
+//! The clauses of the function that carry weight. Tests take one away at a time and see an invariant
+//! fail (docs/guard.md §3, *Invariants*). Without the feature `mutations`, which only the tests turn
+//! on, every clause stands and nothing can take one away.
+
+#[cfg(feature = "mutations")]
+use std::cell::Cell;
+
+/// A clause that a test may take away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clause {
+    /// A console name belongs to one principal at a time.
+    ExclusiveConsoleName,
+    /// An ended console name is denied altogether until its latest deadline has passed.
+    DeniedToTheEnd,
+    /// A console name is not given out again before its older sessions can be cut.
+    WaitForCut,
+    /// Grant names that are not listed are denied.
+    List,
+    /// The guard is read back before the trust policy opens.
+    GuardFirst,
+    /// Ended names are remembered for the longest session that STS gives out.
+    LongestSession,
+    /// Nothing is opened after a guard write that may still land.
+    GuardAnswered,
+    /// A statement does not count as absent while a write that holds it may still land.
+    AbsenceWaits,
+}
+
+/// Always.
+#[cfg(not(feature = "mutations"))]
+pub(super) const fn stands(_: Clause) -> bool {
+    true
+}
+
+/// Whether no test has taken the clause away.
+#[cfg(feature = "mutations")]
+pub(super) fn stands(clause: Clause) -> bool {
+    WITHOUT.get() != Some(clause)
+}
+
+#[cfg(feature = "mutations")]
+thread_local! {
+    static WITHOUT: Cell<Option<Clause>> = const { Cell::new(None) };
+}
+
+/// [`plan`](super::plan) with one clause taken away.
+#[cfg(feature = "mutations")]
+pub fn plan_without(input: &super::Input<'_>, clause: Option<Clause>) -> super::Plan {
+    /// Every clause stands again, also after a panic.
+    struct Restored;
+    impl Drop for Restored {
+        fn drop(&mut self) {
+            WITHOUT.set(None);
+        }
+    }
+    let _restored = Restored;
+    WITHOUT.set(clause);
+    super::plan(input)
+}
