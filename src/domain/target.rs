@@ -105,8 +105,8 @@ pub struct Target {
     pub kept: BTreeMap<String, DateTime<Utc>>,
     /// The trust policy before our first statement went in.
     pub original_trust: Option<String>,
-    /// How often the guard was put back after somebody deleted it, since a grant was last open
-    /// without that.
+    /// How often the guard was put back after somebody deleted it under an active grant; 0 again
+    /// once no grant is opening or active, or a person has resumed the role.
     pub guard_restores: i16,
     /// Id of this installation, which its guards carry: 8 characters of base32.
     pub installation: String,

@@ -1,5 +1,5 @@
-//! Room in AWS's quotas, and what keeps a role from being opened at all; asked when somebody
-//! requests, and again before each opening.
+//! Room in AWS's quotas, and what keeps a role from being opened at all. `check` is asked when
+//! somebody requests. Before an opening `plan` measures the documents that it has rendered.
 
 use std::collections::BTreeMap;
 
@@ -82,7 +82,7 @@ impl Seat<'_> {
 
 /// Why a role cannot be opened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unusable {
+pub enum Obstacle {
     /// Only AWS can change it (service-linked, `AWSReservedSSO_*`).
     #[error("only AWS can change this role")]
     Protected,
@@ -96,7 +96,10 @@ pub enum Unusable {
     #[error("a deleted principal in the trust policy blocks every change of it")]
     BlockedByForeignPrincipal,
     /// Its trust policy has no room for one more statement.
-    #[error("the trust policy is full: {} of {} characters used, {} needed", .0.used, .0.quota, .0.needed)]
+    #[error(
+        "the trust policy is full: {} of {} characters used, {} needed",
+        .0.used, .0.quota, .0.needed
+    )]
     Full(Room),
 }
 
@@ -110,41 +113,47 @@ pub fn check(
     own: Option<&str>,
     others: &[Seat<'_>],
     one_more: Seat<'_>,
-) -> Result<Room, Unusable> {
+) -> Result<Room, Obstacle> {
     if is_protected(&role.arn) {
-        return Err(Unusable::Protected);
+        return Err(Obstacle::Protected);
     }
     if own.is_some_and(|own| is_same_role(&role.arn, own)) {
-        return Err(Unusable::Ours);
+        return Err(Obstacle::Ours);
     }
     let document = Document::parse(&role.trust)?;
-    if document
-        .foreign()
-        .any(|s| trust::names_deleted_principal(&s.node()))
-    {
-        return Err(Unusable::BlockedByForeignPrincipal);
+    if is_blocked(&document) {
+        return Err(Obstacle::BlockedByForeignPrincipal);
     }
-    let foreign = if document.foreign().next().is_some() {
-        size(&document.with(&BTreeMap::new(), None, &inert(&role.arn)))
-    } else {
-        size(&role.trust)
-            - document
-                .statements
-                .iter()
-                .map(|s| size(s.text))
-                .sum::<usize>()
-    };
-    // A single statement that is not in a list gets the list's brackets.
+    // A single statement that is not in a list gets the list's two brackets.
+    let used = used_by_others(role, &document) + 2;
     let room = Room {
-        used: foreign + 2 + others.iter().map(Seat::size).sum::<usize>(),
+        used: used + others.iter().map(Seat::size).sum::<usize>(),
         needed: one_more.size(),
         quota: role.trust_quota,
     };
     if room.fits() {
         Ok(room)
     } else {
-        Err(Unusable::Full(room))
+        Err(Obstacle::Full(room))
     }
+}
+
+/// Characters of the trust policy without the statements of ours that are in it.
+fn used_by_others(role: &ObservedRole, document: &Document<'_>) -> usize {
+    if document.foreign().next().is_some() {
+        return size(&document.with(&BTreeMap::new(), None, &inert(&role.arn)));
+    }
+    // Nothing foreign: what is left is the frame around our statements, without the inert one that
+    // would stand in for them.
+    let ours: usize = document.statements.iter().map(|s| size(s.text)).sum();
+    size(&role.trust) - ours
+}
+
+/// Whether a deleted principal in a foreign statement makes AWS refuse every trust write
+/// (docs/guard.md, H2).
+pub(super) fn is_blocked(document: &Document<'_>) -> bool {
+    let mut foreign = document.foreign();
+    foreign.any(|statement| trust::names_deleted_principal(&statement.node()))
 }
 
 /// Whether only AWS can change the role: service-linked and Identity Center's own (docs/guard.md

@@ -36,10 +36,14 @@ pub fn is_grant_sid(sid: &str) -> bool {
     let Some(suffix) = sid.strip_prefix(PREFIX) else {
         return false;
     };
-    let base32 = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'h' | b'j' | b'k' | b'm' | b'n' | b'p'..=b't' | b'v'..=b'z');
     suffix.len() == 26
         && matches!(suffix.as_bytes().first(), Some(b'0'..=b'7'))
-        && suffix.bytes().all(base32)
+        && suffix.bytes().all(is_base32)
+}
+
+/// Crockford's alphabet, in which ids are written: no `i`, `l`, `o` and `u`.
+const fn is_base32(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'a'..=b'z') && !matches!(byte, b'i' | b'l' | b'o' | b'u')
 }
 
 /// Whether a statement pins the session name that the grant of its Sid has, as each of ours does:
@@ -122,16 +126,14 @@ impl<'a> Document<'a> {
         } else {
             vec![value]
         };
-        let statements = raw
-            .into_iter()
-            .map(|raw| {
-                Ok(Statement {
-                    text: raw.get(),
-                    owner: owner(raw.get())?,
-                    place: place(text, raw.get()),
-                })
-            })
-            .collect::<Result<_, _>>()?;
+        let mut statements = Vec::new();
+        for raw in raw {
+            statements.push(Statement {
+                text: raw.get(),
+                owner: owner(raw.get())?,
+                place: place(text, raw.get()),
+            });
+        }
         Ok(Self {
             text,
             statements,
@@ -215,16 +217,20 @@ impl<'a> Document<'a> {
     /// Whether `original`'s foreign part is this one's byte for byte, it can stand alone, and going
     /// back to it does not grow the document.
     fn came_from(&self, original: &str) -> bool {
-        Document::parse(original).is_ok_and(|o| {
-            o.before() == self.before()
-                && o.after() == self.after()
-                && o.foreign()
-                    .map(|s| s.text)
-                    .eq(self.foreign().map(|s| s.text))
-                && o.ours().next().is_none()
-                && !o.statements.is_empty()
-                && original.len() <= self.text.len()
-        })
+        let Ok(before) = Document::parse(original) else {
+            return false;
+        };
+        let same_frame = before.before() == self.before() && before.after() == self.after();
+        let stands_alone = before.ours().next().is_none() && !before.statements.is_empty();
+        same_frame
+            && before.foreign_texts().eq(self.foreign_texts())
+            && stands_alone
+            // A closing write never grows (docs/guard.md, H2).
+            && original.len() <= self.text.len()
+    }
+
+    fn foreign_texts(&self) -> impl Iterator<Item = &'a str> {
+        self.foreign().map(|statement| statement.text)
     }
 
     fn before(&self) -> &'a str {
@@ -268,9 +274,10 @@ pub fn has_grants(trust: &str) -> bool {
 pub fn inert(role_arn: &str) -> String {
     let (partition, account) =
         Arn::read(role_arn).map_or(("aws", ""), |arn| (arn.partition, arn.account));
-    format!(
-        r#"{{"Sid":"{INERT}","Effect":"Deny","Principal":{{"AWS":"arn:{partition}:iam::{account}:root"}},"Action":"sts:AssumeRole","Condition":{{"DateLessThan":{{"aws:CurrentTime":"1970-01-01T00:00:00Z"}}}}}}"#
-    )
+    let principal = format!(r#""Principal":{{"AWS":"arn:{partition}:iam::{account}:root"}}"#);
+    let never = r#""DateLessThan":{"aws:CurrentTime":"1970-01-01T00:00:00Z"}"#;
+    let who = format!(r#""Sid":"{INERT}","Effect":"Deny",{principal},"Action":"sts:AssumeRole""#);
+    format!(r#"{{{who},"Condition":{{{never}}}}}"#)
 }
 
 /// Ours only with exactly one `Sid`, which is exactly one of ours.

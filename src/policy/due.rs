@@ -1,8 +1,9 @@
-//! When to look again.
+//! When to look again (docs/guard.md §3, step 14).
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::desired::Look;
+use super::model::written_at;
+use super::situation::{Known, SECOND, Situation};
 use super::{Input, Plan};
 use crate::domain::grant::GrantState;
 
@@ -10,57 +11,74 @@ use crate::domain::grant::GrantState;
 /// we wrote, or what stood in the way may be gone.
 const LOOK_AGAIN: TimeDelta = TimeDelta::seconds(60);
 
-impl Look<'_> {
-    /// The next moment at which something may have to be done.
-    pub(super) fn due(&self, plan: &Plan) -> Option<DateTime<Utc>> {
+impl Situation<'_> {
+    /// The next moment at which something may have to be done. `outcomes` is the plan so far.
+    pub(super) fn due(&self, outcomes: &Plan) -> Option<DateTime<Utc>> {
+        let mut moments = self.moments_of_writes();
+        moments.extend(self.moment_of_the_watch(outcomes));
+        for known in &self.grants {
+            moments.extend(self.moments_of(known, outcomes));
+        }
+        moments.extend(self.moments_of_kept_names());
+        moments.retain(|at| *at > self.input.now);
+        moments.into_iter().min()
+    }
+
+    /// When a read shows our last writes, and when a write without an answer cannot land any more.
+    fn moments_of_writes(&self) -> Vec<DateTime<Utc>> {
         let Input {
-            now,
-            margins,
-            target,
-            grants,
-            ..
+            target, margins, ..
         } = *self.input;
-        let second = TimeDelta::seconds(1);
-        let mut moments: Vec<DateTime<Utc>> = Vec::new();
-        let written = [&target.written_trust, &target.written_guard];
-        moments.extend(
-            written
-                .into_iter()
-                .flatten()
-                .map(|w| w.at + margins.propagation),
-        );
-        let unclear = [target.trust_unclear_at, target.guard_unclear_at];
-        moments.extend(
-            unclear
-                .into_iter()
-                .flatten()
-                .map(|at| at + margins.unclear()),
-        );
+        let mut moments = Vec::new();
+        for written in [&target.written_trust, &target.written_guard] {
+            moments.extend(written_at(written).map(|at| at + margins.propagation));
+        }
+        for unclear in [target.trust_unclear_at, target.guard_unclear_at] {
+            moments.extend(unclear.map(|at| at + margins.unclear()));
+        }
+        moments
+    }
+
+    /// While a guard stands, or a grant is remembered: somebody may delete the guard, or put a
+    /// statement back that the guard has to outlast (docs/guard.md, C11, C12).
+    fn moment_of_the_watch(&self, outcomes: &Plan) -> Option<DateTime<Utc>> {
         let stands = self.role.guard.is_some() && !self.is_of_others();
-        let remembers = grants.len() > plan.guard_removed.len();
-        if stands || remembers || self.needs_guard() {
-            // Somebody may delete it, or put a statement back that it has to outlast
-            // (docs/guard.md, C11, C12).
-            moments.push(now + margins.watch);
+        let remembers = self.input.grants.len() > outcomes.guard_removed.len();
+        let watches = stands || remembers || self.needs_guard();
+        watches.then(|| self.input.now + self.input.margins.watch)
+    }
+
+    fn moments_of(&self, known: &Known<'_>, outcomes: &Plan) -> Vec<DateTime<Utc>> {
+        let Input { now, margins, .. } = *self.input;
+        let mut moments = Vec::new();
+        let state = &known.grant.state;
+        let is_closing = matches!(state, GrantState::Closing(_));
+        let is_left = is_closing && !outcomes.closed.contains(&known.grant.id);
+        if state.may_be_open() || is_left {
+            moments.extend([
+                known.grant.starts_at,
+                known.grant.deadline,
+                now + LOOK_AGAIN,
+            ]);
         }
-        for k in &self.grants {
-            let unfinished = k.grant.state.may_be_open()
-                || matches!(k.grant.state, GrantState::Closing(_))
-                    && !plan.closed.contains(&k.grant.id);
-            if unfinished {
-                moments.extend([k.grant.starts_at, k.grant.deadline, now + LOOK_AGAIN]);
-            }
-            moments.extend(k.marks.unclear_at.map(|at| at + margins.unclear()));
-            let missing = k.marks.principal_missing_since;
-            moments.extend(missing.map(|at| at + margins.missing()));
-            if !k.live {
-                moments.extend(self.last_issue(&k.marks).map(|at| at + second));
-                moments.extend(k.marks.guard_until.map(|at| at + second));
-            }
+        let marks = &known.marks;
+        moments.extend(marks.unclear_at.map(|at| at + margins.unclear()));
+        let missing = marks.principal_missing_since;
+        moments.extend(missing.map(|at| at + margins.missing()));
+        if !known.live {
+            // Only after that moment the name turns from denied to cut, and from cut to forgotten.
+            let turns = [self.last_issue(marks), marks.guard_until];
+            moments.extend(turns.into_iter().flatten().map(|at| at + SECOND));
         }
-        let found = self.kept.values();
-        let outlived = found.map(|found| *found + self.outlived());
-        moments.extend(outlived.chain(self.guard_ages()).map(|at| at + second));
-        moments.into_iter().filter(|at| *at > now).min()
+        moments
+    }
+
+    /// When a kept name, and the guard itself, have outlived the last session that they deny.
+    fn moments_of_kept_names(&self) -> Vec<DateTime<Utc>> {
+        let outlived = self.outlived() + SECOND;
+        let found = self.kept.values().map(|found| *found + outlived);
+        let mut moments: Vec<_> = found.collect();
+        moments.extend(self.guard_ages().map(|at| at + SECOND));
+        moments
     }
 }

@@ -9,9 +9,6 @@ use super::meaning::{Node, same};
 use super::mutations::{Clause, stands};
 use super::trust::{literal, parse_literal};
 
-/// Name of the inline policy.
-pub const NAME: &str = "CountersignGuard";
-
 /// What a grant's own session name begins with. Every session of that form that the guard does not
 /// list is dead.
 pub const GRANT_PREFIX: &str = "grant_";
@@ -21,6 +18,16 @@ const REVISION: &str = "CountersignRev";
 const INSTALLATION: char = 'i';
 const KEPT: &str = "CountersignKept";
 const SHIELD: &str = "CountersignShield";
+/// What live sessions may not do to their own role.
+const SHIELDED: &str = concat!(
+    r#"["iam:Attach*","iam:Delete*","iam:Detach*","iam:PassRole","iam:Put*","iam:Tag*","#,
+    r#""iam:Untag*","iam:Update*","sts:AssumeRole"]"#
+);
+
+/// Denies from a moment on. The suffix denies a request that carries no time (docs/guard.md, C3).
+const FROM: (&str, &str) = ("DateGreaterThanEqualsIfExists", "aws:CurrentTime");
+/// Denies sessions that were issued up to a moment.
+const ISSUED: (&str, &str) = ("DateLessThanEqualsIfExists", "aws:TokenIssueTime");
 
 /// Times by session name; rendered in groups of the same time.
 pub type Times = BTreeMap<String, DateTime<Utc>>;
@@ -43,43 +50,18 @@ pub struct Guard {
 }
 
 impl Guard {
+    /// Denies a name from a deadline on; of two deadlines the later one wins.
+    pub(super) fn deny_from(&mut self, name: &str, deadline: DateTime<Utc>) {
+        let until = self.until.entry(name.to_owned()).or_insert(deadline);
+        *until = deadline.max(*until);
+    }
+
     /// The document, minified. Each statement denies everything, but for the shield.
     #[must_use]
     pub fn render(&self, role_id: &str, role_arn: &str, revision: i64) -> String {
-        let live: Vec<&str> = self.until.keys().map(String::as_str).collect();
-        let listed: Vec<&str> = live
-            .iter()
-            .copied()
-            .filter(|n| n.starts_with(GRANT_PREFIX))
-            .collect();
-        let unlisted = match (stands(Clause::List), listed.as_slice()) {
-            // Only a test takes the list away; this denies nobody.
-            (false, _) => users("StringEquals", "nobody", &["nobody"]),
-            (true, []) => users("StringLike", role_id, &["grant_*"]),
-            (true, listed) => format!(
-                "{},{}",
-                users("StringLike", role_id, &["grant_*"]),
-                users("StringNotEquals", role_id, listed)
-            ),
-        };
-        let sid = format!("{REVISION}{revision}{INSTALLATION}{}", self.installation);
-        let mut statements = vec![deny(&sid, &unlisted)];
-        for (at, names) in grouped(&self.until) {
-            let who = users("StringEquals", role_id, &names);
-            let from = literal(at);
-            statements.push(deny(
-                "",
-                &format!(r#"{who},"DateGreaterThanEqualsIfExists":{{"aws:CurrentTime":"{from}"}}"#),
-            ));
-        }
-        for (at, names) in grouped(&self.cut) {
-            let who = users("StringEquals", role_id, &names);
-            let cut = literal(at);
-            statements.push(deny(
-                "",
-                &format!(r#"{who},"DateLessThanEqualsIfExists":{{"aws:TokenIssueTime":"{cut}"}}"#),
-            ));
-        }
+        let mut statements = vec![self.list(role_id, revision)];
+        statements.extend(dated(&self.until, role_id, FROM));
+        statements.extend(dated(&self.cut, role_id, ISSUED));
         if !self.denied.is_empty() {
             let names: Vec<&str> = self.denied.iter().map(String::as_str).collect();
             statements.push(deny("", &users("StringEquals", role_id, &names)));
@@ -88,32 +70,61 @@ impl Guard {
             let sid = format!("{KEPT}{}", found.timestamp());
             statements.push(deny(&sid, &users("StringEquals", role_id, &names)));
         }
-        if !live.is_empty() {
-            let console = live.iter().filter(|n| !n.starts_with(GRANT_PREFIX));
-            let names: Vec<&str> = ["grant_*"].iter().chain(console).copied().collect();
-            statements.push(shield(role_arn, &users("StringLike", role_id, &names)));
+        // Without a live name there is no session that could reach the guard.
+        if !self.until.is_empty() {
+            statements.push(self.shield(role_id, role_arn));
         }
-        format!(
-            r#"{{"Version":"2012-10-17","Statement":[{}]}}"#,
-            statements.join(",")
-        )
+        let statements = statements.join(",");
+        format!(r#"{{"Version":"2012-10-17","Statement":[{statements}]}}"#)
+    }
+
+    /// The first statement: the revision, and the grant names that are not dead.
+    fn list(&self, role_id: &str, revision: i64) -> String {
+        let sid = format!("{REVISION}{revision}{INSTALLATION}{}", self.installation);
+        if !stands(Clause::List) {
+            // This denies nobody.
+            return deny(&sid, &users("StringEquals", "nobody", &["nobody"]));
+        }
+        let mut condition = users("StringLike", role_id, &["grant_*"]);
+        let live = self.until.keys().map(String::as_str);
+        let listed: Vec<&str> = live.filter(|name| is_grant_name(name)).collect();
+        if !listed.is_empty() {
+            condition.push(',');
+            condition.push_str(&users("StringNotEquals", role_id, &listed));
+        }
+        deny(&sid, &condition)
+    }
+
+    /// Live sessions may neither edit their own role nor assume it anew under another name
+    /// (docs/guard.md, C4). One pattern stands for all grant names, since those that are not live
+    /// may do nothing at all; a console name cannot hold a wildcard.
+    fn shield(&self, role_id: &str, role_arn: &str) -> String {
+        let mut names: Vec<&str> = self.until.keys().map(String::as_str).collect();
+        names.retain(|name| !is_grant_name(name));
+        names.insert(0, "grant_*");
+        let who = users("StringLike", role_id, &names);
+        let what = format!(r#""Action":{SHIELDED},"Resource":"{role_arn}""#);
+        format!(r#"{{"Sid":"{SHIELD}","Effect":"Deny",{what},"Condition":{{{who}}}}}"#)
     }
 
     /// Whether a document that was read says the same, whatever its revision.
     #[must_use]
     pub fn is(&self, document: &str, role_id: &str, role_arn: &str) -> bool {
-        read(document, role_id)
-            .revision
-            .is_some_and(|revision| same(document, &self.render(role_id, role_arn, revision)))
+        match read(document, role_id).revision {
+            Some(revision) => same(document, &self.render(role_id, role_arn, revision)),
+            None => false,
+        }
     }
+}
+
+fn is_grant_name(name: &str) -> bool {
+    name.starts_with(GRANT_PREFIX)
 }
 
 /// One condition on the session's `aws:userid`, which is `role id:session name`.
 fn users(operator: &str, role_id: &str, names: &[&str]) -> String {
-    let ids: Vec<String> = names
-        .iter()
-        .map(|name| format!("{role_id}:{name}"))
-        .collect();
+    let ids = names.iter().map(|name| format!("{role_id}:{name}"));
+    let ids: Vec<String> = ids.collect();
     // unwrap: a list of strings always serializes
     let ids = serde_json::to_string(&ids).unwrap();
     format!(r#""{operator}":{{"aws:userid":{ids}}}"#)
@@ -128,13 +139,16 @@ fn deny(sid: &str, condition: &str) -> String {
     format!(r#"{{{sid}"Effect":"Deny","Action":"*","Resource":"*","Condition":{{{condition}}}}}"#)
 }
 
-/// These sessions may neither edit their own role nor assume it anew under another name
-/// (docs/guard.md, C4). One pattern stands for all grant names, since those that are not live may
-/// do nothing at all; a console name cannot hold a wildcard.
-fn shield(role_arn: &str, condition: &str) -> String {
-    format!(
-        r#"{{"Sid":"{SHIELD}","Effect":"Deny","Action":["iam:Attach*","iam:Delete*","iam:Detach*","iam:PassRole","iam:Put*","iam:Tag*","iam:Untag*","iam:Update*","sts:AssumeRole"],"Resource":"{role_arn}","Condition":{{{condition}}}}}"#
-    )
+/// One statement for each moment, with the names of that moment.
+fn dated(times: &Times, role_id: &str, (operator, key): (&str, &str)) -> Vec<String> {
+    let mut statements = Vec::new();
+    for (at, names) in grouped(times) {
+        let who = users("StringEquals", role_id, &names);
+        let at = literal(at);
+        let condition = format!(r#"{who},"{operator}":{{"{key}":"{at}"}}"#);
+        statements.push(deny("", &condition));
+    }
+    statements
 }
 
 fn grouped(times: &Times) -> BTreeMap<DateTime<Utc>, Vec<&str>> {
@@ -178,7 +192,7 @@ impl Read {
     #[must_use]
     pub fn believed(self, known: i64) -> Self {
         let most = known.saturating_add(MOST_AHEAD).min(MOST_REVISION);
-        let revision = self.revision.filter(|it| *it <= most);
+        let revision = self.revision.filter(|revision| *revision <= most);
         Self { revision, ..self }
     }
 }
@@ -188,70 +202,81 @@ impl Read {
 #[must_use]
 pub fn read(document: &str, role_id: &str) -> Read {
     let mut read = Read::default();
-    let Some(node) = Node::parse(document) else {
-        return read;
-    };
-    for statement in node
-        .get("Statement")
-        .map(Node::elements)
-        .unwrap_or_default()
-    {
-        let sid = statement
-            .get("Sid")
-            .and_then(Node::text)
-            .unwrap_or_default();
-        if let Some((revision, installation)) = sid
-            .strip_prefix(REVISION)
-            .and_then(|rest| rest.split_once(INSTALLATION))
-        {
-            read.revision = revision.parse().ok().filter(|it| *it >= 0);
-            read.installation = Some(installation.to_owned());
-        }
-        let Some(condition) = statement.get("Condition") else {
-            continue;
-        };
-        let users = |operator: &str| names(condition, operator, role_id);
-        read.listed.extend(users("StringNotEquals"));
-        read.names.extend(users("StringNotEquals"));
-        let named: Vec<String> = users("StringEquals").collect();
-        read.names.extend(named.iter().cloned());
-        let found = sid
-            .strip_prefix(KEPT)
-            .and_then(|at| DateTime::from_timestamp(at.parse().ok()?, 0));
-        if let Some(found) = found {
-            read.kept
-                .extend(named.into_iter().map(|name| (name, found)));
-        } else if let Some(from) = condition.get("DateGreaterThanEqualsIfExists") {
-            let from = from.get("aws:CurrentTime").and_then(Node::text);
-            let from = from.and_then(parse_literal).unwrap_or_default();
-            read.until
-                .extend(named.into_iter().map(|name| (name, from)));
-        } else if let Some(cut) = condition.get("DateLessThanEqualsIfExists") {
-            let at = cut.get("aws:TokenIssueTime").and_then(Node::text);
-            let at = at.and_then(parse_literal).unwrap_or_default();
-            for name in named {
-                let latest = read.cut.entry(name).or_insert(at);
-                *latest = at.max(*latest);
-            }
-        } else if sid != SHIELD {
-            read.denied.extend(named);
-        }
+    let node = Node::parse(document);
+    let statements = node.as_ref().and_then(|node| node.get("Statement"));
+    for statement in statements.map(Node::elements).unwrap_or_default() {
+        read.add(statement, role_id);
     }
     read
 }
 
-fn names<'a>(
-    condition: &'a Node,
-    operator: &str,
-    role_id: &str,
-) -> impl Iterator<Item = String> + use<'a> {
-    let prefix = format!("{role_id}:");
+impl Read {
+    /// Adds what one statement says.
+    fn add(&mut self, statement: &Node, role_id: &str) {
+        let sid = statement.get("Sid").and_then(Node::text);
+        let sid = sid.unwrap_or_default();
+        if let Some((revision, installation)) = parse_revision(sid) {
+            self.revision = revision;
+            self.installation = Some(installation.to_owned());
+        }
+        let Some(condition) = statement.get("Condition") else {
+            return;
+        };
+        let listed = session_names(condition, "StringNotEquals", role_id);
+        let named = session_names(condition, "StringEquals", role_id);
+        self.names.extend(listed.iter().chain(&named).cloned());
+        self.listed.extend(listed);
+        if let Some(found) = parse_kept(sid) {
+            self.kept
+                .extend(named.into_iter().map(|name| (name, found)));
+        } else if let Some(from) = date(condition, FROM) {
+            self.until
+                .extend(named.into_iter().map(|name| (name, from)));
+        } else if let Some(at) = date(condition, ISSUED) {
+            for name in named {
+                let latest = self.cut.entry(name).or_insert(at);
+                *latest = at.max(*latest);
+            }
+        } else if sid != SHIELD {
+            self.denied.extend(named);
+        }
+    }
+}
+
+/// The revision and the installation in the first Sid. A number that is none, or negative, says
+/// nothing.
+fn parse_revision(sid: &str) -> Option<(Option<i64>, &str)> {
+    let rest = sid.strip_prefix(REVISION)?;
+    let (revision, installation) = rest.split_once(INSTALLATION)?;
+    let revision = revision.parse().ok().filter(|number| *number >= 0);
+    Some((revision, installation))
+}
+
+/// The second in the Sid of a kept name.
+fn parse_kept(sid: &str) -> Option<DateTime<Utc>> {
+    let second = sid.strip_prefix(KEPT)?.parse().ok()?;
+    DateTime::from_timestamp(second, 0)
+}
+
+/// The date of a condition; the beginning of time where a hand has spoilt it. `None` where there is
+/// no such condition.
+fn date(condition: &Node, (operator, key): (&str, &str)) -> Option<DateTime<Utc>> {
+    let date = condition.get(operator)?.get(key).and_then(Node::text);
+    Some(date.and_then(parse_literal).unwrap_or_default())
+}
+
+/// The session names of this role that a condition holds under an operator.
+fn session_names(condition: &Node, operator: &str, role_id: &str) -> Vec<String> {
     let users = condition
         .get(operator)
         .and_then(|keys| keys.get("aws:userid"));
-    users
-        .map(Node::elements)
-        .unwrap_or_default()
-        .iter()
-        .filter_map(move |user| user.text()?.strip_prefix(&prefix).map(str::to_owned))
+    let users = users.map(Node::elements).unwrap_or_default();
+    let mut names = Vec::new();
+    for user in users.iter().filter_map(Node::text) {
+        let name = user
+            .strip_prefix(role_id)
+            .and_then(|rest| rest.strip_prefix(':'));
+        names.extend(name.map(str::to_owned));
+    }
+    names
 }

@@ -34,7 +34,7 @@ impl Node {
         let Self::Object(members) = self else {
             return None;
         };
-        let mut found = members.iter().filter(|(k, _)| k == key);
+        let mut found = members.iter().filter(|(name, _)| name == key);
         match (found.next(), found.next()) {
             (Some((_, value)), None) => Some(value),
             _ => None,

@@ -2,10 +2,13 @@
 //! parameter. docs/guard.md explains every branch.
 
 pub mod capacity;
+mod condition;
 mod desired;
 pub mod document;
 mod due;
+mod gone;
 pub mod guard;
+mod guard_step;
 mod lost;
 pub mod meaning;
 mod model;
@@ -14,12 +17,15 @@ mod names;
 mod plain;
 mod plan;
 mod reverted;
+mod situation;
 pub mod trust;
+mod trust_step;
+mod unknown;
 
-pub use desired::LONGEST_SESSION;
 pub use meaning::fingerprint;
 pub use model::{Identity, Input, Margins, Observed, ObservedRole, Plan, Step};
 #[cfg(feature = "mutations")]
 pub use mutations::{Clause, plan_without};
 pub use plain::{BrokeDown, or_plain};
 pub use plan::plan;
+pub use situation::LONGEST_SESSION;

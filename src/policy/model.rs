@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::document;
 use crate::domain::cause::Cause;
 use crate::domain::grant::{Grant, Marks};
-use crate::domain::target::{Condition, Target};
+use crate::domain::target::{Condition, Target, Written};
 use crate::ids::GrantId;
 
 /// The allowances of docs/guard.md §2.
@@ -89,7 +90,7 @@ pub struct Input<'a> {
     pub observed: &'a Observed,
     /// The present time.
     pub now: DateTime<Utc>,
-    /// P, L and δ.
+    /// P, L, δ and the watch interval.
     pub margins: Margins,
     /// After a refused write: plan the closings alone.
     pub closings_only: bool,
@@ -101,6 +102,55 @@ pub struct Input<'a> {
     pub clocks_differ: bool,
     /// AWS has just refused the guard: what statements are to go, go without it.
     pub guard_refused: bool,
+}
+
+impl<'a> Input<'a> {
+    /// Whether P has passed since a write, so that a read shows what became of it. Where nothing
+    /// was written there is nothing to wait for.
+    pub(super) fn has_settled(&self, written: Option<DateTime<Utc>>) -> bool {
+        written.is_none_or(|at| self.now >= at + self.margins.propagation)
+    }
+
+    /// Whether P has passed since our last guard write.
+    pub(super) fn guard_has_settled(&self) -> bool {
+        self.has_settled(written_at(&self.target.written_guard))
+    }
+
+    /// Whether a write that was sent then, and has had no answer, may still land.
+    pub(super) fn may_land(&self, unclear: Option<DateTime<Utc>>) -> bool {
+        unclear.is_some_and(|at| self.now < at + self.margins.unclear())
+    }
+
+    /// Whether a trust write without an answer may still land.
+    pub(super) fn trust_is_unclear(&self) -> bool {
+        self.may_land(self.target.trust_unclear_at)
+    }
+
+    /// Whether a guard write without an answer may still land.
+    pub(super) fn guard_is_unclear(&self) -> bool {
+        self.may_land(self.target.guard_unclear_at)
+    }
+
+    /// The grants that are opening or active, whatever the time is.
+    pub(super) fn open_grants(&self) -> impl Iterator<Item = &'a Grant> + use<'a> {
+        self.grants.iter().filter(|grant| grant.state.may_be_open())
+    }
+
+    /// Whether a Sid is that of a grant at hand.
+    pub(super) fn has_grant_of(&self, sid: &str) -> bool {
+        let mut grants = self.grants.iter();
+        grants.any(|grant| document::sid(grant.id) == sid)
+    }
+
+    /// Whether a session name is the grant name of a grant at hand.
+    pub(super) fn has_grant_name(&self, name: &str) -> bool {
+        self.grants.iter().any(|grant| grant.grant_name == name)
+    }
+}
+
+/// When a document was sent last.
+pub(super) fn written_at(written: &Option<Written>) -> Option<DateTime<Utc>> {
+    written.as_ref().map(|written| written.at)
 }
 
 /// The next step, and what follows from the look. The worker stores everything else *before* it
@@ -140,10 +190,15 @@ pub struct Plan {
     pub waits: bool,
 }
 
-/// One AWS write. What is sent is remembered in the target by its [`fingerprint`](super::fingerprint). A definite
-/// answer puts `guard_unclear_at` or `trust_unclear_at` back to what it was before, since an
-/// earlier unanswered one may still land. A refusal takes back all that was remembered: nothing was
-/// written.
+/// One AWS write. What is sent is remembered in the target by its
+/// [`fingerprint`](super::fingerprint). A definite answer puts `guard_unclear_at` or
+/// `trust_unclear_at` back to what it was before, since an earlier unanswered write may still land.
+///
+/// A refusal puts back what was remembered of the document: hash, time, revision and original text.
+/// `trust_sent_at` and the grants' `sent_until` stay, since the refusal may be wrong
+/// (docs/decisions.md, 8). The revision is put back even so: a guard write that was refused
+/// although it landed leaves a guard of a later revision than the target's, and the next look goes
+/// to safe mode.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// Nothing to write now.
@@ -154,11 +209,11 @@ pub enum Step {
         document: String,
         /// Its revision.
         revision: i64,
-        /// Whether it lists a grant that AWS has not been told of, so that a refusal for size must
-        /// be answered without it.
+        /// The grants that it lists and the guard as read does not. A refusal is answered without
+        /// them.
         opens: Vec<GrantId>,
-        /// Whether somebody deleted it under an open grant: counted in the target's
-        /// `guard_restores` once AWS has taken it.
+        /// Whether somebody deleted the guard under an active grant, so that this write puts it
+        /// back: counted in the target's `guard_restores` once AWS has taken it.
         restores: bool,
     },
     /// Delete the guard: no session is left that it could end. Remembered as a guard written with
@@ -173,11 +228,11 @@ pub enum Step {
         /// Those among them whose statements somebody took away, and those whose changed statements
         /// it takes out, to be added anew: counted in the grants' `restores` once AWS has taken it.
         restores: Vec<GrantId>,
-        /// Every grant that has a statement in it, with the deadline sent: before it is sent,
+        /// Every grant that has a statement in it, with the deadline sent. Before the write,
         /// `sent_until` becomes the later of the two and `unclear_at` the present time; a definite
         /// answer puts `unclear_at` back to what it was, since an earlier write may still land.
         sends: Vec<(GrantId, DateTime<Utc>)>,
-        /// The document that it replaces, as read; to be kept first. Where [`document::has_grants`](super::document::has_grants)
+        /// The document that it replaces, as read; to be kept first. Where [`document::has_grants`]
         /// finds nothing of ours in it, it is the target's `original_trust` from then on.
         replaces: String,
     },

@@ -1,9 +1,13 @@
-//! The clauses of the function that carry weight. Tests take one away at a time and see an invariant
-//! fail (docs/guard.md §3, *Invariants*). Without the feature `mutations`, which only the tests turn
-//! on, every clause stands and nothing can take one away.
+//! The clauses of the function that carry weight. Tests take one away at a time and see an
+//! invariant fail (docs/guard.md §3, *Invariants*). Without the feature `mutations`, which only the
+//! tests turn on, every clause stands and nothing can take one away.
 
 #[cfg(feature = "mutations")]
 use std::cell::Cell;
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::grant::{Grant, GrantState};
 
 /// A clause that a test may take away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,4 +60,17 @@ pub fn plan_without(input: &super::Input<'_>, clause: Option<Clause>) -> super::
     let _restored = Restored;
     WITHOUT.set(clause);
     super::plan(input)
+}
+
+/// When a grant was over: where a name is cut while [`Clause::DeniedToTheEnd`] is taken away.
+pub(super) fn ended_at(grant: &Grant) -> DateTime<Utc> {
+    match &grant.state {
+        GrantState::Closing(closing) => closing.since,
+        GrantState::Ended { requested_at, .. } | GrantState::Failed { requested_at, .. } => {
+            *requested_at
+        }
+        GrantState::Scheduled | GrantState::Opening { .. } | GrantState::Active { .. } => {
+            grant.deadline
+        }
+    }
 }

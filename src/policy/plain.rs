@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use super::condition::nothing;
 use super::document::{Document, inert, sid};
 use super::guard::Guard;
-use super::lost::nothing;
 use super::{Input, Observed, ObservedRole, Plan, Step, fingerprint};
 use crate::domain::grant::{Grant, GrantState};
 
@@ -19,16 +19,16 @@ pub struct BrokeDown {
     pub message: String,
 }
 
-/// Plans with `plan`.
+/// Plans with `function`, which is `plan` but for tests.
 ///
 /// # Errors
 /// When it panics: the closings, planned from the stored facts and from the bare texts. Whatever
 /// stands in AWS, no closing waits for its mending.
 pub fn or_plain(
     input: &Input<'_>,
-    plan: impl FnOnce(&Input<'_>) -> Plan,
+    function: impl FnOnce(&Input<'_>) -> Plan,
 ) -> Result<Plan, Box<BrokeDown>> {
-    catch_unwind(AssertUnwindSafe(|| plan(input))).map_err(|panic| {
+    catch_unwind(AssertUnwindSafe(|| function(input))).map_err(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
         Box::new(BrokeDown {
@@ -39,34 +39,41 @@ pub fn or_plain(
 }
 
 fn plain(input: &Input<'_>) -> Plan {
-    let mut plan = nothing(input, input.target.condition);
-    plan.missing_since = input.target.missing_since;
+    let mut answer = nothing(input, input.target.condition);
+    answer.missing_since = input.target.missing_since;
     if let Observed::Role(role) = input.observed {
-        let guard = guard(input, role);
-        let text = |revision| guard.render(&role.role_id, &role.arn, revision);
-        let (known, next) = (
-            input.target.revision,
-            input.target.revision.saturating_add(1),
-        );
-        let wanted = fingerprint(&text(known));
-        let stands = role.guard.as_deref().map(fingerprint) == Some(wanted);
-        let sent = input.target.written_guard.as_ref();
-        let sent = sent.filter(|w| w.hash == wanted);
-        // What was sent and does not show may have been lost, or somebody has deleted it.
-        let is_sent = sent.is_some_and(|w| stands || input.now < w.at + input.margins.propagation);
-        // A guard that AWS refuses must not keep statements in.
-        plan.step = if is_sent || input.guard_refused {
-            without_closing(input, role).unwrap_or(Step::Rest)
-        } else {
-            Step::PutGuard {
-                document: text(next),
-                revision: next,
-                opens: Vec::new(),
-                restores: false,
-            }
-        };
+        answer.step = step(input, role);
     }
-    plan
+    answer
+}
+
+/// The guard first, then the trust policy.
+fn step(input: &Input<'_>, role: &ObservedRole) -> Step {
+    let guard = guard(input, role);
+    let sent = input.target.revision;
+    let wanted = fingerprint(&guard.render(&role.role_id, &role.arn, sent));
+    // A guard that AWS refuses must not keep statements in.
+    if is_sent(input, role, wanted) || input.guard_refused {
+        return without_closing(input, role).unwrap_or(Step::Rest);
+    }
+    let revision = sent.saturating_add(1);
+    Step::PutGuard {
+        document: guard.render(&role.role_id, &role.arn, revision),
+        revision,
+        opens: Vec::new(),
+        restores: false,
+    }
+}
+
+/// Whether a guard is what we sent last and reads so. What was sent and does not show within P may
+/// have been lost, or somebody has deleted it.
+fn is_sent(input: &Input<'_>, role: &ObservedRole, wanted: [u8; 32]) -> bool {
+    let Some(written) = &input.target.written_guard else {
+        return false;
+    };
+    let shown = role.guard.as_deref().map(fingerprint);
+    let stands = shown == Some(wanted);
+    written.hash == wanted && (stands || !input.has_settled(Some(written.at)))
 }
 
 /// The grants that are open stay listed; every other name is denied altogether: of the grants at
@@ -76,61 +83,63 @@ fn guard(input: &Input<'_>, role: &ObservedRole) -> Guard {
         installation: input.target.installation.clone(),
         ..Guard::default()
     };
-    for grant in input.grants.iter().filter(|g| is_open(input, g)) {
-        let console = grant.marks.console_since.and(grant.console_name.as_ref());
-        for name in console.into_iter().chain([&grant.grant_name]) {
-            let until = guard.until.entry(name.clone()).or_insert(grant.deadline);
-            *until = grant.deadline.max(*until);
+    for grant in input.grants {
+        if is_open(input, grant) {
+            guard.deny_from(&grant.grant_name, grant.deadline);
+            if let Some(console) = grant.usable_console_name() {
+                guard.deny_from(console, grant.deadline);
+            }
         }
     }
-    let consoles = input.grants.iter().filter_map(|g| g.console_name.clone());
-    let mut denied: BTreeSet<String> = consoles.collect();
-    denied.extend(named(role));
-    denied.retain(|name| !guard.until.contains_key(name) && !name.contains('*'));
-    guard.denied = denied;
+    for grant in input.grants {
+        guard.denied.extend(grant.console_name.clone());
+    }
+    guard.denied.extend(named(role));
+    let live = &guard.until;
+    guard
+        .denied
+        .retain(|name| !live.contains_key(name) && !name.contains('*'));
     guard
 }
 
 /// Every session name in the guard, found without reading it as JSON.
-fn named(role: &ObservedRole) -> impl Iterator<Item = String> {
+fn named(role: &ObservedRole) -> BTreeSet<String> {
     let prefix = format!("\"{}:", role.role_id);
     let text = role.guard.as_deref().unwrap_or_default();
-    let ends = text.split(&prefix).skip(1);
-    let names: Vec<String> = ends
-        .filter_map(|rest| Some(rest.split_once('"')?.0.to_owned()))
-        .collect();
-    names.into_iter()
+    let mut names = BTreeSet::new();
+    for rest in text.split(&prefix).skip(1) {
+        if let Some((name, _)) = rest.split_once('"') {
+            names.insert(name.to_owned());
+        }
+    }
+    names
 }
 
 /// The trust policy without the statements of grants at hand that are not open. What no row knows
 /// may be another installation's, and stays.
 fn without_closing(input: &Input<'_>, role: &ObservedRole) -> Option<Step> {
     let document = Document::parse(&role.trust).ok()?;
-    let open: BTreeMap<String, &Grant> = input
-        .grants
-        .iter()
-        .filter(|g| is_open(input, g))
-        .map(|g| (sid(g.id), g))
-        .collect();
-    let known: BTreeSet<String> = input.grants.iter().map(|g| sid(g.id)).collect();
-    let ours = document.ours();
-    let staying: BTreeMap<String, String> = ours
-        .filter(|(sid, _)| open.contains_key(*sid) || !known.contains(*sid))
-        .map(|(sid, statement)| (sid.to_owned(), statement.text.to_owned()))
-        .collect();
+    let open = input.grants.iter().filter(|grant| is_open(input, grant));
+    let open: BTreeMap<String, &Grant> = open.map(|grant| (sid(grant.id), grant)).collect();
+    let mut staying = BTreeMap::new();
+    for (sid, statement) in document.ours() {
+        if open.contains_key(sid) || !input.has_grant_of(sid) {
+            staying.insert(sid.to_owned(), statement.text.to_owned());
+        }
+    }
     if document.ours().count() == staying.len() {
         return None;
     }
-    let sends = staying.keys().filter_map(|sid| open.get(sid));
+    let mut sends = Vec::new();
+    for grant in staying.keys().filter_map(|sid| open.get(sid)) {
+        sends.push((grant.id, grant.deadline));
+    }
+    let original = input.target.original_trust.as_deref();
     Some(Step::PutTrust {
-        sends: sends.map(|g| (g.id, g.deadline)).collect(),
-        document: document.with(
-            &staying,
-            input.target.original_trust.as_deref(),
-            &inert(&role.arn),
-        ),
+        document: document.with(&staying, original, &inert(&role.arn)),
         opens: Vec::new(),
         restores: Vec::new(),
+        sends,
         replaces: role.trust.clone(),
     })
 }

@@ -28,12 +28,13 @@ pub fn statement(
     names: &[&str],
     until: DateTime<Utc>,
 ) -> String {
-    let (principal, names) = (json(&principal_arn), json(&names));
-    format!(
-        r#"{{"Sid":"{}","Effect":"Allow","Principal":{{"AWS":{principal}}},"Action":"sts:AssumeRole","Condition":{{"StringEquals":{{"sts:RoleSessionName":{names}}},"DateLessThan":{{"aws:CurrentTime":"{}"}}}}}}"#,
-        sid(grant),
-        literal(until),
-    )
+    let (sid, principal, names) = (sid(grant), json(&principal_arn), json(&names));
+    let until = literal(until);
+    let principal = format!(r#""Principal":{{"AWS":{principal}}}"#);
+    let pinned = format!(r#""StringEquals":{{"sts:RoleSessionName":{names}}}"#);
+    let dated = format!(r#""DateLessThan":{{"aws:CurrentTime":"{until}"}}"#);
+    let who = format!(r#""Sid":"{sid}","Effect":"Allow",{principal},"Action":"sts:AssumeRole""#);
+    format!(r#"{{{who},"Condition":{{{pinned},{dated}}}}}"#)
 }
 
 /// The statement of a grant, with the console name or without.
@@ -47,9 +48,9 @@ pub fn of(grant: &Grant, console: bool, until: DateTime<Utc>) -> String {
     statement(grant.id, &grant.principal_arn, &names, until)
 }
 
-/// What became of a grant's statement.
+/// How the statement of a grant reads beside what was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Seen {
+pub enum Wording {
     /// As it should be.
     Current,
     /// As it was sent before: an earlier deadline, or not yet the console name.
@@ -58,22 +59,26 @@ pub enum Seen {
     Altered,
 }
 
-/// Compares the statement of a live grant with what it should be.
+/// Compares the statement of a grant with what it should be while the grant is live.
 #[must_use]
-pub fn compare(text: &str, grant: &Grant, console: bool) -> Seen {
+pub fn compare(text: &str, grant: &Grant, console: bool) -> Wording {
     if same(text, &of(grant, console, grant.deadline)) {
-        return Seen::Current;
-    }
-    let earlier = date(&Node::parse(text).unwrap_or(Node::Bare(String::new())))
-        .filter(|date| *date <= grant.deadline)
-        .is_some_and(|date| {
-            same(text, &of(grant, false, date)) || console && same(text, &of(grant, true, date))
-        });
-    if earlier {
-        Seen::Earlier
+        Wording::Current
+    } else if was_sent_before(text, grant, console) {
+        Wording::Earlier
     } else {
-        Seen::Altered
+        Wording::Altered
     }
+}
+
+/// Whether the statement is the grant's own with an earlier date, or from before the grant got its
+/// console name.
+fn was_sent_before(text: &str, grant: &Grant, console: bool) -> bool {
+    let Some(until) = Node::parse(text).as_ref().and_then(date) else {
+        return false;
+    };
+    let without_console = same(text, &of(grant, false, until));
+    until <= grant.deadline && (without_console || console && same(text, &of(grant, true, until)))
 }
 
 /// The date from which a statement of ours admits nobody; `None` where somebody took it away.
@@ -85,39 +90,43 @@ pub fn date(statement: &Node) -> Option<DateTime<Utc>> {
 
 /// The session names that a statement pins.
 pub fn names(statement: &Node) -> Vec<String> {
-    let pinned = ["Condition", "StringEquals", "sts:RoleSessionName"]
-        .iter()
-        .try_fold(statement, |node, key| node.get(key));
-    let names = pinned.map(Node::elements).unwrap_or_default().iter();
-    names
-        .filter_map(|it| it.text().map(str::to_owned))
-        .collect()
+    texts_at(
+        statement,
+        &["Condition", "StringEquals", "sts:RoleSessionName"],
+    )
 }
 
 /// Whom a statement of ours admits.
 pub fn principals(statement: &Node) -> Vec<String> {
-    let named = statement.get("Principal").and_then(|it| it.get("AWS"));
-    let named = named.map(Node::elements).unwrap_or_default().iter();
-    named
-        .filter_map(|it| it.text().map(str::to_owned))
-        .collect()
+    texts_at(statement, &["Principal", "AWS"])
+}
+
+/// The strings at a path of keys.
+fn texts_at(statement: &Node, path: &[&str]) -> Vec<String> {
+    let mut node = statement;
+    for key in path {
+        let Some(value) = node.get(key) else {
+            return Vec::new();
+        };
+        node = value;
+    }
+    let texts = node.elements().iter().filter_map(Node::text);
+    texts.map(str::to_owned).collect()
 }
 
 /// Whether AWS shows a principal of the statement as a bare unique id: the user or role that it
 /// named was deleted, and no later write that holds it can succeed (docs/guard.md, H2).
 #[must_use]
 pub fn names_deleted_principal(statement: &Node) -> bool {
-    ["Principal", "NotPrincipal"]
-        .iter()
-        .filter_map(|key| statement.get(key)?.get("AWS"))
-        .flat_map(Node::elements)
-        .any(|principal| principal.text().is_some_and(is_unique_id))
+    let principals = texts_at(statement, &["Principal", "AWS"]);
+    let others = texts_at(statement, &["NotPrincipal", "AWS"]);
+    let mut named = principals.iter().chain(&others);
+    named.any(|principal| is_unique_id(principal))
 }
 
 fn is_unique_id(principal: &str) -> bool {
-    ["AIDA", "AROA"].iter().any(|p| principal.starts_with(p))
-        && principal.len() >= 16
-        && principal.bytes().all(|b| b.is_ascii_alphanumeric())
+    let has_prefix = principal.starts_with("AIDA") || principal.starts_with("AROA");
+    has_prefix && principal.len() >= 16 && principal.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
 fn json<T: serde::Serialize>(value: &T) -> String {

@@ -13,7 +13,7 @@ use crate::domain::person::{Principal, console_name};
 use crate::domain::text::{Ticket, Words};
 use crate::error::{Error, FieldCode, FieldError, InputError, RoleError};
 use crate::policy::ObservedRole;
-use crate::policy::capacity::{self, Seat, Unusable};
+use crate::policy::capacity::{self, Obstacle, Seat};
 
 /// How far ahead a start may be.
 const AHEAD: TimeDelta = TimeDelta::days(30);
@@ -209,14 +209,14 @@ pub(super) fn usable(
     })
 }
 
-fn why(unusable: Unusable) -> RoleError {
-    match unusable {
-        Unusable::Protected => RoleError::Protected,
-        Unusable::Ours => RoleError::Ours,
-        Unusable::Unreadable(_) | Unusable::BlockedByForeignPrincipal => {
+fn why(obstacle: Obstacle) -> RoleError {
+    match obstacle {
+        Obstacle::Protected => RoleError::Protected,
+        Obstacle::Ours => RoleError::Ours,
+        Obstacle::Unreadable(_) | Obstacle::BlockedByForeignPrincipal => {
             RoleError::TrustPolicyUnreadable
         }
-        Unusable::Full(room) => RoleError::TrustPolicyFull {
+        Obstacle::Full(room) => RoleError::TrustPolicyFull {
             used: room.used,
             quota: room.quota,
             needed: room.needed,

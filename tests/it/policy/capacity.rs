@@ -1,7 +1,7 @@
 //! What is answered at request time about room and about roles that cannot be used.
 
 use countersign::policy::capacity::{
-    Room, Seat, Unusable, check, is_protected, is_same_role, size,
+    Obstacle, Room, Seat, check, is_protected, is_same_role, size,
 };
 use countersign::policy::trust;
 
@@ -41,7 +41,7 @@ fn a_full_trust_policy_is_told_with_its_numbers_before_anybody_approves() {
     let full = loop {
         match check(&full, None, &others, SEAT) {
             Ok(room) => assert!(room.fits()),
-            Err(Unusable::Full(room)) => break room,
+            Err(Obstacle::Full(room)) => break room,
             Err(other) => panic!("{other}"),
         }
         others.push(SEAT);
@@ -101,22 +101,22 @@ fn roles_of_aws_and_our_own_and_unreadable_ones_are_refused() {
         check(&role, Some(own), &[], SEAT).unwrap_err()
     };
     let sso = "arn:aws:iam::111122223333:role/aws-reserved/sso.amazonaws.com/eu-west-1/AWSReservedSSO_Admin_0123";
-    assert_eq!(refused(sso, FOREIGN), Unusable::Protected);
+    assert_eq!(refused(sso, FOREIGN), Obstacle::Protected);
     assert_eq!(
         refused(
             "arn:aws:iam::111122223333:role/path/countersign-manager",
             FOREIGN
         ),
-        Unusable::Ours
+        Obstacle::Ours
     );
-    assert!(matches!(refused(ROLE_ARN, "{}"), Unusable::Unreadable(_)));
+    assert!(matches!(refused(ROLE_ARN, "{}"), Obstacle::Unreadable(_)));
     let orphan = FOREIGN.replace(
         r#"{"Service":"ec2.amazonaws.com"}"#,
         r#"{"AWS":["arn:aws:iam::111122223333:root","AROAEXAMPLEGONE000001"]}"#,
     );
     assert_eq!(
         refused(ROLE_ARN, &orphan),
-        Unusable::BlockedByForeignPrincipal
+        Obstacle::BlockedByForeignPrincipal
     );
 }
 

@@ -91,8 +91,7 @@ fn excuses_session(world: &World, session: &Session) -> bool {
     let hand = liveness::last(world, &["a hand on the guard", "another installation"]);
     // Or that somebody moved its date: that is known from the rows alone.
     let moved = session.beyond.is_some();
-    let forgotten =
-        own.any(|a| a.forgotten && (moved || hand.is_some_and(|at| at >= a.starts)));
+    let forgotten = own.any(|a| a.forgotten && (moved || hand.is_some_and(|at| at >= a.starts)));
     stray && excuses_hands(world) || forgotten
 }
 

@@ -85,7 +85,6 @@ impl Life {
         let name = id.to_string();
         let guard = Guard {
             until: [(name.clone(), until), (console.to_owned(), until)].into(),
-            lists: true,
             installation: "ffffffff".to_owned(),
             ..Guard::default()
         };
