@@ -6,40 +6,9 @@ use chrono::{DateTime, Utc};
 use super::capacity::is_blocked;
 use super::document::{Document, Unreadable};
 use super::guard;
-use super::lost::identified;
 use super::model::written_at;
-use super::{Input, Observed, ObservedRole, Plan, Step};
+use super::{Input, Observed, ObservedRole};
 use crate::domain::target::{Condition, Target};
-
-/// The plan that changes nothing: what every other plan is built from.
-pub(super) fn nothing(input: &Input<'_>, condition: Condition) -> Plan {
-    Plan {
-        marks: Vec::new(),
-        identified: identified(input),
-        condition,
-        missing_since: None,
-        revision: known_revision(input, condition),
-        safe_since: safe_since(input, condition),
-        kept: input.target.kept.clone(),
-        close: Vec::new(),
-        opened: Vec::new(),
-        closed: Vec::new(),
-        guard_removed: Vec::new(),
-        step: Step::Rest,
-        due: None,
-        waits: false,
-    }
-}
-
-/// In safe mode the revision that AWS shows counts as known, so that a person may lift safe mode:
-/// else the same guard would lead to it again.
-fn known_revision(input: &Input<'_>, condition: Condition) -> i64 {
-    let sent = input.target.revision;
-    match condition {
-        Condition::SafeMode => shown_revision(input).max(sent),
-        _ => sent,
-    }
-}
 
 /// What only a person can judge to be over stays, whatever has become of the role.
 pub(super) fn unless_a_person_must(input: &Input<'_>, condition: Condition) -> Condition {
@@ -66,7 +35,7 @@ fn observed_guard(input: &Input<'_>) -> Option<guard::Read> {
 }
 
 /// The revision of the guard as read; 0 where there is none.
-fn shown_revision(input: &Input<'_>) -> i64 {
+pub(super) fn shown_revision(input: &Input<'_>) -> i64 {
     let revision = observed_guard(input).and_then(|read| read.revision);
     revision.unwrap_or_default()
 }

@@ -20,6 +20,9 @@ impl Situation<'_> {
             moments.extend(self.moments_of(known, outcomes));
         }
         moments.extend(self.moments_of_kept_names());
+        // In safe mode the guard is written anew once no read can lag (docs/guard.md, C13).
+        let noticed = outcomes.safe_since;
+        moments.extend(noticed.map(|at| at + self.input.margins.propagation));
         moments.retain(|at| *at > self.input.now);
         moments.into_iter().min()
     }

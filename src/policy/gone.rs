@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::condition::{nothing, unless_a_person_must};
+use super::condition::unless_a_person_must;
+use super::nothing::nothing;
 use super::situation::LONGEST_SESSION;
 use super::{Input, Observed, Plan};
 use crate::domain::cause::Cause;

@@ -8,24 +8,25 @@ pub mod document;
 mod due;
 mod gone;
 pub mod guard;
-mod guard_step;
 mod lost;
 pub mod meaning;
 mod model;
 mod mutations;
 mod names;
+mod nothing;
 mod plain;
 mod plan;
 mod reverted;
 mod situation;
 pub mod trust;
-mod trust_step;
 mod unknown;
 
 pub use meaning::fingerprint;
 pub use model::{Identity, Input, Margins, Observed, ObservedRole, Plan, Step};
 #[cfg(feature = "mutations")]
-pub use mutations::{Clause, plan_without};
+pub use mutations::Clause;
 pub use plain::{BrokeDown, or_plain};
 pub use plan::plan;
+#[cfg(feature = "mutations")]
+pub use plan::plan_without;
 pub use situation::LONGEST_SESSION;

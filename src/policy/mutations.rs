@@ -47,9 +47,9 @@ thread_local! {
     static WITHOUT: Cell<Option<Clause>> = const { Cell::new(None) };
 }
 
-/// [`plan`](super::plan) with one clause taken away.
+/// What `run` gives with one clause taken away.
 #[cfg(feature = "mutations")]
-pub fn plan_without(input: &super::Input<'_>, clause: Option<Clause>) -> super::Plan {
+pub(super) fn without<T>(clause: Option<Clause>, run: impl FnOnce() -> T) -> T {
     /// Every clause stands again, also after a panic.
     struct Restored;
     impl Drop for Restored {
@@ -59,7 +59,7 @@ pub fn plan_without(input: &super::Input<'_>, clause: Option<Clause>) -> super::
     }
     let _restored = Restored;
     WITHOUT.set(clause);
-    super::plan(input)
+    run()
 }
 
 /// When a grant was over: where a name is cut while [`Clause::DeniedToTheEnd`] is taken away.

@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::condition::nothing;
 use super::document::{Document, inert, sid};
 use super::guard::Guard;
+use super::nothing::nothing;
 use super::{Input, Observed, ObservedRole, Plan, Step, fingerprint};
 use crate::domain::grant::{Grant, GrantState};
 

@@ -1,12 +1,17 @@
 //! The function: the next step towards the desired state, one write per look, the guard first,
 //! closings before openings. Its order is that of docs/guard.md §3.
 
-use super::condition::{by_trust_policy, nothing};
+mod guard_step;
+mod trust_step;
+
+use guard_step::GuardStep;
+
+use super::condition::by_trust_policy;
 use super::gone::{ended_with_another_role, gone};
 use super::guard::Guard;
-use super::guard_step::GuardStep;
 use super::lost::Losses;
 use super::mutations::{Clause, stands};
+use super::nothing::nothing;
 use super::reverted::Reverts;
 use super::situation::{Known, Situation};
 use super::{Input, Observed, Plan, Step};
@@ -14,6 +19,12 @@ use crate::domain::cause::Cause;
 use crate::domain::grant::{GrantState, Marks};
 use crate::domain::target::Condition;
 use crate::ids::GrantId;
+
+/// [`plan`] with one clause taken away.
+#[cfg(feature = "mutations")]
+pub fn plan_without(input: &Input<'_>, clause: Option<Clause>) -> Plan {
+    super::mutations::without(clause, || plan(input))
+}
 
 /// The next step, and what follows from the look. Pure; the same input gives the same plan.
 pub fn plan(input: &Input<'_>) -> Plan {

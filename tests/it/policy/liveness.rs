@@ -188,7 +188,13 @@ pub fn ends_rightly(world: &World, id: GrantId, cause: Cause) -> Result<(), Viol
     let a = world.approved.iter().find(|a| a.id == id).unwrap();
     // One that is approved while nobody has seen it yet goes with the others.
     let unseen = a.starts - SELDOM - MARGINS.propagation;
-    let since = |troubles: &[&str]| last(world, troubles).is_some_and(|at| at >= unseen);
+    let away = last(
+        world,
+        &["the worker is gone", "the worker is busy elsewhere"],
+    );
+    let nobody_looked = away.is_some_and(|until| until >= a.starts);
+    let since =
+        |troubles: &[&str]| last(world, troubles).is_some_and(|at| at >= unseen || nobody_looked);
     let is_right = match cause {
         Cause::PrincipalGone => !world
             .users

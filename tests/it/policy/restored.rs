@@ -178,3 +178,19 @@ fn c13_a_guard_whose_rows_are_all_lost_outlasts_the_lifting_of_safe_mode() {
         assert!(!run.works(&name(1), 300), "at {seconds}");
     }
 }
+
+/// Nothing is open, so that nothing else brings the service back before its watch.
+#[test]
+fn c13_the_guard_is_written_anew_as_soon_as_no_read_can_lag() {
+    let mut run = Run::new(FOREIGN, PRODUCTION, vec![grant(1, ALICE, 0, 600)]);
+    let _ = run.settle();
+    run.go_on(1200);
+    run.target.revision = 0;
+    run.now = at(1500);
+    let (look, _) = run.settle();
+    let known = run.now + PRODUCTION.propagation;
+    assert_eq!(
+        (look.condition, look.due),
+        (Condition::SafeMode, Some(known))
+    );
+}

@@ -3,12 +3,12 @@
 
 use chrono::{DateTime, Utc};
 
-use super::capacity::{INLINE_QUOTA, size};
-use super::condition::safe_since;
-use super::plan::Planner;
-use super::reverted::guard_was_deleted;
-use super::{Step, fingerprint};
+use super::Planner;
 use crate::ids::GrantId;
+use crate::policy::capacity::{INLINE_QUOTA, size};
+use crate::policy::condition::safe_since;
+use crate::policy::reverted::guard_was_deleted;
+use crate::policy::{Step, fingerprint};
 
 /// Where the guard stands.
 pub(super) enum GuardStep {

@@ -3,16 +3,16 @@
 
 use std::collections::BTreeMap;
 
-use super::Step;
-use super::capacity::size;
-use super::document::{inert, names_itself, sid};
-use super::mutations::{Clause, stands};
-use super::plan::{Choice, Planner};
-use super::reverted::was_undone;
-use super::situation::Known;
-use super::trust::Wording;
+use super::{Choice, Planner};
 use crate::domain::cause::Cause;
 use crate::ids::GrantId;
+use crate::policy::Step;
+use crate::policy::capacity::size;
+use crate::policy::document::{inert, names_itself, sid};
+use crate::policy::mutations::{Clause, stands};
+use crate::policy::reverted::was_undone;
+use crate::policy::situation::Known;
+use crate::policy::trust::Wording;
 
 /// Statements of ours by Sid.
 type Statements = BTreeMap<String, String>;
