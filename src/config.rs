@@ -141,6 +141,8 @@ pub struct Aws {
     /// How often a role is looked at while a guard of ours stands and nothing is open.
     #[serde(with = "fields::duration")]
     pub watch_interval: Duration,
+    /// How many calls of IAM one process makes in a second, as long as AWS has not asked it to slow down.
+    pub calls_per_second: NonZeroU32,
 }
 
 /// The reconciler.
@@ -244,6 +246,7 @@ impl Default for Aws {
             unanswered_margin: Duration::from_mins(15),
             clock_margin: Duration::from_secs(5),
             watch_interval: Duration::from_mins(5),
+            calls_per_second: fields::at_least_one(100),
         }
     }
 }

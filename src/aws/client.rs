@@ -77,7 +77,7 @@ impl Aws {
             .or_else(EnvironmentVariableRegionProvider::new())
             .or_else(ProfileFileRegionProvider::new())
             .or_else(Region::from_static("us-east-1"));
-        Self::load(base().region(region), settings.operation_timeout).await
+        Self::load(base().region(region), settings).await
     }
 
     /// Clients for one endpoint with one long-term access key (the demo and the tests).
@@ -87,11 +87,17 @@ impl Aws {
             .region(Region::from_static("us-east-1"))
             .endpoint_url(endpoint)
             .credentials_provider(credentials);
-        Self::load(loader, timeout).await
+        let settings = config::Aws {
+            operation_timeout: timeout,
+            ..config::Aws::default()
+        };
+        Self::load(loader, &settings).await
     }
 
-    async fn load(loader: ConfigLoader, timeout: Duration) -> Self {
-        let (known, pace) = (Arc::new(Known::default()), Pace::default());
+    async fn load(loader: ConfigLoader, settings: &config::Aws) -> Self {
+        let timeout = settings.operation_timeout;
+        let known = Arc::new(Known::default());
+        let pace = Pace::new(settings.calls_per_second.get());
         // Shorter than the call may take: else nobody could tell whether something was sent.
         let timeouts = TimeoutConfig::builder()
             .operation_timeout(timeout)

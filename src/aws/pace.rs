@@ -11,8 +11,6 @@ use aws_sdk_iam::config::interceptors::FinalizerInterceptorContextRef;
 use aws_sdk_iam::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_iam::error::BoxError;
 
-/// Calls a second before AWS has said anything, and the most that can be saved up.
-const FASTEST: f64 = 100.0;
 /// Calls a second whatever AWS says: a closing is never given up.
 const SLOWEST: f64 = 4.0;
 /// By how much the rate grows in a second (calls a second).
@@ -51,11 +49,13 @@ impl Purpose {
 }
 
 /// The bucket of a process. Cheap to clone.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Pace(Arc<Mutex<Bucket>>);
 
 #[derive(Debug)]
 struct Bucket {
+    /// Calls a second before AWS has said anything, and the most that can be saved up.
+    fastest: f64,
     /// Calls a second.
     rate: f64,
     /// What all may take together.
@@ -67,20 +67,21 @@ struct Bucket {
     slowed_at: Option<Instant>,
 }
 
-impl Default for Bucket {
-    fn default() -> Self {
-        Self {
-            rate: FASTEST,
-            whole: FASTEST,
-            opening: FASTEST * Purpose::Opening.share(),
-            looking: FASTEST * Purpose::Looking.share(),
+impl Pace {
+    /// A bucket that is full, of the calls of one second.
+    pub(super) fn new(calls_per_second: u32) -> Self {
+        let fastest = f64::from(calls_per_second);
+        Self(Arc::new(Mutex::new(Bucket {
+            fastest,
+            rate: fastest,
+            whole: fastest,
+            opening: fastest * Purpose::Opening.share(),
+            looking: fastest * Purpose::Looking.share(),
             at: Instant::now(),
             slowed_at: None,
-        }
+        })))
     }
-}
 
-impl Pace {
     /// Waits until a call of that purpose may be made.
     pub(super) async fn pass(&self, purpose: Purpose) {
         loop {
@@ -128,7 +129,7 @@ impl Bucket {
     fn refill(&mut self, now: Instant) {
         let passed = now.saturating_duration_since(self.at).as_secs_f64();
         self.at = now;
-        self.rate = (self.rate + REGAIN * passed).min(FASTEST);
+        self.rate = (self.rate + REGAIN * passed).min(self.fastest);
         let new = self.rate * passed;
         self.whole = (self.whole + new).min(self.most(Purpose::Closing));
         for purpose in [Purpose::Opening, Purpose::Looking] {
@@ -147,7 +148,7 @@ impl Bucket {
             return;
         }
         self.slowed_at = Some(now);
-        self.rate = (self.rate / 2.0).max(SLOWEST);
+        self.rate = (self.rate / 2.0).max(SLOWEST.min(self.fastest));
         self.whole = self.whole.min(0.0);
         self.opening = 0.0;
         self.looking = 0.0;

@@ -55,6 +55,7 @@ pub(super) fn effect(shared: &Shared, call: &Incoming) -> Result<Xml, Refusal> {
         |refusal| (refusal.status, Some(refusal.code.clone())),
         |_| (200, None),
     );
+    tracing::debug!(action, %caller.arn, status, "call");
     shared.dials().log(Call {
         action: action.to_owned(),
         caller: caller.arn,
