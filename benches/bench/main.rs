@@ -66,7 +66,7 @@ struct Plan {
     #[arg(long, default_value_t = 100_000)]
     requests: i64,
     /// How many audit events
-    #[arg(long, default_value_t = 1_000_000)]
+    #[arg(long, default_value_t = 10_000_000)]
     audit_events: i64,
     /// How often each page is asked for in a block
     #[arg(long, default_value_t = 200)]
