@@ -1,5 +1,6 @@
-//! The least that a lifecycle can be: its rows in six transactions, each with its audit row, and the nine calls that a guarded grant needs.
-//! Rows and documents are as large as the product's; nobody is signed in, nothing is authorized, planned or found again after a crash.
+//! The least that a lifecycle can be: its rows in six transactions, each with its audit row, and
+//! the nine calls that a guarded grant needs. Rows and documents are as large as the product's;
+//! nobody is signed in, nothing is authorized, planned or found again after a crash.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -171,7 +172,8 @@ impl Bare {
             .bind(i32::from(tomorrow))
             .execute(&mut *tx)
             .await?;
-        // The row of the queue is written, as a verb writes it; it does not become due, since nobody is to take it.
+        // The row of the queue is written, as a verb writes it; it does not become due, since
+        // nobody is to take it.
         sqlx::query("UPDATE targets SET attempts = 0 WHERE id = $1")
             .bind(life.target)
             .execute(&mut *tx)
@@ -276,7 +278,8 @@ fn trust(life: &Life, until: Option<&str>) -> String {
     format!(r#"{{"Version":"2012-10-17","Statement":[{by_hand}{ours}]}}"#)
 }
 
-/// A guard of the product's form: who is not listed is denied, who is listed from the deadline on, and the way out.
+/// A guard of the product's form: who is not listed is denied, who is listed from the deadline on,
+/// and the way out.
 fn guard(life: &Life, until: Option<&str>) -> String {
     let (grant, user, arn) = (life.grant, &life.user, role_arn(&life.role));
     let from = until.map_or_else(

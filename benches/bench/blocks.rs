@@ -12,7 +12,8 @@ use crate::machine::Cpu;
 pub struct Block {
     pub done: usize,
     pub seconds: f64,
-    /// What each piece of work told of itself, in milliseconds: how long its one step took that matters.
+    /// What each piece of work told of itself, in milliseconds: how long its one step took that
+    /// matters.
     pub took: Vec<f64>,
     pub cpu: Cpu,
 }
@@ -30,7 +31,8 @@ impl Block {
     }
 }
 
-/// Each client begins anew until the time is over; what was begun is ended and counts, with the time that it took.
+/// Each client begins anew until the time is over; what was begun is ended and counts, with the
+/// time that it took.
 pub async fn block<W, F>(clients: usize, time: Duration, work: W) -> Outcome<Block>
 where
     W: Fn(usize) -> F + Clone + Send + 'static,

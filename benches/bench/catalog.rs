@@ -1,4 +1,5 @@
-//! Who and what there is: people with their tokens and sessions, IAM users, roles, and an entitlement to each.
+//! Who and what there is: people with their tokens and sessions, IAM users, roles, and an
+//! entitlement to each.
 
 use std::fmt::Write as _;
 
@@ -9,9 +10,11 @@ use sqlx::PgPool;
 use crate::{Outcome, Plan};
 
 pub const ACCOUNT: &str = "111122223333";
-/// Who asks, who approves: as many as there are clients at most, so that nobody waits for another's rows.
+/// Who asks, who approves: as many as there are clients at most, so that nobody waits for another's
+/// rows.
 pub const PEOPLE: usize = 32;
-/// Roles of the lifecycles, of each side: each grant takes the next one, so that clients meet as seldom as people do.
+/// Roles of the lifecycles, of each side: each grant takes the next one, so that clients meet as
+/// seldom as people do.
 pub const ROLES: usize = 200;
 pub const BURST_ROLES: usize = 10;
 /// Two IAM users with the same rights, so that the log tells whose call it was.

@@ -1,4 +1,5 @@
-//! How much is asked of Postgres and of AWS: for each verb alone, and for lifecycles one after the other.
+//! How much is asked of Postgres and of AWS: for each verb alone, and for lifecycles one after the
+//! other.
 
 use std::collections::BTreeSet;
 
@@ -38,7 +39,8 @@ pub async fn run(world: &World) -> Outcome<()> {
     oracle::holds(world, &["role"]).await
 }
 
-/// Ask, approve and end of grants that begin tomorrow: nothing becomes due meanwhile but by the end.
+/// Ask, approve and end of grants that begin tomorrow: nothing becomes due meanwhile but by the
+/// end.
 async fn verbs(world: &World, product: &Product, workers: &mut BTreeSet<String>) -> Outcome<()> {
     let tomorrow: String = sqlx::query_scalar(
         "SELECT to_char((now() + interval '1 day') AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')",

@@ -1,5 +1,6 @@
-//! Many grants at once: R4, a hundred on ten roles that open within a second, and R3, as many as there may be that end in the same second.
-//! They are put into the database as approved; how they came to be is measured elsewhere.
+//! Many grants at once: R4, a hundred on ten roles that open within a second, and R3, as many as
+//! there may be that end in the same second. They are put into the database as approved; how they
+//! came to be is measured elsewhere.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,7 +21,8 @@ const NAIVE: usize = 12;
 /// By then the worker has looked for what becomes due, and waits for it.
 const SEEN: TimeDelta = TimeDelta::seconds(6);
 
-/// Soon after the end each guard is written once more, when no session of before is left to cut; nothing else is due so soon.
+/// Soon after the end each guard is written once more, when no session of before is left to cut;
+/// nothing else is due so soon.
 const AFTER: i32 = 5;
 
 /// R4.

@@ -1,4 +1,5 @@
-//! R1b and R5: what people decide, without AWS: ask, approve and an end before the start, against the same three transactions in SQL.
+//! R1b and R5: what people decide, without AWS: ask, approve and an end before the start, against
+//! the same three transactions in SQL.
 
 use std::time::Duration;
 

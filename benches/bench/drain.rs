@@ -17,8 +17,9 @@ use crate::{Outcome, Plan};
 /// As many tasks as the worker has by default.
 const TASKS: usize = 8;
 
-/// Ends as many grants with the least that there is to do, and tells how long it took: the rows with an audit row each, in batches of about a hundred;
-/// or, with `calls`, role by role with the trust policy read, written and read back between two transactions.
+/// Ends as many grants with the least that there is to do, and tells how long it took: the rows
+/// with an audit row each, in batches of about a hundred; or, with `calls`, role by role with the
+/// trust policy read, written and read back between two transactions.
 pub async fn drain(plan: &Plan, world: &World, calls: bool) -> Outcome<f64> {
     let db = &world.main;
     let now = next_second(&db.admin).await?;

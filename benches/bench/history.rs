@@ -1,11 +1,13 @@
-//! A long past: requests of everybody with their decisions, grants that are over, and an audit log of any length.
+//! A long past: requests of everybody with their decisions, grants that are over, and an audit log
+//! of any length.
 
 use sqlx::AssertSqlSafe;
 
 use crate::Outcome;
 use crate::world::Db;
 
-/// All but the last twenty requests are closed; two in three were granted, and their grants are over.
+/// All but the last twenty requests are closed; two in three were granted, and their grants are
+/// over.
 const REQUESTS: &str = "
     SET session_replication_role = replica;
     INSERT INTO requests (id, version, person, principal, principal_arn, entitlement, target, approver_group, terms, justification, duration_seconds,
@@ -32,8 +34,9 @@ const REQUESTS: &str = "
              r.closed_at, 'deadline', r.closed_at, r.closed_at, r.closed_at
       FROM requests r WHERE r.state = 'approved'";
 
-/// Five events for each request in turn, and from the beginning again as long as it takes: a request then has more of them than it would, which makes
-/// its history no shorter. Actors are people in the one half and the worker in the other.
+/// Five events for each request in turn, and from the beginning again as long as it takes: a
+/// request then has more of them than it would, which makes its history no shorter. Actors are
+/// people in the one half and the worker in the other.
 const EVENTS: &str = "
     SET session_replication_role = replica;
     INSERT INTO audit_events (id, at, action, actor_kind, actor_id, actor_name, subject, channel, outcome, concerns)

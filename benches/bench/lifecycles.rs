@@ -1,4 +1,5 @@
-//! R1: whole lifecycles over HTTP, against a driver that does the bare work on the same Postgres and the same AWS stand-in.
+//! R1: whole lifecycles over HTTP, against a driver that does the bare work on the same Postgres
+//! and the same AWS stand-in.
 
 use sqlx::PgPool;
 

@@ -1,4 +1,5 @@
-//! The machine that all of it ran on, and what processes take of it. Linux tells both in /proc; elsewhere there is nothing to tell.
+//! The machine that all of it ran on, and what processes take of it. Linux tells both in /proc;
+//! elsewhere there is nothing to tell.
 
 use std::ops::{Add, Sub};
 use std::path::Path;
@@ -17,7 +18,8 @@ pub struct Cpu {
 }
 
 impl Cpu {
-    /// All of it so far. A connection of Postgres that has ended is not in it any more; there are pools on both sides, so that few end.
+    /// All of it so far. A connection of Postgres that has ended is not in it any more; there are
+    /// pools on both sides, so that few end.
     pub fn now(world: &World) -> Self {
         Self {
             serve: spent(world.serve.pid()),

@@ -1,6 +1,8 @@
-//! What Countersign costs, as ratios from one run: `script/bench` builds and starts this. It starts its own Postgres (with fsync), the AWS stand-in and
-//! `countersign serve`, each in a process of its own, puts the same work on them in turn with a driver that does the bare minimum, and prints tables.
-//! After each load an oracle looks at rows and AWS: a fast run that breaks an invariant is a failure.
+//! What Countersign costs, as ratios from one run: `script/bench` builds and starts this. It starts
+//! its own Postgres (with fsync), the AWS stand-in and `countersign serve`, each in a process of
+//! its own, puts the same work on them in turn with a driver that does the bare minimum, and prints
+//! tables. After each load an oracle looks at rows and AWS: a fast run that breaks an invariant is
+//! a failure.
 
 #![expect(
     clippy::disallowed_methods,
@@ -41,7 +43,8 @@ type Outcome<T> = Result<T, Fault>;
 /// Measures Countersign against the bare work, and prints tables.
 #[derive(Debug, Clone, Parser)]
 struct Plan {
-    /// A minute for CI: everything once and small, for the oracle and the form; its times say nothing
+    /// A minute for CI: everything once and small, for the oracle and the form; its times say
+    /// nothing
     #[arg(long)]
     quick: bool,
     /// How many clients there are at a time

@@ -1,4 +1,5 @@
-//! What must hold after a load, whatever its pace: AWS lets in whom an active grant names and nobody else, and every step is in the audit log.
+//! What must hold after a load, whatever its pace: AWS lets in whom an active grant names and
+//! nobody else, and every step is in the audit log.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -85,7 +86,8 @@ async fn unguarded(
     Ok((!missing.is_empty()).then(|| format!("the guard of {role} does not name {missing:?}")))
 }
 
-/// What no row may say. What was put there for a measure, not by a verb, is told apart by its justification.
+/// What no row may say. What was put there for a measure, not by a verb, is told apart by its
+/// justification.
 const WRONG: [(&str, &str); 6] = [
     (
         "grants that failed, or were delayed",

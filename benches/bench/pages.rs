@@ -1,4 +1,5 @@
-//! Pages and lists with a long past behind them, against the same with a short one; how soon `serve` is ready in both.
+//! Pages and lists with a long past behind them, against the same with a short one; how soon
+//! `serve` is ready in both.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,6 @@
-//! The product as a client sees it: over HTTP, with a token. When a grant has come to a state is read from the database, by one query for all that
-//! wait, since clients that ask again and again would be most of what is measured; the state itself is then asked for once, over HTTP.
+//! The product as a client sees it: over HTTP, with a token. When a grant has come to a state is
+//! read from the database, by one query for all that wait, since clients that ask again and again
+//! would be most of what is measured; the state itself is then asked for once, over HTTP.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -24,7 +24,8 @@ pub async fn next_second(admin: &PgPool) -> Outcome<DateTime<Utc>> {
     Ok(sqlx::query_scalar(next).fetch_one(admin).await?)
 }
 
-/// Triggers are left out, since those rows come to be in another order than a verb's; what they check holds for these as well.
+/// Triggers are left out, since those rows come to be in another order than a verb's; what they
+/// check holds for these as well.
 pub async fn seed(db: &Db, it: &Seeded<'_>) -> Outcome<()> {
     let (mut requests, mut grants, mut names) = (vec![], vec![], vec![]);
     let (mut roles, mut people) = (vec![], vec![]);

@@ -1,4 +1,5 @@
-//! What Postgres was asked, by its own log: every statement with its connection. The log is the same in all versions and needs no extension.
+//! What Postgres was asked, by its own log: every statement with its connection. The log is the
+//! same in all versions and needs no extension.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Seek as _, SeekFrom};
@@ -71,7 +72,8 @@ impl Log {
         Self { file, from }
     }
 
-    /// What `serve` has asked since then. `workers` are the connections of the worker as far as they are known.
+    /// What `serve` has asked since then. `workers` are the connections of the worker as far as
+    /// they are known.
     pub async fn read(&self, workers: &mut BTreeSet<String>) -> Outcome<Both> {
         // The server's processes write their lines as they go; the last ones are on their way.
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -122,7 +124,8 @@ impl Asked {
 }
 
 impl Statement {
-    /// Enough of it to know it by: up to the table that it begins with, and what is left of the line.
+    /// Enough of it to know it by: up to the table that it begins with, and what is left of the
+    /// line.
     fn beginning(&self) -> String {
         let plain = self.sql.split_whitespace().collect::<Vec<_>>().join(" ");
         let from = plain.find(" FROM ").filter(|_| plain.starts_with("SELECT"));
@@ -134,7 +137,8 @@ impl Statement {
     }
 }
 
-/// Lines like `countersign_serve|4711|LOG:  execute sqlx_s_3: SELECT …`; what follows of a statement begins with a tab.
+/// Lines like `countersign_serve|4711|LOG:  execute sqlx_s_3: SELECT …`; what follows of a
+/// statement begins with a tab.
 fn statements(text: &str) -> Vec<Statement> {
     let mut found: Vec<Statement> = Vec::new();
     let mut is_ours = false;

@@ -1,4 +1,5 @@
-//! What everything is measured on: a throw-away Postgres, the AWS stand-in, `serve`, and a catalog with people, their tokens and roles.
+//! What everything is measured on: a throw-away Postgres, the AWS stand-in, `serve`, and a catalog
+//! with people, their tokens and roles.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
@@ -131,7 +132,8 @@ impl World {
 }
 
 impl Db {
-    /// Waits until the worker has nothing left to do, so that the next block does not pay for the last one.
+    /// Waits until the worker has nothing left to do, so that the next block does not pay for the
+    /// last one.
     pub async fn settle(&self) -> Outcome<()> {
         self.idle(0).await
     }
@@ -169,7 +171,7 @@ fn settings(db: &Db, aws: &str, calls: u32) -> Vec<(String, String)> {
         ("AWS__UNANSWERED_MARGIN", "PT0S"),
         ("AWS__CLOCK_MARGIN", "PT1S"),
         // What is counted is not to hold looks at roles of the part before.
-        ("AWS__WATCH_INTERVAL", "PT2H"),
+        ("AWS__WATCH_INTERVAL", "PT1H"),
         ("AWS__CALLS_PER_SECOND", &calls),
         ("LIMITS__PERSON_PER_MINUTE", many),
         ("LIMITS__PEER_PER_MINUTE", many),
