@@ -365,6 +365,12 @@ impl Config {
                 "aws.watch_interval must be from PT10S to PT1H",
             ));
         }
+        // Fewer, and the looks at eight roles side by side do not come to an end within their time.
+        if self.aws.calls_per_second.get() < 10 {
+            return Err(ConfigError::Conflict(
+                "aws.calls_per_second must be at least 10",
+            ));
+        }
         if self.sessions.lifetime < self.sessions.idle {
             return Err(ConfigError::Conflict(
                 "sessions.lifetime must not be shorter than sessions.idle",

@@ -48,7 +48,7 @@ struct Plan {
     #[arg(long)]
     quick: bool,
     /// How many clients there are at a time
-    #[arg(long, value_delimiter = ',', default_value = "1,8,32")]
+    #[arg(long, value_delimiter = ',', default_value = "1,8,32", value_parser = at_a_time)]
     clients: Vec<usize>,
     /// How many blocks each side has
     #[arg(long, default_value_t = 6)]
@@ -57,10 +57,10 @@ struct Plan {
     #[arg(long, default_value_t = 10)]
     seconds: u64,
     /// How many grants end in the same second
-    #[arg(long, default_value_t = 10_000)]
+    #[arg(long, default_value = "10000", value_parser = at_least_one)]
     grants: usize,
     /// On how many roles
-    #[arg(long, default_value_t = 500)]
+    #[arg(long, default_value = "500", value_parser = at_least_one)]
     roles: usize,
     /// How long all these grants may take to open, in seconds
     #[arg(long, default_value_t = 240)]
@@ -103,11 +103,17 @@ impl Plan {
 async fn main() -> ExitCode {
     let plan = Plan::parse().sized();
     let started = Instant::now();
-    let done = match World::start(&plan).await {
+    let mut interrupted = std::pin::pin!(interrupted());
+    // Whatever has been started by then is stopped when it is dropped.
+    let world = tokio::select! {
+        world = World::start(&plan) => world,
+        () = &mut interrupted => Err("interrupted".into()),
+    };
+    let done = match world {
         Ok(mut world) => {
             let done = tokio::select! {
                 done = measure(&plan, &mut world) => done,
-                () = interrupted() => Err("interrupted".into()),
+                () = &mut interrupted => Err("interrupted".into()),
             };
             if done.is_err() {
                 world.tell_logs();
@@ -158,6 +164,21 @@ async fn measure(plan: &Plan, world: &mut World) -> Outcome<()> {
         pages::run(plan, world).await?;
     }
     Ok(())
+}
+
+/// As many as there are people in the catalog.
+fn at_a_time(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(clients @ 1..=32) => Ok(clients),
+        _ => Err("from 1 to 32".to_owned()),
+    }
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number @ 1..) => Ok(number),
+        _ => Err("at least 1".to_owned()),
+    }
 }
 
 /// Ctrl-C or SIGTERM: what was started is stopped then as well.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::blocks::{median, milliseconds, p50_p99, percentile, short};
 use crate::catalog::{session, token};
 use crate::process::Process;
+use crate::product::local_http;
 use crate::world::{Db, FAST, World};
 use crate::{Outcome, Plan, history, machine};
 
@@ -72,7 +73,7 @@ pub async fn run(plan: &Plan, world: &World) -> Outcome<()> {
 
 /// So many looks one after the other, in milliseconds. The first few are not counted.
 async fn look(url: &str, path: &str, who: &str, times: usize) -> Outcome<Vec<f64>> {
-    let http = reqwest::Client::new();
+    let http = local_http();
     let mut took = Vec::with_capacity(times);
     for nth in 0..times + 3 {
         let call = http.get(format!("{url}{path}"));
@@ -98,7 +99,7 @@ async fn look(url: &str, path: &str, who: &str, times: usize) -> Outcome<Vec<f64
 /// From the start of the process to the first answer that needs the database.
 async fn start(world: &World, db: &Db) -> Outcome<Duration> {
     let serve = world.serve_on(db, FAST)?;
-    let me = reqwest::Client::new().get(format!("{}/api/v1/people/me", serve.url));
+    let me = local_http().get(format!("{}/api/v1/people/me", serve.url));
     let answer = me.bearer_auth(token("auditor")).send().await?;
     answer.error_for_status()?;
     Ok(serve.started.elapsed())

@@ -65,7 +65,8 @@ fn peer(extensions: &Extensions) -> IpAddr {
 /// where they come from.
 ///
 /// # Errors
-/// As `who`; `RateLimited` after too many that did not work, without asking the database.
+/// As `who`; `RateLimited` after too many that did not work, without asking the database, unless
+/// the request ends a grant.
 pub async fn from_peer(
     app: &App,
     extensions: &Extensions,

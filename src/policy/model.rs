@@ -169,7 +169,8 @@ pub struct Plan {
     /// The revision that counts as known: in safe mode that which AWS shows, so that a person may
     /// lift it.
     pub revision: i64,
-    /// When safe mode was first noticed; `None` where it is not.
+    /// When AWS was first seen to be of another time than the database, unless a person has judged
+    /// it and the guard has been written since.
     pub safe_since: Option<DateTime<Utc>>,
     /// The names that nobody explains, from now on: to be stored, since a look that lags does not
     /// show them.

@@ -1,6 +1,6 @@
 //! The clauses of the function that carry weight. Tests take one away at a time and see an
-//! invariant fail (docs/guard.md §3, *Invariants*). Without the feature `mutations`, which only the
-//! tests turn on, every clause stands and nothing can take one away.
+//! invariant fail (docs/guard.md §3, *Invariants*). Without the feature `mutations`, which builds
+//! of tests and benches turn on, every clause stands and nothing can take one away.
 
 #[cfg(feature = "mutations")]
 use std::cell::Cell;

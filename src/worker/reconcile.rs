@@ -379,7 +379,7 @@ fn meaning(step: &Step) -> [u8; 32] {
     match step {
         Step::PutGuard {
             document, revision, ..
-        } => fingerprint(&document.replacen(&revision.to_string(), "", 1)),
+        } => fingerprint(&document.replacen(&format!("CountersignRev{revision}i"), "", 1)),
         other => fingerprint(other.document()),
     }
 }

@@ -181,6 +181,8 @@ fn values_that_do_not_go_together_are_refused() {
         &refusal("", &short),
         &["worker.lease", "aws.operation_timeout"],
     );
+    let slow = [("COUNTERSIGN_AWS__CALLS_PER_SECOND", "9")];
+    says(&refusal("", &slow), &["aws.calls_per_second", "10"]);
     for watch in ["PT9S", "PT1H1S"] {
         let watch = [("COUNTERSIGN_AWS__WATCH_INTERVAL", watch)];
         says(&refusal("", &watch), &["aws.watch_interval", "PT10S"]);
