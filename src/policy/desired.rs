@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::SubsecRound;
 
-use super::guard::Guard;
+use super::guard::{Guard, is_grant_name};
 use super::names::Ending;
 use super::situation::{Known, Situation};
 use crate::domain::grant::GrantState;
@@ -131,11 +131,17 @@ impl Situation<'_> {
 
     /// In safe mode the database is of another time than AWS, so that what it knows of a name
     /// explains nothing: whatever name the guard cuts or denies is kept as one that nobody knows.
+    /// So is a name that AWS shows with a deadline and that nobody holds now: its row may be from
+    /// before anything of it was sent.
     fn all_kept(&self, mut guard: Guard) -> Guard {
         let now = self.input.now.trunc_subsecs(0);
         let mut over: BTreeSet<String> = guard.cut.keys().cloned().collect();
         over.retain(|name| !guard.until.contains_key(name));
         over.extend(guard.denied.iter().cloned());
+        // Grant names need no mention: whatever is not listed is denied.
+        let ended = self.shown.until.keys();
+        let ended = ended.filter(|name| !guard.until.contains_key(*name));
+        over.extend(ended.filter(|name| !is_grant_name(name)).cloned());
         for name in over {
             guard.kept.entry(name).or_insert(now);
         }

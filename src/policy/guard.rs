@@ -117,7 +117,8 @@ impl Guard {
     }
 }
 
-fn is_grant_name(name: &str) -> bool {
+/// Whether a session name is that of a grant, and not a console name.
+pub(super) fn is_grant_name(name: &str) -> bool {
     name.starts_with(GRANT_PREFIX)
 }
 

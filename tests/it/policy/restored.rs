@@ -194,3 +194,30 @@ fn c13_the_guard_is_written_anew_as_soon_as_no_read_can_lag() {
         (Condition::SafeMode, Some(known))
     );
 }
+
+/// The backup has the grant before anything of it was sent; by the restore its deadline has passed.
+#[test]
+fn c13_a_console_name_whose_statement_the_backup_has_not_sent_stays_dead() {
+    let mut run = Run::new(FOREIGN, PRODUCTION, vec![grant(1, ALICE, 0, 3600)]);
+    let look = run.look();
+    run.store(&look);
+    run.write(&look.step);
+    let (grants, target) = (run.grants.clone(), run.target.clone());
+    let _ = run.settle();
+    assert!(run.admits(ALICE, "alice"));
+    // Another grant comes, so that the guard is of a later revision.
+    run.begin(grant(2, BOB, 600, 1800));
+    run.go_on(2000);
+    run.now = at(4000);
+    (run.grants, run.target) = (grants, target);
+    // A pass after an earlier restore has taken the statement away, and its rows are lost as well.
+    run.role.trust = FOREIGN.to_owned();
+    for seconds in (4000..3600 + LONGEST_SESSION.num_seconds()).step_by(600) {
+        let _ = run.settle_at(seconds);
+        assert!(
+            !run.works("alice", 500),
+            "at {seconds}: {:?}",
+            run.role.guard
+        );
+    }
+}
