@@ -139,7 +139,18 @@
   let known = now();
   let timer;
 
+  // Somebody is on the way to another page: what is learned meanwhile takes nobody back. A way that leads nowhere (a file, a server that is silent) is
+  // over some time.
+  let leaving = false;
+  addEventListener("beforeunload", () => {
+    leaving = true;
+    setTimeout(() => (leaving = false), 10_000);
+  });
+
   const changed = () => {
+    if (leaving) {
+      return;
+    }
     if (typing()) {
       stale = true;
       show("changed");

@@ -65,7 +65,33 @@ export async function watching(folder) {
     const { page, state, close } = await site(folder, "home-empty");
     state.answer = () => html(sample(folder, "home-approver"));
     await pass(page, 10);
-    expect((await page.locator("#waiting").count()) === 1, "it does not");
+    await page.locator("#waiting").waitFor({ state: "attached" });
+    await close();
+  });
+  await check("a page that changes takes nobody back who is on the way to another one", async () => {
+    const { page, state, origin, close } = await site(folder, "home-empty");
+    const hold = async (pattern) => {
+      let release;
+      const held = new Promise((let_go) => (release = let_go));
+      await page.route(pattern, async (route) => {
+        await held;
+        await route.continue();
+      });
+      return release;
+    };
+    const a_while = () => new Promise((over) => setTimeout(over, 500));
+    // The page has asked, somebody leaves, and only then comes the answer.
+    const answer = await hold("**/requests/req_1");
+    state.answer = () => html(sample(folder, "home-approver"));
+    await page.clock.runFor(3000);
+    const arrive = await hold("**/slow");
+    const gone = page.goto(`${origin}/slow`).catch((error) => error);
+    await a_while();
+    answer();
+    await a_while();
+    arrive();
+    expect(!((await gone) instanceof Error), `${await gone}`);
+    expect(page.url() === `${origin}/slow`, page.url());
     await close();
   });
   await check("a page in a hidden tab asks too, and at once when it is seen again", async () => {
