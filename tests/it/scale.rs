@@ -23,7 +23,7 @@ use secrecy::ExposeSecret;
 use sqlx::PgPool;
 use tower::ServiceExt;
 
-use crate::app::setup::no_limits;
+use crate::support::app::no_limits;
 use crate::support::{TestDb, timeouts, wait};
 use crate::web::portal;
 

@@ -2,11 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::setup::{Service, ask};
+use crate::support::api::ask;
+use crate::support::app::TestApp;
 
 #[tokio::test]
 async fn ask_approve_and_end() {
-    let service = Service::new().await;
+    let service = TestApp::new().await.api().await;
     let (alice, bob) = (service.token("alice").await, service.token("bob").await);
     let asked = service.call(&alice, "POST", "/requests", &ask()).await;
     assert_eq!(asked.status, 201);
@@ -78,7 +79,7 @@ async fn ask_approve_and_end() {
 
 #[tokio::test]
 async fn a_denial_needs_a_comment_and_a_withdrawal_is_final() {
-    let service = Service::new().await;
+    let service = TestApp::new().await.api().await;
     let (alice, bob) = (service.token("alice").await, service.token("bob").await);
     let path = |it: &Value| format!("/requests/{}", it["id"].as_str().unwrap());
     let first = service.call(&alice, "POST", "/requests", &ask()).await;
@@ -124,7 +125,7 @@ async fn a_denial_needs_a_comment_and_a_withdrawal_is_final() {
 
 #[tokio::test]
 async fn pages_give_every_row_once() {
-    let service = Service::new().await;
+    let service = TestApp::new().await.api().await;
     let (alice, otto) = (service.token("alice").await, service.token("otto").await);
     let mut made = Vec::new();
     for _ in 0..7 {
@@ -160,7 +161,7 @@ async fn pages_give_every_row_once() {
 
 #[tokio::test]
 async fn answers_carry_the_callers_request_id_and_are_not_cached() {
-    let service = Service::new().await;
+    let service = TestApp::new().await.api().await;
     let bearer = format!("Bearer {}", service.token("alice").await);
     let answer = service
         .raw(
@@ -196,7 +197,7 @@ async fn answers_carry_the_callers_request_id_and_are_not_cached() {
 
 #[tokio::test]
 async fn verbs_that_need_no_words_need_no_body() {
-    let service = Service::new().await;
+    let service = TestApp::new().await.api().await;
     let (alice, bob) = (service.token("alice").await, service.token("bob").await);
     let post = async |token: &str, path: &str, kind: &str, body: &str| {
         let bearer = format!("Bearer {token}");

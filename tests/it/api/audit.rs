@@ -6,11 +6,12 @@ use std::collections::BTreeSet;
 use countersign::ids::EventId;
 use serde_json::{Value, json};
 
-use super::setup::{Service, ask};
+use crate::support::api::{Api, ask};
+use crate::support::app::TestApp;
 
 /// A handful of steps by several people, some of them refused.
-async fn lived() -> Service {
-    let service = Service::new().await;
+async fn lived() -> Api {
+    let service = TestApp::new().await.api().await;
     let (alice, bob) = (service.token("alice").await, service.token("bob").await);
     let (carol, mallory) = (service.token("carol").await, service.token("mallory").await);
     let post = async |token: &str, path: String, body: Value| {
@@ -45,13 +46,13 @@ async fn lived() -> Service {
     service
 }
 
-async fn list(service: &Service, token: &str, path: &str) -> Vec<Value> {
+async fn list(service: &Api, token: &str, path: &str) -> Vec<Value> {
     let page = service.call(token, "GET", path, &Value::Null).await;
     assert_eq!(page.status, 200, "{path}: {}", page.body);
     page.body["items"].as_array().unwrap().clone()
 }
 
-async fn events(service: &Service, token: &str, filter: &str) -> Vec<Value> {
+async fn events(service: &Api, token: &str, filter: &str) -> Vec<Value> {
     let path = format!("/audit-events?limit=200{filter}");
     list(service, token, &path).await
 }

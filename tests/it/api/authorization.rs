@@ -7,7 +7,8 @@ use countersign::api::{self, ROUTES};
 use countersign::app::tokens;
 use serde_json::{Value, json};
 
-use super::setup::{Service, ask};
+use crate::support::api::{Api, ask};
+use crate::support::app::TestApp;
 
 const CALLERS: [&str; 8] = [
     "nobody", "forged", "expired", "revoked", "alice", "bob", "otto", "mallory",
@@ -49,14 +50,14 @@ fn body_for(path: &str) -> Value {
 }
 
 /// A path with a fresh pending request of alice's, or a fresh grant of hers.
-async fn place(service: &Service, path: &str) -> String {
-    let request = service.company.ask("prod-admin").await;
+async fn place(service: &Api, path: &str) -> String {
+    let request = service.ask("prod-admin").await;
     if path.starts_with("/grants") {
-        let carol = service.company.ctx("carol").await;
+        let carol = service.ctx("carol").await;
         countersign::app::approve::approve(&carol, request.id, None)
             .await
             .unwrap();
-        let alice = service.company.ctx("alice").await;
+        let alice = service.ctx("alice").await;
         let grant = countersign::app::find::request(&alice, request.id)
             .await
             .unwrap()
@@ -67,28 +68,26 @@ async fn place(service: &Service, path: &str) -> String {
     path.replace("{id}", &request.id.to_string())
 }
 
-async fn token(service: &Service, caller: &str) -> String {
+async fn token(service: &Api, caller: &str) -> String {
     match caller {
         "nobody" => String::new(),
         "forged" => format!("csn_{}", "0".repeat(64)),
         "revoked" => {
             let made = tokens::create(
-                &service.company.admin,
+                &service.admin,
                 "test",
                 "bob@example.com",
                 "test",
                 TimeDelta::days(1),
             );
             let (id, token) = made.await.unwrap();
-            tokens::revoke(&service.company.admin, "test", id)
-                .await
-                .unwrap();
+            tokens::revoke(&service.admin, "test", id).await.unwrap();
             secrecy::ExposeSecret::expose_secret(&token).to_owned()
         }
         "expired" => {
-            service.company.later(TimeDelta::zero());
+            service.later(TimeDelta::zero());
             let token = service.token("bob").await;
-            service.company.later(TimeDelta::days(2));
+            service.later(TimeDelta::days(2));
             token
         }
         person => service.token(person).await,
@@ -98,7 +97,7 @@ async fn token(service: &Service, caller: &str) -> String {
 #[tokio::test]
 async fn each_route_answers_each_caller_as_it_should() {
     let expected = expected();
-    let service = Service::new().await;
+    let service = TestApp::new().await.api().await;
     for route in ROUTES {
         for (method, _) in route.methods {
             let wanted = expected
@@ -140,7 +139,7 @@ async fn each_route_answers_each_caller_as_it_should() {
 
 #[tokio::test]
 async fn every_refusal_of_a_route_that_changes_something_is_on_record() {
-    let service = Service::new().await;
+    let service = TestApp::new().await.api().await;
     let mallory = service.token("mallory").await;
     let mut changing = 0;
     for route in ROUTES {
@@ -153,17 +152,17 @@ async fn every_refusal_of_a_route_that_changes_something_is_on_record() {
             let action = verb.action().as_str();
             let path = place(&service, route.path).await;
             let subject = path.split('/').nth(2).unwrap_or("prod-admin").to_owned();
-            let before = service.company.count("audit_events").await;
+            let before = service.count("audit_events").await;
             let answer = service
                 .call(&mallory, method, &path, &body_for(route.path))
                 .await;
             assert_eq!(answer.status, 404, "{method} {path}");
             assert_eq!(
-                service.company.events(&subject, action, "refused").await,
+                service.events(&subject, action, "refused").await,
                 1,
                 "{action} on {subject}"
             );
-            assert_eq!(service.company.count("audit_events").await, before + 1);
+            assert_eq!(service.count("audit_events").await, before + 1);
             changing += 1;
         }
     }
@@ -172,7 +171,7 @@ async fn every_refusal_of_a_route_that_changes_something_is_on_record() {
 
 #[tokio::test]
 async fn each_path_takes_its_own_methods_and_no_other() {
-    let service = Service::new().await;
+    let service = TestApp::new().await.api().await;
     for route in ROUTES {
         for method in [
             "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY",
@@ -194,8 +193,8 @@ async fn each_path_takes_its_own_methods_and_no_other() {
 
 #[tokio::test]
 async fn whatever_is_done_leaves_its_event() {
-    let service = Service::new().await;
-    let company = &service.company;
+    let service = TestApp::new().await.api().await;
+    let company: &TestApp = &service;
     let mut done = 0;
     for route in ROUTES {
         for (method, verb) in route.methods {

@@ -6,20 +6,19 @@ use std::time::Duration;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
-use super::setup::{Answer, Service, ask};
+use crate::support::api::{Answer, Api, ask};
+use crate::support::app::TestApp;
 use crate::support::{cluster, wait};
 
 /// Holds a lock as long as it lives.
-async fn locked(service: &Service, lock: &str) -> PgConnection {
-    let mut owner = PgConnection::connect(&service.company.db.owner_url)
-        .await
-        .unwrap();
+async fn locked(service: &Api, lock: &str) -> PgConnection {
+    let mut owner = PgConnection::connect(&service.db.owner_url).await.unwrap();
     let sql = AssertSqlSafe(format!("BEGIN; LOCK TABLE {lock}"));
     owner.execute(sqlx::raw_sql(sql)).await.unwrap();
     owner
 }
 
-async fn get(service: &Service, token: &str, path: &str) -> Answer {
+async fn get(service: &Api, token: &str, path: &str) -> Answer {
     // Far more than anything takes, so that what hangs is told.
     let answer = service.call(token, "GET", path, &Value::Null);
     let answer = tokio::time::timeout(Duration::from_secs(60), answer).await;
@@ -45,8 +44,8 @@ async fn admin() -> PgConnection {
 }
 
 /// Every new transaction of the database is read-only from now on, as on a standby.
-async fn make_read_only(service: &Service) {
-    let name = &service.company.db.name;
+async fn make_read_only(service: &Api) {
+    let name = &service.db.name;
     let mut admin = admin().await;
     let sql = format!(
         "ALTER DATABASE {name} SET default_transaction_read_only = on;
@@ -60,7 +59,7 @@ async fn make_read_only(service: &Service) {
 
 #[tokio::test]
 async fn a_locked_table_does_not_take_along_what_does_not_need_it() {
-    let service = Service::new().await;
+    let service = TestApp::new().await.api().await;
     let alice = service.token("alice").await;
     let lock = locked(&service, "requests IN ACCESS EXCLUSIVE MODE").await;
     let waiting = async {
@@ -71,7 +70,7 @@ async fn a_locked_table_does_not_take_along_what_does_not_need_it() {
         wait::until_async("every connection waits for the lock", async || {
             let waiting = sqlx::query_scalar!(
                 r#"SELECT count(*) AS "n!" FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'"#,
-                service.company.db.name
+                service.db.name
             );
             // As somebody who sees what others wait for.
             waiting.fetch_one(&mut admin().await).await.unwrap() >= 8
@@ -89,7 +88,7 @@ async fn a_locked_table_does_not_take_along_what_does_not_need_it() {
 
 #[tokio::test]
 async fn a_last_use_that_cannot_be_written_keeps_no_call_waiting() {
-    let service = Service::new().await;
+    let service = TestApp::new().await.api().await;
     let alice = service.token("alice").await;
     let lock = locked(&service, "api_tokens IN SHARE MODE").await;
     for path in ["/people/me", "/requests", "/entitlements"] {
@@ -101,24 +100,24 @@ async fn a_last_use_that_cannot_be_written_keeps_no_call_waiting() {
 
 #[tokio::test]
 async fn a_last_use_is_written_beside_the_call() {
-    let service = Service::new().await;
+    let service = TestApp::new().await.api().await;
     let alice = service.token("alice").await;
     get(&service, &alice, "/people/me").await;
     wait::until_async("the use is on record", async || {
         let used = sqlx::query_scalar!(
             r#"SELECT count(*) AS "n!" FROM api_tokens WHERE last_used_at = $1"#,
-            service.company.start
+            service.start
         );
-        used.fetch_one(service.company.pool()).await.unwrap() == 1
+        used.fetch_one(service.pool()).await.unwrap() == 1
     })
     .await;
 }
 
 #[tokio::test]
 async fn a_read_only_database_is_read_and_busy_for_the_rest() {
-    let service = Service::new().await;
+    let service = TestApp::new().await.api().await;
     let alice = service.token("alice").await;
-    let request = service.company.ask("prod-admin").await.id;
+    let request = service.ask("prod-admin").await.id;
     make_read_only(&service).await;
     let path = format!("/requests/{request}");
     for path in ["/people/me", "/requests", "/entitlements", "/grants", &path] {
@@ -132,15 +131,15 @@ async fn a_read_only_database_is_read_and_busy_for_the_rest() {
 #[tokio::test]
 async fn what_the_database_has_no_room_or_time_for_is_busy() {
     for state in ["53100", "53200", "57014", "55P03", "08006"] {
-        let service = Service::new().await;
+        let service = TestApp::new().await.api().await;
         let alice = service.token("alice").await;
         let full = format!(
             "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no room' USING ERRCODE = '{state}'; END $$;
              CREATE TRIGGER full_disk BEFORE INSERT ON requests FOR EACH ROW EXECUTE FUNCTION full_disk()"
         );
-        service.company.as_owner(&full).await;
+        service.as_owner(&full).await;
         let told = service.call(&alice, "POST", "/requests", &ask()).await;
         assert_busy(&told);
-        assert_eq!(service.company.count("requests").await, 0, "{state}");
+        assert_eq!(service.count("requests").await, 0, "{state}");
     }
 }

@@ -2,15 +2,17 @@
 
 use serde_json::{Value, json};
 
-use super::setup::{Service, ask};
+use crate::support::api::ask;
+use crate::support::app::TestApp;
+use crate::support::catalog::user_arn;
 
 #[tokio::test]
 async fn whoever_has_several_identities_in_the_account_names_one() {
-    let service = Service::new().await;
-    let one = r#"["arn:aws:iam::111122223333:user/alice"]"#;
-    let two =
-        r#"["arn:aws:iam::111122223333:user/alice", "arn:aws:iam::111122223333:user/ops/alice2"]"#;
-    service.company.rewrite(one, two).await;
+    let service = TestApp::new().await.api().await;
+    let two = ["alice", "ops/alice2"].map(user_arn).to_vec();
+    service
+        .change(|it| it.person("alice").principals = two)
+        .await;
     let alice = service.token("alice").await;
     let told = service.call(&alice, "POST", "/requests", &ask()).await;
     assert_eq!(told.status, 422, "{}", told.body);
@@ -18,7 +20,7 @@ async fn whoever_has_several_identities_in_the_account_names_one() {
     let field = &told.body["errors"][0];
     assert_eq!(field["field"], "principal", "{}", told.body);
     assert_eq!(field["code"], "principal_ambiguous", "{}", told.body);
-    assert_eq!(service.company.count("requests").await, 0);
+    assert_eq!(service.count("requests").await, 0);
     let mut named = ask();
     named["principal"] = json!("arn:aws:iam::111122223333:user/ops/alice2");
     let told = service.call(&alice, "POST", "/requests", &named).await;
@@ -28,22 +30,22 @@ async fn whoever_has_several_identities_in_the_account_names_one() {
 
 #[tokio::test]
 async fn a_second_voice_of_the_same_person_is_stale() {
-    let service = Service::new().await;
-    let request = service.company.ask("prod-root").await;
+    let service = TestApp::new().await.api().await;
+    let request = service.ask("prod-root").await;
     let bob = service.token("bob").await;
     let path = format!("/requests/{}/approve", request.id);
     let first = service.call(&bob, "POST", &path, &json!({})).await;
     assert_eq!((first.status.as_u16(), first.code()), (200, "-"));
     let second = service.call(&bob, "POST", &path, &json!({})).await;
     assert_eq!((second.status.as_u16(), second.code()), (409, "stale"));
-    assert_eq!(service.company.count("decisions").await, 1);
+    assert_eq!(service.count("decisions").await, 1);
 }
 
 #[tokio::test]
 async fn a_database_that_does_not_answer_is_busy_and_says_when_to_try_again() {
-    let service = Service::new().await;
+    let service = TestApp::new().await.api().await;
     let alice = service.token("alice").await;
-    service.company.pool().close().await;
+    service.pool().close().await;
     for (method, path) in [("GET", "/requests"), ("POST", "/requests")] {
         let told = service.call(&alice, method, path, &ask()).await;
         assert_eq!(told.status, 503, "{}", told.body);
@@ -54,11 +56,11 @@ async fn a_database_that_does_not_answer_is_busy_and_says_when_to_try_again() {
 
 #[tokio::test]
 async fn a_fault_of_ours_tells_nothing_of_the_inside() {
-    let service = Service::new().await;
+    let service = TestApp::new().await.api().await;
     let alice = service.token("alice").await;
-    let request = service.company.ask("prod-admin").await.id;
+    let request = service.ask("prod-admin").await.id;
     let hidden = "ALTER TABLE decisions RENAME TO hidden";
-    service.company.as_owner(hidden).await;
+    service.as_owner(hidden).await;
     let path = format!("/requests/{request}");
     for (method, path) in [("GET", path.clone()), ("POST", format!("{path}/withdraw"))] {
         let told = service.call(&alice, method, &path, &json!({})).await;
@@ -74,8 +76,8 @@ async fn a_fault_of_ours_tells_nothing_of_the_inside() {
 
 #[tokio::test]
 async fn an_unknown_field_is_refused_by_every_verb_and_nothing_is_done() {
-    let service = Service::new().await;
-    let company = &service.company;
+    let service = TestApp::new().await.api().await;
+    let company: &TestApp = &service;
     let request = company.ask("prod-admin").await.id;
     let other = company.ask("prod-admin").await.id;
     let carol = service.token("carol").await;

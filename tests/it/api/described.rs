@@ -1,10 +1,11 @@
 //! What the OpenAPI document says is what is enforced: what it forbids is refused, and what it
-//! allows goes. (Every answer in these tests is held against it as well: `Service::raw`.)
+//! allows goes. (Every answer in these tests is held against it as well: `Api::raw`.)
 
 use serde_json::{Value, json};
 
 use super::schema::{document, fits, typed};
-use super::setup::{Service, ask};
+use crate::support::api::{Api, ask};
+use crate::support::app::TestApp;
 
 /// Parameters that take any text: names that may be none.
 const FREE: [&str; 3] = ["action", "actor", "subject"];
@@ -48,11 +49,11 @@ fn operations() -> Vec<(&'static str, String, &'static Value)> {
 }
 
 /// A fresh request or grant of alice's, and who may do something with it.
-async fn place(service: &Service, path: &str) -> (String, &'static str) {
+async fn place(service: &Api, path: &str) -> (String, &'static str) {
     if path == "/requests" {
         return (path.to_owned(), "alice");
     }
-    let request = service.company.ask("prod-admin").await;
+    let request = service.ask("prod-admin").await;
     let who = if path.ends_with("withdraw") {
         "alice"
     } else {
@@ -72,7 +73,7 @@ async fn place(service: &Service, path: &str) -> (String, &'static str) {
 
 #[tokio::test]
 async fn bodies_are_taken_and_refused_as_described() {
-    let service = Service::new().await;
+    let service = TestApp::new().await.api().await;
     let mut tried = 0;
     for (path, method, operation) in operations() {
         let Some(body) = operation["requestBody"].as_object() else {
@@ -123,7 +124,7 @@ async fn bodies_are_taken_and_refused_as_described() {
 
 #[tokio::test]
 async fn parameters_are_taken_and_refused_as_described() {
-    let service = Service::new().await;
+    let service = TestApp::new().await.api().await;
     let token = service.token("alice").await;
     let mut tried = 0;
     for (path, method, operation) in operations() {

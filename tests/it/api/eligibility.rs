@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use countersign::config::Config;
 use countersign::sandbox::When;
-use countersign::worker::{Settings, Worker};
+use countersign::worker::Settings;
 use serde_json::json;
 
-use super::setup::{Service, ask};
-use crate::app::setup::Company;
 use crate::sandbox;
+use crate::support::api::{Api, ask};
+use crate::support::app::TestApp;
 
-async fn submit(service: &Service, entitlement: &str) -> String {
+async fn submit(service: &Api, entitlement: &str) -> String {
     let alice = service.token("alice").await;
     let mut body = ask();
     body["entitlement"] = json!(entitlement);
@@ -22,7 +22,7 @@ async fn submit(service: &Service, entitlement: &str) -> String {
 }
 
 /// Status and code of an approval.
-async fn approve(service: &Service, name: &str, request: &str) -> (u16, String) {
+async fn approve(service: &Api, name: &str, request: &str) -> (u16, String) {
     let token = service.token(name).await;
     let path = format!("/requests/{request}/approve");
     let answer = service.call(&token, "POST", &path, &json!({})).await;
@@ -35,13 +35,15 @@ fn told(status: u16, code: &str) -> (u16, String) {
 
 #[tokio::test]
 async fn a_requester_who_left_the_group_gets_no_approval() {
-    let service = Service::new().await;
-    let company = &service.company;
+    let service = TestApp::new().await.api().await;
+    let company: &TestApp = &service;
     let (first, second) = (
         submit(&service, "prod-admin").await,
         submit(&service, "prod-root").await,
     );
-    company.regroup("alice", &["approvers"]).await;
+    company
+        .change(|it| it.regroup("alice", &["approvers"]))
+        .await;
     for request in [&first, &second] {
         let said = approve(&service, "bob", request).await;
         assert_eq!(said, told(409, "not_eligible"));
@@ -67,20 +69,22 @@ async fn a_requester_who_left_the_group_gets_no_approval() {
     let comment = json!({"comment": "You have left the team"});
     let denied = service.call(&bob, "POST", &path, &comment).await;
     assert_eq!(denied.status, 200, "{}", denied.body);
-    company.regroup("alice", &["developers"]).await;
+    company
+        .change(|it| it.regroup("alice", &["developers"]))
+        .await;
     assert_eq!(approve(&service, "bob", &second).await.0, 200);
 }
 
 #[tokio::test]
 async fn an_approver_who_left_the_group_has_no_voice() {
-    let service = Service::new().await;
-    let company = &service.company;
+    let service = TestApp::new().await.api().await;
+    let company: &TestApp = &service;
     let (one, two) = (
         submit(&service, "prod-admin").await,
         submit(&service, "prod-root").await,
     );
     assert_eq!(approve(&service, "bob", &two).await.0, 200);
-    company.regroup("bob", &[]).await;
+    company.change(|it| it.regroup("bob", &[])).await;
     assert_eq!(approve(&service, "bob", &one).await, told(404, "not_found"));
     // What they decided they may still see.
     assert_eq!(approve(&service, "bob", &two).await, told(403, "forbidden"));
@@ -99,10 +103,10 @@ async fn an_approver_who_left_the_group_has_no_voice() {
 async fn an_aws_that_hangs_keeps_nobody_waiting_and_is_asked_again_at_opening() {
     for is_gone in [false, true] {
         let aws = sandbox::start(r#"{"Version":"2012-10-17","Statement":[]}"#).await;
-        let company = Company::new().await;
+        let company = TestApp::new().await;
         // Nothing but the limit of the look itself can end it.
         let company = company.with_aws(&aws, Duration::from_hours(1)).await;
-        let service = Service::of(company).await;
+        let service = company.api().await;
         let held = aws.knobs().hold("GetRole", 1, When::BeforeEffect);
         let asked = tokio::time::timeout(Duration::from_secs(60), submit(&service, "prod-admin"));
         let request = asked.await.expect("an answer without AWS");
@@ -115,12 +119,12 @@ async fn an_aws_that_hangs_keeps_nobody_waiting_and_is_asked_again_at_opening() 
             aws.knobs().delete_role(sandbox::ROLE);
         }
         assert_eq!(approve(&service, "bob", &request).await.0, 200);
-        work(&service.company).await;
+        work(&service).await;
         if is_gone {
             // One answer that it is not there may be wrong.
             let settings = Settings::from(&Config::default());
-            service.company.later(settings.margins.missing());
-            work(&service.company).await;
+            service.later(settings.margins.missing());
+            work(&service).await;
         }
         let alice = service.token("alice").await;
         let grants = service.call(&alice, "GET", "/grants", &json!({})).await;
@@ -132,19 +136,11 @@ async fn an_aws_that_hangs_keeps_nobody_waiting_and_is_asked_again_at_opening() 
 }
 
 /// A worker works until nothing is due.
-async fn work(company: &Company) {
-    let app = &company.app;
-    let config = Config::default();
+async fn work(company: &TestApp) {
     let settings = Settings {
         lease: Duration::from_hours(3),
-        ..Settings::from(&config)
+        ..Settings::from(&Config::default())
     };
-    let worker = Worker::new(
-        app.pool().clone(),
-        app.clock().clone(),
-        app.aws().clone(),
-        settings,
-        app.wake(),
-    );
+    let worker = company.worker_with(settings);
     worker.run_until_idle().await.unwrap();
 }

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::setup::{Service, ask};
+use crate::support::api::ask;
+use crate::support::app::TestApp;
 
 fn with(field: &str, value: Value) -> Value {
     let mut body = ask();
@@ -190,10 +191,10 @@ fn bodies() -> Vec<(&'static str, Value, u16, &'static str, &'static str)> {
 
 #[tokio::test]
 async fn a_bad_body_is_told_clearly_and_changes_nothing() {
-    let service = Service::new().await;
+    let service = TestApp::new().await.api().await;
     let alice = service.token("alice").await;
     for (name, body, status, code, word) in bodies() {
-        let events = service.company.count("audit_events").await;
+        let events = service.count("audit_events").await;
         let answer = service.call(&alice, "POST", "/requests", &body).await;
         assert_eq!(
             (answer.status.as_u16(), answer.code()),
@@ -211,10 +212,10 @@ async fn a_bad_body_is_told_clearly_and_changes_nothing() {
             "{name}: {}",
             answer.body
         );
-        assert_eq!(service.company.count("requests").await, 0, "{name}");
+        assert_eq!(service.count("requests").await, 0, "{name}");
         let told = i64::from(status != 400);
         assert_eq!(
-            service.company.count("audit_events").await,
+            service.count("audit_events").await,
             events + told,
             "{name}: a refusal is on record"
         );
@@ -223,7 +224,7 @@ async fn a_bad_body_is_told_clearly_and_changes_nothing() {
 
 #[tokio::test]
 async fn what_is_not_json_or_too_large_is_refused() {
-    let service = Service::new().await;
+    let service = TestApp::new().await.api().await;
     let bearer = format!("Bearer {}", service.token("alice").await);
     let json_type = ("content-type", "application/json");
     let nested = format!("{}{}", "[".repeat(60_000), "]".repeat(100)).into_bytes();
@@ -281,12 +282,12 @@ async fn what_is_not_json_or_too_large_is_refused() {
             answer.body
         );
     }
-    assert_eq!(service.company.count("requests").await, 0);
+    assert_eq!(service.count("requests").await, 0);
 }
 
 #[tokio::test]
 async fn ids_queries_and_addresses_that_do_not_fit_are_told() {
-    let service = Service::new().await;
+    let service = TestApp::new().await.api().await;
     let alice = service.token("alice").await;
     let grant = "grant_01h455vb4pex5vsknk084sn02q";
     for (method, path, status, code) in [
@@ -375,8 +376,8 @@ async fn ids_queries_and_addresses_that_do_not_fit_are_told() {
 
 #[tokio::test]
 async fn what_waits_is_pending_and_anothers() {
-    let service = Service::new().await;
-    let pending = service.company.ask("prod-admin").await.id;
+    let service = TestApp::new().await.api().await;
+    let pending = service.ask("prod-admin").await.id;
     let bob = service.token("bob").await;
     for path in [
         "/requests?waiting=true",
@@ -396,9 +397,9 @@ async fn what_waits_is_pending_and_anothers() {
 
 #[tokio::test]
 async fn an_answer_says_what_is_stored() {
-    let service = Service::new().await;
+    let service = TestApp::new().await.api().await;
     let alice = service.token("alice").await;
-    let start = service.company.start + chrono::TimeDelta::nanoseconds(60_123_456_789);
+    let start = service.start + chrono::TimeDelta::nanoseconds(60_123_456_789);
     let asked = with("starts_at", json!(start.to_rfc3339()));
     let told = service.call(&alice, "POST", "/requests", &asked).await;
     assert_eq!(told.status, 201, "{}", told.body);

@@ -6,14 +6,13 @@ use std::num::NonZeroU32;
 use countersign::config::Limits;
 use serde_json::json;
 
-use super::setup::{Service, ask};
-use crate::app::setup::Company;
+use crate::support::api::{Api, ask};
+use crate::support::app::TestApp;
 
 /// A service with those limits.
-async fn service(limits: Limits) -> Service {
-    let company = Company::new().await;
-    let app = company.with_limits(limits);
-    Service::of(Company { app, ..company }).await
+async fn service(limits: Limits) -> Api {
+    let app = TestApp::new().await;
+    app.configured(|it| it.limits = limits).api().await
 }
 
 #[tokio::test]
@@ -39,7 +38,7 @@ async fn wrong_tokens_are_refused_without_asking_the_database() {
     assert_eq!(me(&bob).await.status, 429, "nobody knows yet that it works");
     assert_eq!(me(&alice).await.status, 200, "it has worked just now");
     let hidden = "ALTER TABLE api_tokens RENAME TO hidden";
-    service.company.as_owner(hidden).await;
+    service.as_owner(hidden).await;
     assert_eq!(me(&wrong(3)).await.status, 429, "the database is not asked");
     assert_eq!(me(&alice).await.status, 500, "the database is asked");
 }
@@ -77,7 +76,7 @@ async fn whoever_ends_a_grant_is_let_in_from_an_address_that_is_shut() {
     })
     .await;
     let (alice, bob) = (service.token("alice").await, service.token("bob").await);
-    let request = service.company.ask("prod-admin").await.id;
+    let request = service.ask("prod-admin").await.id;
     let path = format!("/requests/{request}/approve");
     let approved = service.call(&bob, "POST", &path, &json!({})).await;
     assert_eq!(approved.status, 200, "{}", approved.body);
@@ -99,7 +98,7 @@ async fn whoever_ends_a_grant_is_let_in_from_an_address_that_is_shut() {
 
 #[tokio::test]
 async fn the_same_ask_again_is_answered_with_the_first_request() {
-    let service = Service::new().await;
+    let service = TestApp::new().await.api().await;
     let alice = service.token("alice").await;
     let new = ask();
     let first = service.call(&alice, "POST", "/requests", &new).await;

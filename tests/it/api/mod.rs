@@ -9,5 +9,4 @@ mod described;
 mod eligibility;
 mod inputs;
 mod limits;
-mod schema;
-pub mod setup;
+pub mod schema;

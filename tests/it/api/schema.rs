@@ -6,7 +6,7 @@ use chrono::DateTime;
 use countersign::api;
 use serde_json::Value;
 
-use super::setup::Answer;
+use crate::support::api::Answer;
 
 static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::to_value(api::document()).unwrap());
 

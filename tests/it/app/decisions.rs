@@ -15,11 +15,11 @@ use countersign::domain::text::Words;
 use countersign::error::{CallerError, Error, InputError, StateError};
 use countersign::ids::GrantId;
 
-use super::setup::{Company, no_limits};
+use crate::support::app::{TestApp, no_limits};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_four_approvers_at_once_one_decides() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let mut approvers = Vec::new();
     for name in ["bob", "carol", "dave", "erin"] {
         approvers.push(company.ctx(name).await);
@@ -68,7 +68,7 @@ async fn of_four_approvers_at_once_one_decides() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn approve_against_withdraw_has_one_winner() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let (alice, bob) = (company.ctx("alice").await, company.ctx("bob").await);
     for _ in 0..30 {
         let id = company.ask("prod-admin").await.id;
@@ -90,7 +90,7 @@ async fn approve_against_withdraw_has_one_winner() {
 
 #[tokio::test]
 async fn nobody_decides_on_their_own_request_by_verb_or_by_sql() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let alice = company.ctx("alice").await;
     let id = company.ask("prod-admin").await.id;
     assert!(matches!(
@@ -126,7 +126,7 @@ async fn nobody_decides_on_their_own_request_by_verb_or_by_sql() {
 
 #[tokio::test]
 async fn what_is_not_pending_is_refused_naming_its_state() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let (alice, bob) = (company.ctx("alice").await, company.ctx("bob").await);
     let denied = company.ask("prod-admin").await.id;
     deny(&bob, denied, Some("not now".to_owned()))
@@ -158,7 +158,7 @@ async fn what_is_not_pending_is_refused_naming_its_state() {
 
 #[tokio::test]
 async fn one_person_is_one_voice() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let (bob, carol) = (company.ctx("bob").await, company.ctx("carol").await);
     let id = company.ask("prod-root").await.id;
     let first = approve(&bob, id, Some("fine".to_owned())).await.unwrap();
@@ -175,7 +175,7 @@ async fn one_person_is_one_voice() {
 
 #[tokio::test]
 async fn a_denial_says_why() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let bob = company.ctx("bob").await;
     let id = company.ask("prod-admin").await.id;
     for nothing in [None, Some(" \n ".to_owned())] {
@@ -189,7 +189,7 @@ async fn a_denial_says_why() {
 
 #[tokio::test]
 async fn an_approval_makes_the_role_due() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let id = company.ask("prod-admin").await.id;
     approve(&company.ctx("bob").await, id, None).await.unwrap();
     let due: Option<chrono::DateTime<chrono::Utc>> =
@@ -202,7 +202,7 @@ async fn an_approval_makes_the_role_due() {
 
 #[tokio::test]
 async fn nobody_decided_in_time() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let swept = company.ask("prod-admin").await.id;
     let locked = company.ask("prod-admin").await.id;
     company.later(TimeDelta::hours(24) - TimeDelta::seconds(1));
@@ -232,7 +232,7 @@ async fn nobody_decided_in_time() {
 
 #[tokio::test]
 async fn requesters_release_and_approvers_revoke() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     for (who, cause) in [
         ("alice", "released"),
         ("bob", "revoked"),
@@ -276,7 +276,7 @@ async fn requesters_release_and_approvers_revoke() {
 
 #[tokio::test]
 async fn what_lapses_while_it_is_decided_is_expired() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let request = company.ask("prod-admin").await;
     let by = By::system("test", request.expires_at);
     let no = Words::parse("no").unwrap();

@@ -4,10 +4,10 @@ use countersign::app::approve::approve;
 use countersign::domain::request::Request;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
-use super::setup::Company;
+use crate::support::app::TestApp;
 
 /// The constraint that refuses `sql`, or its whole error; nothing of it stays.
-async fn refusal(company: &Company, sql: &str) -> String {
+async fn refusal(company: &TestApp, sql: &str) -> String {
     // The owner, whom the rules bind as well: temporary tables are nothing for the application.
     let mut owner = owner(company).await;
     let mut tx = owner.begin().await.unwrap();
@@ -22,7 +22,7 @@ async fn refusal(company: &Company, sql: &str) -> String {
         .map_or_else(|| refusal.message().to_owned(), ToOwned::to_owned)
 }
 
-async fn owner(company: &Company) -> PgConnection {
+async fn owner(company: &TestApp) -> PgConnection {
     PgConnection::connect(&company.db.owner_url).await.unwrap()
 }
 
@@ -43,7 +43,7 @@ fn another(request: &Request, column: &str, value: &str) -> String {
 
 #[tokio::test]
 async fn terms_ask_for_approvals_by_the_group_that_is_indexed() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let request = company.ask("prod-admin").await;
     for (column, value, constraint) in [
         ("terms", "'{}'", "terms_approvers"),
@@ -77,7 +77,7 @@ const BOB_TWICE: &str = "INSERT INTO decisions (request, stage, person, verdict,
 
 #[tokio::test]
 async fn one_person_on_two_stages_is_one_voice() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let request = company.ask("prod-root").await;
     let grant = granted(&request, "target", "target");
     let closed = "UPDATE requests SET state = 'approved', closed_at = submitted_at";
@@ -87,7 +87,7 @@ async fn one_person_on_two_stages_is_one_voice() {
 
 #[tokio::test]
 async fn a_grant_is_what_was_approved() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let request = company.ask("prod-admin").await;
     let pending = format!("{BOB_TWICE}; {}", granted(&request, "target", "target"));
     assert_eq!(refusal(&company, &pending).await, "not_as_approved");
@@ -114,7 +114,7 @@ async fn a_grant_is_what_was_approved() {
 
 #[tokio::test]
 async fn a_deadline_that_was_sent_stays_on_record() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let id = company.ask("prod-admin").await.id;
     approve(&company.ctx("bob").await, id, None).await.unwrap();
     let sent = "UPDATE grants SET state = 'opening', opening_at = starts_at, sent_until = deadline";
@@ -127,7 +127,7 @@ async fn a_deadline_that_was_sent_stays_on_record() {
 
 #[tokio::test]
 async fn what_was_written_has_its_time() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let (hash, time) = ("decode(repeat('00', 32), 'hex')", "'2026-01-01T00:00:00Z'");
     for (column, value, constraint) in [
         ("written_trust_hash", hash, "written_trust"),
@@ -142,7 +142,7 @@ async fn what_was_written_has_its_time() {
 
 #[tokio::test]
 async fn an_aws_identity_belongs_to_one_person() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     for name in ["NULL", "'alice'"] {
         let sql = format!(
             "UPDATE principals SET role_session_name = {name};
@@ -159,7 +159,7 @@ async fn an_aws_identity_belongs_to_one_person() {
 
 #[tokio::test]
 async fn what_others_wrote_is_kept() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let kept = "INSERT INTO foreign_documents (target, kind, sha256, document, seen_at)
         SELECT id, 'trust', decode(repeat('00', 32), 'hex'), '{}', '2026-01-01T00:00:00Z' FROM targets";
     for change in [
@@ -188,7 +188,7 @@ fn voice(request: &Request, name: &str, at: &str) -> String {
 
 #[tokio::test]
 async fn a_vote_counts_from_the_group_that_is_asked_and_while_it_is_asked() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let request = company.ask("prod-admin").await;
     for name in ["Mallory", "Otto", "Ada"] {
         let sql = voice(&request, name, "r.submitted_at");
@@ -212,7 +212,7 @@ async fn a_vote_counts_from_the_group_that_is_asked_and_while_it_is_asked() {
 
 #[tokio::test]
 async fn a_console_name_is_the_identitys_own() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let request = company.ask("prod-admin").await;
     let approved =
         format!("{BOB_TWICE}; UPDATE requests SET state = 'approved', closed_at = submitted_at");
@@ -234,7 +234,7 @@ async fn a_console_name_is_the_identitys_own() {
 
 #[tokio::test]
 async fn a_grant_is_not_forgotten_before_its_end() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let id = company.ask("prod-admin").await.id;
     approve(&company.ctx("bob").await, id, None).await.unwrap();
     company.open_grants().await;

@@ -6,9 +6,9 @@ use chrono::TimeDelta;
 use countersign::app::approve::approve;
 use countersign::app::submit::{NewRequest, submit};
 
-use super::setup::{Company, ask};
+use crate::support::app::{TestApp, ask};
 
-fn bad_inputs(company: &Company) -> Vec<(&'static str, NewRequest, &'static str, &'static str)> {
+fn bad_inputs(company: &TestApp) -> Vec<(&'static str, NewRequest, &'static str, &'static str)> {
     let good = || ask("prod-admin");
     let said = |text: &str| NewRequest {
         justification: text.to_owned(),
@@ -93,7 +93,7 @@ fn bad_inputs(company: &Company) -> Vec<(&'static str, NewRequest, &'static str,
 
 #[tokio::test]
 async fn bad_input_is_refused_by_field_with_one_event() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let alice = company.ctx("alice").await;
     for (what, input, field, code) in bad_inputs(&company) {
         let before = company.count("audit_events").await;
@@ -114,7 +114,7 @@ async fn bad_input_is_refused_by_field_with_one_event() {
 
 #[tokio::test]
 async fn every_wrong_field_is_told_at_once() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let input = NewRequest {
         duration_seconds: 0,
         justification: String::new(),
@@ -130,7 +130,7 @@ async fn every_wrong_field_is_told_at_once() {
 
 #[tokio::test]
 async fn what_may_not_be_asked_for_is_not_there() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     for (who, name) in [
         ("alice", "no-such-thing"),
         ("alice", ""),
@@ -155,7 +155,7 @@ async fn what_may_not_be_asked_for_is_not_there() {
 
 #[tokio::test]
 async fn text_that_is_nothing_is_none() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let input = NewRequest {
         ticket: Some(" ".to_owned()),
         ..ask("prod-admin")
@@ -174,7 +174,7 @@ async fn text_that_is_nothing_is_none() {
 
 #[tokio::test]
 async fn a_silent_aws_leaves_the_request_unchecked() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let request = company.ask("prod-admin").await;
     assert!(!request.target_checked);
     assert_eq!((request.role_id, request.principal_unique_id), (None, None));
@@ -184,8 +184,8 @@ async fn a_silent_aws_leaves_the_request_unchecked() {
 /// Whoever waits two minutes for AWS has nothing of a grant of two minutes (docs/guard.md, H5).
 #[tokio::test]
 async fn a_duration_that_aws_would_need_to_take_the_change_over_is_refused_at_once() {
-    let company = Company::new().await;
-    let company = company.with_propagation(Duration::from_mins(2));
+    let company = TestApp::new().await;
+    let company = company.configured(|it| it.aws.propagation_margin = Duration::from_mins(2));
     let alice = company.ctx("alice").await;
     let lasting = |seconds| NewRequest {
         duration_seconds: seconds,

@@ -11,14 +11,14 @@ use countersign::config::Limits;
 use countersign::domain::audit::Channel;
 use futures_util::future::join_all;
 
-use super::setup::{Company, ask};
+use crate::support::app::{TestApp, ask};
 
 fn at_most(most: u32) -> NonZeroU32 {
     NonZeroU32::new(most).unwrap()
 }
 
 /// alice, through a process of her own.
-async fn alice(company: &Company, app: App) -> Ctx {
+async fn alice(company: &TestApp, app: App) -> Ctx {
     Ctx {
         app,
         ..company.ctx("alice").await
@@ -27,7 +27,7 @@ async fn alice(company: &Company, app: App) -> Ctx {
 
 #[tokio::test]
 async fn the_same_ask_twice_is_one_request_in_whichever_process() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let other = company.with_limits(Limits::default());
     let here = company.ctx("alice").await;
     let there = alice(&company, other).await;
@@ -57,7 +57,7 @@ async fn the_same_ask_twice_is_one_request_in_whichever_process() {
 
 #[tokio::test]
 async fn an_ask_that_differs_in_one_field_is_another() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let alice = company.ctx("alice").await;
     let first = ask("prod-admin");
     submit(&alice, first.clone()).await.unwrap();
@@ -98,7 +98,7 @@ async fn an_ask_that_differs_in_one_field_is_another() {
 
 #[tokio::test]
 async fn what_is_over_may_be_asked_for_again_and_so_may_what_was_asked_a_minute_ago() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let alice = company.ctx("alice").await;
     let new = ask("prod-admin");
     let again = async || match submit(&alice, new.clone()).await.unwrap() {
@@ -128,7 +128,7 @@ async fn what_is_over_may_be_asked_for_again_and_so_may_what_was_asked_a_minute_
 
 #[tokio::test]
 async fn nobody_has_more_requests_waiting_than_they_may() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let limits = Limits {
         pending_per_person: at_most(5),
         pending_per_entitlement: at_most(3),
@@ -172,7 +172,7 @@ async fn nobody_has_more_requests_waiting_than_they_may() {
 
 #[tokio::test]
 async fn whoever_asks_too_often_is_told_when_to_ask_again() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let limits = Limits {
         asks_per_hour: at_most(2),
         ..Limits::default()
@@ -204,7 +204,7 @@ async fn whoever_asks_too_often_is_told_when_to_ask_again() {
 
 #[tokio::test]
 async fn refusals_after_the_first_few_are_one_event_with_their_number() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let request = company.ask("prod-admin").await.id;
     let alice = company.ctx("alice").await;
     let before = company.count("audit_events").await;

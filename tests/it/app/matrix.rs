@@ -10,7 +10,7 @@ use countersign::app::withdraw::withdraw;
 use countersign::error::Error;
 use countersign::ids::RequestId;
 
-use super::setup::Company;
+use crate::support::app::TestApp;
 
 const EVERYBODY: [&str; 5] = ["alice", "bob", "ada", "otto", "mallory"];
 
@@ -29,7 +29,7 @@ fn word<T>(result: Result<T, Error>) -> &'static str {
 }
 
 /// Requests of alice's that are over: denied by carol, withdrawn, and lapsed.
-async fn closed(company: &Company) -> (RequestId, RequestId, RequestId) {
+async fn closed(company: &TestApp) -> (RequestId, RequestId, RequestId) {
     let denied = company.ask("prod-admin").await.id;
     let why = Some("no".to_owned());
     deny(&company.ctx("carol").await, denied, why)
@@ -50,7 +50,7 @@ async fn closed(company: &Company) -> (RequestId, RequestId, RequestId) {
 
 #[tokio::test]
 async fn who_may_do_what() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let mut table = String::new();
     for name in EVERYBODY {
         let ctx = company.ctx(name).await;
@@ -110,7 +110,7 @@ async fn who_may_do_what() {
 
 #[tokio::test]
 async fn lists_hold_what_may_be_seen() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     for _ in 0..3 {
         let id = company.ask("prod-admin").await.id;
         approve(&company.ctx("bob").await, id, None).await.unwrap();
@@ -156,7 +156,7 @@ async fn lists_hold_what_may_be_seen() {
 
 #[tokio::test]
 async fn a_filter_that_nothing_can_match_matches_nothing() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let filter = AuditFilter {
         subject: Some("a\0b".to_owned()),
         ..AuditFilter::default()
@@ -169,7 +169,7 @@ async fn a_filter_that_nothing_can_match_matches_nothing() {
 
 #[tokio::test]
 async fn pages_follow_each_other() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let alice = company.ctx("alice").await;
     let mut asked = Vec::new();
     for _ in 0..5 {

@@ -7,19 +7,23 @@ use countersign::domain::request::Request;
 use countersign::error::Error;
 use countersign::sandbox::When;
 
-use super::setup::{CATALOG, Company, ask};
 use crate::sandbox::{self, reached};
+use crate::support::app::{TestApp, ask};
+use crate::support::catalog::{Catalog, Change, role_arn};
 
-/// alice asks for `prod-admin`; before AWS has answered, `from` in the catalog has become `to`.
-async fn meanwhile(from: &str, to: &str) -> (Company, Result<Request, Error>) {
+const PROTECTED: &str = "aws-service-role/x.amazonaws.com/AWSServiceRoleForX";
+const STAGING: &str = "arn:aws:iam::444455556666:role/prod-admin";
+
+/// alice asks for `prod-admin`; before AWS has answered, the catalog is another.
+async fn meanwhile(change: impl FnOnce(&mut Catalog)) -> (TestApp, Result<Request, Error>) {
     let aws = sandbox::start(r#"{"Version":"2012-10-17","Statement":[]}"#).await;
     let patience = Duration::from_secs(60);
-    let company = Company::new().await.with_aws(&aws, patience).await;
+    let company = TestApp::new().await.with_aws(&aws, patience).await;
     let alice = company.ctx("alice").await;
     let held = aws.knobs().hold("GetRole", 1, When::AfterEffect);
     let asking = tokio::spawn(async move { submit(&alice, ask("prod-admin")).await });
     reached(&held).await;
-    company.rewrite(from, to).await;
+    company.change(change).await;
     held.release();
     let asked = asking.await.unwrap();
     (company, asked.map(Submitted::request))
@@ -27,7 +31,8 @@ async fn meanwhile(from: &str, to: &str) -> (Company, Result<Request, Error>) {
 
 #[tokio::test]
 async fn what_aws_said_of_the_role_holds_when_nothing_of_it_changed() {
-    let (_company, asked) = meanwhile("\"PT8H\"", "\"PT7H\"").await;
+    let (_company, asked) =
+        meanwhile(|it| it.entitlement("prod-admin").max_duration = "PT7H".into()).await;
     let request = asked.unwrap();
     assert!(request.target_checked && request.role_id.is_some());
     assert_eq!(request.terms.max_duration_seconds, 7 * 3600);
@@ -35,7 +40,8 @@ async fn what_aws_said_of_the_role_holds_when_nothing_of_it_changed() {
 
 #[tokio::test]
 async fn what_aws_said_of_another_role_is_not_taken_over() {
-    let (company, asked) = meanwhile(":role/prod-admin", ":role/prod-other").await;
+    let (company, asked) =
+        meanwhile(|it| it.entitlement("prod-admin").role_arn = role_arn("prod-other")).await;
     let request = asked.unwrap();
     let role = "arn:aws:iam::111122223333:role/prod-other";
     assert_eq!(request.terms.role_arn, role);
@@ -51,20 +57,27 @@ async fn what_aws_said_of_another_role_is_not_taken_over() {
 
 #[tokio::test]
 async fn what_the_catalog_forbids_by_now_is_refused() {
-    // In another account than the identity that was picked.
-    let (head, tail) = CATALOG.split_once("[[people]]").unwrap();
-    let moved = format!(
-        "{head}[[accounts]]\nid = \"444455556666\"\nname = \"Staging\"\n[[people]]{}",
-        tail.replacen("111122223333:role/", "444455556666:role/", 1)
-    );
-    let protected = ":role/aws-service-role/x.amazonaws.com/AWSServiceRoleForX";
-    for (from, to, code) in [
-        ("\"PT8H\"", "\"PT10M\"", "duration_out_of_range"),
-        ("\"developers\", ", "", "not_found"),
-        (":role/prod-admin", protected, "role_protected"),
-        (CATALOG, &moved, "invalid_field"),
-    ] {
-        let (company, asked) = meanwhile(from, to).await;
+    let changes: [(Change, &str); 4] = [
+        (
+            |it| it.entitlement("prod-admin").max_duration = "PT10M".into(),
+            "duration_out_of_range",
+        ),
+        (|it| it.regroup("alice", &["approvers"]), "not_found"),
+        (
+            |it| it.entitlement("prod-admin").role_arn = role_arn(PROTECTED),
+            "role_protected",
+        ),
+        // In another account than the identity that was picked.
+        (
+            |it| {
+                it.account("444455556666").name = "Staging".into();
+                it.entitlement("prod-admin").role_arn = STAGING.into();
+            },
+            "invalid_field",
+        ),
+    ];
+    for (change, code) in changes {
+        let (company, asked) = meanwhile(change).await;
         assert_eq!(asked.unwrap_err().told_code(), code);
         assert_eq!(company.count("requests").await, 0, "{code}");
         let refused = company.events("prod-admin", "request.submitted", "refused");

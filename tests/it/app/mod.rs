@@ -20,7 +20,6 @@ mod resume;
 mod roles;
 mod rows;
 mod schema;
-pub mod setup;
 mod stored;
 mod text;
 mod unwritten;

@@ -7,11 +7,11 @@ use countersign::app::deny::deny;
 use countersign::app::resume::resume;
 use countersign::app::submit::submit;
 
-use super::setup::{Company, ask};
+use crate::support::app::{TestApp, ask};
 
 const ROLE: &str = "arn:aws:iam::111122223333:role/prod-admin";
 
-async fn suspend(company: &Company, condition: &str) {
+async fn suspend(company: &TestApp, condition: &str) {
     let sql = format!("UPDATE targets SET condition = '{condition}' WHERE arn = '{ROLE}'");
     sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
         .execute(company.pool())
@@ -22,7 +22,7 @@ async fn suspend(company: &Company, condition: &str) {
 #[tokio::test]
 async fn nobody_can_ask_for_a_suspended_role_until_a_person_resumes_it() {
     for condition in ["contested", "safe_mode"] {
-        let company = Company::new().await;
+        let company = TestApp::new().await;
         let alice = company.ctx("alice").await;
         suspend(&company, condition).await;
         let error = submit(&alice, ask("prod-admin")).await.unwrap_err();
@@ -50,9 +50,9 @@ async fn nobody_can_ask_for_a_suspended_role_until_a_person_resumes_it() {
 /// For P after safe mode was noticed a look may lag behind what the database has lost.
 #[tokio::test]
 async fn safe_mode_is_not_lifted_before_a_look_can_tell_what_was_lost() {
-    let company = Company::new()
+    let company = TestApp::new()
         .await
-        .with_propagation(Duration::from_mins(2));
+        .configured(|it| it.aws.propagation_margin = Duration::from_mins(2));
     suspend(&company, "safe_mode").await;
     let since = async |ago: &str| {
         let sql = format!(
@@ -76,7 +76,7 @@ async fn safe_mode_is_not_lifted_before_a_look_can_tell_what_was_lost() {
 
 #[tokio::test]
 async fn what_mends_itself_is_not_resumed_by_hand() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     for condition in ["ok", "unreadable", "gone"] {
         suspend(&company, condition).await;
         let error = resume(&company.admin, "test", ROLE).await.unwrap_err();
@@ -99,7 +99,7 @@ async fn what_mends_itself_is_not_resumed_by_hand() {
 #[tokio::test]
 async fn what_waited_for_a_decision_is_not_approved_while_the_role_is_suspended() {
     for condition in ["contested", "safe_mode"] {
-        let company = Company::new().await;
+        let company = TestApp::new().await;
         let (first, second) = (
             company.ask("prod-admin").await.id,
             company.ask("prod-admin").await.id,

@@ -4,40 +4,29 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use countersign::app::approve::approve;
-use countersign::app::catalog;
-use countersign::app::ctx::{App, Ctx};
+use countersign::app::ctx::Ctx;
 use countersign::app::submit::{NewRequest, submit};
-use countersign::aws::Aws;
 use countersign::config::Config;
 
-use super::setup::{CATALOG, Company, ask, warm_up};
 use crate::sandbox;
+use crate::support::app::{TestApp, ask};
+use crate::support::catalog::role_arn;
 
 const EMPTY: &str = r#"{"Version":"2012-10-17","Statement":[]}"#;
 
 /// alice at a company whose AWS is a sandbox where `prod-admin` has that trust policy; the sandbox
 /// runs as long as it is held.
-async fn alice(company: &Company, trust: &str) -> (Ctx, countersign::sandbox::Sandbox) {
+async fn alice(company: &TestApp, trust: &str) -> (Ctx, countersign::sandbox::Sandbox) {
     let aws = sandbox::start(trust).await;
-    let (key, secret) = sandbox::key("admin");
-    let client = Aws::with(&aws.url(), &key, &secret, Duration::from_secs(10)).await;
-    warm_up(&client).await;
-    let app = App::new(
-        company.pool().clone(),
-        company.clock.clone(),
-        client,
-        &Config::default(),
-    );
-    let ctx = Ctx {
-        app,
-        ..company.ctx("alice").await
-    };
+    let app = company.clone().configured(|it| *it = Config::default());
+    let app = app.with_aws(&aws, Duration::from_secs(10)).await;
+    let ctx = app.ctx("alice").await;
     (ctx, aws)
 }
 
 #[tokio::test]
 async fn a_role_that_is_there_is_on_the_request() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let (alice, _aws) = alice(&company, EMPTY).await;
     let asked = submit(&alice, ask("prod-admin")).await.unwrap();
     let request = asked.request();
@@ -48,7 +37,7 @@ async fn a_role_that_is_there_is_on_the_request() {
 
 #[tokio::test]
 async fn a_role_that_cannot_be_opened_is_refused_with_nothing_stored() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let full = format!(
         r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"AWS":"arn:aws:iam::111122223333:root"}},"Action":"sts:AssumeRole","Condition":{{"StringEquals":{{"aws:PrincipalTag/x":"{}"}}}}}}]}}"#,
         "x".repeat(1_700)
@@ -76,14 +65,8 @@ async fn a_role_that_cannot_be_opened_is_refused_with_nothing_stored() {
 
 #[tokio::test]
 async fn a_protected_role_is_refused_even_when_aws_is_silent() {
-    let company = Company::new().await;
-    let protected = CATALOG.replace(
-        ":role/prod-admin",
-        ":role/aws-service-role/x.amazonaws.com/AWSServiceRoleForX",
-    );
-    catalog::apply(&company.admin, &protected, "test")
-        .await
-        .unwrap();
+    let protected = role_arn("aws-service-role/x.amazonaws.com/AWSServiceRoleForX");
+    let company = TestApp::with(|it| it.entitlement("prod-admin").role_arn = protected).await;
     let error = submit(&company.ctx("alice").await, ask("prod-admin"))
         .await
         .unwrap_err();
@@ -108,7 +91,7 @@ async fn told(alice: &Ctx, new: NewRequest) -> &'static str {
 
 #[tokio::test]
 async fn room_is_taken_by_grants_of_the_same_time_and_by_those_that_close() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let then = company.start + TimeDelta::days(10);
     let bob = company.ctx("bob").await;
     for _ in 0..6 {

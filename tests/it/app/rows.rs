@@ -17,12 +17,13 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use secrecy::ExposeSecret;
 
-use super::setup::{CATALOG, Company};
+use crate::support::app::TestApp;
+use crate::support::catalog::{self, ACCOUNT, Catalog, Entitlement, Person, role_arn, user_arn};
 use crate::support::wait;
 
 #[tokio::test]
 async fn what_is_on_record_cannot_be_changed_by_sql() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let id = company.ask("prod-admin").await.id;
     approve(&company.ctx("bob").await, id, None).await.unwrap();
     let mut conn = <sqlx::PgConnection as sqlx::Connection>::connect(&company.db.owner_url)
@@ -51,7 +52,7 @@ async fn what_is_on_record_cannot_be_changed_by_sql() {
 
 #[tokio::test]
 async fn a_grant_needs_its_approvals_by_sql_too() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let request = company.ask("prod-root").await;
     approve(&company.ctx("bob").await, request.id, None)
         .await
@@ -112,7 +113,7 @@ fn walk(mut grant: Grant, course: &[u8], ctx: &countersign::app::ctx::Ctx) -> Ve
 fn grants_come_back_as_they_were_stored() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let (company, bob) = runtime.block_on(async {
-        let company = Company::new().await;
+        let company = TestApp::new().await;
         let bob = company.ctx("bob").await;
         (company, bob)
     });
@@ -143,7 +144,7 @@ fn grants_come_back_as_they_were_stored() {
 #[test]
 fn requests_come_back_as_they_were_stored() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let company = runtime.block_on(Company::new());
+    let company = runtime.block_on(TestApp::new());
     let mut runner = TestRunner::new(ProptestConfig {
         cases: 48,
         failure_persistence: None,
@@ -193,10 +194,8 @@ fn requests_come_back_as_they_were_stored() {
 
 #[tokio::test]
 async fn a_catalog_applied_twice_changes_nothing() {
-    let company = Company::new().await;
-    let again = countersign::app::catalog::apply(&company.admin, CATALOG, "test")
-        .await
-        .unwrap();
+    let company = TestApp::new().await;
+    let again = company.apply(&company.catalog().render()).await.unwrap();
     assert_eq!(again.changes, Vec::<String>::new());
     assert_eq!(
         company
@@ -206,76 +205,94 @@ async fn a_catalog_applied_twice_changes_nothing() {
     );
 }
 
-#[tokio::test]
-async fn a_wrong_catalog_is_refused_in_words() {
-    let company = Company::new().await;
-    for (from, to, says) in [
-        ("needed = 1", "needed = 11", "needed"),
-        ("needed = 1", "need = 1", "need"),
-        ("\"PT8H\"", "\"8 hours\"", "max_duration"),
-        ("\"PT8H\"", "\"PT13H\"", "max_duration"),
-        (":role/prod-admin", ":user/prod-admin", "role_arn"),
-        ("id = \"111122223333\"", "id = \"1111\"", "12 digits"),
+/// What is wrong with a catalog, and what is said of it.
+fn mistakes() -> [(catalog::Change, &'static str); 18] {
+    fn alice(catalog: &mut Catalog) -> &mut Person {
+        catalog.person("alice")
+    }
+    fn offer(catalog: &mut Catalog) -> &mut Entitlement {
+        catalog.entitlement("prod-admin")
+    }
+    [
+        (|it| offer(it).needed = 11, "needed"),
         (
-            "\"Production\"",
-            "\"Pro\\u0000d\"",
+            |it| {
+                offer(it).more.insert("need".into(), 1.into());
+            },
+            "need",
+        ),
+        (
+            |it| offer(it).max_duration = "8 hours".into(),
+            "max_duration",
+        ),
+        (|it| offer(it).max_duration = "PT13H".into(), "max_duration"),
+        (|it| offer(it).role_arn = user_arn("prod-admin"), "role_arn"),
+        (|it| it.account(ACCOUNT).id = "1111".into(), "12 digits"),
+        (
+            |it| it.account(ACCOUNT).name = "Pro\0d".into(),
             "account 111122223333: name",
         ),
-        ("\"Alice\"", "\"Al\\u0000ice\"", "alice@example.com: name"),
         (
-            "\"alice\"",
-            "\"a\\u202elice\"",
+            |it| alice(it).name = "Al\0ice".into(),
+            "alice@example.com: name",
+        ),
+        (
+            |it| alice(it).subject = "a\u{202e}lice".into(),
             "alice@example.com: subject",
         ),
-        ("\"demo\"", "\"de\\nmo\"", "alice@example.com: issuer"),
-        ("\"alice@", "\"\\u0000alice@", "alice@example.com: email"),
         (
-            "[\"admins\"]",
-            "[\"adm\\u0007ins\"]",
+            |it| alice(it).issuer = "de\nmo".into(),
+            "alice@example.com: issuer",
+        ),
+        (
+            |it| alice(it).email.insert(0, '\0'),
+            "alice@example.com: email",
+        ),
+        (
+            |it| it.regroup("ada", &["adm\u{7}ins"]),
             "ada@example.com: groups",
         ),
         (
-            "/alice\"]",
-            "/al\\u0000ice\"]",
+            |it| alice(it).principals = vec![user_arn("al\0ice")],
             "alice@example.com: principals",
         ),
         (
-            "\"Needs two.\"",
-            "\"Needs \\u0000two.\"",
+            |it| it.entitlement("prod-root").description = "Needs \0two.".into(),
             "prod-root: description",
         ),
         (
-            ":role/prod-admin",
-            ":role/prod-\\u0000admin",
+            |it| offer(it).role_arn = role_arn("prod-\0admin"),
             "prod-admin: role_arn",
         ),
         (
-            "group = \"developers\"",
-            "group = \"dev\\u0000\"",
+            |it| offer(it).requester_group = "dev\0".into(),
             "prod-admin: requester_group",
         ),
         (
-            "group = \"approvers\"",
-            "group = \"app\\u0000\"",
+            |it| offer(it).approver_group = "app\0".into(),
             "prod-admin: approver_group",
         ),
         (
-            "111122223333:role",
-            "444455556666:role",
+            |it| offer(it).role_arn = "arn:aws:iam::444455556666:role/prod-admin".into(),
             "not in the catalog",
         ),
-    ] {
-        let text = CATALOG.replacen(from, to, 1);
-        let error = countersign::app::catalog::apply(&company.admin, &text, "test")
-            .await
-            .unwrap_err();
+    ]
+}
+
+#[tokio::test]
+async fn a_wrong_catalog_is_refused_in_words() {
+    let company = TestApp::new().await;
+    for (change, says) in mistakes() {
+        let mut catalog = company.catalog();
+        change(&mut catalog);
+        let error = company.apply(&catalog.render()).await.unwrap_err();
         assert!(error.to_string().contains(says), "{error}");
     }
 }
 
 #[tokio::test]
 async fn tokens_work_until_they_expire_or_are_revoked() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let hour = TimeDelta::hours(1);
     let (id, token) = tokens::create(&company.admin, "cli", "bob@example.com", "test", hour)
         .await
@@ -312,7 +329,7 @@ async fn tokens_work_until_they_expire_or_are_revoked() {
 
 #[tokio::test]
 async fn sessions_end_by_sign_out_idleness_and_age() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let bob = company.ctx("bob").await;
     let app = &company.app;
     let start = || sign_in::start(app, bob.person.id, None);
@@ -349,7 +366,7 @@ async fn sessions_end_by_sign_out_idleness_and_age() {
 
 #[tokio::test]
 async fn only_a_missing_account_is_told_as_one() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let mut owner = <sqlx::PgConnection as sqlx::Connection>::connect(&company.db.owner_url)
         .await
         .unwrap();
@@ -357,7 +374,7 @@ async fn only_a_missing_account_is_told_as_one() {
             $$ BEGIN RAISE EXCEPTION 'the foreign key store is away'; END $$;
         CREATE TRIGGER broken BEFORE INSERT ON targets FOR EACH ROW EXECUTE FUNCTION refuse()";
     sqlx::raw_sql(broken).execute(&mut owner).await.unwrap();
-    let failed = countersign::app::catalog::apply(&company.admin, CATALOG, "test").await;
+    let failed = company.apply(&company.catalog().render()).await;
     assert!(
         matches!(
             failed,

@@ -1,10 +1,10 @@
 //! What the schema says of itself.
 
-use super::setup::Company;
+use crate::support::app::TestApp;
 
 #[tokio::test]
 async fn each_table_and_each_column_says_what_it_is_for() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let silent = "
         SELECT c.relname || coalesce('.' || a.attname, '')
         FROM pg_class c

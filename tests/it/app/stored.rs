@@ -8,7 +8,7 @@ use countersign::app::expire::expire_due;
 use countersign::app::find::{self, Page, RequestFilter};
 use countersign::db::grants;
 
-use super::setup::Company;
+use crate::support::app::TestApp;
 
 fn first<C>() -> Page<C> {
     Page {
@@ -17,13 +17,13 @@ fn first<C>() -> Page<C> {
     }
 }
 
-async fn run(company: &Company, sql: &str) {
+async fn run(company: &TestApp, sql: &str) {
     let done = sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned()));
     done.execute(company.pool()).await.unwrap();
 }
 
 /// Another request like the one that there is, with these columns.
-async fn another(company: &Company, columns: &str) {
+async fn another(company: &TestApp, columns: &str) {
     run(
         company,
         &format!(
@@ -35,7 +35,7 @@ async fn another(company: &Company, columns: &str) {
 
 #[tokio::test]
 async fn what_would_be_refused_today_is_read_as_it_was_stored() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     company.ask("prod-admin").await;
     another(
         &company,
@@ -71,7 +71,7 @@ async fn what_would_be_refused_today_is_read_as_it_was_stored() {
 
 #[tokio::test]
 async fn the_sweep_goes_on_past_a_row_that_cannot_be_read() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let good = company.ask("prod-admin").await.id;
     another(
         &company,

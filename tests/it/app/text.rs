@@ -6,7 +6,7 @@ use countersign::app::submit::{NewRequest, submit};
 use countersign::app::tokens;
 use countersign::domain::text::{Words, check_name, fold};
 
-use super::setup::{Company, ask};
+use crate::support::app::{TestApp, ask};
 
 /// Characters that are not drawn, or that everybody sees otherwise.
 const UNSEEN: [char; 20] = [
@@ -122,7 +122,7 @@ fn names_that_look_the_same_are_the_same() {
 
 #[tokio::test]
 async fn nothing_that_shows_nothing_gets_on_record() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let (alice, bob) = (company.ctx("alice").await, company.ctx("bob").await);
     let request = company.ask("prod-admin").await.id;
     for nothing in [

@@ -14,21 +14,19 @@ use countersign::app::end::end;
 use countersign::app::expire::expire_due;
 use countersign::app::submit::submit;
 use countersign::app::withdraw::withdraw;
-use countersign::app::{catalog, find, resume, sign_in, tokens};
-use countersign::config::Config;
+use countersign::app::{find, resume, sign_in, tokens};
 use countersign::db::targets::LeaseError;
 use countersign::error::Error;
 use countersign::ids::GrantId;
 use countersign::sandbox::Sandbox;
-use countersign::worker::{Settings, Worker};
 use secrecy::ExposeSecret;
 use sqlx::AssertSqlSafe;
 
-use super::setup::{CATALOG, Company, ask};
 use crate::sandbox;
+use crate::support::app::{TestApp, ask};
 
 /// From now on the log takes no event of these actions; `%` for none at all.
-async fn refuse(company: &Company, actions: &str) {
+async fn refuse(company: &TestApp, actions: &str) {
     let sql = format!(
         "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'the log is full'; END $$;
          CREATE TRIGGER refuse BEFORE INSERT ON audit_events FOR EACH ROW WHEN (NEW.action LIKE '{actions}') EXECUTE FUNCTION refuse()"
@@ -36,12 +34,12 @@ async fn refuse(company: &Company, actions: &str) {
     company.as_owner(&sql).await;
 }
 
-async fn take_again(company: &Company) {
+async fn take_again(company: &TestApp) {
     company.as_owner("DROP FUNCTION refuse CASCADE").await;
 }
 
 /// Every row of every table.
-async fn rows(company: &Company) -> Vec<String> {
+async fn rows(company: &TestApp) -> Vec<String> {
     let tables = "SELECT relname::text FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace ORDER BY 1";
     let tables: Vec<String> = sqlx::query_scalar(tables)
         .fetch_all(company.pool())
@@ -58,7 +56,7 @@ async fn rows(company: &Company) -> Vec<String> {
 }
 
 /// A grant of alice's, scheduled.
-async fn granted(company: &Company) -> GrantId {
+async fn granted(company: &TestApp) -> GrantId {
     let request = company.ask("prod-admin").await.id;
     let carol = company.ctx("carol").await;
     approve(&carol, request, None).await.unwrap();
@@ -68,7 +66,7 @@ async fn granted(company: &Company) -> GrantId {
 
 #[tokio::test]
 async fn no_verb_does_what_it_cannot_put_on_record() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let app = &company.app;
     let (alice, bob) = (company.ctx("alice").await, company.ctx("bob").await);
     let pending = company.ask("prod-admin").await.id;
@@ -85,7 +83,8 @@ async fn no_verb_does_what_it_cannot_put_on_record() {
         "INSERT INTO targets (id, account, kind, arn, condition) VALUES (gen_random_uuid(), '111122223333', 'role', '{role}', 'contested')"
     );
     company.as_owner(&contested).await;
-    let other = CATALOG.replacen("\"PT8H\"", "\"PT7H\"", 1);
+    let mut other = company.catalog();
+    other.entitlement("prod-admin").max_duration = "PT7H".into();
     let no = || Some("No.".to_owned());
 
     refuse(&company, "%").await;
@@ -129,7 +128,7 @@ async fn no_verb_does_what_it_cannot_put_on_record() {
         let error = answer.expect_err(verb);
         assert_eq!(error.about().code, "internal", "{verb}: {error:?}");
     }
-    let applied = catalog::apply(&company.admin, &other, "test").await;
+    let applied = company.apply(&other.render()).await;
     assert!(applied.is_err(), "{applied:?}");
     company.later(TimeDelta::hours(25));
     assert_eq!(expire_due(app).await.unwrap(), 0);
@@ -142,19 +141,6 @@ async fn no_verb_does_what_it_cannot_put_on_record() {
     assert_ne!(rows(&company).await, before);
 }
 
-fn worker(company: &Company) -> Worker {
-    let app = &company.app;
-    let mut config = Config::default();
-    config.aws.propagation_margin = Duration::ZERO;
-    Worker::new(
-        app.pool().clone(),
-        app.clock().clone(),
-        app.aws().clone(),
-        Settings::from(&config),
-        app.wake(),
-    )
-}
-
 fn writes(aws: &Sandbox) -> usize {
     let calls = aws.knobs().calls();
     let is_write = |action: &str| action.starts_with("Put") || action.starts_with("Update");
@@ -162,7 +148,7 @@ fn writes(aws: &Sandbox) -> usize {
 }
 
 /// Every row but those that say whose work a target is, and when.
-async fn steps(company: &Company) -> Vec<String> {
+async fn steps(company: &TestApp) -> Vec<String> {
     let mut all = rows(company).await;
     all.retain(|row| !row.starts_with("targets "));
     all
@@ -173,7 +159,7 @@ async fn the_worker_begins_nothing_in_aws_that_it_cannot_put_on_record() {
     let trust = sandbox::trusts("arn:aws:iam::111122223333:user/bob");
     let aws = sandbox::start(&trust).await;
     let patience = Duration::from_secs(30);
-    let company = Company::new().await.with_aws(&aws, patience).await;
+    let company = TestApp::new().await.with_aws(&aws, patience).await;
     let grant = granted(&company).await;
     let state = async || {
         let found = find::grant(&company.ctx("alice").await, grant).await;
@@ -196,7 +182,7 @@ async fn the_worker_begins_nothing_in_aws_that_it_cannot_put_on_record() {
         now_is(minutes);
         refuse(&company, action).await;
         let (before, written) = (steps(&company).await, writes(&aws));
-        let failed = worker(&company).step().await;
+        let failed = company.worker().step().await;
         assert!(matches!(failed, Err(LeaseError::Database(_))), "{failed:?}");
         assert_eq!(state().await, stays, "{action}");
         assert_eq!(steps(&company).await == before, is_intent, "{action}");
@@ -204,11 +190,11 @@ async fn the_worker_begins_nothing_in_aws_that_it_cannot_put_on_record() {
         take_again(&company).await;
         if action == "grant.opened" {
             now_is(4);
-            worker(&company).run_until_idle().await.unwrap();
+            company.worker().run_until_idle().await.unwrap();
         }
     }
     now_is(20);
-    worker(&company).run_until_idle().await.unwrap();
+    company.worker().run_until_idle().await.unwrap();
     assert_eq!(state().await, "ended");
     assert_eq!(aws.knobs().trust(sandbox::ROLE).unwrap(), trust);
     for action in ["opening", "opened", "closing", "ended"] {

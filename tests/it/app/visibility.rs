@@ -5,16 +5,16 @@ use countersign::app::end::end;
 use countersign::app::find;
 use countersign::ids::{GrantId, RequestId};
 
-use super::setup::Company;
+use crate::support::app::TestApp;
 
-async fn granted(company: &Company) -> (RequestId, GrantId) {
+async fn granted(company: &TestApp) -> (RequestId, GrantId) {
     let id = company.ask("prod-admin").await.id;
     let bob = company.ctx("bob").await;
     approve(&bob, id, None).await.unwrap();
     (id, find::request(&bob, id).await.unwrap().grant.unwrap().id)
 }
 
-async fn sees(company: &Company, name: &str, (request, grant): (RequestId, GrantId)) -> bool {
+async fn sees(company: &TestApp, name: &str, (request, grant): (RequestId, GrantId)) -> bool {
     let ctx = company.ctx(name).await;
     let (request, grant) = (
         find::request(&ctx, request).await,
@@ -26,7 +26,7 @@ async fn sees(company: &Company, name: &str, (request, grant): (RequestId, Grant
 
 #[tokio::test]
 async fn an_approver_who_did_not_decide_sees_a_grant_and_what_became_of_it() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let ids = granted(&company).await;
     let state = async |set: &str| {
         let sql = format!("UPDATE grants SET {set}");
@@ -59,7 +59,7 @@ async fn an_approver_who_did_not_decide_sees_a_grant_and_what_became_of_it() {
 
 #[tokio::test]
 async fn who_ended_a_grant_sees_what_became_of_it() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let ids = granted(&company).await;
     end(&company.ctx("carol").await, ids.1, None).await.unwrap();
     let left = "UPDATE people SET groups = '{}' WHERE subject IN ('carol', 'dave')";

@@ -13,7 +13,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::sync::{Notify, Semaphore};
 
 use super::{LIMITS, NEVER, PATIENCE, SHORT, Server, read_until, rest};
-use crate::api::setup::Service;
+use crate::support::app::TestApp;
 use crate::support::wait;
 use crate::web::portal::Portal;
 
@@ -88,9 +88,9 @@ async fn an_idle_connection_is_closed() {
 
 #[tokio::test]
 async fn a_body_that_does_not_come_to_its_end_is_cut_with_a_problem() {
-    let service = Service::new().await;
+    let service = TestApp::new().await.api().await;
     let token = service.token("alice").await;
-    let router = Router::new().nest("/api/v1", api::router(service.company.app.clone()));
+    let router = Router::new().nest("/api/v1", api::router(service.app.clone()));
     let portal = Portal::new().await;
     let limits = Limits {
         body: SHORT,
@@ -115,7 +115,7 @@ async fn a_body_that_does_not_come_to_its_end_is_cut_with_a_problem() {
         assert!(answer.starts_with("HTTP/1.1 408 "), "{path}: {answer}");
         assert!(answer.contains("request_timeout"), "{path}: {answer}");
     }
-    assert_eq!(service.company.count("requests").await, 0);
+    assert_eq!(service.count("requests").await, 0);
 }
 
 #[tokio::test]

@@ -1,5 +1,8 @@
 //! What the tests share.
 
+pub mod api;
+pub mod app;
+pub mod catalog;
 mod cluster;
 pub mod wait;
 

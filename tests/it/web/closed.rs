@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use sqlx::AssertSqlSafe;
 
 use super::portal::{Answer, Portal};
-use crate::app::setup::Company;
+use crate::support::app::TestApp;
 
 /// A way for a request to be over without carol.
 enum End {
@@ -131,7 +131,7 @@ async fn an_end_that_is_too_late_keeps_its_reason() {
 
 #[tokio::test]
 async fn who_has_voted_is_not_named_among_those_who_can_still_decide() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let portal = Portal::at(&company);
     let page = format!("/requests/{}", company.ask("prod-root").await.id);
     let (alice, bob) = (portal.browser("alice").await, portal.browser("bob").await);

@@ -14,8 +14,8 @@ use serde_json::json;
 use sqlx::Connection;
 
 use super::portal::{ORIGIN, Portal};
-use crate::api::setup::{Service, ask};
-use crate::app::setup::Company;
+use crate::support::api::ask;
+use crate::support::app::TestApp;
 
 /// The errors of the whole test process, with the spans of their requests.
 static LOG: LazyLock<Mutex<Vec<u8>>> = LazyLock::new(|| {
@@ -81,9 +81,9 @@ async fn a_fault_is_in_the_log_under_the_id_that_the_page_shows() {
 #[tokio::test]
 async fn a_fault_of_the_api_is_in_the_log_under_its_request_id() {
     LazyLock::force(&LOG);
-    let service = Service::new().await;
+    let service = TestApp::new().await.api().await;
     let alice = service.token("alice").await;
-    as_owner(&service.company.db.owner_url, BREAK).await;
+    as_owner(&service.db.owner_url, BREAK).await;
     let broken = service
         .call(&alice, "GET", "/entitlements", &serde_json::Value::Null)
         .await;
@@ -94,7 +94,7 @@ async fn a_fault_of_the_api_is_in_the_log_under_its_request_id() {
 #[tokio::test]
 async fn what_the_audit_log_cannot_hold_is_a_line_of_the_log() {
     LazyLock::force(&LOG);
-    let service = Service::new().await;
+    let service = TestApp::new().await.api().await;
     let alice = service.token("alice").await;
     for (token, body, status) in [("csn_forged", json!({}), "401"), (&alice, json!([]), "400")] {
         let refused = service.call(token, "POST", "/requests", &body).await;
@@ -176,9 +176,9 @@ async fn a_page_that_breaks_down_is_told_and_logged() {
 async fn a_call_that_breaks_down_is_told_and_logged() {
     LazyLock::force(&LOG);
     // A request would lapse after the end of time.
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let company = company.configured(|config| config.requests.expire_after = Duration::MAX);
-    let service = Service::of(company).await;
+    let service = company.api().await;
     let alice = service.token("alice").await;
     let told = service.call(&alice, "POST", "/requests", &ask()).await;
     assert_eq!((told.status.as_u16(), told.code()), (500, "internal"));

@@ -7,12 +7,11 @@ use axum::http::header::RETRY_AFTER;
 use countersign::config::Limits;
 
 use super::portal::{Browser, Portal};
-use crate::app::setup::Company;
+use crate::support::app::TestApp;
 
 async fn portal(limits: Limits) -> Portal {
-    let company = Company::new().await;
-    let app = company.with_limits(limits);
-    Portal::at(&Company { app, ..company })
+    let company = TestApp::new().await;
+    Portal::at(&company.configured(|it| it.limits = limits))
 }
 
 #[tokio::test]
@@ -62,7 +61,7 @@ async fn whoever_calls_too_often_gets_a_page_that_says_so() {
 
 #[tokio::test]
 async fn a_double_click_makes_one_request_and_leads_to_it_twice() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let portal = Portal::at(&company);
     let alice = portal.browser("alice").await;
     let form = [

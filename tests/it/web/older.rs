@@ -3,8 +3,7 @@
 use serde_json::{Value, json};
 
 use super::portal::Portal;
-use crate::api::setup::Service;
-use crate::app::setup::Company;
+use crate::support::app::TestApp;
 
 /// An action that is not known, and one that tells other things than it does now.
 const ROWS: [(&str, &str); 2] = [
@@ -14,7 +13,7 @@ const ROWS: [(&str, &str); 2] = [
 
 #[tokio::test]
 async fn what_another_release_wrote_is_shown_by_the_actions_name() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let request = company.ask("prod-admin").await.id;
     for (action, details) in ROWS {
         let sql = format!(
@@ -28,7 +27,7 @@ async fn what_another_release_wrote_is_shown_by_the_actions_name() {
     let alice = portal.browser("alice").await;
     let history = alice.get(&format!("/requests/{request}")).await.body;
     let log = alice.get("/audit").await.body;
-    let service = Service::of(company).await;
+    let service = company.api().await;
     let token = service.token("alice").await;
     let path = format!("/audit-events?subject={request}");
     let listed = service.call(&token, "GET", &path, &Value::Null).await.body;

@@ -16,7 +16,7 @@ use countersign::demo;
 use countersign::web::{self, Settings, commands};
 use tower::ServiceExt;
 
-use crate::app::setup::{Company, no_limits};
+use crate::support::app::{TestApp, no_limits};
 use crate::support::{TestDb, another};
 
 pub const FORM: &str = "application/x-www-form-urlencoded";
@@ -143,7 +143,7 @@ impl Portal {
     }
 
     /// The same of a small company.
-    pub fn at(company: &Company) -> Self {
+    pub fn at(company: &TestApp) -> Self {
         let (db, app) = (company.db.clone(), company.app.clone());
         Self::of(db, app, ORIGIN, demo::sign_in::people())
     }

@@ -6,12 +6,12 @@ use chrono::TimeDelta;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
 use super::portal::Portal;
-use crate::app::setup::Company;
+use crate::support::app::TestApp;
 use crate::support::cluster;
 
 #[tokio::test]
 async fn pages_go_on_and_what_is_sent_is_told_to_come_again() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let portal = Portal::at(&company);
     let alice = portal.browser("alice").await;
     let request = company.ask("prod-admin").await.id;

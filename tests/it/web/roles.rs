@@ -12,9 +12,10 @@ use serde_json::{Value, json};
 
 use super::portal::Portal;
 use super::{facts, samples};
-use crate::api::setup::{Answer, Service, ask};
-use crate::app::setup::Company;
 use crate::sandbox::{self, trusting, trusts};
+use crate::support::api::{Answer, ask};
+use crate::support::app::TestApp;
+use crate::support::catalog::role_arn;
 
 const BOB: &str = "arn:aws:iam::111122223333:user/bob";
 const TYPED: [(&str, &str); 4] = [
@@ -27,7 +28,7 @@ const TYPED: [(&str, &str); 4] = [
 /// A role as AWS shows it when somebody asks for it.
 struct Case {
     name: &'static str,
-    /// What `prod-admin` of the catalog opens.
+    /// Path and name of what `prod-admin` of the catalog opens.
     role: &'static str,
     trust: String,
     prepare: fn(&Sandbox),
@@ -39,7 +40,7 @@ struct Case {
 fn case(name: &'static str, code: &'static str, says: &'static str) -> Case {
     Case {
         name,
-        role: ":role/prod-admin",
+        role: "prod-admin",
         trust: trusts(BOB),
         prepare: |_| {},
         code,
@@ -61,15 +62,15 @@ fn cases() -> Vec<Case> {
             ..gone("deleted")
         },
         Case {
-            role: ":role/team/prod-admin",
+            role: "team/prod-admin",
             ..gone("of another path")
         },
         Case {
-            role: ":role/aws-service-role/x.amazonaws.com/AWSServiceRoleForX",
+            role: "aws-service-role/x.amazonaws.com/AWSServiceRoleForX",
             ..protected("service-linked")
         },
         Case {
-            role: ":role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_Admin_0123456789abcdef",
+            role: "aws-reserved/sso.amazonaws.com/AWSReservedSSO_Admin_0123456789abcdef",
             ..protected("of Identity Center")
         },
         Case {
@@ -123,12 +124,12 @@ async fn a_role_that_cannot_be_opened_is_refused_alike_by_api_and_portal_with_no
     for case in cases() {
         let name = case.name;
         let aws = sandbox::start(&case.trust).await;
-        let company = Company::new().await;
-        company.rewrite(":role/prod-admin", case.role).await;
+        let role = role_arn(case.role);
+        let company = TestApp::with(|it| it.entitlement("prod-admin").role_arn = role).await;
         let company = company.with_aws(&aws, Duration::from_secs(60)).await;
         (case.prepare)(&aws);
         let portal = Portal::at(&company);
-        let service = Service::of(company).await;
+        let service = company.api().await;
 
         let token = service.token("alice").await;
         let told = service.call(&token, "POST", "/requests", &ask()).await;
@@ -150,7 +151,7 @@ async fn a_role_that_cannot_be_opened_is_refused_alike_by_api_and_portal_with_no
         assert!(shown.body.contains("<title>Error: "), "{name}");
         assert_kept(name, &shown.body);
 
-        assert_eq!(service.company.count("requests").await, 0, "{name}");
+        assert_eq!(service.count("requests").await, 0, "{name}");
         let code = || ("request.submitted".to_owned(), case.code.to_owned());
         assert_eq!(portal.refusals().await, [code(), code()], "{name}");
     }
@@ -186,9 +187,9 @@ fn whatever_is_wrong_with_a_role_is_told_on_the_form() {
 
 #[tokio::test]
 async fn when_aws_does_not_answer_the_request_is_taken_and_marked_as_unchecked() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let portal = Portal::at(&company);
-    let service = Service::of(company).await;
+    let service = company.api().await;
     let token = service.token("alice").await;
     let told = service.call(&token, "POST", "/requests", &ask()).await;
     assert_eq!(told.status, 201, "{}", told.body);
@@ -199,5 +200,5 @@ async fn when_aws_does_not_answer_the_request_is_taken_and_marked_as_unchecked()
     let page = alice.get(asked.place()).await.body;
     assert!(page.contains("the role was not checked"), "{page}");
     let unchecked = "requests WHERE NOT target_checked AND role_id IS NULL";
-    assert_eq!(service.company.count(unchecked).await, 2);
+    assert_eq!(service.count(unchecked).await, 2);
 }

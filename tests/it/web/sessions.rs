@@ -4,11 +4,11 @@ use axum::http::StatusCode;
 use chrono::TimeDelta;
 
 use super::portal::{Browser, Portal};
-use crate::app::setup::Company;
+use crate::support::app::TestApp;
 
 #[tokio::test]
 async fn a_forged_or_expired_cookie_leads_to_sign_in_and_nothing_is_done() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let portal = Portal::at(&company);
     let signed_in = portal.browser("bob").await;
     let token = signed_in.cookie.trim_start_matches("countersign=");
@@ -47,7 +47,7 @@ async fn a_forged_or_expired_cookie_leads_to_sign_in_and_nothing_is_done() {
 
 #[tokio::test]
 async fn signing_in_again_ends_the_session_that_the_cookie_names() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let portal = Portal::at(&company);
     let old = portal.browser("bob").await;
     let elsewhere = portal.browser("bob").await;
@@ -67,7 +67,7 @@ async fn signing_in_again_ends_the_session_that_the_cookie_names() {
 
 #[tokio::test]
 async fn a_page_that_cannot_be_made_tells_nothing_of_the_inside() {
-    let company = Company::new().await;
+    let company = TestApp::new().await;
     let portal = Portal::at(&company);
     let alice = portal.browser("alice").await;
     let hidden = "ALTER TABLE requests RENAME TO hidden";

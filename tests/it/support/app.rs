@@ -1,135 +1,86 @@
-//! A small company on a database of its own, with an AWS that does not answer.
+//! The world of a test: a small company on a database of its own, with an AWS that does not answer
+//! until it is given one, and a clock that stands until it is moved.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the tests' own SQL is not in the offline data of the query macros"
+)]
 
 use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use countersign::app::catalog::{self, Applied, CatalogError};
 use countersign::app::ctx::{App, Ctx};
+use countersign::app::sign_in;
 use countersign::app::submit::{NewRequest, submit};
-use countersign::app::{catalog, sign_in};
 use countersign::aws::Aws;
 use countersign::clock::Clock;
 use countersign::config::{Config, Limits};
 use countersign::domain::audit::Channel;
 use countersign::domain::request::Request;
 use countersign::sandbox::Sandbox;
+use countersign::worker::{Settings, Worker};
 use sqlx::{AssertSqlSafe, PgPool};
 
+use super::api::Api;
+use super::catalog::Catalog;
+use super::{TestDb, another};
 use crate::sandbox;
-use crate::support::{TestDb, another};
 
-/// Everybody: alice asks; bob, carol, dave and erin approve; ada is an admin, otto an auditor,
-/// mallory nobody.
-pub const CATALOG: &str = r#"
-[[accounts]]
-id = "111122223333"
-name = "Production"
-
-[[people]]
-issuer = "demo"
-subject = "alice"
-name = "Alice"
-email = "alice@example.com"
-groups = ["developers", "approvers"]
-principals = ["arn:aws:iam::111122223333:user/alice"]
-[[people]]
-issuer = "demo"
-subject = "bob"
-name = "Bob"
-email = "bob@example.com"
-groups = ["approvers"]
-[[people]]
-issuer = "demo"
-subject = "carol"
-name = "Carol"
-email = "carol@example.com"
-groups = ["approvers"]
-[[people]]
-issuer = "demo"
-subject = "dave"
-name = "Dave"
-email = "dave@example.com"
-groups = ["approvers"]
-[[people]]
-issuer = "demo"
-subject = "erin"
-name = "Erin"
-email = "erin@example.com"
-groups = ["approvers"]
-[[people]]
-issuer = "demo"
-subject = "ada"
-name = "Ada"
-email = "ada@example.com"
-groups = ["admins"]
-[[people]]
-issuer = "demo"
-subject = "otto"
-name = "Otto"
-email = "otto@example.com"
-groups = ["auditors"]
-[[people]]
-issuer = "demo"
-subject = "mallory"
-name = "Mallory"
-email = "mallory@example.com"
-
-[[entitlements]]
-name = "prod-admin"
-description = "Everything in production."
-role_arn = "arn:aws:iam::111122223333:role/prod-admin"
-method = "trust_policy"
-min_duration = "PT5S"
-max_duration = "PT8H"
-requester_group = "developers"
-approver_group = "approvers"
-needed = 1
-[[entitlements]]
-name = "prod-root"
-description = "Needs two."
-role_arn = "arn:aws:iam::111122223333:role/prod-root"
-method = "trust_policy"
-min_duration = "PT5S"
-max_duration = "PT1H"
-requester_group = "developers"
-approver_group = "approvers"
-needed = 2
-"#;
-
-pub struct Company {
+/// Cheap to clone: a clone is the same application until it is given another AWS or other settings.
+#[derive(Debug, Clone)]
+pub struct TestApp {
     pub db: TestDb,
     pub app: App,
     /// With the rights to write the catalog and tokens.
     pub admin: App,
     pub clock: Clock,
     pub start: DateTime<Utc>,
+    pub config: Config,
+    catalog: Arc<Mutex<Catalog>>,
 }
 
-impl Company {
+impl TestApp {
+    /// The company as it is.
     pub async fn new() -> Self {
+        Self::with(|_| ()).await
+    }
+
+    /// The company with a change.
+    pub async fn with(change: impl FnOnce(&mut Catalog)) -> Self {
+        let app = Self::at(DateTime::from_timestamp(1_800_000_000, 0).unwrap()).await;
+        app.change(|catalog| {
+            *catalog = Catalog::company();
+            change(catalog);
+        })
+        .await;
+        app
+    }
+
+    /// Nobody and nothing yet, at that time.
+    pub async fn at(start: DateTime<Utc>) -> Self {
         let db = TestDb::new().await;
-        let start = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
         let clock = Clock::fixed(start);
         // The discard port: nothing listens there, and nobody need wait for a second try.
         let patience = Duration::from_millis(50);
         let aws = Aws::with("http://127.0.0.1:9", "AKIA", "secret", patience).await;
-        let app = App::new(db.pool.clone(), clock.clone(), aws.clone(), &config());
-        let admin = App::new(db.catalog().await, clock.clone(), aws, &config());
-        catalog::apply(&admin, CATALOG, "test").await.unwrap();
+        let config = config();
         Self {
+            app: App::new(db.pool.clone(), clock.clone(), aws.clone(), &config),
+            admin: App::new(db.catalog().await, clock.clone(), aws, &config),
             db,
-            app,
-            admin,
             clock,
             start,
+            config,
+            catalog: Arc::default(),
         }
     }
 
     /// Another process on the same database, with other limits.
     pub fn with_limits(&self, limits: Limits) -> App {
-        let config = Config { limits, ..config() };
-        let (pool, aws) = (self.db.pool.clone(), self.app.aws().clone());
-        App::new(pool, self.clock.clone(), aws, &config)
+        self.clone().configured(|config| config.limits = limits).app
     }
 
     /// With an AWS that answers; a call may take as long as `patience`.
@@ -137,41 +88,60 @@ impl Company {
         let (key, secret) = sandbox::key("admin");
         let aws = Aws::with(&aws.url(), &key, &secret, patience).await;
         warm_up(&aws).await;
-        let app = App::new(self.db.pool.clone(), self.clock.clone(), aws, &config());
-        Self { app, ..self }
-    }
-
-    /// With an AWS that may need so long to take a change over.
-    pub fn with_propagation(self, margin: Duration) -> Self {
-        self.configured(|config| config.aws.propagation_margin = margin)
+        self.anew(aws)
     }
 
     /// With other settings.
-    pub fn configured(self, change: impl FnOnce(&mut Config)) -> Self {
-        let mut config = config();
-        change(&mut config);
-        let (pool, aws) = (self.db.pool.clone(), self.app.aws().clone());
-        let app = App::new(pool, self.clock.clone(), aws, &config);
+    pub fn configured(mut self, change: impl FnOnce(&mut Config)) -> Self {
+        change(&mut self.config);
+        let aws = self.app.aws().clone();
+        self.anew(aws)
+    }
+
+    fn anew(self, aws: Aws) -> Self {
+        let (pool, clock) = (self.db.pool.clone(), self.clock.clone());
+        let app = App::new(pool, clock, aws, &self.config);
         Self { app, ..self }
     }
 
-    /// The catalog with `from` as `to`.
-    pub async fn rewrite(&self, from: &str, to: &str) {
-        assert!(CATALOG.contains(from), "{from}");
-        let text = CATALOG.replacen(from, to, 1);
-        catalog::apply(&self.admin, &text, "test").await.unwrap();
+    /// The catalog, to be changed without being applied.
+    pub fn catalog(&self) -> Catalog {
+        self.catalog.lock().unwrap().clone()
+    }
+
+    /// From now on the catalog is another.
+    pub async fn change(&self, change: impl FnOnce(&mut Catalog)) {
+        let mut catalog = self.catalog();
+        change(&mut catalog);
+        self.apply(&catalog.render()).await.unwrap();
+        *self.catalog.lock().unwrap() = catalog;
+    }
+
+    /// Applies a file, whatever the catalog is.
+    pub async fn apply(&self, text: &str) -> Result<Applied, CatalogError> {
+        catalog::apply(&self.admin, text, "test").await
+    }
+
+    /// Its API, which listens and gives tokens.
+    pub async fn api(&self) -> Api {
+        Api::of(self.clone()).await
+    }
+
+    /// A worker of it.
+    pub fn worker(&self) -> Worker {
+        self.worker_with(Settings::from(&self.config))
+    }
+
+    /// A worker of it with other settings.
+    pub fn worker_with(&self, settings: Settings) -> Worker {
+        let app = &self.app;
+        let (pool, clock, aws) = (app.pool().clone(), app.clock().clone(), app.aws().clone());
+        Worker::new(pool, clock, aws, settings, app.wake())
     }
 
     /// Runs SQL as the database's owner.
     pub async fn as_owner(&self, sql: &str) {
         self.db.as_owner(sql).await;
-    }
-
-    /// The person's groups are these from now on.
-    pub async fn regroup(&self, name: &str, groups: &[&str]) {
-        let (before, after) = split_groups(name);
-        let text = format!("{before}{groups:?}{after}");
-        catalog::apply(&self.admin, &text, "test").await.unwrap();
     }
 
     pub fn pool(&self) -> &PgPool {
@@ -227,7 +197,8 @@ impl Company {
     }
 }
 
-fn config() -> Config {
+/// The settings of a test: AWS takes everything over at once, and nobody meets a limit.
+pub fn config() -> Config {
     let mut config = Config::default();
     config.aws.propagation_margin = Duration::ZERO;
     config.roles.admin = vec!["admins".to_owned()];
@@ -248,19 +219,11 @@ pub fn no_limits() -> Limits {
 }
 
 /// A client's first call takes long; a verb's own look has two seconds.
-pub async fn warm_up(aws: &Aws) {
+async fn warm_up(aws: &Aws) {
     // Somebody who is not there: what is would be remembered.
     let [role, user] =
         ["role", "user"].map(|kind| format!("arn:aws:iam::111122223333:{kind}/nobody"));
     let _ = countersign::aws::check(aws, &role, &user).await;
-}
-
-/// The catalog before and after the groups of somebody.
-fn split_groups(name: &str) -> (&'static str, &'static str) {
-    let lead = format!("email = \"{name}@example.com\"\ngroups = ");
-    let (before, rest) = CATALOG.split_once(&lead).unwrap();
-    let before = &CATALOG[..before.len() + lead.len()];
-    (before, &rest[rest.find('\n').unwrap()..])
 }
 
 /// A good ask, in other words each time.

@@ -1,6 +1,7 @@
-//! The API of a small company on a port of its own.
+//! The API of a test's application, on a port of its own.
 
 use std::net::SocketAddr;
+use std::ops::Deref;
 
 use axum::Router;
 use chrono::TimeDelta;
@@ -10,13 +11,13 @@ use reqwest::{Client, Method, StatusCode};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
-use super::schema;
-use crate::app::setup::Company;
-use crate::support::another;
+use super::another;
+use super::app::TestApp;
+use crate::api::schema;
 
-/// A company whose API listens; its people have tokens.
-pub struct Service {
-    pub company: Company,
+/// An application that listens; its people have tokens.
+pub struct Api {
+    app: TestApp,
     address: SocketAddr,
 }
 
@@ -38,28 +39,27 @@ impl Answer {
     }
 }
 
-impl Service {
-    pub async fn new() -> Self {
-        Self::of(Company::new().await).await
-    }
+impl Deref for Api {
+    type Target = TestApp;
 
-    pub async fn of(company: Company) -> Self {
-        let router = Router::new().nest("/api/v1", api::router(company.app.clone()));
+    fn deref(&self) -> &TestApp {
+        &self.app
+    }
+}
+
+impl Api {
+    pub async fn of(app: TestApp) -> Self {
+        let router = Router::new().nest("/api/v1", api::router(app.app.clone()));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { company, address }
+        Self { app, address }
     }
 
     pub async fn token(&self, name: &str) -> String {
         let email = format!("{name}@example.com");
-        let made = tokens::create(
-            &self.company.admin,
-            "test",
-            &email,
-            "test",
-            TimeDelta::days(1),
-        );
+        let day = TimeDelta::days(1);
+        let made = tokens::create(&self.admin, "test", &email, "test", day);
         made.await.unwrap().1.expose_secret().to_owned()
     }
 

@@ -1,0 +1,185 @@
+//! A catalog that a test builds and changes in Rust, and hands over as the text that is applied.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+/// The account of everything that a test does not put elsewhere.
+pub const ACCOUNT: &str = "111122223333";
+
+/// What a test does to a catalog, for tables of such changes.
+pub type Change = fn(&mut Catalog);
+
+/// What a catalog file says. A new table is a field here and a struct below.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Catalog {
+    pub accounts: Vec<Account>,
+    pub people: Vec<Person>,
+    pub entitlements: Vec<Entitlement>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Account {
+    pub id: String,
+    pub name: String,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Person {
+    pub issuer: String,
+    pub subject: String,
+    pub name: String,
+    pub email: String,
+    pub groups: Vec<String>,
+    pub principals: Vec<String>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Entitlement {
+    pub name: String,
+    pub description: String,
+    pub role_arn: String,
+    pub method: String,
+    pub min_duration: String,
+    pub max_duration: String,
+    pub requester_group: String,
+    pub approver_group: String,
+    pub needed: i64,
+    /// Keys that no entitlement has.
+    #[serde(flatten)]
+    pub more: BTreeMap<String, toml::Value>,
+}
+
+impl Catalog {
+    /// A small company. alice asks; bob, carol, dave and erin approve, and so does alice; ada is an
+    /// admin, otto an auditor, mallory nobody.
+    pub fn company() -> Self {
+        let of = |subject, groups| Person {
+            groups,
+            ..Person::named(subject)
+        };
+        Self {
+            accounts: vec![Account::default()],
+            people: vec![
+                Person {
+                    principals: vec![user_arn("alice")],
+                    ..of("alice", words(&["developers", "approvers"]))
+                },
+                of("bob", words(&["approvers"])),
+                of("carol", words(&["approvers"])),
+                of("dave", words(&["approvers"])),
+                of("erin", words(&["approvers"])),
+                of("ada", words(&["admins"])),
+                of("otto", words(&["auditors"])),
+                of("mallory", vec![]),
+            ],
+            entitlements: vec![
+                Entitlement {
+                    description: "Everything in production.".to_owned(),
+                    ..Entitlement::named("prod-admin")
+                },
+                Entitlement {
+                    description: "Needs two.".to_owned(),
+                    max_duration: "PT1H".to_owned(),
+                    needed: 2,
+                    ..Entitlement::named("prod-root")
+                },
+            ],
+        }
+    }
+
+    /// That account, which is added if need be.
+    pub fn account(&mut self, id: &str) -> &mut Account {
+        let new = || Account {
+            id: id.to_owned(),
+            ..Account::default()
+        };
+        found(&mut self.accounts, |it| it.id == id, new)
+    }
+
+    /// That person, who is added if need be.
+    pub fn person(&mut self, subject: &str) -> &mut Person {
+        let new = || Person::named(subject);
+        found(&mut self.people, |it| it.subject == subject, new)
+    }
+
+    /// That entitlement, which is added if need be.
+    pub fn entitlement(&mut self, name: &str) -> &mut Entitlement {
+        let new = || Entitlement::named(name);
+        found(&mut self.entitlements, |it| it.name == name, new)
+    }
+
+    /// The person's groups are these.
+    pub fn regroup(&mut self, subject: &str, groups: &[&str]) {
+        self.person(subject).groups = words(groups);
+    }
+
+    /// As a file.
+    pub fn render(&self) -> String {
+        toml::to_string(self).unwrap()
+    }
+}
+
+impl Default for Account {
+    fn default() -> Self {
+        Self {
+            id: ACCOUNT.to_owned(),
+            name: "Production".to_owned(),
+        }
+    }
+}
+
+impl Person {
+    /// Somebody in no group, without an AWS identity.
+    pub fn named(subject: &str) -> Self {
+        let (first, rest) = subject.split_at(1);
+        Self {
+            issuer: "demo".to_owned(),
+            subject: subject.to_owned(),
+            name: format!("{}{rest}", first.to_uppercase()),
+            email: format!("{subject}@example.com"),
+            groups: vec![],
+            principals: vec![],
+        }
+    }
+}
+
+impl Entitlement {
+    /// The role of that name, for the developers.
+    pub fn named(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            description: String::new(),
+            role_arn: role_arn(name),
+            method: "trust_policy".to_owned(),
+            min_duration: "PT5S".to_owned(),
+            max_duration: "PT8H".to_owned(),
+            requester_group: "developers".to_owned(),
+            approver_group: "approvers".to_owned(),
+            needed: 1,
+            more: BTreeMap::new(),
+        }
+    }
+}
+
+/// The IAM user of that path and name.
+pub fn user_arn(name: &str) -> String {
+    format!("arn:aws:iam::{ACCOUNT}:user/{name}")
+}
+
+/// The IAM role of that path and name.
+pub fn role_arn(name: &str) -> String {
+    format!("arn:aws:iam::{ACCOUNT}:role/{name}")
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|it| (*it).to_owned()).collect()
+}
+
+fn found<T>(all: &mut Vec<T>, is_it: impl Fn(&T) -> bool, new: impl FnOnce() -> T) -> &mut T {
+    let at = all.iter().position(is_it).unwrap_or_else(|| {
+        all.push(new());
+        all.len() - 1
+    });
+    &mut all[at]
+}
