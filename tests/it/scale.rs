@@ -6,16 +6,11 @@
     reason = "the tests' own SQL is not in the offline data of the query macros"
 )]
 
-use std::time::Duration;
-
 use axum::body::{Body, to_bytes};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
 use axum::http::{HeaderName, Method, Request, StatusCode};
 use chrono::TimeDelta;
-use countersign::app::{App, catalog, expire, tokens};
-use countersign::aws::Aws;
-use countersign::clock::Clock;
-use countersign::config::Config;
+use countersign::app::{App, expire, tokens};
 use countersign::db::pool;
 use countersign::worker::{Settings, Worker};
 use countersign::{demo, serve};
@@ -23,9 +18,10 @@ use secrecy::ExposeSecret;
 use sqlx::PgPool;
 use tower::ServiceExt;
 
-use crate::support::app::no_limits;
-use crate::support::{TestDb, timeouts, wait};
-use crate::web::portal;
+use crate::support::app::TestApp;
+use crate::support::catalog::Catalog;
+use crate::support::portal;
+use crate::support::{timeouts, wait};
 
 /// Rows and index entries that one view may read from the tables that grow: fifty shown, what
 /// belongs to each, and those between them that a filter leaves out. The planner may take either of
@@ -75,9 +71,8 @@ const HISTORY: &str = "
 const GROWING: &str = "'people', 'requests', 'decisions', 'grants', 'audit_events', 'sessions'";
 
 struct Archive {
-    db: TestDb,
+    app: TestApp,
     owner: PgPool,
-    config: Config,
 }
 
 /// What a view answered, and what it read.
@@ -89,35 +84,40 @@ struct Read<T> {
     scans: Vec<String>,
 }
 
+/// The groups that the history is of; erin is an auditor.
+fn in_groups_of_history(catalog: &mut Catalog) {
+    let offer = catalog.entitlement("prod-admin");
+    offer.requester_group = "engineers".into();
+    offer.approver_group = "sre-leads".into();
+    for (name, group) in [
+        ("alice", "engineers"),
+        ("bob", "sre-leads"),
+        ("carol", "sre-leads"),
+        ("erin", "auditors"),
+    ] {
+        catalog.regroup(name, &[group]);
+    }
+}
+
 impl Archive {
     async fn new() -> Self {
-        let db = TestDb::new().await;
-        let mut config = Config::default();
-        config.roles.auditor = vec!["auditors".to_owned()];
-        // alice has more requests waiting than one person may.
-        config.limits = no_limits();
+        let app = TestApp::with(in_groups_of_history).await.on_time();
+        app.app.close().await;
+        app.admin.close().await;
         let archive = Self {
-            owner: PgPool::connect(&db.owner_url).await.unwrap(),
-            db,
-            config,
+            owner: PgPool::connect(&app.db.owner_url).await.unwrap(),
+            app,
         };
-        let app = archive.app(archive.db.catalog().await).await;
-        catalog::apply(&app, &portal::catalog(), "test")
-            .await
-            .unwrap();
-        app.close().await;
         sqlx::raw_sql(HISTORY)
             .execute(&archive.owner)
             .await
             .unwrap();
-        archive.db.pool.close().await;
         archive
     }
 
-    async fn app(&self, pool: PgPool) -> App {
-        let timeout = Duration::from_millis(50);
-        let nowhere = Aws::with("http://127.0.0.1:9", "AKIA", "secret", timeout).await;
-        App::new(pool, Clock::Database, nowhere, &self.config)
+    fn app(&self, pool: PgPool) -> App {
+        let (clock, aws) = (self.app.clock.clone(), self.app.app.aws().clone());
+        App::new(pool, clock, aws, &self.app.config)
     }
 
     /// Rows read from each growing table so far, and scans of it. A connection tells what it has
@@ -127,7 +127,7 @@ impl Archive {
             let open = sqlx::query_scalar(
                 "SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = $1 AND application_name = 'countersign'",
             );
-            open.bind(&self.db.name).fetch_one(&self.owner).await.unwrap()
+            open.bind(&self.app.db.name).fetch_one(&self.owner).await.unwrap()
         })
         .await;
         let read = format!(
@@ -140,10 +140,10 @@ impl Archive {
 
     async fn reads<T>(&self, what: impl AsyncFnOnce(App) -> T) -> Read<T> {
         let before = self.read_so_far().await;
-        let pool = pool::connect(&self.db.app_url, 2, timeouts())
+        let pool = pool::connect(&self.app.db.app_url, 2, timeouts())
             .await
             .unwrap();
-        let app = self.app(pool).await;
+        let app = self.app(pool);
         let answer = what(app.clone()).await;
         app.close().await;
         let after = self.read_so_far().await;
@@ -184,7 +184,7 @@ impl Archive {
             .body(Body::from(body.to_owned()))
             .unwrap();
         let read = self.reads(async |app| {
-            let router = serve::router(&app, &self.config, None, Some(demo::sign_in::people()));
+            let router = serve::router(&app, &self.app.config, None, Some(demo::sign_in::people()));
             let (parts, body) = router.oneshot(request).await.unwrap().into_parts();
             let header = |name| {
                 parts
@@ -223,7 +223,7 @@ impl Archive {
 
     async fn token(&self, name: &str) -> (HeaderName, String) {
         let email = format!("{name}@example.com");
-        let app = self.app(self.db.catalog().await).await;
+        let app = self.app(self.app.db.catalog().await);
         let made = tokens::create(&app, "test", &email, "test", TimeDelta::days(1));
         let (_, token) = made.await.unwrap();
         app.close().await;
@@ -329,7 +329,7 @@ async fn verbs_the_worker_and_the_sweep_read_what_they_act_on() {
         .await;
     decided.short("approve");
     let worked = archive.reads(async |app| {
-        let settings = Settings::from(&archive.config);
+        let settings = Settings::from(&archive.app.config);
         let (pool, clock, aws) = (app.pool().clone(), app.clock().clone(), app.aws().clone());
         Worker::new(pool, clock, aws, settings, app.wake())
             .step()

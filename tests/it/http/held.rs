@@ -15,7 +15,6 @@ use tokio::sync::{Notify, Semaphore};
 use super::{LIMITS, NEVER, PATIENCE, SHORT, Server, read_until, rest};
 use crate::support::app::TestApp;
 use crate::support::wait;
-use crate::web::portal::Portal;
 
 const HEAD: &str = "GET / HTTP/1.1\r\nhost: x\r\n\r\n";
 
@@ -91,7 +90,7 @@ async fn a_body_that_does_not_come_to_its_end_is_cut_with_a_problem() {
     let service = TestApp::new().await.api().await;
     let token = service.token("alice").await;
     let router = Router::new().nest("/api/v1", api::router(service.app.clone()));
-    let portal = Portal::new().await;
+    let portal = TestApp::new().await.portal();
     let limits = Limits {
         body: SHORT,
         ..LIMITS

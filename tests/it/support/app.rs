@@ -26,6 +26,7 @@ use sqlx::{AssertSqlSafe, PgPool};
 
 use super::api::Api;
 use super::catalog::Catalog;
+use super::portal::Portal;
 use super::{TestDb, another};
 use crate::sandbox;
 
@@ -98,10 +99,19 @@ impl TestApp {
         self.anew(aws)
     }
 
+    /// By the clock of the database.
+    pub fn on_time(mut self) -> Self {
+        self.clock = Clock::Database;
+        let aws = self.app.aws().clone();
+        self.anew(aws)
+    }
+
     fn anew(self, aws: Aws) -> Self {
-        let (pool, clock) = (self.db.pool.clone(), self.clock.clone());
-        let app = App::new(pool, clock, aws, &self.config);
-        Self { app, ..self }
+        let [app, admin] = [&self.app, &self.admin].map(|it| {
+            let (pool, clock, aws) = (it.pool().clone(), self.clock.clone(), aws.clone());
+            App::new(pool, clock, aws, &self.config)
+        });
+        Self { app, admin, ..self }
     }
 
     /// The catalog, to be changed without being applied.
@@ -125,6 +135,11 @@ impl TestApp {
     /// Its API, which listens and gives tokens.
     pub async fn api(&self) -> Api {
         Api::of(self.clone()).await
+    }
+
+    /// Its portal, with browsers.
+    pub fn portal(&self) -> Portal {
+        Portal::of(self.clone())
     }
 
     /// A worker of it.
@@ -170,9 +185,9 @@ impl TestApp {
         asked.unwrap().request()
     }
 
-    /// What the worker would have made of every scheduled grant.
+    /// What the worker would have made of every grant that is to open.
     pub async fn open_grants(&self) {
-        let sql = "UPDATE grants SET state = 'active', opening_at = approved_at, opened_at = approved_at, sent_until = deadline WHERE state = 'scheduled'";
+        let sql = "UPDATE grants SET state = 'active', opening_at = approved_at, opened_at = approved_at, sent_until = deadline WHERE state IN ('scheduled', 'opening')";
         sqlx::raw_sql(sql).execute(self.pool()).await.unwrap();
     }
 

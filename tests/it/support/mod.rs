@@ -4,6 +4,7 @@ pub mod api;
 pub mod app;
 pub mod catalog;
 mod cluster;
+pub mod portal;
 pub mod wait;
 
 use std::fs::Permissions;

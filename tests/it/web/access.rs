@@ -8,8 +8,9 @@ use axum::http::{Method, StatusCode};
 
 use countersign::web::{ASSETS, SIGN_IN};
 
-use super::portal::{FORM, Portal};
 use super::routes::{self, Tried, form};
+use crate::support::app::TestApp;
+use crate::support::portal::{FORM, Portal};
 
 const GONE: &str = "req_00000000000000000000000000";
 const GONE_GRANT: &str = "grant_00000000000000000000000000";
@@ -17,7 +18,7 @@ const GONE_GRANT: &str = "grant_00000000000000000000000000";
 /// A portal with a pending request and an approved one of alice's; the ids of the request and of
 /// the other one's grant.
 pub async fn stage() -> (Portal, String, String) {
-    let portal = Portal::new().await;
+    let portal = TestApp::new().await.portal();
     let granted = portal.asked().await;
     let bob = portal.browser("bob").await;
     let answer = bob
@@ -84,7 +85,7 @@ async fn who_gets_what() {
     let shared = stage().await;
     for Tried { method, path, .. } in routes::all() {
         let _ = write!(told, "{method:4} {path:26}");
-        for name in ["alice", "bob", "dave", "erin", "mallory"] {
+        for name in ["alice", "bob", "ada", "otto", "mallory"] {
             let own = if method == "GET" {
                 None
             } else {
@@ -186,7 +187,7 @@ async fn what_is_not_for_somebody_to_see_says_nothing_of_itself() {
     ] {
         let answer = mallory.get(&path).await;
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
-        for secret in ["alice", "Orders are stuck", "111122223333"] {
+        for secret in ["Alice", "alice", "Orders are stuck", "111122223333"] {
             assert!(!answer.body.contains(secret), "{path} tells {secret}");
         }
     }
@@ -208,7 +209,7 @@ async fn a_form_from_elsewhere_is_refused_and_nothing_is_done() {
         &[("sec-fetch-site", "cross-site")],
         &[
             ("sec-fetch-site", "same-site"),
-            ("origin", super::portal::ORIGIN),
+            ("origin", crate::support::portal::ORIGIN),
         ],
         &[("origin", "https://evil.example")],
         &[("origin", "null")],
@@ -228,7 +229,7 @@ async fn a_form_from_elsewhere_is_refused_and_nothing_is_done() {
     let ours = bob
         .request(Method::POST, &path)
         .header(CONTENT_TYPE, FORM)
-        .header("origin", super::portal::ORIGIN);
+        .header("origin", crate::support::portal::ORIGIN);
     let answer = portal
         .send(ours.body(Body::from("choice=approve")).unwrap())
         .await;

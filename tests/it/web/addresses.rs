@@ -2,13 +2,13 @@
 
 use axum::http::StatusCode;
 
-use super::portal::Portal;
+use crate::support::app::TestApp;
 
 const ASK: [(&str, &str); 2] = [("duration", "60s"), ("justification", "Why not")];
 
 #[tokio::test]
 async fn a_name_that_is_none_is_on_record_as_plain_text() {
-    let portal = Portal::new().await;
+    let portal = TestApp::new().await.portal();
     let alice = portal.browser("alice").await;
     let long = "x".repeat(5000);
     for (name, subject) in [
@@ -28,7 +28,7 @@ async fn a_name_that_is_none_is_on_record_as_plain_text() {
 
 #[tokio::test]
 async fn an_address_that_cannot_be_read_is_answered_with_a_page() {
-    let portal = Portal::new().await;
+    let portal = TestApp::new().await.portal();
     let alice = portal.browser("alice").await;
     for (path, status) in [
         ("/audit?foo=1", 400),
@@ -58,7 +58,7 @@ async fn an_address_that_cannot_be_read_is_answered_with_a_page() {
 
 #[tokio::test]
 async fn a_form_without_a_choice_denies_nothing() {
-    let portal = Portal::new().await;
+    let portal = TestApp::new().await.portal();
     let page = portal.asked().await;
     let path = format!("{page}/decide");
     let bob = portal.browser("bob").await;

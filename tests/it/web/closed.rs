@@ -4,8 +4,8 @@
 use axum::http::StatusCode;
 use sqlx::AssertSqlSafe;
 
-use super::portal::{Answer, Portal};
 use crate::support::app::TestApp;
+use crate::support::portal::{Answer, Portal};
 
 /// A way for a request to be over without carol.
 enum End {
@@ -38,17 +38,17 @@ async fn over(portal: &Portal, page: &str, end: &End) {
 fn says(end: &End) -> [&'static str; 3] {
     match end {
         End::Denied => [
-            "Denied: prod-admin for alice",
-            "Denied by bob",
+            "Denied: prod-admin for Alice",
+            "Denied by Bob",
             "Not &#60;now&#62;.",
         ],
         End::Withdrawn => [
-            "Withdrawn: prod-admin for alice",
-            "Withdrawn by alice",
+            "Withdrawn: prod-admin for Alice",
+            "Withdrawn by Alice",
             " UTC",
         ],
         End::Lapsed => [
-            "Expired: prod-admin for alice",
+            "Expired: prod-admin for Alice",
             "Lapsed",
             "with 0 of one approval",
         ],
@@ -65,7 +65,7 @@ fn assert_tells(answer: &Answer, end: &End) {
 #[tokio::test]
 async fn whoever_could_have_decided_sees_who_did_when_and_why() {
     for end in [End::Denied, End::Withdrawn, End::Lapsed] {
-        let portal = Portal::new().await;
+        let portal = TestApp::new().await.portal();
         let page = portal.asked().await;
         over(&portal, &page, &end).await;
         let carol = portal.browser("carol").await.get(&page).await;
@@ -79,7 +79,7 @@ async fn whoever_could_have_decided_sees_who_did_when_and_why() {
 #[tokio::test]
 async fn a_decision_that_is_too_late_shows_the_request_as_it_is_and_keeps_what_was_typed() {
     for end in [End::Denied, End::Withdrawn, End::Lapsed] {
-        let portal = Portal::new().await;
+        let portal = TestApp::new().await.portal();
         let page = portal.asked().await;
         over(&portal, &page, &end).await;
         let carol = portal.browser("carol").await;
@@ -100,7 +100,7 @@ async fn a_decision_that_is_too_late_shows_the_request_as_it_is_and_keeps_what_w
 
 #[tokio::test]
 async fn an_end_that_is_too_late_keeps_its_reason() {
-    let portal = Portal::new().await;
+    let portal = TestApp::new().await.portal();
     let page = portal.asked().await;
     let (bob, carol) = (portal.browser("bob").await, portal.browser("carol").await);
     bob.post(&format!("{page}/decide"), &[("choice", "approve")])
@@ -132,7 +132,7 @@ async fn an_end_that_is_too_late_keeps_its_reason() {
 #[tokio::test]
 async fn who_has_voted_is_not_named_among_those_who_can_still_decide() {
     let company = TestApp::new().await;
-    let portal = Portal::at(&company);
+    let portal = company.portal();
     let page = format!("/requests/{}", company.ask("prod-root").await.id);
     let (alice, bob) = (portal.browser("alice").await, portal.browser("bob").await);
     let first = alice.get(&page).await.body;
@@ -154,7 +154,7 @@ async fn who_has_voted_is_not_named_among_those_who_can_still_decide() {
 
 #[tokio::test]
 async fn a_start_that_is_to_come_is_not_now() {
-    let portal = Portal::new().await;
+    let portal = TestApp::new().await.on_time().portal();
     let asked = |start: &'static str| {
         let portal = &portal;
         async move {

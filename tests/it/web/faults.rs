@@ -13,9 +13,9 @@ use countersign::error::Error;
 use serde_json::json;
 use sqlx::Connection;
 
-use super::portal::{ORIGIN, Portal};
 use crate::support::api::ask;
 use crate::support::app::TestApp;
+use crate::support::portal::{ORIGIN, Portal};
 
 /// The errors of the whole test process, with the spans of their requests.
 static LOG: LazyLock<Mutex<Vec<u8>>> = LazyLock::new(|| {
@@ -60,7 +60,7 @@ const BREAK: &str = "ALTER TABLE entitlements RENAME TO away";
 #[tokio::test]
 async fn a_fault_is_in_the_log_under_the_id_that_the_page_shows() {
     LazyLock::force(&LOG);
-    let portal = Portal::new().await;
+    let portal = TestApp::new().await.portal();
     let alice = portal.browser("alice").await;
     as_owner(&portal.db.owner_url, BREAK).await;
     let broken = alice.get("/entitlements/prod-admin").await;
@@ -103,7 +103,7 @@ async fn what_the_audit_log_cannot_hold_is_a_line_of_the_log() {
         let words = [id, "POST", "/api/v1/requests", status];
         assert!(!id.is_empty() && has_line(&words), "{status}");
     }
-    let portal = Portal::new().await;
+    let portal = TestApp::new().await.portal();
     let stranger = portal.send(Request::get("/no-such-page").body(Body::empty()).unwrap());
     let id = stranger.await.header("x-request-id").to_owned();
     assert!(has_line(&[&id, "GET", "/no-such-page", "404"]));
@@ -111,7 +111,7 @@ async fn what_the_audit_log_cannot_hold_is_a_line_of_the_log() {
 
 #[tokio::test]
 async fn a_busy_database_is_told_with_when_to_try_again() {
-    let portal = Portal::new().await;
+    let portal = TestApp::new().await.portal();
     let alice = portal.browser("alice").await;
     as_owner(
         &portal.db.owner_url,
@@ -132,7 +132,7 @@ async fn a_busy_database_is_told_with_when_to_try_again() {
 
 #[tokio::test]
 async fn what_postgres_says_of_being_busy_is_no_fault() {
-    let portal = Portal::new().await;
+    let portal = TestApp::new().await.portal();
     for (state, code) in [
         ("40001", "busy"),
         ("40P01", "busy"),
@@ -163,7 +163,7 @@ async fn what_postgres_says_of_being_busy_is_no_fault() {
 async fn a_page_that_breaks_down_is_told_and_logged() {
     LazyLock::force(&LOG);
     let broken = get(async || -> &'static str { panic!("a test of panics") });
-    let portal = Portal::with(ORIGIN, broken).await;
+    let portal = Portal::with(TestApp::new().await, ORIGIN, broken);
     let told = portal.stranger().get("/sign-in").await;
     assert_eq!(told.status, StatusCode::INTERNAL_SERVER_ERROR);
     assert!(told.body.contains("<h1>Something went wrong"));

@@ -5,13 +5,14 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, S
 use axum::http::{Method, StatusCode};
 use countersign::web::{assets, sign_in};
 
-use super::portal::{FORM, Portal};
+use crate::support::app::TestApp;
+use crate::support::portal::{FORM, Portal};
 
 const ASK: &str = "/entitlements/prod-admin";
 
 #[tokio::test]
 async fn the_path_from_asking_to_ending() {
-    let portal = Portal::new().await;
+    let portal = TestApp::new().await.portal();
     let (alice, bob) = (portal.browser("alice").await, portal.browser("bob").await);
     assert!(
         alice
@@ -25,11 +26,11 @@ async fn the_path_from_asking_to_ending() {
         bob.get("/waiting")
             .await
             .body
-            .contains("prod-admin for alice")
+            .contains("prod-admin for Alice")
     );
     let review = bob.get(&page).await.body;
     assert!(
-        review.contains("<title>Pending: prod-admin for alice") && review.contains("Send decision"),
+        review.contains("<title>Pending: prod-admin for Alice") && review.contains("Send decision"),
         "{review}"
     );
     assert!(!alice.get(&page).await.body.contains("Send decision"));
@@ -49,7 +50,7 @@ async fn the_path_from_asking_to_ending() {
         "{granted}"
     );
     assert!(
-        granted.contains("bob approved (1 of 1)")
+        granted.contains("Bob approved (1 of 1)")
             && granted.contains("Go &#60;b&#62;on&#60;/b&#62;."),
         "{granted}"
     );
@@ -79,7 +80,7 @@ async fn the_path_from_asking_to_ending() {
 
 #[tokio::test]
 async fn what_was_typed_stays_when_it_does_not_fit() {
-    let portal = Portal::new().await;
+    let portal = TestApp::new().await.portal();
     let alice = portal.browser("alice").await;
     let typed = [
         ("duration", "other"),
@@ -115,7 +116,7 @@ async fn what_was_typed_stays_when_it_does_not_fit() {
 
 #[tokio::test]
 async fn bad_input_has_a_clear_answer_and_changes_nothing() {
-    let portal = Portal::new().await;
+    let portal = TestApp::new().await.portal();
     let alice = portal.browser("alice").await;
     let long = "x".repeat(10_000);
     let refused: [(&[(&str, &str)], u16); 12] = [
@@ -213,7 +214,7 @@ async fn bad_input_has_a_clear_answer_and_changes_nothing() {
 
 #[tokio::test]
 async fn deciding_too_late_names_the_state() {
-    let portal = Portal::new().await;
+    let portal = TestApp::new().await.portal();
     let page = portal.asked().await;
     let (bob, carol) = (portal.browser("bob").await, portal.browser("carol").await);
     bob.post(
@@ -234,7 +235,7 @@ async fn deciding_too_late_names_the_state() {
 
 #[tokio::test]
 async fn an_approver_who_did_not_decide_can_look_at_a_grant_and_end_it() {
-    let portal = Portal::new().await;
+    let portal = TestApp::new().await.portal();
     let page = portal.asked().await;
     let (bob, carol) = (portal.browser("bob").await, portal.browser("carol").await);
     bob.post(&format!("{page}/decide"), &[("choice", "approve")])
@@ -253,7 +254,7 @@ async fn an_approver_who_did_not_decide_can_look_at_a_grant_and_end_it() {
 
 #[tokio::test]
 async fn a_session_is_new_with_each_sign_in_and_ends_with_sign_out() {
-    let portal = Portal::new().await;
+    let portal = TestApp::new().await.portal();
     let (first, second) = (portal.browser("alice").await, portal.browser("alice").await);
     assert_ne!(first.cookie, second.cookie);
     let out = first.post("/sign-out", &[]).await;
@@ -273,7 +274,7 @@ async fn a_session_is_new_with_each_sign_in_and_ends_with_sign_out() {
 
 #[tokio::test]
 async fn sign_in_leads_to_the_place_that_was_asked_for_if_it_is_ours() {
-    let portal = Portal::new().await;
+    let portal = TestApp::new().await.portal();
     let to = async |next: &str| {
         let answer = portal
             .stranger()
@@ -302,7 +303,11 @@ async fn sign_in_leads_to_the_place_that_was_asked_for_if_it_is_ours() {
 
 #[tokio::test]
 async fn serve_has_no_sign_in_by_choice() {
-    let portal = Portal::with("https://countersign.example.com", sign_in::none()).await;
+    let portal = Portal::with(
+        TestApp::new().await,
+        "https://countersign.example.com",
+        sign_in::none(),
+    );
     let chosen = portal
         .stranger()
         .post(
@@ -324,10 +329,10 @@ async fn serve_has_no_sign_in_by_choice() {
 #[tokio::test]
 async fn each_answer_keeps_itself_to_itself() {
     let portal = Portal::with(
+        TestApp::new().await,
         "https://countersign.example.com",
         countersign::demo::sign_in::people(),
-    )
-    .await;
+    );
     let stranger = portal.stranger();
     for path in [
         "/",

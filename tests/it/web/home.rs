@@ -4,8 +4,9 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::AssertSqlSafe;
 
-use super::portal::{Browser, Portal};
 use super::{facts, samples};
+use crate::support::app::TestApp;
+use crate::support::portal::{Browser, Portal};
 use countersign::domain::grant::GrantState;
 use countersign::domain::request::RequestState;
 
@@ -16,7 +17,7 @@ async fn run(portal: &Portal, sql: &str) {
 
 /// alice's Home with one approved request, whose grant is made to stand so.
 async fn home_with(set: &str) -> String {
-    let portal = Portal::new().await;
+    let portal = TestApp::new().await.portal();
     let page = portal.asked().await;
     let bob = portal.browser("bob").await;
     bob.post(&format!("{page}/decide"), &[("choice", "approve")])
@@ -66,7 +67,7 @@ async fn what_aws_is_asked_for_is_not_drawn_as_open() {
 
 #[tokio::test]
 async fn what_was_ended_may_work_until_aws_agrees() {
-    let portal = Portal::new().await;
+    let portal = TestApp::new().await.portal();
     let page = portal.asked().await;
     let (alice, bob) = (portal.browser("alice").await, portal.browser("bob").await);
     bob.post(&format!("{page}/decide"), &[("choice", "approve")])
@@ -130,7 +131,7 @@ async fn each_state_is_counted_apart() {
 
 /// So many requests wait for bob.
 async fn buried(n: i32) -> Portal {
-    let portal = Portal::new().await;
+    let portal = TestApp::new().await.portal();
     portal.asked().await;
     let more = format!(
         "INSERT INTO requests SELECT (jsonb_populate_record(r, jsonb_build_object(
@@ -172,7 +173,7 @@ async fn watch(browser: &Browser<'_>, path: &str) -> String {
 
 #[tokio::test]
 async fn what_an_approver_has_open_changes_with_what_waits() {
-    let portal = Portal::new().await;
+    let portal = TestApp::new().await.portal();
     let (alice, bob) = (portal.browser("alice").await, portal.browser("bob").await);
     for path in ["/", "/waiting"] {
         let before = watch(&bob, path).await;
@@ -190,7 +191,7 @@ async fn what_an_approver_has_open_changes_with_what_waits() {
 
 #[tokio::test]
 async fn a_closing_that_aws_refuses_says_who_refuses_since_when_and_what_to_do() {
-    let portal = Portal::new().await;
+    let portal = TestApp::new().await.portal();
     let page = portal.asked().await;
     let (alice, bob) = (portal.browser("alice").await, portal.browser("bob").await);
     bob.post(&format!("{page}/decide"), &[("choice", "approve")])

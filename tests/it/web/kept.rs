@@ -3,7 +3,8 @@
 
 use axum::http::StatusCode;
 
-use super::portal::{Answer, Portal};
+use crate::support::app::TestApp;
+use crate::support::portal::{Answer, Portal};
 
 const ASK: &str = "/entitlements/prod-admin";
 const TYPED: [(&str, &str); 5] = [
@@ -37,7 +38,7 @@ async fn sign_in(portal: &Portal, name: &str, sent: &Answer) -> (String, Answer)
 
 #[tokio::test]
 async fn an_ask_survives_a_sign_in_and_nothing_is_sent() {
-    let portal = Portal::new().await;
+    let portal = TestApp::new().await.portal();
     let sent = portal.stranger().post(ASK, &TYPED).await;
     let (_, page) = sign_in(&portal, "alice", &sent).await;
     assert_eq!(page.status, StatusCode::OK, "{}", page.body);
@@ -60,7 +61,7 @@ async fn an_ask_survives_a_sign_in_and_nothing_is_sent() {
 
 #[tokio::test]
 async fn a_decision_survives_a_sign_in_but_for_the_choice() {
-    let portal = Portal::new().await;
+    let portal = TestApp::new().await.portal();
     let page = portal.asked().await;
     let said = [("choice", "approve"), ("comment", "Go & watch.")];
     let sent = portal
@@ -85,7 +86,7 @@ async fn a_decision_survives_a_sign_in_but_for_the_choice() {
 
 #[tokio::test]
 async fn a_text_that_is_too_long_for_an_address_loses_its_end_and_shows_it() {
-    let portal = Portal::new().await;
+    let portal = TestApp::new().await.portal();
     let long = "Ж".repeat(2_000);
     let fields = [("duration", "60s"), ("justification", long.as_str())];
     let sent = portal.stranger().post(ASK, &fields).await;
@@ -96,7 +97,7 @@ async fn a_text_that_is_too_long_for_an_address_loses_its_end_and_shows_it() {
 
 #[tokio::test]
 async fn an_address_leads_nowhere_else_and_a_form_from_elsewhere_leads_nowhere() {
-    let portal = Portal::new().await;
+    let portal = TestApp::new().await.portal();
     for path in ["//evil.example/entitlements/x", "/entitlements/%2F%2Fevil"] {
         let sent = portal.stranger().post(path, &TYPED).await;
         let place = sent.place();
@@ -111,7 +112,7 @@ async fn an_address_leads_nowhere_else_and_a_form_from_elsewhere_leads_nowhere()
         .stranger()
         .request(axum::http::Method::POST, ASK)
         .header("sec-fetch-site", "cross-site")
-        .header("content-type", super::portal::FORM)
+        .header("content-type", crate::support::portal::FORM)
         .body(axum::body::Body::from("justification=x"))
         .unwrap();
     assert_eq!(portal.send(request).await.status, StatusCode::FORBIDDEN);
@@ -119,7 +120,7 @@ async fn an_address_leads_nowhere_else_and_a_form_from_elsewhere_leads_nowhere()
 
 #[tokio::test]
 async fn everything_that_is_wrong_with_a_form_is_told_at_once() {
-    let portal = Portal::new().await;
+    let portal = TestApp::new().await.portal();
     let alice = portal.browser("alice").await;
     let wrong = [
         ("duration", "other"),

@@ -6,12 +6,12 @@ use axum::http::StatusCode;
 use axum::http::header::RETRY_AFTER;
 use countersign::config::Limits;
 
-use super::portal::{Browser, Portal};
 use crate::support::app::TestApp;
+use crate::support::portal::{Browser, Portal};
 
 async fn portal(limits: Limits) -> Portal {
     let company = TestApp::new().await;
-    Portal::at(&company.configured(|it| it.limits = limits))
+    company.configured(|it| it.limits = limits).portal()
 }
 
 #[tokio::test]
@@ -62,7 +62,7 @@ async fn whoever_calls_too_often_gets_a_page_that_says_so() {
 #[tokio::test]
 async fn a_double_click_makes_one_request_and_leads_to_it_twice() {
     let company = TestApp::new().await;
-    let portal = Portal::at(&company);
+    let portal = company.portal();
     let alice = portal.browser("alice").await;
     let form = [
         ("duration", "3600s"),

@@ -14,7 +14,6 @@ mod limits;
 mod longer;
 mod older;
 mod pages;
-pub mod portal;
 mod readonly;
 mod roles;
 mod routes;

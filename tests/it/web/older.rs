@@ -2,7 +2,6 @@
 
 use serde_json::{Value, json};
 
-use super::portal::Portal;
 use crate::support::app::TestApp;
 
 /// An action that is not known, and one that tells other things than it does now.
@@ -23,7 +22,7 @@ async fn what_another_release_wrote_is_shown_by_the_actions_name() {
         );
         company.as_owner(&sql).await;
     }
-    let portal = Portal::at(&company);
+    let portal = company.portal();
     let alice = portal.browser("alice").await;
     let history = alice.get(&format!("/requests/{request}")).await.body;
     let log = alice.get("/audit").await.body;

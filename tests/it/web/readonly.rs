@@ -5,14 +5,13 @@ use axum::http::header::RETRY_AFTER;
 use chrono::TimeDelta;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
-use super::portal::Portal;
 use crate::support::app::TestApp;
 use crate::support::cluster;
 
 #[tokio::test]
 async fn pages_go_on_and_what_is_sent_is_told_to_come_again() {
     let company = TestApp::new().await;
-    let portal = Portal::at(&company);
+    let portal = company.portal();
     let alice = portal.browser("alice").await;
     let request = company.ask("prod-admin").await.id;
     // Long enough for the session's last use to be due.

@@ -10,7 +10,6 @@ use countersign::web::ask::{Ask, AskForm};
 use countersign::web::page::{self, Here};
 use serde_json::{Value, json};
 
-use super::portal::Portal;
 use super::{facts, samples};
 use crate::sandbox::{self, trusting, trusts};
 use crate::support::api::{Answer, ask};
@@ -128,7 +127,7 @@ async fn a_role_that_cannot_be_opened_is_refused_alike_by_api_and_portal_with_no
         let company = TestApp::with(|it| it.entitlement("prod-admin").role_arn = role).await;
         let company = company.with_aws(&aws, Duration::from_secs(60)).await;
         (case.prepare)(&aws);
-        let portal = Portal::at(&company);
+        let portal = company.portal();
         let service = company.api().await;
 
         let token = service.token("alice").await;
@@ -188,7 +187,7 @@ fn whatever_is_wrong_with_a_role_is_told_on_the_form() {
 #[tokio::test]
 async fn when_aws_does_not_answer_the_request_is_taken_and_marked_as_unchecked() {
     let company = TestApp::new().await;
-    let portal = Portal::at(&company);
+    let portal = company.portal();
     let service = company.api().await;
     let token = service.token("alice").await;
     let told = service.call(&token, "POST", "/requests", &ask()).await;

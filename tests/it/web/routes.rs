@@ -7,7 +7,8 @@ use countersign::domain::audit::verb::Verb;
 use countersign::web::{self, ASSETS, ROUTES, SIGN_IN, sign_in};
 
 use super::access::stage;
-use super::portal::{ORIGIN, Portal};
+use crate::support::app::TestApp;
+use crate::support::portal::{ORIGIN, Portal};
 
 /// One method of one path.
 pub struct Tried {
@@ -78,7 +79,7 @@ async fn each_path_takes_its_own_methods_and_no_other() {
         (sign_in::none(), &[("GET", None)]),
     ];
     for (way, sign_in) in ways {
-        let portal = Portal::with(ORIGIN, way).await;
+        let portal = Portal::with(TestApp::new().await, ORIGIN, way);
         let stranger = portal.stranger();
         for (route, methods) in paths(sign_in) {
             for method in [

@@ -3,13 +3,13 @@
 use axum::http::StatusCode;
 use chrono::TimeDelta;
 
-use super::portal::{Browser, Portal};
 use crate::support::app::TestApp;
+use crate::support::portal::Browser;
 
 #[tokio::test]
 async fn a_forged_or_expired_cookie_leads_to_sign_in_and_nothing_is_done() {
     let company = TestApp::new().await;
-    let portal = Portal::at(&company);
+    let portal = company.portal();
     let signed_in = portal.browser("bob").await;
     let token = signed_in.cookie.trim_start_matches("countersign=");
     let request = company.ask("prod-admin").await.id;
@@ -48,7 +48,7 @@ async fn a_forged_or_expired_cookie_leads_to_sign_in_and_nothing_is_done() {
 #[tokio::test]
 async fn signing_in_again_ends_the_session_that_the_cookie_names() {
     let company = TestApp::new().await;
-    let portal = Portal::at(&company);
+    let portal = company.portal();
     let old = portal.browser("bob").await;
     let elsewhere = portal.browser("bob").await;
     let form = [("person", "alice@example.com"), ("next", "/")];
@@ -68,7 +68,7 @@ async fn signing_in_again_ends_the_session_that_the_cookie_names() {
 #[tokio::test]
 async fn a_page_that_cannot_be_made_tells_nothing_of_the_inside() {
     let company = TestApp::new().await;
-    let portal = Portal::at(&company);
+    let portal = company.portal();
     let alice = portal.browser("alice").await;
     let hidden = "ALTER TABLE requests RENAME TO hidden";
     company.as_owner(hidden).await;

@@ -1,70 +1,25 @@
-//! A portal on a database of its own, with an AWS that does not answer, and browsers that talk to
-//! it.
+//! The portal of a test's application, and browsers that talk to it.
 
-use std::time::Duration;
+use std::ops::Deref;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use axum::routing::MethodRouter;
-use countersign::app::{self, App};
-use countersign::aws::Aws;
-use countersign::clock::Clock;
-use countersign::config::Config;
 use countersign::demo;
 use countersign::web::{self, Settings, commands};
 use tower::ServiceExt;
 
-use crate::support::app::{TestApp, no_limits};
-use crate::support::{TestDb, another};
+use super::another;
+use super::app::TestApp;
 
 pub const FORM: &str = "application/x-www-form-urlencoded";
 pub const ORIGIN: &str = "http://127.0.0.1:8080";
 
-fn people() -> String {
-    let person = |name: &str, group: &str| {
-        format!(
-            "[[people]]\nissuer = \"demo\"\nsubject = \"{name}\"\nname = \"{name}\"\nemail = \"{name}@example.com\"\ngroups = [\"{group}\"]\n\
-             principals = [\"arn:aws:iam::111122223333:user/{name}\"]\n"
-        )
-    };
-    [
-        ("alice", "engineers"),
-        ("bob", "sre-leads"),
-        ("carol", "sre-leads"),
-        ("dave", "admins"),
-        ("erin", "auditors"),
-        ("mallory", "sales"),
-    ]
-    .map(|(name, group)| person(name, group))
-    .concat()
-}
-
-const OFFER: &str = r#"
-[[accounts]]
-id = "111122223333"
-name = "Production"
-[[entitlements]]
-name = "prod-admin"
-description = "Everything in production."
-role_arn = "arn:aws:iam::111122223333:role/prod-admin"
-method = "trust_policy"
-min_duration = "PT5S"
-max_duration = "PT8H"
-requester_group = "engineers"
-approver_group = "sre-leads"
-needed = 1
-"#;
-
-/// What there is to ask for, and who there is.
-pub fn catalog() -> String {
-    format!("{OFFER}{}", people())
-}
-
-/// The portal.
+/// An application with pages.
 pub struct Portal {
-    pub db: TestDb,
+    app: TestApp,
     pub router: Router,
 }
 
@@ -87,36 +42,21 @@ impl Answer {
     }
 }
 
+impl Deref for Portal {
+    type Target = TestApp;
+
+    fn deref(&self) -> &TestApp {
+        &self.app
+    }
+}
+
 impl Portal {
-    pub async fn new() -> Self {
-        Self::with(ORIGIN, demo::sign_in::people()).await
+    /// At [`ORIGIN`], with the sign-in of the demo.
+    pub fn of(app: TestApp) -> Self {
+        Self::with(app, ORIGIN, demo::sign_in::people())
     }
 
-    pub async fn with(public_url: &str, sign_in: MethodRouter<web::Portal>) -> Self {
-        let db = TestDb::new().await;
-        let aws = Aws::with(
-            "http://127.0.0.1:9",
-            "AKIA",
-            "secret",
-            Duration::from_millis(50),
-        )
-        .await;
-        let mut config = Config::default();
-        config.aws.propagation_margin = Duration::ZERO;
-        config.limits = no_limits();
-        config.roles.admin = vec!["admins".to_owned()];
-        config.roles.auditor = vec!["auditors".to_owned()];
-        let app = App::new(db.pool.clone(), Clock::Database, aws.clone(), &config);
-        let admin = App::new(db.catalog().await, Clock::Database, aws, &config);
-        app::catalog::apply(&admin, &catalog(), "test")
-            .await
-            .unwrap();
-        admin.close().await;
-        Self::of(db, app, public_url, sign_in)
-    }
-
-    /// The portal of an application that is there.
-    pub fn of(db: TestDb, app: App, public_url: &str, sign_in: MethodRouter<web::Portal>) -> Self {
+    pub fn with(app: TestApp, public_url: &str, sign_in: MethodRouter<web::Portal>) -> Self {
         let aws = commands::Aws {
             endpoint_url: None,
             region: "us-east-1".to_owned(),
@@ -125,10 +65,8 @@ impl Portal {
             public_url: public_url.to_owned(),
             aws,
         };
-        Self {
-            db,
-            router: web::router(app, settings, sign_in),
-        }
+        let router = web::router(app.app.clone(), settings, sign_in);
+        Self { app, router }
     }
 
     pub async fn send(&self, request: Request<Body>) -> Answer {
@@ -140,12 +78,6 @@ impl Portal {
             headers: parts.headers,
             body: String::from_utf8(body.to_vec()).unwrap(),
         }
-    }
-
-    /// The same of a small company.
-    pub fn at(company: &TestApp) -> Self {
-        let (db, app) = (company.db.clone(), company.app.clone());
-        Self::of(db, app, ORIGIN, demo::sign_in::people())
     }
 
     /// A browser that is not signed in.
@@ -186,12 +118,6 @@ impl Portal {
             .await;
         assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
         answer.place().to_owned()
-    }
-
-    /// What the worker would have made of every grant.
-    pub async fn open_grants(&self) {
-        let sql = "UPDATE grants SET state = 'active', opening_at = approved_at, opened_at = approved_at, sent_until = deadline";
-        sqlx::raw_sql(sql).execute(&self.db.pool).await.unwrap();
     }
 
     /// Actions and codes of the refusals on record, the oldest first.
