@@ -10,8 +10,8 @@ use countersign::serve::{Broken, Service, router};
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 
+use crate::support::stage::Stage;
 use crate::support::{TestDb, wait};
-use crate::worker::stage::Stage;
 
 async fn service(app: &App, worker_pool: PgPool, config: &Config) -> Service {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -3,8 +3,11 @@
 pub mod api;
 pub mod app;
 pub mod catalog;
+pub mod cloud;
 mod cluster;
 pub mod portal;
+pub mod rows;
+pub mod stage;
 pub mod wait;
 
 use std::fs::Permissions;

@@ -7,11 +7,11 @@ use countersign::policy::guard::Guard;
 use countersign::policy::trust;
 use serde_json::{Value, json};
 
-use super::cloud::{ELSEWHERE_ARN, Knob};
 use super::life::{COLUMNS, Life, MARGINS};
 use super::minutes;
-use super::rows::ROLE;
-use super::stage::FOREIGN;
+use crate::support::cloud::{ELSEWHERE_ARN, Knob};
+use crate::support::rows::ROLE;
+use crate::support::stage::FOREIGN;
 
 const ALLOW_ALL: &str =
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;

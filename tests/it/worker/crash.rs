@@ -1,8 +1,8 @@
 //! Workers that die, sleep or meet.
 
-use super::cloud::{is_write, reached};
 use super::minutes;
-use super::stage::{FOREIGN, Stage};
+use crate::support::cloud::{is_write, reached};
+use crate::support::stage::{FOREIGN, Stage};
 use countersign::db::targets::LeaseError;
 use countersign::sandbox::Hold;
 

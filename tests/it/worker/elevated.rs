@@ -3,9 +3,9 @@
 use aws_sdk_iam::error::ProvideErrorMetadata as _;
 use countersign::aws::GUARD_NAME;
 
-use super::cloud::Keys;
 use super::minutes;
-use super::stage::Stage;
+use crate::support::cloud::Keys;
+use crate::support::stage::Stage;
 
 /// Everybody in the account may assume the role, and the role may do everything.
 const OPEN: &str = "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"arn:aws:iam::111122223333:root\"},\"Action\":\"sts:AssumeRole\"}]}";

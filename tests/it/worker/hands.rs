@@ -6,8 +6,8 @@ use countersign::clock::Clock;
 use countersign::ids::GrantId;
 
 use super::minutes;
-use super::rows::ROLE;
-use super::stage::{FOREIGN, Stage};
+use crate::support::rows::ROLE;
+use crate::support::stage::{FOREIGN, Stage};
 
 async fn stage_with_lag() -> Stage {
     let mut stage = Stage::new().await;

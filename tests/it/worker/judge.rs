@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use countersign::ids::GrantId;
 
 use super::life::{Approved, GrantRow, Life, MARGINS, Session, Violation};
-use super::rows::ROLE;
+use crate::support::rows::ROLE;
 
 /// How often the service looks while a grant is open or closing, and after that while a guard of it
 /// should stand (docs/guard.md §3, step 14).

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 
 use super::minutes;
-use super::stage::{FOREIGN, Stage};
+use crate::support::stage::{FOREIGN, Stage};
 
 #[tokio::test]
 async fn a_grant_that_is_ended_early_gives_nothing_once_the_lag_is_over() {

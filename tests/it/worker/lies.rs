@@ -3,9 +3,9 @@
 use chrono::TimeDelta;
 use sqlx::{Executor as _, PgPool};
 
-use super::cloud::{Knob, reached};
 use super::minutes;
-use super::stage::{FOREIGN, Stage};
+use crate::support::cloud::{Knob, reached};
+use crate::support::stage::{FOREIGN, Stage};
 use crate::support::wait;
 
 async fn stage_with_lag() -> Stage {

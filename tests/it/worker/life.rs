@@ -12,9 +12,9 @@ use countersign::worker::Worker;
 use sqlx::{Executor as _, Row as _};
 
 use super::minutes;
-use super::rows::ROLE;
-use super::stage::Stage;
 use crate::policy::plane::Dice;
+use crate::support::rows::ROLE;
+use crate::support::stage::Stage;
 
 /// The defaults of production.
 pub const MARGINS: Margins = crate::policy::PRODUCTION;

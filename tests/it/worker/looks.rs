@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use countersign::aws::{self, Aws};
 
-use super::cloud::Knob;
-use super::rows::ROLE;
-use super::stage::Stage;
+use crate::support::cloud::Knob;
+use crate::support::rows::ROLE;
+use crate::support::stage::Stage;
 
 #[tokio::test]
 async fn many_who_ask_for_one_role_make_one_look() {

@@ -2,7 +2,6 @@
 
 mod asks;
 mod befalls;
-mod cloud;
 mod crash;
 mod elevated;
 mod hands;
@@ -18,10 +17,8 @@ mod pinned;
 mod queue;
 mod refusals;
 mod reverted;
-mod rows;
 mod sequences;
 mod skew;
-pub mod stage;
 mod trouble;
 mod unreachable;
 

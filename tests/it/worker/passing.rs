@@ -4,9 +4,9 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use countersign::sandbox::LateWrite;
 
-use super::cloud::{is_write, reached};
 use super::life::{Life, Violation};
 use super::minutes;
+use crate::support::cloud::{is_write, reached};
 
 impl Life {
     pub async fn die(&mut self) -> Result<(), Violation> {

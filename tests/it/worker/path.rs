@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use super::cloud::reached;
 use super::minutes;
-use super::stage::{FOREIGN, Stage};
+use crate::support::cloud::reached;
+use crate::support::stage::{FOREIGN, Stage};
 use crate::support::wait;
 
 #[tokio::test]

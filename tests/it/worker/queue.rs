@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use countersign::db::targets::{self, Lease, LeaseError, Release};
 
 use super::minutes;
-use super::stage::Stage;
+use crate::support::stage::Stage;
 
 async fn claim(stage: &Stage, closings_only: bool) -> Option<Lease> {
     let mut conn = stage.rows.pool.acquire().await.unwrap();

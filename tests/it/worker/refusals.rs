@@ -2,9 +2,9 @@
 
 use chrono::TimeDelta;
 
-use super::cloud::{ELSEWHERE, Knob};
 use super::minutes;
-use super::stage::{FOREIGN, Stage};
+use crate::support::cloud::{ELSEWHERE, Knob};
+use crate::support::stage::{FOREIGN, Stage};
 
 const DENIED: Knob = Knob::Refuse("AccessDenied", 403);
 const FULL: Knob = Knob::Refuse("LimitExceeded", 409);

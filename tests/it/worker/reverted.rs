@@ -1,8 +1,8 @@
 //! Somebody undoes what we write (docs/guard.md §3, step 6).
 
 use super::minutes;
-use super::rows::ROLE;
-use super::stage::{FOREIGN, Stage};
+use crate::support::rows::ROLE;
+use crate::support::stage::{FOREIGN, Stage};
 
 #[tokio::test]
 async fn a_statement_is_put_back_twice_on_record_and_then_its_grant_ends() {

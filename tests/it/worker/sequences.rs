@@ -3,10 +3,10 @@
 use chrono::TimeDelta;
 use countersign::sandbox::Document;
 
-use super::cloud::Knob;
 use super::minutes;
-use super::rows::ROLE;
-use super::stage::{FOREIGN, Stage};
+use crate::support::cloud::Knob;
+use crate::support::rows::ROLE;
+use crate::support::stage::{FOREIGN, Stage};
 use crate::support::wait;
 
 #[tokio::test]

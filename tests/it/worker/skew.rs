@@ -4,7 +4,7 @@ use chrono::{SubsecRound, TimeDelta};
 use countersign::clock::Clock;
 use countersign::ids::GrantId;
 
-use super::stage::{FOREIGN, Stage};
+use crate::support::stage::{FOREIGN, Stage};
 
 /// Both with their real clocks.
 async fn stage() -> Stage {

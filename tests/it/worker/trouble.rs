@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use super::cloud::{Knob, reached};
 use super::minutes;
-use super::rows::ROLE;
-use super::stage::{FOREIGN, Stage};
+use crate::support::cloud::{Knob, reached};
+use crate::support::rows::ROLE;
+use crate::support::stage::{FOREIGN, Stage};
 
 const WRITES: [&str; 2] = ["PutRolePolicy", "UpdateAssumeRolePolicy"];
 

@@ -7,7 +7,7 @@ use countersign::aws::{Aws, AwsError, apply};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
 
-use super::rows::ROLE;
+use crate::support::rows::ROLE;
 
 /// Longer than a connection may take to come about, and over soon.
 const TIMEOUT: Duration = Duration::from_secs(4);

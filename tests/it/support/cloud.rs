@@ -1,20 +1,16 @@
 //! The sandbox with one role, and its knobs in the words of these tests.
 
 use std::sync::Mutex;
-use std::time::Duration;
 
 use aws_sdk_iam::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_sts::types::Credentials as Issued;
 use chrono::{DateTime, Utc};
 use countersign::aws::GUARD_NAME;
-use countersign::sandbox::{
-    Fault, Hold, Knobs, Options, Sandbox, Seed, SeedAccount, SeedRole, SeedUser, When,
-};
+use countersign::sandbox::{Fault, Hold, Knobs, Sandbox, SeedAccount, SeedUser, When};
 
-use super::rows::{ACCOUNT, ROLE};
-
-const ALLOW_ALL: &str =
-    r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
+use super::catalog::user_arn;
+pub use crate::sandbox::reached;
+use crate::sandbox::{self, ALLOW_ALL, ROLE};
 
 /// How many calls the sandbox drops from its log at once, the oldest, when that is full.
 const DROPPED: usize = 1_000;
@@ -52,41 +48,22 @@ pub struct Keys {
 impl Cloud {
     pub async fn start(trust: &str, now: DateTime<Utc>) -> Self {
         let user = |name: &str| SeedUser {
-            name: name.to_owned(),
-            path: "/".to_owned(),
             access_key_id: Some(key(name)),
             secret_access_key: Some("secret".to_owned()),
-            policies: [("all".to_owned(), ALLOW_ALL.to_owned())].into(),
             mfa_code: None,
-        };
-        let role = SeedRole {
-            name: "prod-admin".to_owned(),
-            path: "/".to_owned(),
-            trust: trust.to_owned(),
-            policies: [("all".to_owned(), ALLOW_ALL.to_owned())].into(),
-            max_session_duration: 43_200,
-            tags: [].into(),
+            ..sandbox::user(name, Some(ALLOW_ALL))
         };
         let account = SeedAccount {
-            id: ACCOUNT.to_owned(),
-            trust_quota: 2_048,
             users: vec![user("countersign"), user("admin")],
-            roles: vec![role],
+            ..sandbox::account(trust)
         };
         let elsewhere = SeedAccount {
             id: "444455556666".to_owned(),
-            trust_quota: 2_048,
             users: vec![user("elsewhere")],
             roles: vec![],
+            ..sandbox::account(trust)
         };
-        let sandbox = Sandbox::start(Options {
-            addr: ([127, 0, 0, 1], 0).into(),
-            seed: Seed {
-                accounts: vec![account, elsewhere],
-            },
-            state_file: None,
-            allow_non_loopback: false,
-        });
+        let sandbox = Sandbox::start(sandbox::options(vec![account, elsewhere]));
         let sandbox = sandbox.await.unwrap();
         sandbox.knobs().set_clock(now);
         Self {
@@ -262,15 +239,6 @@ impl Keys {
     }
 }
 
-/// Waits until the held call is there.
-///
-/// # Panics
-/// When it never comes.
-pub async fn reached(held: &Hold) {
-    let reached = tokio::time::timeout(Duration::from_secs(60), held.reached());
-    reached.await.expect("the call never came");
-}
-
 /// Whether a call changes a document.
 pub fn is_write(call: &str) -> bool {
     [
@@ -283,8 +251,4 @@ pub fn is_write(call: &str) -> bool {
 
 fn key(user: &str) -> String {
     format!("AKIA{}", user.to_uppercase())
-}
-
-fn user_arn(name: &str) -> String {
-    format!("arn:aws:iam::{ACCOUNT}:user/{name}")
 }

@@ -1,4 +1,4 @@
-//! A database, a cloud, and a clock that stands until it is moved.
+//! Workers, a cloud, and one clock for both, which stands until it is moved.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,9 +11,9 @@ use countersign::policy::Margins;
 use countersign::worker::{Settings, Worker};
 use tokio::sync::Notify;
 
+use super::app::TestApp;
 use super::cloud::Cloud;
 use super::rows::{GrantRow, Rows};
-use crate::support::TestDb;
 
 /// A hand-written trust policy that a parser would not give back as it is.
 pub const FOREIGN: &str = "{\n  \"Version\" : \"2012-10-17\",\n  \"Statement\":[ {\"Effect\":\"Allow\", \"Sid\":\"Caf\\u0065\",\"Principal\":{\"Service\":[\"ec2.amazonaws.com\"]},\n    \"Action\":\"sts:AssumeRole\"} ]\n}";
@@ -39,12 +39,12 @@ impl Stage {
     }
 
     pub async fn with_trust(trust: &str) -> Self {
-        let db = TestDb::new().await;
         let start: DateTime<Utc> = "2026-01-05T09:00:00Z".parse().unwrap();
+        let app = TestApp::at(start).await;
         Self {
-            rows: Rows::new(db).await,
             cloud: Cloud::start(trust, start).await,
-            clock: Clock::fixed(start),
+            clock: app.clock.clone(),
+            rows: Rows::new(app).await,
             margins: Margins {
                 propagation: TimeDelta::zero(),
                 unanswered: TimeDelta::minutes(15),

@@ -6,16 +6,14 @@ use countersign::ids::{EntitlementId, GrantId, PersonId, PrincipalId, RequestId,
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Executor, PgPool, Row};
 
-use crate::support::TestDb;
-
-/// The account of all tests.
-pub const ACCOUNT: &str = "111122223333";
-/// The role of all tests.
-pub const ROLE: &str = "arn:aws:iam::111122223333:role/prod-admin";
+use super::app::TestApp;
+use super::catalog::{ACCOUNT, Account, Catalog, Entitlement, Person};
+pub use crate::sandbox::ROLE;
 
 /// A catalog with one role, and people who may ask for it.
 #[derive(Debug)]
 pub struct Rows {
+    app: TestApp,
     /// As the application, for the workers.
     pub pool: PgPool,
     /// As the database's owner: rows of the catalog are nothing for the application.
@@ -38,33 +36,32 @@ pub struct GrantRow {
 }
 
 impl Rows {
-    pub async fn new(db: TestDb) -> Self {
-        let pool = PgPool::connect_lazy(&db.owner_url).unwrap();
-        let (target, entitlement) = (TargetId::new(), EntitlementId::new());
-        run(
-            &pool,
-            format!("INSERT INTO accounts (id, name) VALUES ('{ACCOUNT}', 'prod')"),
-        )
-        .await;
-        run(&pool, format!("INSERT INTO targets (id, account, kind, arn) VALUES ('{}', '{ACCOUNT}', 'role', '{ROLE}')", target.uuid())).await;
-        run(&pool, format!(
-            "INSERT INTO entitlements (id, name, target, method, min_duration_seconds, max_duration_seconds, requester_group, approver_group, needed)
-             VALUES ('{}', 'prod-admin', '{}', 'trust_policy', 300, 43200, 'developers', 'leads', 1)",
-            entitlement.uuid(), target.uuid())).await;
-        let approver = person(&pool, "bob", "leads").await;
-        person(&pool, "olga", "leads").await;
+    pub async fn new(app: TestApp) -> Self {
+        let owner = PgPool::connect_lazy(&app.db.owner_url).unwrap();
+        app.change(|catalog| *catalog = one_role()).await;
+        let id = async |table| {
+            let sql = format!("SELECT id FROM {table} LIMIT 1");
+            let row = owner.fetch_one(sqlx::raw_sql(AssertSqlSafe(sql)));
+            row.await.unwrap().get("id")
+        };
         Self {
-            pool: db.pool,
-            owner: pool,
-            target,
-            entitlement,
-            approver,
+            pool: app.db.pool.clone(),
+            target: TargetId::from_uuid(id("targets").await),
+            entitlement: EntitlementId::from_uuid(id("entitlements").await),
+            approver: person(&owner, "bob").await,
+            owner,
+            app,
         }
     }
 
     /// A person in the group that may ask.
     pub async fn person(&self, name: &str) -> PersonId {
-        person(&self.owner, name, "developers").await
+        let alone = Catalog {
+            people: vec![somebody(name, "developers")],
+            ..Catalog::default()
+        };
+        self.app.apply(&alone.render()).await.unwrap();
+        person(&self.owner, name).await
     }
 
     async fn pending(
@@ -241,12 +238,38 @@ fn voice(request: uuid::Uuid, name: &str, verdict: &str, at: DateTime<Utc>) -> S
     )
 }
 
-async fn person(pool: &PgPool, name: &str, group: &str) -> PersonId {
-    let id = PersonId::new();
-    run(pool, format!(
-        "INSERT INTO people (id, issuer, subject, name, email, groups) VALUES ('{}', 'test', '{name}', '{name}', '{name}@example.com', '{{{group}}}')",
-        id.uuid())).await;
-    id
+/// bob and olga decide on `prod-admin`.
+fn one_role() -> Catalog {
+    let account = Account {
+        name: "prod".to_owned(),
+        ..Account::default()
+    };
+    let entitlement = Entitlement {
+        min_duration: "PT5M".to_owned(),
+        max_duration: "PT12H".to_owned(),
+        approver_group: "leads".to_owned(),
+        ..Entitlement::named("prod-admin")
+    };
+    Catalog {
+        accounts: vec![account],
+        people: ["bob", "olga"].map(|it| somebody(it, "leads")).to_vec(),
+        entitlements: vec![entitlement],
+    }
+}
+
+/// Somebody whose name the tests' SQL can name.
+fn somebody(name: &str, group: &str) -> Person {
+    Person {
+        name: name.to_owned(),
+        groups: vec![group.to_owned()],
+        ..Person::named(name)
+    }
+}
+
+async fn person(pool: &PgPool, name: &str) -> PersonId {
+    let sql = format!("SELECT id FROM people WHERE name = '{name}'");
+    let row = pool.fetch_one(sqlx::raw_sql(AssertSqlSafe(sql)));
+    PersonId::from_uuid(row.await.unwrap().get("id"))
 }
 
 async fn run(pool: &PgPool, sql: String) {
