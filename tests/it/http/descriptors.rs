@@ -12,8 +12,8 @@ use tokio::net::TcpStream;
 
 use super::collect;
 use crate::process::Server;
-use crate::process::world::World;
 use crate::support::wait;
+use crate::support::world::World;
 
 /// `serve` under the limits of a shell's `ulimit`.
 fn limited(world: &World, ulimit: &str) -> Command {

@@ -4,8 +4,8 @@ use std::process::Stdio;
 
 use super::collect;
 use crate::process::Server;
-use crate::process::world::World;
 use crate::support::wait;
+use crate::support::world::World;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_that_is_no_terminal_has_no_colours_and_short_lines() {

@@ -8,7 +8,7 @@ use countersign::sandbox::{Options, Sandbox, Seed};
 use serde_json::json;
 
 use super::Server;
-use super::world::World;
+use crate::support::world::World;
 
 const WRONG: &str = r#"[[accounts]]
 id = "11112222333"

@@ -14,7 +14,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use super::Server;
 use super::refusals::refusal;
-use super::world::World;
+use crate::support::world::World;
 use crate::support::{cluster, wait};
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use super::world::World;
+use crate::support::world::World;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn at_the_deadline_aws_refuses_new_and_live_sessions_with_countersign_killed() {

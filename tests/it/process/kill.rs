@@ -3,8 +3,8 @@
 
 use countersign::sandbox::When;
 
-use super::world::{TRUST, World};
 use crate::sandbox::reached;
+use crate::support::world::{TRUST, World};
 
 /// The calls of one opening, in their order, by action and count from the approval.
 const OPENING: [(&str, usize, When); 9] = [

@@ -14,7 +14,6 @@ mod secrets;
 mod signals;
 mod silent;
 mod throttle;
-pub mod world;
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};

@@ -3,8 +3,8 @@
 use countersign::sandbox::{Fault, When};
 use serde_json::json;
 
-use super::world::World;
 use crate::sandbox::{ROLE, trusts};
+use crate::support::world::World;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_role_that_countersign_works_as_is_refused_and_never_opened() {
@@ -16,7 +16,7 @@ async fn the_role_that_countersign_works_as_is_refused_and_never_opened() {
     world.warm_up(&serve).await;
     let refused = async || {
         let path = "/audit-events?subject=prod-admin&action=request.submitted";
-        let events = serve.get(&world.erin, path).await;
+        let events = serve.get(&world.otto, path).await;
         events["items"].as_array().expect("a list").clone()
     };
     let before = refused().await.len();

@@ -3,7 +3,7 @@
 use std::fs::File;
 
 use super::Server;
-use super::world::World;
+use crate::support::world::World;
 
 /// Roles that are taken up at the same time.
 const AT_ONCE: usize = 4;

@@ -1,7 +1,7 @@
 //! `countersign target resume`.
 
-use super::world::World;
 use crate::sandbox::ROLE;
+use crate::support::world::World;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn target_resume_says_in_one_line_what_it_did_or_why_not() {

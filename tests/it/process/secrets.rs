@@ -10,8 +10,8 @@ use std::fs::File;
 use sqlx::AssertSqlSafe;
 
 use super::Server;
-use super::world::World;
 use crate::sandbox;
+use crate::support::world::World;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_table_and_no_log_line_holds_a_token_or_an_aws_secret() {
@@ -35,7 +35,7 @@ async fn no_table_and_no_log_line_holds_a_token_or_an_aws_secret() {
     let secrets = [
         &world.alice,
         &world.bob,
-        &world.erin,
+        &world.otto,
         &aws_secret,
         &alice_secret,
     ];

@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 
 use super::Server;
 use super::demo::{folder, hearing};
-use super::world::World;
 use crate::support::wait;
+use crate::support::world::World;
 
 pub fn tell(pid: u32, signal: &str) {
     let told = Command::new("kill")

@@ -12,9 +12,9 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
 use super::Server;
 use super::signals::tell;
-use super::world::World;
 use crate::sandbox::reached;
 use crate::support::wait;
+use crate::support::world::World;
 
 /// A process that is stopped, and goes on when this is dropped.
 struct Stopped(u32);

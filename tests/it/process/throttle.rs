@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use serde_json::json;
 
 use super::Server;
-use super::world::World;
+use crate::support::world::World;
 use crate::support::{another, wait};
 
 /// Connections that ask in a loop.

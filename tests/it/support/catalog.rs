@@ -10,7 +10,8 @@ pub const ACCOUNT: &str = "111122223333";
 /// What a test does to a catalog, for tables of such changes.
 pub type Change = fn(&mut Catalog);
 
-/// What a catalog file says. A new table is a field here and a struct below.
+/// What a catalog file says; what it may leave out is left out where it is the default. A new table
+/// is a field here and a struct below.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Catalog {
     pub accounts: Vec<Account>,
@@ -30,13 +31,16 @@ pub struct Person {
     pub subject: String,
     pub name: String,
     pub email: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub principals: Vec<String>,
 }
 
 #[derive(Debug, Clone, Serialize)]
 pub struct Entitlement {
     pub name: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub description: String,
     pub role_arn: String,
     pub method: String,
@@ -44,6 +48,7 @@ pub struct Entitlement {
     pub max_duration: String,
     pub requester_group: String,
     pub approver_group: String,
+    #[serde(skip_serializing_if = "is_one")]
     pub needed: i64,
     /// Keys that no entitlement has.
     #[serde(flatten)]
@@ -170,6 +175,10 @@ pub fn user_arn(name: &str) -> String {
 /// The IAM role of that path and name.
 pub fn role_arn(name: &str) -> String {
     format!("arn:aws:iam::{ACCOUNT}:role/{name}")
+}
+
+const fn is_one(number: &i64) -> bool {
+    *number == 1
 }
 
 fn words(words: &[&str]) -> Vec<String> {

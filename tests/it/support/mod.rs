@@ -9,6 +9,7 @@ pub mod portal;
 pub mod rows;
 pub mod stage;
 pub mod wait;
+pub mod world;
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;

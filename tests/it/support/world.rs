@@ -1,62 +1,60 @@
-//! What a process-level test stands on: a database, the AWS stand-in in this process, a catalog and
-//! tokens made by the real commands.
+//! Real processes of a test's application: the AWS stand-in is in this process, the catalog and
+//! tokens are made by the real commands.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::process::{Command, Stdio};
 
 use aws_sdk_sts::operation::assume_role::AssumeRoleOutput;
+use chrono::DateTime;
 use countersign::sandbox::Sandbox;
 use serde_json::{Value, json};
 
-use super::Server;
+use super::another;
+use super::app::TestApp;
+use super::catalog::{Catalog, role_arn};
+use crate::process::Server;
 use crate::sandbox::{self, ROLE};
-use crate::support::{TestDb, another};
 
 /// The hand-written trust policy of the role, with white space and an order of keys that no
 /// serialiser would choose.
 pub const TRUST: &str = r#"{ "Statement" : [ { "Effect":"Allow", "Principal": {"Service": "ec2.amazonaws.com"},
   "Action": "sts:AssumeRole", "Sid": "Machines" } ], "Version":"2012-10-17" }"#;
 
-const CATALOG: &str = r#"
-accounts = [{ id = "111122223333", name = "Production" }]
-people = [
-  { issuer = "https://id.example.com", subject = "alice", name = "Alice", email = "alice@example.com", groups = ["engineers"], principals = ["arn:aws:iam::111122223333:user/alice"] },
-  { issuer = "https://id.example.com", subject = "bob", name = "Bob", email = "bob@example.com", groups = ["sre-leads"], principals = ["arn:aws:iam::111122223333:user/bob"] },
-  { issuer = "https://id.example.com", subject = "erin", name = "Erin", email = "erin@example.com", groups = ["auditors"] },
-]
-[[entitlements]]
-name = "prod-admin"
-role_arn = "arn:aws:iam::111122223333:role/prod-admin"
-method = "trust_policy"
-min_duration = "PT5S"
-max_duration = "PT8H"
-requester_group = "engineers"
-approver_group = "sre-leads"
-"#;
-
 pub struct World {
+    app: TestApp,
     pub sandbox: Sandbox,
-    pub db: TestDb,
     pub alice: String,
     pub bob: String,
-    pub erin: String,
+    /// The auditor.
+    pub otto: String,
+}
+
+impl Deref for World {
+    type Target = TestApp;
+
+    fn deref(&self) -> &TestApp {
+        &self.app
+    }
 }
 
 impl World {
     pub async fn new() -> Self {
         let sandbox = sandbox::start(TRUST).await;
-        let db = TestDb::new().await;
+        let app = TestApp::at(DateTime::UNIX_EPOCH).await.on_time();
+        // The commands do its work.
+        app.admin.close().await;
         let mut world = Self {
+            app,
             sandbox,
-            db,
             alice: String::new(),
             bob: String::new(),
-            erin: String::new(),
+            otto: String::new(),
         };
-        world.apply(CATALOG);
+        world.apply(&as_in_the_examples());
         world.alice = world.token("alice");
         world.bob = world.token("bob");
-        world.erin = world.token("erin");
+        world.otto = world.token("otto");
         world
     }
 
@@ -152,21 +150,18 @@ impl World {
 
     /// More roles with an entitlement of the same name each.
     pub fn offer(&self, roles: &[String]) {
-        let mut catalog = CATALOG.to_owned();
-        let (_, first) = CATALOG.split_once("[[entitlements]]").expect("one");
+        let mut more = Catalog::default();
         for role in roles {
-            let arn = ROLE.replace("prod-admin", role);
-            let made = self.sandbox.knobs().create_role(&arn, TRUST);
+            let made = self.sandbox.knobs().create_role(&role_arn(role), TRUST);
             made.expect("another role");
-            catalog += "[[entitlements]]";
-            catalog += &first.replace("prod-admin", role);
+            more.entitlement(role);
         }
-        self.apply(&catalog);
+        self.apply(&more);
     }
 
-    fn apply(&self, catalog: &str) {
+    fn apply(&self, catalog: &Catalog) {
         let file = tempfile::NamedTempFile::new().expect("a temporary file");
-        std::fs::write(file.path(), catalog).expect("writable");
+        std::fs::write(file.path(), catalog.render()).expect("writable");
         self.output(&["catalog", "apply", file.path().to_str().expect("UTF-8")]);
     }
 
@@ -241,7 +236,7 @@ impl World {
     pub async fn assert_once(&self, serve: &Server, subject: &str, action: &str) {
         let events = serve
             .get(
-                &self.erin,
+                &self.otto,
                 &format!("/audit-events?subject={subject}&action={action}"),
             )
             .await;
@@ -249,4 +244,13 @@ impl World {
         assert_eq!(items.len(), 1, "{action}: {events}");
         assert_eq!(items[0]["outcome"], "success");
     }
+}
+
+/// The company, whose people sign in where those of the documentation's examples do.
+fn as_in_the_examples() -> Catalog {
+    let mut catalog = Catalog::company();
+    for person in &mut catalog.people {
+        person.issuer = "https://id.example.com".to_owned();
+    }
+    catalog
 }
