@@ -1,7 +1,8 @@
 //! Approving a request: one more voice, and with the last one the grant.
 
-use super::ctx::{Ctx, Tx};
+use super::ctx::Ctx;
 use super::expire;
+use crate::db::tx::Tx;
 use crate::domain::audit::verb::Verb;
 use crate::domain::request::{Approval, Request};
 use crate::domain::text::Words;
@@ -57,7 +58,7 @@ pub async fn approve(ctx: &Ctx, id: RequestId, comment: Option<String>) -> Resul
             Approval::Complete(change, grant) => {
                 let request = db::requests::store(tx.conn(), change).await?;
                 db::grants::insert(tx.conn(), &grant).await?;
-                db::targets::make_due(tx.conn(), grant.target, grant.starts_at).await?;
+                tx.make_due(grant.target, grant.starts_at).await?;
                 Ok(request)
             }
         }

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use toml::Spanned;
 
-use super::ctx::{App, Tx};
+use super::ctx::App;
 use crate::db;
 use crate::db::catalog::{NewPerson, Owner};
+use crate::db::tx::Tx;
 use crate::domain::audit::{Action, Actor, Channel};
 use crate::error::Error;
 

@@ -17,8 +17,9 @@ use crate::config::Config;
 use crate::db;
 use crate::db::lent::{self, Lent};
 use crate::db::timeouts::Timeouts;
+use crate::db::tx::Tx;
 use crate::domain::audit::verb::Verb;
-use crate::domain::audit::{Actor, By, Channel};
+use crate::domain::audit::{Actor, Channel};
 use crate::domain::person::Person;
 use crate::error::Error;
 
@@ -160,13 +161,13 @@ impl App {
         &self.0.refusals
     }
 
-    /// Told after every commit that may have made a target due.
+    /// Told after every commit that made a target due.
     #[must_use]
     pub fn wake(&self) -> Arc<Notify> {
         Arc::clone(&self.0.wake)
     }
 
-    /// Runs `verb` in one transaction, commits what it did, and wakes the worker.
+    /// Runs `verb` in one transaction and commits what it did.
     ///
     /// # Errors
     /// What the verb fails with; nothing of it is kept then.
@@ -177,22 +178,18 @@ impl App {
         verb: impl AsyncFnOnce(&mut Tx) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let done = lent::in_time("a verb", self.0.limit, async {
-            let mut inner = Lent::begin(&self.0.pool).await?;
-            let at = self.0.clock.now(&mut inner).await?;
-            let by = By { actor, channel, at };
-            let mut tx = Tx { inner, by };
+            let (pool, clock) = (&self.0.pool, &self.0.clock);
+            let mut tx = Tx::begin(pool, clock, self.wake(), actor, channel).await?;
             let result = verb(&mut tx).await;
             if result.is_ok() {
-                tx.inner.commit().await?;
+                tx.commit().await?;
             } else {
                 // What went wrong before is told, whatever comes of this.
-                let _ = tx.inner.rollback().await;
+                let _ = tx.rollback().await;
             }
             result
         });
-        let result = done.await?;
-        self.0.wake.notify_one();
-        Ok(result)
+        done.await
     }
 
     /// Reads something at one moment of the clock.
@@ -230,27 +227,6 @@ impl App {
             result
         });
         done.await
-    }
-}
-
-/// The one transaction of a verb.
-#[derive(Debug)]
-pub struct Tx {
-    inner: Lent,
-    /// Who acts, through what, and when.
-    pub by: By,
-}
-
-impl Tx {
-    /// The connection, for `db`.
-    pub fn conn(&mut self) -> &mut PgConnection {
-        &mut self.inner
-    }
-
-    /// When the verb acts.
-    #[must_use]
-    pub const fn now(&self) -> DateTime<Utc> {
-        self.by.at
     }
 }
 

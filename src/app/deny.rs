@@ -1,8 +1,9 @@
 //! Denying a request: one no ends it.
 
 use super::approve::decidable;
-use super::ctx::{Ctx, Tx};
+use super::ctx::Ctx;
 use super::expire;
+use crate::db::tx::Tx;
 use crate::domain::audit::verb::Verb;
 use crate::domain::request::Request;
 use crate::domain::text::{InvalidText, Words};

@@ -1,6 +1,7 @@
 //! Ending a grant before its deadline.
 
-use super::ctx::{Ctx, Tx};
+use super::ctx::Ctx;
+use crate::db::tx::Tx;
 use crate::domain::audit::verb::Verb;
 use crate::domain::grant::Grant;
 use crate::domain::text::Words;
@@ -44,7 +45,7 @@ pub async fn end(ctx: &Ctx, id: GrantId, reason: Option<String>) -> Result<Grant
         let change = grant.end(cause, person.id, reason, &tx.by)?;
         let now = tx.now();
         let grant = db::grants::store(tx.conn(), change).await?;
-        db::targets::make_due(tx.conn(), grant.target, now).await?;
+        tx.make_due(grant.target, now).await?;
         Ok(grant)
     })
     .await

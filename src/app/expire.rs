@@ -1,7 +1,8 @@
 //! Letting requests lapse that nobody decided in time.
 
-use super::ctx::{App, Tx};
+use super::ctx::App;
 use crate::db;
+use crate::db::tx::Tx;
 use crate::domain::audit::{Actor, Channel};
 use crate::error::Error;
 use crate::ids::RequestId;

@@ -1,7 +1,8 @@
 //! How many refusals were counted goes on record.
 
-use super::ctx::{App, Tx};
+use super::ctx::App;
 use crate::db;
+use crate::db::tx::Tx;
 use crate::domain::audit::{Actor, By, Channel};
 use crate::error::Error;
 

@@ -1,7 +1,8 @@
 //! Taking a role back into service after a person has looked.
 
-use super::ctx::{App, Tx};
+use super::ctx::App;
 use crate::db;
+use crate::db::tx::Tx;
 use crate::domain::audit::{Action, Actor, Channel};
 use crate::domain::target::Condition;
 use crate::error::{CallerError, Error};
@@ -40,7 +41,7 @@ pub async fn resume(app: &App, machine: &str, role_arn: &str) -> Result<Conditio
             ));
         }
         db::targets::resume(tx.conn(), target).await?;
-        db::targets::make_due(tx.conn(), target, now).await?;
+        tx.make_due(target, now).await?;
         let (from, to) = (condition, Condition::Ok);
         let event = tx.by.did(target, Action::TargetChanged { from, to });
         db::audit::append(tx.conn(), &event).await?;

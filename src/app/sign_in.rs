@@ -3,9 +3,10 @@
 use chrono::TimeDelta;
 use secrecy::SecretString;
 
-use super::ctx::{App, Tx};
+use super::ctx::App;
 use super::tokens::{hash, secret};
 use crate::db;
+use crate::db::tx::Tx;
 use crate::domain::audit::{Action, Actor, By, Channel};
 use crate::domain::person::Person;
 use crate::error::{CallerError, Error};

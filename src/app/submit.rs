@@ -9,9 +9,10 @@ use sqlx::PgConnection;
 
 use check::{Checked, Seen, check, recheck, usable};
 
-use super::ctx::{Ctx, Tx};
+use super::ctx::Ctx;
 use crate::aws::AwsError;
 use crate::db;
+use crate::db::tx::Tx;
 use crate::domain::audit::verb::Verb;
 use crate::domain::entitlement::Entitlement;
 use crate::domain::request::{Ask, Request};

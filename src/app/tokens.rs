@@ -4,9 +4,10 @@ use chrono::TimeDelta;
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 
-use super::ctx::{App, Tx};
+use super::ctx::App;
 use crate::db;
 use crate::db::people::{ListedToken, NewToken};
+use crate::db::tx::Tx;
 use crate::domain::audit::{Action, Actor, Channel};
 use crate::domain::person::Person;
 use crate::domain::text::check_name;

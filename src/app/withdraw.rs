@@ -1,7 +1,8 @@
 //! Taking a request back.
 
-use super::ctx::{Ctx, Tx};
+use super::ctx::Ctx;
 use super::expire;
+use crate::db::tx::Tx;
 use crate::domain::audit::verb::Verb;
 use crate::domain::request::Request;
 use crate::error::{CallerError, Error};

@@ -14,4 +14,5 @@ pub mod pool;
 pub mod requests;
 pub mod targets;
 pub mod timeouts;
+pub mod tx;
 pub mod work;

@@ -234,6 +234,18 @@ fn routes_come_from_the_two_tables() {
 }
 
 #[test]
+fn verbs_make_targets_due_through_their_transaction() {
+    let mut naming = BTreeSet::new();
+    for (path, text) in sources() {
+        if path.starts_with("src") && text.contains("targets::make_due") {
+            naming.insert(path.display().to_string());
+        }
+    }
+    // The transaction remembers it, and wakes the worker after its COMMIT.
+    assert_eq!(naming, ["src/db/tx.rs".to_owned()].into());
+}
+
+#[test]
 fn sql_never_asks_for_the_time() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut asking = Vec::new();

@@ -24,3 +24,4 @@ mod stored;
 mod text;
 mod unwritten;
 mod visibility;
+mod wake;
