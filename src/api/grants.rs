@@ -57,9 +57,6 @@ pub(super) async fn end(
     Id(id): Id<GrantId>,
     Said(said): Said<End>,
 ) -> Result<(StatusCode, Json<Grant>), Problem> {
-    app::end::end(&ctx, id, said.reason).await?;
-    Ok((
-        StatusCode::ACCEPTED,
-        Json(Grant::of(&find::grant(&ctx, id).await?)),
-    ))
+    let ended = app::end::end(&ctx, id, said.reason).await?;
+    Ok((StatusCode::ACCEPTED, Json(Grant::of(&ended))))
 }

@@ -8,8 +8,9 @@ use super::extract::{Asked, Body, Caller, Id, Said, page};
 use super::problem::Problem;
 use super::types::{Decision, Denial, List, NewRequest, Nothing, Request};
 use crate::app::find::RequestFilter;
+use crate::app::load::Shown;
 use crate::app::submit::Submitted;
-use crate::app::{self, Ctx, find};
+use crate::app::{self, find};
 use crate::domain::duration;
 use crate::error::{Error, FieldError};
 use crate::ids::RequestId;
@@ -49,10 +50,7 @@ pub(super) async fn submit(
             let request = Request::of(&request, None);
             Ok((StatusCode::CREATED, Json(request)))
         }
-        Submitted::Again(request) => {
-            let Json(request) = show(&ctx, request.id).await?;
-            Ok((StatusCode::OK, Json(request)))
-        }
+        Submitted::Again(asked) => Ok((StatusCode::OK, show(&asked))),
     }
 }
 
@@ -100,7 +98,7 @@ pub(super) async fn list(
     params(("id" = String, Path, description = "TypeID", format = "req")),
     responses((status = 200, body = Request)))]
 pub(super) async fn get(Caller(ctx): Caller, Id(id): Id<RequestId>) -> Answer {
-    show(&ctx, id).await
+    Ok(show(&find::shown(&ctx, id).await?))
 }
 
 /// Approve a request
@@ -113,8 +111,7 @@ pub(super) async fn approve(
     Id(id): Id<RequestId>,
     Said(said): Said<Decision>,
 ) -> Answer {
-    app::approve::approve(&ctx, id, said.comment).await?;
-    show(&ctx, id).await
+    Ok(show(&app::approve::approve(&ctx, id, said.comment).await?))
 }
 
 /// Deny a request
@@ -127,8 +124,7 @@ pub(super) async fn deny(
     Id(id): Id<RequestId>,
     Body(said): Body<Denial>,
 ) -> Answer {
-    app::deny::deny(&ctx, id, said.comment).await?;
-    show(&ctx, id).await
+    Ok(show(&app::deny::deny(&ctx, id, said.comment).await?))
 }
 
 /// Take a request back
@@ -141,13 +137,11 @@ pub(super) async fn withdraw(
     Id(id): Id<RequestId>,
     Said(_): Said<Nothing>,
 ) -> Answer {
-    app::withdraw::withdraw(&ctx, id).await?;
-    show(&ctx, id).await
+    Ok(show(&app::withdraw::withdraw(&ctx, id).await?))
 }
 
-async fn show(ctx: &Ctx, id: RequestId) -> Answer {
-    let view = find::request(ctx, id).await?;
-    Ok(Json(Request::of(&view.request, view.grant.as_ref())))
+fn show(shown: &Shown) -> Json<Request> {
+    Json(Request::of(&shown.request, shown.grant.as_ref()))
 }
 
 /// What waits for the caller is pending and another's: a filter that says otherwise would show

@@ -1,11 +1,9 @@
 //! Denying a request: one no ends it.
 
-use super::approve::decidable;
 use super::ctx::Ctx;
-use super::expire;
+use super::load::{self, Locked, Shown};
 use crate::db::tx::Tx;
 use crate::domain::audit::verb::Verb;
-use crate::domain::request::Request;
 use crate::domain::text::{InvalidText, Words};
 use crate::error::{Error, InputError, StateError};
 use crate::ids::RequestId;
@@ -16,7 +14,7 @@ use crate::{authz, db};
 /// # Errors
 /// When there is no comment, the caller may not decide it, has decided already, or it is not
 /// pending.
-pub async fn deny(ctx: &Ctx, id: RequestId, comment: Option<String>) -> Result<Request, Error> {
+pub async fn deny(ctx: &Ctx, id: RequestId, comment: Option<String>) -> Result<Shown, Error> {
     let comment = match Words::parse(comment.as_deref().unwrap_or_default()) {
         Ok(comment) => comment,
         Err(InvalidText::Empty) => {
@@ -30,16 +28,20 @@ pub async fn deny(ctx: &Ctx, id: RequestId, comment: Option<String>) -> Result<R
                 .await);
         }
     };
-    expire::if_overdue(&ctx.app, id).await?;
-    ctx.verb(Verb::Deny, id, async |tx: &mut Tx| {
-        let (authz::Decidable(request), decisions) = decidable(ctx, tx, id).await?;
+    load::on_request(ctx, Verb::Deny, id, async |tx: &mut Tx, locked: Locked| {
+        let has_decided = locked.has_decided();
+        let Locked {
+            request, caller, ..
+        } = locked;
+        let authz::Decidable(request) =
+            authz::decide(ctx.app.roles(), &caller, request, has_decided)?;
         let change = request.deny(&comment, &tx.by)?;
-        if decisions.iter().any(|vote| vote.person == ctx.person.id) {
+        if has_decided {
             return Err(StateError::AlreadyDecided.into());
         }
         let now = tx.now();
-        db::requests::decide(tx.conn(), id, ctx.person.id, false, Some(&comment), now).await?;
-        Ok(db::requests::store(tx.conn(), change).await?)
+        db::decisions::decide(tx.conn(), id, caller.id, false, Some(&comment), now).await?;
+        Ok(db::requests::store(tx.conn(), change).await?.into())
     })
     .await
 }

@@ -1,9 +1,12 @@
 //! Ending a grant before its deadline.
 
 use super::ctx::Ctx;
+use super::find::GrantView;
+use super::load;
+use crate::db::cases::Case;
 use crate::db::tx::Tx;
 use crate::domain::audit::verb::Verb;
-use crate::domain::grant::Grant;
+use crate::domain::grant::GrantState;
 use crate::domain::text::Words;
 use crate::error::{CallerError, Error};
 use crate::ids::GrantId;
@@ -14,7 +17,7 @@ use crate::{authz, db};
 ///
 /// # Errors
 /// When the caller may not end it, or it is closing or over.
-pub async fn end(ctx: &Ctx, id: GrantId, reason: Option<String>) -> Result<Grant, Error> {
+pub async fn end(ctx: &Ctx, id: GrantId, reason: Option<String>) -> Result<GrantView, Error> {
     let reason = match reason
         .as_deref()
         .filter(|text| !text.trim().is_empty())
@@ -32,21 +35,26 @@ pub async fn end(ctx: &Ctx, id: GrantId, reason: Option<String>) -> Result<Grant
         let grant = db::grants::lock(tx.conn(), id)
             .await?
             .ok_or(CallerError::NotFound)?;
-        let request = db::requests::get(tx.conn(), grant.request)
-            .await?
-            .ok_or(CallerError::NotFound)?;
-        let person = db::people::get(tx.conn(), ctx.person.id)
-            .await?
-            .ok_or(CallerError::NotFound)?;
-        let decisions = db::requests::decisions(tx.conn(), request.id).await?;
-        let has_decided = decisions.iter().any(|vote| vote.person == person.id);
+        let (request, now) = (grant.request, tx.now());
+        // It closes from now on, so that this is since when it may be kept waiting.
+        let moving = Some((grant.grant_name.as_str(), now));
+        let Case {
+            request,
+            caller,
+            has_decided,
+            delay,
+            ..
+        } = load::case(ctx, tx.conn(), request, moving).await?;
         let authz::Endable(grant, cause) =
-            authz::end(ctx.app.roles(), &person, grant, &request, has_decided)?;
-        let change = grant.end(cause, person.id, reason, &tx.by)?;
-        let now = tx.now();
+            authz::end(ctx.app.roles(), &caller, grant, &request, has_decided)?;
+        let change = grant.end(cause, caller.id, reason, &tx.by)?;
         let grant = db::grants::store(tx.conn(), change).await?;
         tx.make_due(grant.target, now).await?;
-        Ok(grant)
+        Ok(GrantView {
+            delay: delay.filter(|_| matches!(grant.state, GrantState::Closing(_))),
+            grant,
+            request,
+        })
     })
     .await
 }

@@ -3,7 +3,8 @@
 use super::ctx::App;
 use crate::db;
 use crate::db::tx::Tx;
-use crate::domain::audit::{Actor, Channel};
+use crate::domain::audit::{Actor, By, Channel};
+use crate::domain::request::Request;
 use crate::error::Error;
 use crate::ids::RequestId;
 
@@ -36,30 +37,33 @@ pub async fn expire_due(app: &App) -> Result<usize, Error> {
     Ok(lapsed)
 }
 
-/// Lets this request lapse if its time is over, so that a late decision finds it expired; tells
-/// whether it did.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn if_overdue(app: &App, id: RequestId) -> Result<bool, Error> {
-    let is_overdue = app.read(async |conn, now| {
-        let request = db::requests::get(conn, id).await?;
-        Ok(request.is_some_and(|it| it.state.closed_at().is_none() && it.expires_at <= now))
-    });
-    if !is_overdue.await? {
-        return Ok(false);
-    }
+/// Lets this request lapse, unless it was decided meanwhile; tells whether it did.
+async fn if_overdue(app: &App, id: RequestId) -> Result<bool, Error> {
     app.transaction(SWEEP, Channel::System, async |tx: &mut Tx| {
         let request = db::requests::lock(tx.conn(), id).await?;
         let now = tx.now();
-        match request.filter(|it| it.state.closed_at().is_none() && it.expires_at <= now) {
+        match request.filter(|request| request.is_overdue(now)) {
             None => Ok(false),
             Some(request) => {
-                let change = request.expire(&tx.by)?;
-                db::requests::store(tx.conn(), change).await?;
+                lapse(tx, request).await?;
                 Ok(true)
             }
         }
     })
     .await
+}
+
+/// Lets a locked request lapse that is overdue, whoever has the transaction.
+///
+/// # Errors
+/// When the database does not answer.
+pub(super) async fn lapse(tx: &mut Tx, request: Request) -> Result<(), Error> {
+    let by = By {
+        actor: SWEEP,
+        channel: Channel::System,
+        at: tx.now(),
+    };
+    let change = request.expire(&by)?;
+    db::requests::store(tx.conn(), change).await?;
+    Ok(())
 }

@@ -9,17 +9,18 @@ use chrono::{DateTime, Utc};
 
 use super::ctx::Ctx;
 use crate::db;
-use crate::db::requests::View;
+use crate::db::request_lists::View;
 use crate::domain::entitlement::Entitlement;
 use crate::domain::person::Principal;
 use crate::error::{CallerError, Error};
 use crate::ids::{EventId, GrantId, RequestId};
 
 pub use crate::db::audit::Entry;
+pub use crate::db::decisions::Decision;
 pub use crate::db::delays::Delay;
-pub use crate::db::requests::{Decision, Listed};
-pub use one::{Approvers, GrantView, May, RequestView, grant, request};
-use one::{delays, may_end};
+pub use crate::db::request_lists::Listed;
+use one::delays;
+pub use one::{Approvers, GrantView, May, RequestView, grant, request, shown};
 
 /// How far what waits for somebody is counted; what is one more is told as "more than".
 pub const MOST_COUNTED: i64 = 999;
@@ -124,7 +125,7 @@ pub async fn requests(
         _ => View::Visible(person, groups),
     };
     let listed = ctx.app.read(async |conn, _| {
-        Ok(db::requests::list(conn, &view, filter.state, page.cursor, page.limit + 1).await?)
+        Ok(db::request_lists::list(conn, &view, filter.state, page.cursor, page.limit + 1).await?)
     });
     Ok(Items::of(listed.await?, page.limit, |it| it.request.id))
 }
@@ -137,7 +138,7 @@ pub async fn open(ctx: &Ctx) -> Result<Vec<Granted>, Error> {
     ctx.app
         .read(async |conn, _| {
             let granted = db::grants::unfinished(conn, ctx.person.id, 50).await?;
-            let listed = db::requests::listed(conn, &granted).await?;
+            let listed = db::request_lists::listed(conn, &granted).await?;
             let mut delays = delays(conn, listed.iter().filter_map(|it| it.grant.as_ref())).await?;
             let granted = listed.into_iter().map(|listed| Granted {
                 delay: listed.grant.as_ref().and_then(|it| delays.remove(&it.id)),
@@ -156,7 +157,10 @@ pub async fn waiting(ctx: &Ctx) -> Result<i64, Error> {
     ctx.app
         .read(async |conn, _| {
             let person = &ctx.person;
-            Ok(db::requests::waiting(conn, person.id, &person.groups, MOST_COUNTED + 1).await?)
+            Ok(
+                db::request_lists::waiting(conn, person.id, &person.groups, MOST_COUNTED + 1)
+                    .await?,
+            )
         })
         .await
 }
@@ -180,21 +184,16 @@ pub async fn grants(
             );
             let ids: Vec<_> = grants.items.iter().map(|it| it.request).collect();
             let mut delays = delays(conn, grants.items.iter()).await?;
-            let mut asked: HashMap<_, _> = db::requests::listed(conn, &ids)
+            let mut asked: HashMap<_, _> = db::request_lists::with_ids(conn, &ids)
                 .await?
                 .into_iter()
-                .map(|it| (it.request.id, it))
+                .map(|request| (request.id, request))
                 .collect();
             let views = grants.items.into_iter().filter_map(|grant| {
-                let Listed {
-                    request, requester, ..
-                } = asked.remove(&grant.request)?;
                 Some(GrantView {
-                    may_end: may_end(ctx, &grant, &request),
+                    request: asked.remove(&grant.request)?,
                     delay: delays.remove(&grant.id),
                     grant,
-                    request,
-                    requester,
                 })
             });
             Ok(Items {

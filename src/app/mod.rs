@@ -10,6 +10,7 @@ pub mod expire;
 pub mod find;
 pub mod last_use;
 pub mod limits;
+pub mod load;
 pub mod put_on_record;
 mod refusals;
 pub mod resume;

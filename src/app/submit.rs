@@ -10,8 +10,10 @@ use sqlx::PgConnection;
 use check::{Checked, Seen, check, recheck, usable};
 
 use super::ctx::Ctx;
+use super::load::{self, Shown};
 use crate::aws::AwsError;
 use crate::db;
+use crate::db::cases::Case;
 use crate::db::tx::Tx;
 use crate::domain::audit::verb::Verb;
 use crate::domain::entitlement::Entitlement;
@@ -51,8 +53,8 @@ pub struct NewRequest {
 pub enum Submitted {
     /// A new request.
     New(Request),
-    /// The caller asked for the same a moment ago: that request.
-    Again(Request),
+    /// The caller asked for the same a moment ago: that request, and its grant.
+    Again(Shown),
 }
 
 impl Submitted {
@@ -60,7 +62,8 @@ impl Submitted {
     #[must_use]
     pub fn request(self) -> Request {
         match self {
-            Self::New(request) | Self::Again(request) => request,
+            Self::New(request) => request,
+            Self::Again(shown) => shown.request,
         }
     }
 }
@@ -81,7 +84,7 @@ pub async fn submit(ctx: &Ctx, new: NewRequest) -> Result<Submitted, Error> {
     };
     let (checked, seen) = match prepared {
         Prepared::Fits(checked, seen) => (checked, seen),
-        Prepared::Again(request) => return Ok(Submitted::Again(request)),
+        Prepared::Again(shown) => return Ok(Submitted::Again(shown)),
     };
     let expire_after = ctx.app.settings().expire_after;
     ctx.verb(Verb::Submit, subject(&name), async |tx: &mut Tx| {
@@ -106,8 +109,8 @@ pub async fn submit(ctx: &Ctx, new: NewRequest) -> Result<Submitted, Error> {
         // more requests than they may.
         db::asks::lock(tx.conn(), ctx.person.id).await?;
         let now = tx.now();
-        if let Some(request) = same(ctx, tx.conn(), &checked, now).await? {
-            return Ok(Submitted::Again(request));
+        if let Some(shown) = same(ctx, tx.conn(), &checked, now).await? {
+            return Ok(Submitted::Again(shown));
         }
         has_room(ctx, tx.conn(), &checked.entitlement).await?;
         let ask = Ask {
@@ -135,7 +138,7 @@ async fn same(
     conn: &mut PgConnection,
     asked: &Checked,
     now: DateTime<Utc>,
-) -> Result<Option<Request>, Error> {
+) -> Result<Option<Shown>, Error> {
     let same = db::asks::SameAsk {
         person: ctx.person.id,
         entitlement: asked.entitlement.id,
@@ -146,7 +149,11 @@ async fn same(
         ticket: asked.ticket.as_ref(),
         since: now - A_MOMENT,
     };
-    Ok(db::asks::same(conn, &same).await?)
+    let Some(id) = db::asks::same(conn, &same).await? else {
+        return Ok(None);
+    };
+    let (Case { request, .. }, grant) = load::visible(ctx, conn, id).await?;
+    Ok(Some(Shown { request, grant }))
 }
 
 /// Refuses one more request than may wait for a decision.
@@ -192,7 +199,7 @@ pub fn subject(name: &str) -> String {
 /// An ask before its transaction.
 enum Prepared {
     Fits(Checked, Seen),
-    Again(Request),
+    Again(Shown),
 }
 
 async fn prepare(ctx: &Ctx, new: &NewRequest) -> Result<Prepared, Error> {
@@ -212,8 +219,8 @@ async fn prepare(ctx: &Ctx, new: &NewRequest) -> Result<Prepared, Error> {
             let checked = check(new, entitlement, principals, propagation, now)?;
             // Looked at once more under the lock; what is refused already need not cost a look at
             // AWS.
-            if let Some(request) = same(ctx, conn, &checked, now).await? {
-                return Ok(Err(request));
+            if let Some(shown) = same(ctx, conn, &checked, now).await? {
+                return Ok(Err(shown));
             }
             has_room(ctx, conn, &checked.entitlement).await?;
             let from = new.starts_at.unwrap_or(now);
@@ -225,7 +232,7 @@ async fn prepare(ctx: &Ctx, new: &NewRequest) -> Result<Prepared, Error> {
         .await?;
     let (checked, others) = match read {
         Ok(read) => read,
-        Err(request) => return Ok(Prepared::Again(request)),
+        Err(shown) => return Ok(Prepared::Again(shown)),
     };
     let terms = &checked.entitlement.terms;
     if capacity::is_protected(&terms.role_arn) {

@@ -3,8 +3,6 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::requests;
-use crate::domain::request::Request;
 use crate::domain::text::{Ticket, Words};
 use crate::ids::{EntitlementId, PersonId, PrincipalId, RequestId};
 
@@ -40,9 +38,9 @@ pub struct SameAsk<'a> {
 /// The latest request of the same ask that waits or has a grant which is not over.
 ///
 /// # Errors
-/// When the database does not answer, or the row spells no state.
-pub async fn same(conn: &mut PgConnection, ask: &SameAsk<'_>) -> sqlx::Result<Option<Request>> {
-    let id = sqlx::query_scalar!(
+/// When the database does not answer.
+pub async fn same(conn: &mut PgConnection, ask: &SameAsk<'_>) -> sqlx::Result<Option<RequestId>> {
+    sqlx::query_scalar!(
         r#"SELECT id AS "id!: RequestId" FROM (SELECT * FROM requests WHERE person = $1 ORDER BY id DESC LIMIT 50) r
            WHERE entitlement = $2 AND principal = $3 AND justification = $4 AND duration_seconds = $5
              AND starts_at IS NOT DISTINCT FROM $6 AND ticket IS NOT DISTINCT FROM $7 AND submitted_at > $8
@@ -59,12 +57,8 @@ pub async fn same(conn: &mut PgConnection, ask: &SameAsk<'_>) -> sqlx::Result<Op
         ask.ticket.map(Ticket::as_str),
         ask.since,
     )
-    .fetch_optional(&mut *conn)
-    .await?;
-    match id {
-        Some(id) => requests::get(conn, id).await,
-        None => Ok(None),
-    }
+    .fetch_optional(conn)
+    .await
 }
 
 /// How many requests of a person wait for a decision.

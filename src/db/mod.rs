@@ -2,7 +2,9 @@
 
 pub mod asks;
 pub mod audit;
+pub mod cases;
 pub mod catalog;
+pub mod decisions;
 pub mod delays;
 pub mod foreign;
 pub mod grants;
@@ -11,6 +13,7 @@ mod login;
 pub mod migrate;
 pub mod people;
 pub mod pool;
+pub mod request_lists;
 pub mod requests;
 pub mod targets;
 pub mod timeouts;

@@ -184,6 +184,12 @@ impl Request {
         )
     }
 
+    /// Whether it waits although its time is over at `now`.
+    #[must_use]
+    pub fn is_overdue(&self, now: DateTime<Utc>) -> bool {
+        self.state == RequestState::Pending && self.expires_at <= now
+    }
+
     /// Counts one more approval, the `have`-th distinct one; the last one needed makes the grant.
     ///
     /// # Errors
@@ -272,8 +278,10 @@ impl Request {
     /// What has lapsed by now is expired, whether or not that is on record yet.
     fn pending(self, verb: &'static str, by: &By) -> Result<Self, WrongState> {
         let state = match self.state {
-            RequestState::Pending if self.expires_at > by.at => return Ok(self),
-            RequestState::Pending => RequestState::Expired(self.expires_at),
+            RequestState::Pending if self.is_overdue(by.at) => {
+                RequestState::Expired(self.expires_at)
+            }
+            RequestState::Pending => return Ok(self),
             closed => closed,
         };
         Err(WrongState {

@@ -34,7 +34,7 @@ pub async fn end(
 ) -> Result<Response, Failed> {
     let id = id.parse::<GrantId>()?;
     match end::end(&visit.ctx, id, visit::typed(&form.reason)).await {
-        Ok(grant) => Ok(place(grant.request).into_response()),
+        Ok(ended) => Ok(place(ended.request.id).into_response()),
         Err(error) => {
             let Ok(found) = find::grant(&visit.ctx, id).await else {
                 return Err(error.into());

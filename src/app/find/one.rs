@@ -6,9 +6,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
 use super::super::ctx::Ctx;
+use super::super::load::{self, Shown};
 use super::{Decision, Delay, Entry};
+use crate::db::cases::Case;
 use crate::domain::grant::{Grant, GrantState};
-use crate::domain::request::Request;
+use crate::domain::person::Person;
+use crate::domain::request::{Request, RequestState};
 use crate::error::{CallerError, Error};
 use crate::ids::{GrantId, RequestId};
 use crate::{authz, db};
@@ -68,10 +71,6 @@ pub struct GrantView {
     pub grant: Grant,
     /// Its request.
     pub request: Request,
-    /// Its requester's name.
-    pub requester: String,
-    /// Whether the caller may end it now.
-    pub may_end: bool,
     /// What keeps it waiting for AWS.
     pub delay: Option<Delay>,
 }
@@ -83,40 +82,30 @@ pub struct GrantView {
 pub async fn request(ctx: &Ctx, id: RequestId) -> Result<RequestView, Error> {
     ctx.app
         .read(async |conn, now| {
-            let request = db::requests::get(conn, id)
-                .await?
-                .ok_or(CallerError::NotFound)?;
-            let decisions = db::requests::decisions(conn, id).await?;
-            let has_decided = decisions.iter().any(|it| it.person == ctx.person.id);
-            let roles = ctx.app.roles();
-            let grant = db::grants::of_requests(conn, &[id.uuid()])
-                .await?
-                .remove(&id);
-            let seen = match &grant {
-                Some(grant) => {
-                    authz::sees_granted(roles, &ctx.person, &request, grant, has_decided)
-                }
-                None => authz::sees(roles, &ctx.person, &request, has_decided),
-            };
-            if !seen {
-                return Err(CallerError::NotFound.into());
-            }
+            let (case, grant) = load::visible(ctx, conn, id).await?;
+            let Case {
+                request,
+                requester,
+                caller,
+                has_decided,
+                ..
+            } = case;
+            let decisions = db::decisions::of_request(conn, id).await?;
             let subjects: Vec<_> = std::iter::once(id.to_string())
                 .chain(grant.iter().map(|it| it.id.to_string()))
                 .collect();
             let events = db::audit::history(conn, &subjects).await?;
             let approvers = approvers(conn, &request, &decisions).await?;
-            let requester = db::people::get(conn, request.person)
-                .await?
-                .map(|it| it.name)
-                .unwrap_or_default();
-            let open = request.state.closed_at().is_none() && request.expires_at > now;
+            let roles = ctx.app.roles();
+            let open = request.state == RequestState::Pending && !request.is_overdue(now);
             let may = May {
                 decide: open
                     && !has_decided
-                    && authz::decide(roles, &ctx.person, request.clone(), has_decided).is_ok(),
-                withdraw: open && request.person == ctx.person.id,
-                end: grant.as_ref().is_some_and(|it| may_end(ctx, it, &request)),
+                    && authz::decide(roles, &caller, request.clone(), has_decided).is_ok(),
+                withdraw: open && request.person == caller.id,
+                end: grant
+                    .as_ref()
+                    .is_some_and(|it| may_end(ctx, &caller, it, &request)),
             };
             let propagation = ctx.app.settings().propagation;
             let settled_at = grant.as_ref().and_then(|it| settled_at(it, propagation));
@@ -152,9 +141,9 @@ async fn approvers(
     Ok(Approvers { named, more })
 }
 
-pub(super) fn may_end(ctx: &Ctx, grant: &Grant, request: &Request) -> bool {
+fn may_end(ctx: &Ctx, caller: &Person, grant: &Grant, request: &Request) -> bool {
     grant.state.is_open()
-        && authz::end(ctx.app.roles(), &ctx.person, grant.clone(), request, true).is_ok()
+        && authz::end(ctx.app.roles(), caller, grant.clone(), request, true).is_ok()
 }
 
 /// P after AWS was read back without the grant.
@@ -168,6 +157,19 @@ fn settled_at(grant: &Grant, propagation: TimeDelta) -> Option<DateTime<Utc>> {
     }
 }
 
+/// One request with its grant.
+///
+/// # Errors
+/// As [`request`].
+pub async fn shown(ctx: &Ctx, id: RequestId) -> Result<Shown, Error> {
+    ctx.app
+        .read(async |conn, _| {
+            let (Case { request, .. }, grant) = load::visible(ctx, conn, id).await?;
+            Ok(Shown { request, grant })
+        })
+        .await
+}
+
 /// One grant.
 ///
 /// # Errors
@@ -178,30 +180,37 @@ pub async fn grant(ctx: &Ctx, id: GrantId) -> Result<GrantView, Error> {
             let grant = db::grants::get(conn, id)
                 .await?
                 .ok_or(CallerError::NotFound)?;
-            let request = db::requests::get(conn, grant.request)
-                .await?
-                .ok_or(CallerError::NotFound)?;
-            let decisions = db::requests::decisions(conn, request.id).await?;
-            let has_decided = decisions.iter().any(|it| it.person == ctx.person.id);
-            let roles = ctx.app.roles();
-            if !authz::sees_granted(roles, &ctx.person, &request, &grant, has_decided) {
+            let since = moving_since(&grant.state);
+            let moving = since.map(|since| (grant.grant_name.as_str(), since));
+            let Case {
+                request,
+                caller,
+                has_decided,
+                delay,
+                ..
+            } = load::case(ctx, conn, grant.request, moving).await?;
+            if !authz::sees_granted(ctx.app.roles(), &caller, &request, &grant, has_decided) {
                 return Err(CallerError::NotFound.into());
             }
-            let requester = db::people::get(conn, request.person)
-                .await?
-                .map(|it| it.name)
-                .unwrap_or_default();
             Ok(GrantView {
-                may_end: may_end(ctx, &grant, &request),
-                delay: delays(conn, std::iter::once(&grant))
-                    .await?
-                    .remove(&grant.id),
                 grant,
                 request,
-                requester,
+                delay,
             })
         })
         .await
+}
+
+/// Since when AWS is to follow, while it has not.
+const fn moving_since(state: &GrantState) -> Option<DateTime<Utc>> {
+    match state {
+        GrantState::Opening { at } => Some(*at),
+        GrantState::Closing(closing) => Some(closing.since),
+        GrantState::Scheduled
+        | GrantState::Active { .. }
+        | GrantState::Ended { .. }
+        | GrantState::Failed { .. } => None,
+    }
 }
 
 /// What keeps these grants waiting for AWS.
@@ -209,12 +218,7 @@ pub(super) async fn delays(
     conn: &mut PgConnection,
     grants: impl Iterator<Item = &Grant>,
 ) -> Result<HashMap<GrantId, Delay>, Error> {
-    let moving = grants.filter(|it| {
-        matches!(
-            it.state,
-            GrantState::Opening { .. } | GrantState::Closing(_)
-        )
-    });
+    let moving = grants.filter(|grant| moving_since(&grant.state).is_some());
     let ids: Vec<_> = moving.map(|it| it.id.uuid()).collect();
     if ids.is_empty() {
         return Ok(HashMap::new());

@@ -6,6 +6,7 @@ mod authorization;
 mod busy;
 mod codes;
 mod described;
+mod did;
 mod eligibility;
 mod inputs;
 mod limits;

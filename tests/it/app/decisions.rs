@@ -42,7 +42,7 @@ async fn of_four_approvers_at_once_one_decides() {
             match attempt.await.unwrap() {
                 Ok(approved) => {
                     won += 1;
-                    assert_eq!(approved.state.as_str(), "approved");
+                    assert_eq!(approved.request.state.as_str(), "approved");
                 }
                 Err(Error::State(StateError::Wrong(it))) => assert_eq!(it.state, "approved"),
                 Err(other) => panic!("{other:?}"),
@@ -162,14 +162,14 @@ async fn one_person_is_one_voice() {
     let (bob, carol) = (company.ctx("bob").await, company.ctx("carol").await);
     let id = company.ask("prod-root").await.id;
     let first = approve(&bob, id, Some("fine".to_owned())).await.unwrap();
-    assert_eq!(first.state, RequestState::Pending);
+    assert_eq!(first.request.state, RequestState::Pending);
     assert!(matches!(
         approve(&bob, id, None).await,
         Err(Error::State(StateError::AlreadyDecided))
     ));
     assert_eq!(company.count("grants").await, 0);
     let second = approve(&carol, id, None).await.unwrap();
-    assert_eq!(second.state, RequestState::Approved(company.start));
+    assert_eq!(second.request.state, RequestState::Approved(company.start));
     assert_eq!(company.count("grants").await, 1);
 }
 
@@ -249,7 +249,7 @@ async fn requesters_release_and_approvers_revoke() {
             .grant
             .unwrap();
         let ended = end(&ctx, grant.id, Some("done".to_owned())).await.unwrap();
-        match &ended.state {
+        match &ended.grant.state {
             GrantState::Ended {
                 cause: it,
                 by,

@@ -42,7 +42,7 @@ async fn the_same_ask_twice_is_one_request_in_whichever_process() {
                 made += 1;
                 ids.push(request.id);
             }
-            Submitted::Again(request) => ids.push(request.id),
+            Submitted::Again(shown) => ids.push(shown.request.id),
         }
     }
     assert_eq!(made, 1);
@@ -103,7 +103,7 @@ async fn what_is_over_may_be_asked_for_again_and_so_may_what_was_asked_a_minute_
     let new = ask("prod-admin");
     let again = async || match submit(&alice, new.clone()).await.unwrap() {
         Submitted::New(request) => (true, request.id),
-        Submitted::Again(request) => (false, request.id),
+        Submitted::Again(shown) => (false, shown.request.id),
     };
     let (_, withdrawn) = again().await;
     withdraw::withdraw(&alice, withdrawn).await.unwrap();

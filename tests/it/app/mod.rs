@@ -16,6 +16,7 @@ mod limits;
 mod machines;
 mod matrix;
 mod meanwhile;
+mod overdue;
 mod resume;
 mod roles;
 mod rows;

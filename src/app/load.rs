@@ -1,0 +1,133 @@
+//! What verbs and looks load: a row, its caller as they are now, and the voices so far, each once.
+
+use sqlx::PgConnection;
+
+use super::ctx::Ctx;
+use super::expire;
+use crate::authz;
+use crate::db;
+use crate::db::cases::{Case, Moving};
+use crate::db::decisions::{Decision, Voters};
+use crate::db::tx::Tx;
+use crate::domain::audit::verb::Verb;
+use crate::domain::grant::Grant;
+use crate::domain::person::Person;
+use crate::domain::request::Request;
+use crate::error::{CallerError, Error};
+use crate::ids::RequestId;
+
+/// A request with its grant, once there is one: what is shown of it, and what verbs answer with.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    /// The request.
+    pub request: Request,
+    /// Its grant.
+    pub grant: Option<Grant>,
+}
+
+impl From<Request> for Shown {
+    fn from(request: Request) -> Self {
+        Self {
+            request,
+            grant: None,
+        }
+    }
+}
+
+/// A request under its lock.
+pub(super) struct Locked {
+    pub request: Request,
+    /// Who calls, as they are now in the database.
+    pub caller: Person,
+    /// Who asked, likewise.
+    pub requester: Option<Person>,
+    pub decisions: Vec<Decision>,
+}
+
+impl Locked {
+    pub fn has_decided(&self) -> bool {
+        let mut voices = self.decisions.iter();
+        voices.any(|vote| vote.person == self.caller.id)
+    }
+}
+
+/// Runs a verb of the caller's on a locked request. One that is overdue lapses in the same
+/// transaction: what the verb is then refused with is also what is on record.
+pub(super) async fn on_request<T>(
+    ctx: &Ctx,
+    verb: Verb,
+    id: RequestId,
+    work: impl AsyncFnOnce(&mut Tx, Locked) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let done = ctx.verb(verb, id, async |tx: &mut Tx| {
+        let locked = lock(ctx, tx, id).await?;
+        if !locked.request.is_overdue(tx.now()) {
+            return work(tx, locked).await.map(Ok);
+        }
+        let overdue = locked.request.clone();
+        match work(tx, locked).await {
+            // The verb has written nothing: the domain refuses what is overdue before that.
+            Err(error) if error.is_refusal() => {
+                expire::lapse(tx, overdue).await?;
+                Ok(Err(error))
+            }
+            other => other.map(Ok),
+        }
+    });
+    match done.await? {
+        Ok(done) => Ok(done),
+        Err(error) => Err(ctx.refused(verb, id, error).await),
+    }
+}
+
+async fn lock(ctx: &Ctx, tx: &mut Tx, id: RequestId) -> Result<Locked, Error> {
+    let request = db::requests::lock(tx.conn(), id)
+        .await?
+        .ok_or(CallerError::NotFound)?;
+    // Only now: whoever had the lock before may have decided.
+    let (asked, calls) = (request.person, ctx.person.id);
+    let Voters {
+        caller,
+        requester,
+        decisions,
+    } = db::decisions::voters(tx.conn(), id, asked, calls).await?;
+    Ok(Locked {
+        request,
+        caller: caller.ok_or(CallerError::NotFound)?,
+        requester,
+        decisions,
+    })
+}
+
+/// A request as it meets the caller, not locked.
+pub(super) async fn case(
+    ctx: &Ctx,
+    conn: &mut PgConnection,
+    id: RequestId,
+    moving: Option<Moving<'_>>,
+) -> Result<Case, Error> {
+    let case = db::cases::of_request(conn, id, ctx.person.id, moving).await?;
+    Ok(case.ok_or(CallerError::NotFound)?)
+}
+
+/// A request that the caller may see, with its grant.
+pub(super) async fn visible(
+    ctx: &Ctx,
+    conn: &mut PgConnection,
+    id: RequestId,
+) -> Result<(Case, Option<Grant>), Error> {
+    let case = case(ctx, conn, id, None).await?;
+    let grant = db::grants::of_requests(conn, &[id.uuid()])
+        .await?
+        .remove(&id);
+    let (roles, request, has_decided) = (ctx.app.roles(), &case.request, case.has_decided);
+    let sees = match &grant {
+        Some(grant) => authz::sees_granted(roles, &case.caller, request, grant, has_decided),
+        None => authz::sees(roles, &case.caller, request, has_decided),
+    };
+    if sees {
+        Ok((case, grant))
+    } else {
+        Err(CallerError::NotFound.into())
+    }
+}

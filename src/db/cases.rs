@@ -1,0 +1,145 @@
+//! A request as it meets one person: what tells them, and whether they may see it.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use sqlx::types::Json;
+
+use super::delays::Delay;
+use super::requests::Row;
+use crate::domain::entitlement::Terms;
+use crate::domain::person::Person;
+use crate::domain::request::Request;
+use crate::ids::{EntitlementId, PersonId, PrincipalId, RequestId, TargetId};
+
+/// A request with who asked and who calls.
+#[derive(Debug)]
+pub struct Case {
+    /// The request, not locked.
+    pub request: Request,
+    /// Its requester's name.
+    pub requester: String,
+    /// Who calls, as they are now in the database.
+    pub caller: Person,
+    /// Whether the caller has decided it.
+    pub has_decided: bool,
+    /// What keeps AWS from following, where that was asked for.
+    pub delay: Option<Delay>,
+}
+
+/// A grant on its way, by its name, and since when it is: what has kept it waiting is looked for.
+pub type Moving<'a> = (&'a str, DateTime<Utc>);
+
+/// A request as it meets the caller. With `moving`, also the failure on record of its role: a
+/// failure that began before counts from the role's own record.
+///
+/// # Errors
+/// When the database does not answer, or the row spells no state.
+pub async fn of_request(
+    conn: &mut PgConnection,
+    id: RequestId,
+    caller: PersonId,
+    moving: Option<Moving<'_>>,
+) -> sqlx::Result<Option<Case>> {
+    let row = sqlx::query_as!(
+        CaseRow,
+        r#"SELECT r.id, r.version, r.person, r.principal, r.principal_arn, r.principal_unique_id, r.entitlement,
+                  r.target, r.role_id, r.terms AS "terms: Json<Terms>", r.justification, r.duration_seconds,
+                  r.starts_at, r.ticket, r.target_checked, r.state, r.submitted_at, r.expires_at, r.closed_at,
+                  requester.name AS requester,
+                  caller.id AS caller_id, caller.name AS caller_name, caller.email AS caller_email,
+                  caller.groups AS caller_groups,
+                  EXISTS (SELECT FROM decisions d WHERE d.request = r.id AND d.person = $2) AS "has_decided!",
+                  t.last_error AS "error?", t.attempts AS "attempts?",
+                  CASE WHEN t.id IS NOT NULL
+                       THEN coalesce((SELECT min(e.at) FROM audit_events e WHERE e.subject = $3
+                                      AND e.action = 'grant.delayed' AND e.at >= $4), t.last_error_at) END AS since
+           FROM requests r JOIN people requester ON requester.id = r.person JOIN people caller ON caller.id = $2
+               LEFT JOIN targets t ON t.id = r.target AND $3::text IS NOT NULL AND t.attempts > 0
+                   AND t.last_error IS NOT NULL AND t.last_error_at IS NOT NULL
+           WHERE r.id = $1"#,
+        id.uuid(),
+        caller.uuid(),
+        moving.map(|(name, _)| name),
+        moving.map(|(_, since)| since),
+    )
+    .fetch_optional(conn)
+    .await?;
+    row.map(TryInto::try_into).transpose()
+}
+
+/// The columns of a request, of its people, and of its role's failure.
+struct CaseRow {
+    id: RequestId,
+    version: i32,
+    person: PersonId,
+    principal: PrincipalId,
+    principal_arn: String,
+    principal_unique_id: Option<String>,
+    entitlement: EntitlementId,
+    target: TargetId,
+    role_id: Option<String>,
+    terms: Json<Terms>,
+    justification: String,
+    duration_seconds: i32,
+    starts_at: Option<DateTime<Utc>>,
+    ticket: Option<String>,
+    target_checked: bool,
+    state: String,
+    submitted_at: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
+    closed_at: Option<DateTime<Utc>>,
+    requester: String,
+    caller_id: PersonId,
+    caller_name: String,
+    caller_email: String,
+    caller_groups: Vec<String>,
+    has_decided: bool,
+    error: Option<String>,
+    attempts: Option<i32>,
+    since: Option<DateTime<Utc>>,
+}
+
+impl TryFrom<CaseRow> for Case {
+    type Error = sqlx::Error;
+
+    fn try_from(row: CaseRow) -> sqlx::Result<Self> {
+        let delay = row.error.zip(row.attempts).zip(row.since);
+        let request = Row {
+            id: row.id,
+            version: row.version,
+            person: row.person,
+            principal: row.principal,
+            principal_arn: row.principal_arn,
+            principal_unique_id: row.principal_unique_id,
+            entitlement: row.entitlement,
+            target: row.target,
+            role_id: row.role_id,
+            terms: row.terms,
+            justification: row.justification,
+            duration_seconds: row.duration_seconds,
+            starts_at: row.starts_at,
+            ticket: row.ticket,
+            target_checked: row.target_checked,
+            state: row.state,
+            submitted_at: row.submitted_at,
+            expires_at: row.expires_at,
+            closed_at: row.closed_at,
+        };
+        Ok(Self {
+            request: request.try_into()?,
+            requester: row.requester,
+            caller: Person {
+                id: row.caller_id,
+                name: row.caller_name,
+                email: row.caller_email,
+                groups: row.caller_groups,
+            },
+            has_decided: row.has_decided,
+            delay: delay.map(|((error, attempts), since)| Delay {
+                error,
+                attempts,
+                since,
+            }),
+        })
+    }
+}

@@ -1,0 +1,129 @@
+//! The decisions on requests: each person's voice.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use crate::domain::person::Person;
+use crate::domain::text::Words;
+use crate::ids::{PersonId, RequestId};
+
+/// What one person said.
+#[derive(Debug, Clone)]
+pub struct Decision {
+    /// Who.
+    pub person: PersonId,
+    /// Their name as it is now.
+    pub name: String,
+    /// Whether it was a yes.
+    pub approved: bool,
+    /// In their words.
+    pub comment: Option<String>,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// Records one person's voice.
+///
+/// # Errors
+/// When the database does not answer, or refuses the requester's own voice.
+pub async fn decide(
+    conn: &mut PgConnection,
+    request: RequestId,
+    person: PersonId,
+    approved: bool,
+    comment: Option<&Words>,
+    at: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "INSERT INTO decisions (request, stage, person, verdict, comment, at) VALUES ($1, 1, $2, $3, $4, $5)",
+        request.uuid(),
+        person.uuid(),
+        if approved { "approve" } else { "deny" },
+        comment.map(ToString::to_string),
+        at,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// The voices on a request, oldest first.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn of_request(
+    conn: &mut PgConnection,
+    request: RequestId,
+) -> sqlx::Result<Vec<Decision>> {
+    sqlx::query_as!(
+        Decision,
+        r#"SELECT d.person, p.name, d.verdict = 'approve' AS "approved!", d.comment, d.at
+           FROM decisions d JOIN people p ON p.id = d.person WHERE d.request = $1 ORDER BY d.at"#,
+        request.uuid()
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Who matters to a decision, as they are now in the database.
+#[derive(Debug)]
+pub struct Voters {
+    /// Who decides, or takes the request back.
+    pub caller: Option<Person>,
+    /// Who asked.
+    pub requester: Option<Person>,
+    /// The voices so far, oldest first.
+    pub decisions: Vec<Decision>,
+}
+
+/// The caller, the requester and the voices on a request.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn voters(
+    conn: &mut PgConnection,
+    request: RequestId,
+    requester: PersonId,
+    caller: PersonId,
+) -> sqlx::Result<Voters> {
+    let rows = sqlx::query!(
+        r#"SELECT p.id, p.name, p.email, p.groups, d.verdict = 'approve' AS approved, d.comment, d.at AS "at?"
+           FROM people p LEFT JOIN decisions d ON d.person = p.id AND d.request = $1
+           WHERE p.id = ANY($2::uuid[] || ARRAY(SELECT v.person FROM decisions v WHERE v.request = $1))
+           ORDER BY d.at"#,
+        request.uuid(),
+        &[requester.uuid(), caller.uuid()][..],
+    )
+    .fetch_all(conn)
+    .await?;
+    let mut voters = Voters {
+        caller: None,
+        requester: None,
+        decisions: Vec::new(),
+    };
+    for row in rows {
+        if let (Some(approved), Some(at)) = (row.approved, row.at) {
+            voters.decisions.push(Decision {
+                person: row.id,
+                name: row.name.clone(),
+                approved,
+                comment: row.comment,
+                at,
+            });
+        }
+        let person = Person {
+            id: row.id,
+            name: row.name,
+            email: row.email,
+            groups: row.groups,
+        };
+        // The requester may be the caller: one row, and both of them.
+        if person.id == requester {
+            voters.requester = Some(person.clone());
+        }
+        if person.id == caller {
+            voters.caller = Some(person);
+        }
+    }
+    Ok(voters)
+}

@@ -1,0 +1,213 @@
+//! Lists of requests.
+
+use sqlx::PgConnection;
+use sqlx::types::Json;
+
+use super::grants;
+use super::requests::Row;
+use crate::domain::entitlement::Terms;
+use crate::domain::grant::Grant;
+use crate::domain::request::Request;
+use crate::ids::{PersonId, RequestId};
+
+/// Which requests a list shows. Each is a walk along an index, however many requests there are.
+#[derive(Debug, Clone)]
+pub enum View {
+    /// A person's own.
+    Own(PersonId),
+    /// Those that wait for this person, who is in these groups.
+    Waiting(PersonId, Vec<String>),
+    /// Those that this person may see: their own, those that their groups decide or could have
+    /// decided, those that they decided.
+    Visible(PersonId, Vec<String>),
+    /// All.
+    All,
+}
+
+/// A request of a list.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// The request.
+    pub request: Request,
+    /// Its requester's name.
+    pub requester: String,
+    /// Its grant.
+    pub grant: Option<Grant>,
+}
+
+/// Up to `limit` requests before `cursor`, newest first, in `state` or in any.
+///
+/// # Errors
+/// When the database does not answer, or a row spells no state.
+pub async fn list(
+    conn: &mut PgConnection,
+    view: &View,
+    state: Option<&str>,
+    cursor: Option<RequestId>,
+    limit: i64,
+) -> sqlx::Result<Vec<Listed>> {
+    let before = cursor.map_or(uuid::Uuid::max(), RequestId::uuid);
+    let ids = match view {
+        View::Own(person) => {
+            sqlx::query_scalar!(
+                "SELECT id FROM requests WHERE person = $1 AND id < $2 AND ($3::text IS NULL OR state = $3) \
+                 ORDER BY id DESC LIMIT $4",
+                person.uuid(),
+                before,
+                state,
+                limit
+            )
+            .fetch_all(&mut *conn)
+            .await?
+        }
+        View::Waiting(person, groups) => {
+            sqlx::query_scalar!(
+                "SELECT id FROM requests r
+                 WHERE state = 'pending' AND approver_group = ANY($2) AND person <> $1 AND id < $3
+                   AND NOT EXISTS (SELECT FROM decisions d WHERE d.request = r.id AND d.person = $1)
+                 ORDER BY id DESC LIMIT $4",
+                person.uuid(),
+                groups,
+                before,
+                limit
+            )
+            .fetch_all(&mut *conn)
+            .await?
+        }
+        View::Visible(person, groups) => visible(conn, *person, groups, state, before, limit).await?,
+        View::All => all(conn, state, before, limit).await?,
+    };
+    listed(conn, &ids).await
+}
+
+/// How many requests wait for this person, who is in these groups, counted up to `limit`.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn waiting(
+    conn: &mut PgConnection,
+    person: PersonId,
+    groups: &[String],
+    limit: i64,
+) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM (
+               SELECT FROM requests r WHERE state = 'pending' AND approver_group = ANY($2) AND person <> $1
+                 AND NOT EXISTS (SELECT FROM decisions d WHERE d.request = r.id AND d.person = $1)
+               LIMIT $3) waiting"#,
+        person.uuid(),
+        groups,
+        limit
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// Each group's requests are a walk of their own along an index that begins with the group. The
+/// pairs are compared as wholes, so that no other index has the order that is asked for: a walk
+/// along all ids would read the whole history for somebody whose groups decide nothing.
+async fn visible(
+    conn: &mut PgConnection,
+    person: PersonId,
+    groups: &[String],
+    state: Option<&str>,
+    before: uuid::Uuid,
+    limit: i64,
+) -> sqlx::Result<Vec<RequestId>> {
+    sqlx::query_scalar!(
+        r#"SELECT id AS "id!: RequestId" FROM (
+               (SELECT id FROM requests WHERE person = $1 AND id < $3 AND ($4::text IS NULL OR state = $4)
+                   ORDER BY id DESC LIMIT $5)
+               UNION
+               (SELECT own.id FROM unnest($2::text[]) AS approvers(name), LATERAL (
+                    SELECT id FROM requests
+                    WHERE (approver_group, id) >= (approvers.name, '00000000-0000-0000-0000-000000000000')
+                        AND (approver_group, id) < (approvers.name, $3)
+                    ORDER BY approver_group DESC, id DESC LIMIT $5) own
+                WHERE $4::text IS NULL)
+               UNION
+               (SELECT own.id FROM unnest($2::text[]) AS approvers(name), LATERAL (
+                    SELECT id FROM requests
+                    WHERE (approver_group, state, id) >= (approvers.name, $4, '00000000-0000-0000-0000-000000000000')
+                      AND (approver_group, state, id) < (approvers.name, $4, $3)
+                    ORDER BY approver_group DESC, state DESC, id DESC LIMIT $5) own
+                WHERE $4::text IS NOT NULL)
+               UNION
+               (SELECT r.id FROM decisions d JOIN requests r ON r.id = d.request
+                WHERE d.person = $1 AND d.request < $3 AND r.id < $3 AND ($4::text IS NULL OR r.state = $4)
+                    ORDER BY d.request DESC LIMIT $5)) seen
+           ORDER BY id DESC LIMIT $5"#,
+        person.uuid(),
+        groups,
+        before,
+        state,
+        limit
+    )
+    .fetch_all(conn)
+    .await
+}
+
+async fn all(
+    conn: &mut PgConnection,
+    state: Option<&str>,
+    before: uuid::Uuid,
+    limit: i64,
+) -> sqlx::Result<Vec<RequestId>> {
+    match state {
+        Some(state) => {
+            sqlx::query_scalar!(
+                "SELECT id FROM requests WHERE state = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
+                state,
+                before,
+                limit
+            )
+            .fetch_all(conn)
+            .await
+        }
+        None => {
+            sqlx::query_scalar!(
+                "SELECT id FROM requests WHERE id < $1 ORDER BY id DESC LIMIT $2",
+                before,
+                limit
+            )
+            .fetch_all(conn)
+            .await
+        }
+    }
+}
+
+/// These requests as a list shows them, newest first.
+///
+/// # Errors
+/// When the database does not answer, or a row spells no state.
+pub async fn listed(conn: &mut PgConnection, ids: &[RequestId]) -> sqlx::Result<Vec<Listed>> {
+    let requests = with_ids(conn, ids).await?;
+    let people = requests.iter().map(|request| request.person.uuid());
+    let names = super::people::names(conn, &people.collect::<Vec<_>>()).await?;
+    let ids: Vec<_> = ids.iter().map(|id| id.uuid()).collect();
+    let mut granted = grants::of_requests(conn, &ids).await?;
+    let listed = requests.into_iter().map(|request| Listed {
+        requester: names.get(&request.person).cloned().unwrap_or_default(),
+        grant: granted.remove(&request.id),
+        request,
+    });
+    Ok(listed.collect())
+}
+
+/// These requests, newest first.
+///
+/// # Errors
+/// When the database does not answer, or a row spells no state.
+pub async fn with_ids(conn: &mut PgConnection, ids: &[RequestId]) -> sqlx::Result<Vec<Request>> {
+    let ids: Vec<_> = ids.iter().map(|id| id.uuid()).collect();
+    let rows = sqlx::query_as!(
+        Row,
+        r#"SELECT id, version, person, principal, principal_arn, principal_unique_id, entitlement, target, role_id, terms AS "terms: Json<Terms>",
+                  justification, duration_seconds, starts_at, ticket, target_checked, state, submitted_at,
+                  expires_at, closed_at
+           FROM requests WHERE id = ANY($1) ORDER BY id DESC"#,
+        &ids
+    );
+    let rows = rows.fetch_all(conn).await?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
