@@ -192,15 +192,30 @@ impl App {
         done.await
     }
 
-    /// Reads something at one moment of the clock.
+    /// Reads something for which no time matters, or with one statement that asks for it.
     ///
     /// # Errors
     /// What the read fails with.
     pub async fn read<T>(
         &self,
-        read: impl AsyncFnOnce(&mut PgConnection, DateTime<Utc>) -> Result<T, Error>,
+        read: impl AsyncFnOnce(&mut PgConnection) -> Result<T, Error>,
     ) -> Result<T, Error> {
         self.read_on(&self.0.pool, read).await
+    }
+
+    /// Reads something at one moment of the clock.
+    ///
+    /// # Errors
+    /// What the read fails with.
+    pub async fn read_at<T>(
+        &self,
+        read: impl AsyncFnOnce(&mut PgConnection, DateTime<Utc>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.read(async |conn| {
+            let now = self.0.clock.now(conn).await?;
+            read(conn, now).await
+        })
+        .await
     }
 
     /// Reads something about who is calling, on connections that nothing else uses.
@@ -209,7 +224,7 @@ impl App {
     /// What the read fails with.
     pub async fn read_caller<T>(
         &self,
-        read: impl AsyncFnOnce(&mut PgConnection, DateTime<Utc>) -> Result<T, Error>,
+        read: impl AsyncFnOnce(&mut PgConnection) -> Result<T, Error>,
     ) -> Result<T, Error> {
         self.read_on(&self.0.callers, read).await
     }
@@ -217,12 +232,11 @@ impl App {
     async fn read_on<T>(
         &self,
         pool: &PgPool,
-        read: impl AsyncFnOnce(&mut PgConnection, DateTime<Utc>) -> Result<T, Error>,
+        read: impl AsyncFnOnce(&mut PgConnection) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let done = lent::in_time("a read", self.0.limit, async {
             let mut conn = Lent::take(pool).await?;
-            let now = self.0.clock.now(&mut conn).await?;
-            let result = read(&mut conn, now).await;
+            let result = read(&mut conn).await;
             conn.give_back();
             result
         });

@@ -19,8 +19,9 @@ const SWEEP: Actor = Actor::System { part: "sweep" };
 /// # Errors
 /// When the database does not answer.
 pub async fn expire_due(app: &App) -> Result<usize, Error> {
+    let given = app.clock().given();
     let overdue = app
-        .read(async |conn, now| Ok(db::requests::overdue(conn, now, BATCH).await?))
+        .read(async |conn| Ok(db::requests::overdue(conn, given, BATCH).await?))
         .await?;
     let mut lapsed = 0;
     for id in overdue {

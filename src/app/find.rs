@@ -80,7 +80,7 @@ pub struct RequestFilter {
 /// When the database does not answer.
 pub async fn entitlements(ctx: &Ctx) -> Result<Vec<Entitlement>, Error> {
     ctx.app
-        .read(async |conn, _| Ok(db::catalog::entitlements(conn, &ctx.person.groups).await?))
+        .read(async |conn| Ok(db::catalog::entitlements(conn, &ctx.person.groups).await?))
         .await
 }
 
@@ -91,7 +91,7 @@ pub async fn entitlements(ctx: &Ctx) -> Result<Vec<Entitlement>, Error> {
 pub async fn entitlement(ctx: &Ctx, name: &str) -> Result<Entitlement, Error> {
     let found = ctx
         .app
-        .read(async |conn, _| Ok(db::catalog::entitlement(conn, name).await?))
+        .read(async |conn| Ok(db::catalog::entitlement(conn, name).await?))
         .await?;
     found
         .filter(|it| ctx.person.is_in(&it.terms.requester_group))
@@ -104,7 +104,7 @@ pub async fn entitlement(ctx: &Ctx, name: &str) -> Result<Entitlement, Error> {
 /// When the database does not answer.
 pub async fn principals(ctx: &Ctx) -> Result<Vec<Principal>, Error> {
     ctx.app
-        .read_caller(async |conn, _| Ok(db::people::principals(conn, ctx.person.id).await?))
+        .read_caller(async |conn| Ok(db::people::principals(conn, ctx.person.id).await?))
         .await
 }
 
@@ -124,7 +124,7 @@ pub async fn requests(
         _ if ctx.sees_all() => View::All,
         _ => View::Visible(person, groups),
     };
-    let listed = ctx.app.read(async |conn, _| {
+    let listed = ctx.app.read(async |conn| {
         Ok(db::request_lists::list(conn, &view, filter.state, page.cursor, page.limit + 1).await?)
     });
     Ok(Items::of(listed.await?, page.limit, |it| it.request.id))
@@ -136,7 +136,7 @@ pub async fn requests(
 /// When the database does not answer.
 pub async fn open(ctx: &Ctx) -> Result<Vec<Granted>, Error> {
     ctx.app
-        .read(async |conn, _| {
+        .read(async |conn| {
             let granted = db::grants::unfinished(conn, ctx.person.id, 50).await?;
             let listed = db::request_lists::listed(conn, &granted).await?;
             let mut delays = delays(conn, listed.iter().filter_map(|it| it.grant.as_ref())).await?;
@@ -149,19 +149,16 @@ pub async fn open(ctx: &Ctx) -> Result<Vec<Granted>, Error> {
         .await
 }
 
-/// How many requests wait for the caller, counted to one more than [`MOST_COUNTED`].
+/// How many requests wait for the caller, counted to one more than [`MOST_COUNTED`], and when that
+/// was so.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn waiting(ctx: &Ctx) -> Result<i64, Error> {
+pub async fn waiting(ctx: &Ctx) -> Result<(i64, DateTime<Utc>), Error> {
+    let (person, given) = (&ctx.person, ctx.app.clock().given());
+    let (id, groups, limit) = (person.id, &person.groups, MOST_COUNTED + 1);
     ctx.app
-        .read(async |conn, _| {
-            let person = &ctx.person;
-            Ok(
-                db::request_lists::waiting(conn, person.id, &person.groups, MOST_COUNTED + 1)
-                    .await?,
-            )
-        })
+        .read(async |conn| Ok(db::request_lists::waiting(conn, id, groups, limit, given).await?))
         .await
 }
 
@@ -176,7 +173,7 @@ pub async fn grants(
 ) -> Result<Items<GrantView, GrantId>, Error> {
     let person = (mine || !ctx.sees_all()).then_some(ctx.person.id);
     ctx.app
-        .read(async |conn, _| {
+        .read(async |conn| {
             let grants = Items::of(
                 db::grants::list(conn, person, page.cursor, page.limit + 1).await?,
                 page.limit,
@@ -244,8 +241,8 @@ pub async fn audit_events(
         to,
         concerning,
     };
-    let events = ctx.app.read(async |conn, _| {
-        Ok(db::audit::list(conn, &filter, page.cursor, page.limit + 1).await?)
-    });
+    let events = ctx
+        .app
+        .read(async |conn| Ok(db::audit::list(conn, &filter, page.cursor, page.limit + 1).await?));
     Ok(Items::of(events.await?, page.limit, |it| it.id))
 }

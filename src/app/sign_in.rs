@@ -24,7 +24,7 @@ pub async fn start(
 ) -> Result<SecretString, Error> {
     let token = secret();
     let person = app
-        .read(async |conn, _| Ok(db::people::get(conn, person).await?))
+        .read(async |conn| Ok(db::people::get(conn, person).await?))
         .await?
         .ok_or(CallerError::NotFound)?;
     let lifetime = app.settings().session_lifetime;
@@ -48,7 +48,7 @@ pub async fn start(
 /// for whoever has a copy.
 async fn replace(tx: &mut Tx, old: &[u8; 32], idle: TimeDelta) -> Result<(), Error> {
     let now = tx.now();
-    let Some(known) = db::people::of_session(tx.conn(), old, now, now - idle).await? else {
+    let Some(known) = db::people::of_session(tx.conn(), old, Some(now), idle).await? else {
         return Ok(());
     };
     let person = known.person;
@@ -82,7 +82,7 @@ pub async fn end(app: &App, person: &Person, token: &str) -> Result<(), Error> {
 /// # Errors
 /// When the database does not answer.
 pub async fn people(app: &App) -> Result<Vec<Person>, Error> {
-    app.read(async |conn, _| Ok(db::people::all(conn).await?))
+    app.read(async |conn| Ok(db::people::all(conn).await?))
         .await
 }
 

@@ -205,7 +205,7 @@ enum Prepared {
 async fn prepare(ctx: &Ctx, new: &NewRequest) -> Result<Prepared, Error> {
     let read = ctx
         .app
-        .read(async |conn, now| {
+        .read_at(async |conn, now| {
             let entitlement = db::catalog::entitlement(conn, &new.entitlement).await?;
             let entitlement = entitlement
                 .filter(|asked| ctx.person.is_in(&asked.terms.requester_group))

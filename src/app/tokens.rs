@@ -107,7 +107,7 @@ pub async fn revoke(app: &App, machine: &str, id: TokenId) -> Result<(), Error> 
 /// # Errors
 /// When the database does not answer.
 pub async fn list(app: &App) -> Result<Vec<ListedToken>, Error> {
-    app.read(async |conn, _| Ok(db::people::tokens(conn).await?))
+    app.read(async |conn| Ok(db::people::tokens(conn).await?))
         .await
 }
 

@@ -4,7 +4,6 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use axum::extract::{ConnectInfo, MatchedPath};
 use axum::http::Extensions;
-use chrono::{DateTime, Utc};
 
 use crate::app::last_use::Used;
 use crate::app::{App, Ctx, tokens};
@@ -22,11 +21,11 @@ pub async fn bearer(app: &App, token: &str) -> Result<Person, Error> {
         return Err(CallerError::Unauthenticated.into());
     }
     let hash = tokens::hash(token);
-    let found = app.read_caller(async |conn, now| {
-        let known = db::people::of_token(conn, &hash, now).await?;
-        Ok((known, now))
-    });
-    known(app, found.await?, Used::Token(hash))
+    let given = app.clock().given();
+    let found = app
+        .read_caller(async |conn| Ok(db::people::of_token(conn, &hash, given).await?))
+        .await?;
+    known(app, found, Used::Token(hash))
 }
 
 /// The person of a session of the portal that is neither over, idle for too long, nor ended.
@@ -35,20 +34,20 @@ pub async fn bearer(app: &App, token: &str) -> Result<Person, Error> {
 /// `Unauthenticated` for every other token.
 pub async fn session(app: &App, token: &str) -> Result<Person, Error> {
     let (hash, idle) = (tokens::hash(token), app.settings().session_idle);
-    let found = app.read_caller(async |conn, now| {
-        let known = db::people::of_session(conn, &hash, now, now - idle).await?;
-        Ok((known, now))
-    });
-    known(app, found.await?, Used::Session(hash))
+    let given = app.clock().given();
+    let found = app
+        .read_caller(async |conn| Ok(db::people::of_session(conn, &hash, given, idle).await?))
+        .await?;
+    known(app, found, Used::Session(hash))
 }
 
 /// Who was found, and its use on record where the last one is a minute ago.
-fn known(
-    app: &App,
-    (found, now): (Option<Known>, DateTime<Utc>),
-    used: Used,
-) -> Result<Person, Error> {
-    let Known { person, is_stale } = found.ok_or(CallerError::Unauthenticated)?;
+fn known(app: &App, found: Option<Known>, used: Used) -> Result<Person, Error> {
+    let Known {
+        person,
+        is_stale,
+        now,
+    } = found.ok_or(CallerError::Unauthenticated)?;
     if is_stale {
         app.used(used, now);
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
 use crate::domain::person::{Person, Principal};
@@ -128,6 +128,8 @@ pub struct Known {
     pub person: Person,
     /// Its last use on record is more than a minute ago.
     pub is_stale: bool,
+    /// When that was looked up.
+    pub now: DateTime<Utc>,
 }
 
 struct KnownRow {
@@ -136,6 +138,7 @@ struct KnownRow {
     email: String,
     groups: Vec<String>,
     is_stale: bool,
+    now: DateTime<Utc>,
 }
 
 impl From<KnownRow> for Known {
@@ -148,28 +151,32 @@ impl From<KnownRow> for Known {
                 groups: row.groups,
             },
             is_stale: row.is_stale,
+            now: row.now,
         }
     }
 }
 
-/// The person of a session that is neither over, idle for too long, nor ended.
+/// The person of a session that is neither over, idle for too long, nor ended at the time that is
+/// `given`, or else now.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn of_session(
     conn: &mut PgConnection,
     token_hash: &[u8; 32],
-    now: DateTime<Utc>,
-    idle_since: DateTime<Utc>,
+    given: Option<DateTime<Utc>>,
+    idle: TimeDelta,
 ) -> sqlx::Result<Option<Known>> {
     let row = sqlx::query_as!(
         KnownRow,
-        r#"SELECT p.id, p.name, p.email, p.groups, s.last_seen_at < $2::timestamptz - interval '1 minute' AS "is_stale!"
-         FROM sessions s JOIN people p ON p.id = s.person
-         WHERE s.token_hash = $1 AND s.ended_at IS NULL AND s.expires_at > $2 AND s.last_seen_at > $3"#,
+        r#"SELECT p.id, p.name, p.email, p.groups, now AS "now!",
+                s.last_seen_at < now - interval '1 minute' AS "is_stale!"
+         FROM (SELECT coalesce($2, clock_timestamp()) AS now) clock, sessions s JOIN people p ON p.id = s.person
+         WHERE s.token_hash = $1 AND s.ended_at IS NULL AND s.expires_at > now
+             AND s.last_seen_at > now - $3::interval"#,
         token_hash,
-        now,
-        idle_since
+        given,
+        idle as _
     );
     Ok(row.fetch_optional(conn).await?.map(Into::into))
 }
@@ -284,23 +291,23 @@ pub async fn tokens(conn: &mut PgConnection) -> sqlx::Result<Vec<ListedToken>> {
     .await
 }
 
-/// The person of an API token that works.
+/// The person of an API token that works at the time that is `given`, or else now.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn of_token(
     conn: &mut PgConnection,
     token_hash: &[u8; 32],
-    now: DateTime<Utc>,
+    given: Option<DateTime<Utc>>,
 ) -> sqlx::Result<Option<Known>> {
     let row = sqlx::query_as!(
         KnownRow,
-        r#"SELECT p.id, p.name, p.email, p.groups,
-                coalesce(t.last_used_at < $2::timestamptz - interval '1 minute', true) AS "is_stale!"
-         FROM api_tokens t JOIN people p ON p.id = t.person
-         WHERE t.token_hash = $1 AND t.revoked_at IS NULL AND t.expires_at > $2"#,
+        r#"SELECT p.id, p.name, p.email, p.groups, now AS "now!",
+                coalesce(t.last_used_at < now - interval '1 minute', true) AS "is_stale!"
+         FROM (SELECT coalesce($2, clock_timestamp()) AS now) clock, api_tokens t JOIN people p ON p.id = t.person
+         WHERE t.token_hash = $1 AND t.revoked_at IS NULL AND t.expires_at > now"#,
         token_hash,
-        now
+        given
     );
     Ok(row.fetch_optional(conn).await?.map(Into::into))
 }

@@ -1,5 +1,6 @@
 //! Lists of requests.
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
@@ -80,7 +81,8 @@ pub async fn list(
     listed(conn, &ids).await
 }
 
-/// How many requests wait for this person, who is in these groups, counted up to `limit`.
+/// How many requests wait for this person, who is in these groups, counted up to `limit`; and the
+/// time that is `given`, or else now.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -89,18 +91,20 @@ pub async fn waiting(
     person: PersonId,
     groups: &[String],
     limit: i64,
-) -> sqlx::Result<i64> {
-    sqlx::query_scalar!(
-        r#"SELECT count(*) AS "count!" FROM (
+    given: Option<DateTime<Utc>>,
+) -> sqlx::Result<(i64, DateTime<Utc>)> {
+    let row = sqlx::query!(
+        r#"SELECT count(*) AS "count!", coalesce($4, clock_timestamp()) AS "now!" FROM (
                SELECT FROM requests r WHERE state = 'pending' AND approver_group = ANY($2) AND person <> $1
                  AND NOT EXISTS (SELECT FROM decisions d WHERE d.request = r.id AND d.person = $1)
                LIMIT $3) waiting"#,
         person.uuid(),
         groups,
-        limit
-    )
-    .fetch_one(conn)
-    .await
+        limit,
+        given
+    );
+    let row = row.fetch_one(conn).await?;
+    Ok((row.count, row.now))
 }
 
 /// Each group's requests are a walk of their own along an index that begins with the group. The

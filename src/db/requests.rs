@@ -153,18 +153,19 @@ pub async fn store(conn: &mut PgConnection, change: Change<Request>) -> sqlx::Re
     Ok(request)
 }
 
-/// Pending requests whose time is over.
+/// Pending requests whose time is over at the time that is `given`, or else now.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn overdue(
     conn: &mut PgConnection,
-    now: DateTime<Utc>,
+    given: Option<DateTime<Utc>>,
     limit: i64,
 ) -> sqlx::Result<Vec<RequestId>> {
     sqlx::query_scalar!(
-        "SELECT id FROM requests WHERE state = 'pending' AND expires_at <= $1 ORDER BY expires_at LIMIT $2",
-        now,
+        "SELECT id FROM requests WHERE state = 'pending' AND expires_at <= (SELECT coalesce($1, clock_timestamp()))
+         ORDER BY expires_at LIMIT $2",
+        given,
         limit
     )
     .fetch_all(conn)

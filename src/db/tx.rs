@@ -36,8 +36,8 @@ impl Tx {
         actor: Actor,
         channel: Channel,
     ) -> sqlx::Result<Self> {
-        let mut conn = Lent::begin(pool).await?;
-        let at = clock.now(&mut conn).await?;
+        let mut conn = Lent::take(pool).await?;
+        let at = clock.begin(&mut conn).await?;
         let by = By { actor, channel, at };
         Ok(Self::of(conn, by, wake))
     }

@@ -147,16 +147,14 @@ impl Visit {
     /// # Errors
     /// When the database does not answer.
     pub async fn frame(&self, here: Here) -> Result<Frame, Error> {
+        let (waiting, now) = find::waiting(&self.ctx).await?;
         let me = Me {
             id: self.ctx.person.id,
             name: self.ctx.person.name.clone(),
-            waiting: find::waiting(&self.ctx).await?,
+            waiting,
         };
-        Ok(Frame {
-            me: Some(me),
-            here,
-            now: self.ctx.app.read(async |_, now| Ok(now)).await?,
-        })
+        let me = Some(me);
+        Ok(Frame { me, here, now })
     }
 }
 

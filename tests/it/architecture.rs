@@ -272,8 +272,27 @@ fn asks_for_time(sql: &str) -> bool {
     let calls = sql
         .match_indices("now()")
         .any(|(at, _)| !sql[..at].ends_with('.') && !sql[..at].ends_with("::"));
-    calls
-        || ["current_timestamp", "clock_timestamp", "localtimestamp"]
-            .iter()
-            .any(|it| sql.contains(it))
+    let words = ["current_timestamp", "clock_timestamp", "localtimestamp"];
+    let mut asked = words.iter().flat_map(|word| sql.match_indices(word));
+    calls || asked.any(|(at, word)| word != "clock_timestamp" || !is_for_want(&sql[..at]))
+}
+
+/// The one form in which a statement asks for the time: it was given none (`src/clock.rs`).
+fn is_for_want(before: &str) -> bool {
+    let given = before.trim_end().strip_suffix(',');
+    let given = given.and_then(|it| it.rsplit_once("coalesce($"));
+    given.is_some_and(|(_, number)| number.chars().all(|it| it.is_ascii_digit()))
+}
+
+#[test]
+fn the_rule_of_time_knows_its_one_exception() {
+    assert!(!asks_for_time("SELECT coalesce($12, clock_timestamp())"));
+    for sql in [
+        "SELECT clock_timestamp()",
+        "SELECT coalesce(at, clock_timestamp())",
+        "SELECT coalesce($1, now())",
+        "SELECT coalesce($1, $2), clock_timestamp()",
+    ] {
+        assert!(asks_for_time(sql), "{sql}");
+    }
 }

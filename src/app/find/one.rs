@@ -81,7 +81,7 @@ pub struct GrantView {
 /// `NotFound` where there is none, or the caller may not see it.
 pub async fn request(ctx: &Ctx, id: RequestId) -> Result<RequestView, Error> {
     ctx.app
-        .read(async |conn, now| {
+        .read_at(async |conn, now| {
             let (case, grant) = load::visible(ctx, conn, id).await?;
             let Case {
                 request,
@@ -163,7 +163,7 @@ fn settled_at(grant: &Grant, propagation: TimeDelta) -> Option<DateTime<Utc>> {
 /// As [`request`].
 pub async fn shown(ctx: &Ctx, id: RequestId) -> Result<Shown, Error> {
     ctx.app
-        .read(async |conn, _| {
+        .read(async |conn| {
             let (Case { request, .. }, grant) = load::visible(ctx, conn, id).await?;
             Ok(Shown { request, grant })
         })
@@ -176,7 +176,7 @@ pub async fn shown(ctx: &Ctx, id: RequestId) -> Result<Shown, Error> {
 /// `NotFound` where there is none, or the caller may not see it.
 pub async fn grant(ctx: &Ctx, id: GrantId) -> Result<GrantView, Error> {
     ctx.app
-        .read(async |conn, _| {
+        .read(async |conn| {
             let grant = db::grants::get(conn, id)
                 .await?
                 .ok_or(CallerError::NotFound)?;
