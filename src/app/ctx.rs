@@ -218,6 +218,23 @@ impl App {
         .await
     }
 
+    /// Reads a list that has optional filters.
+    ///
+    /// # Errors
+    /// What the read fails with.
+    pub async fn read_list<T>(
+        &self,
+        read: impl AsyncFnOnce(&mut PgConnection) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let done = lent::in_time("a list", self.0.limit, async {
+            let mut conn = Lent::begin_list(&self.0.pool).await?;
+            let listed = read(&mut conn).await?;
+            conn.commit().await?;
+            Ok(listed)
+        });
+        done.await
+    }
+
     /// Reads something about who is calling, on connections that nothing else uses.
     ///
     /// # Errors

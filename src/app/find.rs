@@ -124,7 +124,7 @@ pub async fn requests(
         _ if ctx.sees_all() => View::All,
         _ => View::Visible(person, groups),
     };
-    let listed = ctx.app.read(async |conn| {
+    let listed = ctx.app.read_list(async |conn| {
         Ok(db::request_lists::list(conn, &view, filter.state, page.cursor, page.limit + 1).await?)
     });
     Ok(Items::of(listed.await?, page.limit, |it| it.request.id))
@@ -241,8 +241,8 @@ pub async fn audit_events(
         to,
         concerning,
     };
-    let events = ctx
-        .app
-        .read(async |conn| Ok(db::audit::list(conn, &filter, page.cursor, page.limit + 1).await?));
+    let events = ctx.app.read_list(async |conn| {
+        Ok(db::audit::list(conn, &filter, page.cursor, page.limit + 1).await?)
+    });
     Ok(Items::of(events.await?, page.limit, |it| it.id))
 }

@@ -31,6 +31,19 @@ impl Lent {
         Ok(lent)
     }
 
+    /// Takes a connection for reads that have optional filters: until [`Self::commit`] each
+    /// statement is planned for the values at hand, since only such a plan walks along the index
+    /// that a filter needs. A plan for all values has to fit those that leave the filter out.
+    ///
+    /// # Errors
+    /// As [`Self::take`].
+    pub async fn begin_list(pool: &PgPool) -> sqlx::Result<Self> {
+        let mut lent = Self::take(pool).await?;
+        let begin = "BEGIN READ ONLY; SET LOCAL plan_cache_mode = force_custom_plan";
+        (&mut *lent).execute(begin).await?;
+        Ok(lent)
+    }
+
     /// Commits the transaction and gives the connection back.
     ///
     /// # Errors

@@ -139,9 +139,6 @@ async fn open(
     let options = options
         .application_name("countersign")
         .options(timeouts.settings())
-        // Lists have optional filters: only a plan for the values at hand walks along the right
-        // index.
-        .options([("plan_cache_mode", "force_custom_plan")])
         // At the default, made for turning disks, small tables are read from end to end instead.
         .options([("random_page_cost", "1.1")]);
     // A pool tries again until its time is over, and says only that.

@@ -1,5 +1,6 @@
 //! No page, list, verb or turn of the worker reads more than it shows, however long the history:
-//! the rows are counted by Postgres itself.
+//! the rows are counted by Postgres itself. Statements have one plan for all values, as they may
+//! have from their sixth time on a connection; lists with optional filters choose otherwise.
 
 #![expect(
     clippy::disallowed_methods,
@@ -112,6 +113,12 @@ impl Archive {
             .execute(&archive.owner)
             .await
             .unwrap();
+        let generic = format!(
+            "ALTER DATABASE {} SET plan_cache_mode = force_generic_plan",
+            archive.db.name
+        );
+        archive.db.as_owner(&generic).await;
+        archive.db.pool.close().await;
         archive
     }
 
