@@ -14,9 +14,9 @@ use super::load::{self, Shown};
 use crate::aws::AwsError;
 use crate::db;
 use crate::db::cases::Case;
+use crate::db::catalog::Offer;
 use crate::db::tx::Tx;
 use crate::domain::audit::verb::Verb;
-use crate::domain::entitlement::Entitlement;
 use crate::domain::request::{Ask, Request};
 use crate::domain::text::is_hidden;
 use crate::error::{CallerError, Error, FieldError, LimitError, RoleError};
@@ -89,13 +89,9 @@ pub async fn submit(ctx: &Ctx, new: NewRequest) -> Result<Submitted, Error> {
     let expire_after = ctx.app.settings().expire_after;
     ctx.verb(Verb::Submit, subject(&name), async |tx: &mut Tx| {
         // The catalog may have changed while AWS was asked.
-        let person = db::people::get(tx.conn(), ctx.person.id)
-            .await?
-            .ok_or(CallerError::NotFound)?;
-        let now_in_catalog = db::catalog::entitlement(tx.conn(), &new.entitlement).await?;
-        let entitlement = now_in_catalog
-            .filter(|now| person.is_in(&now.terms.requester_group))
-            .ok_or(CallerError::NotFound)?;
+        let now = tx.now();
+        let offer = db::catalog::offer(tx.conn(), &new.entitlement, ctx.person.id, Some(now));
+        let Offer { entitlement, .. } = offer.await?.ok_or(CallerError::NotFound)?;
         if entitlement != checked.entitlement {
             recheck(&checked, &entitlement.terms, ctx.app.settings().propagation)?;
         }
@@ -108,11 +104,9 @@ pub async fn submit(ctx: &Ctx, new: NewRequest) -> Result<Submitted, Error> {
         // One ask of a person at a time, in all processes: nothing is asked twice, and nobody has
         // more requests than they may.
         db::asks::lock(tx.conn(), ctx.person.id).await?;
-        let now = tx.now();
-        if let Some(shown) = same(ctx, tx.conn(), &checked, now).await? {
+        if let Some(shown) = again(ctx, tx.conn(), &checked, now).await? {
             return Ok(Submitted::Again(shown));
         }
-        has_room(ctx, tx.conn(), &checked.entitlement).await?;
         let ask = Ask {
             principal: checked.principal,
             principal_unique_id: seen.principal_id,
@@ -132,14 +126,15 @@ pub async fn submit(ctx: &Ctx, new: NewRequest) -> Result<Submitted, Error> {
 }
 
 /// The request of the same ask a moment ago, if it waits still or its grant is not over: a double
-/// click, or a client that tries again.
-async fn same(
+/// click, or a client that tries again. Without one, one more request than may wait for a decision
+/// is refused.
+async fn again(
     ctx: &Ctx,
     conn: &mut PgConnection,
     asked: &Checked,
     now: DateTime<Utc>,
 ) -> Result<Option<Shown>, Error> {
-    let same = db::asks::SameAsk {
+    let ask = db::asks::SameAsk {
         person: ctx.person.id,
         entitlement: asked.entitlement.id,
         principal: asked.principal.id,
@@ -149,29 +144,20 @@ async fn same(
         ticket: asked.ticket.as_ref(),
         since: now - A_MOMENT,
     };
-    let Some(id) = db::asks::same(conn, &same).await? else {
-        return Ok(None);
-    };
-    let (Case { request, .. }, grant) = load::visible(ctx, conn, id).await?;
-    Ok(Some(Shown { request, grant }))
-}
-
-/// Refuses one more request than may wait for a decision.
-async fn has_room(
-    ctx: &Ctx,
-    conn: &mut PgConnection,
-    entitlement: &Entitlement,
-) -> Result<(), Error> {
     let settings = ctx.app.settings();
     let (all, of_entitlement) = (
         settings.pending_per_person,
         settings.pending_per_entitlement,
     );
     let counted = all.max(of_entitlement);
-    let waiting = db::asks::pending(conn, ctx.person.id, entitlement.id, counted.into()).await?;
+    let before = db::asks::before(conn, &ask, counted.into()).await?;
+    if let Some(id) = before.same {
+        let (Case { request, .. }, grant) = load::visible(ctx, conn, id).await?;
+        return Ok(Some(Shown { request, grant }));
+    }
     for (have, most, of_entitlement) in [
-        (waiting.of_entitlement, of_entitlement, true),
-        (waiting.all, all, false),
+        (before.of_entitlement, of_entitlement, true),
+        (before.waiting, all, false),
     ] {
         if have >= i64::from(most) {
             let reached = LimitError::Reached {
@@ -181,7 +167,7 @@ async fn has_room(
             return Err(reached.into());
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 /// An entitlement's name as a subject of the audit log: what was sent, cut and made plain.
@@ -203,26 +189,27 @@ enum Prepared {
 }
 
 async fn prepare(ctx: &Ctx, new: &NewRequest) -> Result<Prepared, Error> {
+    let (name, person, given) = (&new.entitlement, ctx.person.id, ctx.app.clock().given());
     let read = ctx
         .app
-        .read_at(async |conn, now| {
-            let entitlement = db::catalog::entitlement(conn, &new.entitlement).await?;
-            let entitlement = entitlement
-                .filter(|asked| ctx.person.is_in(&asked.terms.requester_group))
-                .ok_or(CallerError::NotFound)?;
-            let principals = db::people::principals(conn, ctx.person.id).await?;
-            let condition = db::targets::condition(conn, entitlement.target).await?;
+        .read(async |conn| {
+            let offer = db::catalog::offer(conn, name, person, given).await?;
+            let Offer {
+                entitlement,
+                condition,
+                now,
+            } = offer.ok_or(CallerError::NotFound)?;
             if condition.needs_a_person() {
                 return Err(RoleError::Suspended(condition).into());
             }
+            let principals = db::people::principals(conn, person).await?;
             let propagation = ctx.app.settings().propagation;
             let checked = check(new, entitlement, principals, propagation, now)?;
             // Looked at once more under the lock; what is refused already need not cost a look at
             // AWS.
-            if let Some(shown) = same(ctx, conn, &checked, now).await? {
+            if let Some(shown) = again(ctx, conn, &checked, now).await? {
                 return Ok(Err(shown));
             }
-            has_room(ctx, conn, &checked.entitlement).await?;
             let from = new.starts_at.unwrap_or(now);
             let until = from + TimeDelta::seconds(i64::from(checked.duration_seconds));
             let target = checked.entitlement.target;

@@ -35,19 +35,38 @@ pub struct SameAsk<'a> {
     pub since: DateTime<Utc>,
 }
 
-/// The latest request of the same ask that waits or has a grant which is not over.
+/// What a person has asked for before.
+#[derive(Debug, Clone, Copy)]
+pub struct Before {
+    /// The latest request of the same ask that waits or has a grant which is not over.
+    pub same: Option<RequestId>,
+    /// How many requests wait for a decision.
+    pub waiting: i64,
+    /// How many of these are for the same entitlement.
+    pub of_entitlement: i64,
+}
+
+/// What the person has asked for before; requests that wait are counted up to `limit`.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn same(conn: &mut PgConnection, ask: &SameAsk<'_>) -> sqlx::Result<Option<RequestId>> {
-    sqlx::query_scalar!(
-        r#"SELECT id AS "id!: RequestId" FROM (SELECT * FROM requests WHERE person = $1 ORDER BY id DESC LIMIT 50) r
-           WHERE entitlement = $2 AND principal = $3 AND justification = $4 AND duration_seconds = $5
-             AND starts_at IS NOT DISTINCT FROM $6 AND ticket IS NOT DISTINCT FROM $7 AND submitted_at > $8
-             AND (state = 'pending'
-                  OR EXISTS (SELECT FROM grants g WHERE g.request = r.id AND g.state IN ('scheduled', 'opening',
-                  'active')))
-           ORDER BY id DESC LIMIT 1"#,
+pub async fn before(
+    conn: &mut PgConnection,
+    ask: &SameAsk<'_>,
+    limit: i64,
+) -> sqlx::Result<Before> {
+    sqlx::query_as!(
+        Before,
+        r#"SELECT (SELECT r.id FROM (SELECT * FROM requests WHERE person = $1 ORDER BY id DESC LIMIT 50) r
+                   WHERE r.entitlement = $2 AND r.principal = $3 AND r.justification = $4 AND r.duration_seconds = $5
+                     AND r.starts_at IS NOT DISTINCT FROM $6 AND r.ticket IS NOT DISTINCT FROM $7
+                     AND r.submitted_at > $8
+                     AND (r.state = 'pending'
+                          OR EXISTS (SELECT FROM grants g WHERE g.request = r.id
+                                     AND g.state IN ('scheduled', 'opening', 'active')))
+                   ORDER BY r.id DESC LIMIT 1) AS "same: RequestId",
+                  count(*) AS "waiting!", count(*) FILTER (WHERE entitlement = $2) AS "of_entitlement!"
+           FROM (SELECT entitlement FROM requests WHERE person = $1 AND state = 'pending' LIMIT $9) waiting"#,
         ask.person.uuid(),
         ask.entitlement.uuid(),
         ask.principal.uuid(),
@@ -56,37 +75,7 @@ pub async fn same(conn: &mut PgConnection, ask: &SameAsk<'_>) -> sqlx::Result<Op
         ask.starts_at,
         ask.ticket.map(Ticket::as_str),
         ask.since,
-    )
-    .fetch_optional(conn)
-    .await
-}
-
-/// How many requests of a person wait for a decision.
-#[derive(Debug, Clone, Copy)]
-pub struct Pending {
-    /// All of them.
-    pub all: i64,
-    /// Those for one entitlement.
-    pub of_entitlement: i64,
-}
-
-/// Counts a person's pending requests, up to `limit` of them.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn pending(
-    conn: &mut PgConnection,
-    person: PersonId,
-    entitlement: EntitlementId,
-    limit: i64,
-) -> sqlx::Result<Pending> {
-    sqlx::query_as!(
-        Pending,
-        r#"SELECT count(*) AS "all!", count(*) FILTER (WHERE entitlement = $2) AS "of_entitlement!"
-           FROM (SELECT entitlement FROM requests WHERE person = $1 AND state = 'pending' LIMIT $3) waiting"#,
-        person.uuid(),
-        entitlement.uuid(),
-        limit
+        limit,
     )
     .fetch_one(conn)
     .await

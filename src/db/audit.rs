@@ -9,23 +9,61 @@ use crate::ids::{EventId, GrantId, PersonId, RequestId};
 /// The outcome of a refusal.
 const REFUSED: &str = "refused";
 
-/// Appends one event.
+/// What a row holds besides whom it concerns. A statement that stores a change puts its event in
+/// with it.
+pub(super) struct Columns<'a> {
+    pub id: uuid::Uuid,
+    pub at: DateTime<Utc>,
+    pub action: &'a str,
+    pub actor_kind: &'static str,
+    pub actor_id: String,
+    pub actor_name: &'a str,
+    pub subject: &'a str,
+    pub channel: &'static str,
+    pub outcome: &'static str,
+    pub code: Option<&'static str>,
+    pub details: serde_json::Value,
+}
+
+impl<'a> TryFrom<&'a Event> for Columns<'a> {
+    type Error = sqlx::Error;
+
+    fn try_from(event: &'a Event) -> sqlx::Result<Self> {
+        let (actor_kind, actor_id, actor_name) = match &event.actor {
+            Actor::Person { id, name } => ("person", id.to_string(), name.as_str()),
+            Actor::Machine { name } => ("machine", name.clone(), name.as_str()),
+            Actor::System { part } => ("system", (*part).to_owned(), *part),
+        };
+        let (outcome, code) = match event.outcome {
+            Outcome::Success => ("success", None),
+            Outcome::Refused(code) => (REFUSED, Some(code)),
+            Outcome::Failure(code) => ("failure", Some(code)),
+        };
+        let columns = event.told.columns();
+        let (action, details) = columns.map_err(|error| sqlx::Error::Encode(error.into()))?;
+        Ok(Self {
+            id: EventId::new().uuid(),
+            at: event.at,
+            action,
+            actor_kind,
+            actor_id,
+            actor_name,
+            subject: &event.subject,
+            channel: event.channel.as_str(),
+            outcome,
+            code,
+            details,
+        })
+    }
+}
+
+/// Appends one event that is stored with nothing else. Whom it concerns is looked up where its
+/// subject is a request or a grant.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn append(conn: &mut PgConnection, event: &Event) -> sqlx::Result<()> {
-    let (kind, id, name) = match &event.actor {
-        Actor::Person { id, name } => ("person", id.to_string(), name.as_str()),
-        Actor::Machine { name } => ("machine", name.clone(), name.as_str()),
-        Actor::System { part } => ("system", (*part).to_owned(), *part),
-    };
-    let (outcome, code) = match event.outcome {
-        Outcome::Success => ("success", None),
-        Outcome::Refused(code) => (REFUSED, Some(code)),
-        Outcome::Failure(code) => ("failure", Some(code)),
-    };
-    let columns = event.told.columns();
-    let (action, details) = columns.map_err(|error| sqlx::Error::Encode(error.into()))?;
+    let columns = Columns::try_from(event)?;
     let request = event.subject.parse().ok().map(RequestId::uuid);
     let grant = event.subject.parse().ok().map(GrantId::uuid);
     sqlx::query!(
@@ -33,17 +71,17 @@ pub async fn append(conn: &mut PgConnection, event: &Event) -> sqlx::Result<()> 
          code, details, concerns)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
                  coalesce((SELECT person FROM requests WHERE id = $12), (SELECT person FROM grants WHERE id = $13)))",
-        EventId::new().uuid(),
-        event.at,
-        action,
-        kind,
-        id,
-        name,
-        event.subject,
-        event.channel.as_str(),
-        outcome,
-        code,
-        details,
+        columns.id,
+        columns.at,
+        columns.action,
+        columns.actor_kind,
+        columns.actor_id,
+        columns.actor_name,
+        columns.subject,
+        columns.channel,
+        columns.outcome,
+        columns.code,
+        columns.details,
         request,
         grant,
     )

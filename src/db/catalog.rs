@@ -1,8 +1,10 @@
 //! The catalog: accounts, people, targets and entitlements.
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::domain::entitlement::{Entitlement, Method, Terms};
+use crate::domain::target::Condition;
 use crate::ids::{EntitlementId, PersonId, PrincipalId, TargetId};
 
 struct Row {
@@ -89,6 +91,72 @@ pub async fn entitlement(conn: &mut PgConnection, name: &str) -> sqlx::Result<Op
         name
     );
     Ok(row.fetch_optional(conn).await?.map(Into::into))
+}
+
+/// An entitlement that somebody may ask for.
+#[derive(Debug)]
+pub struct Offer {
+    /// The entitlement.
+    pub entitlement: Entitlement,
+    /// The condition of its role as last seen.
+    pub condition: Condition,
+    /// When that was looked up.
+    pub now: DateTime<Utc>,
+}
+
+/// One entitlement of the catalog, if the person may ask for it; and the time that is `given`, or
+/// else now.
+///
+/// # Errors
+/// When the database does not answer, or the role's condition is not known.
+pub async fn offer(
+    conn: &mut PgConnection,
+    name: &str,
+    person: PersonId,
+    given: Option<DateTime<Utc>>,
+) -> sqlx::Result<Option<Offer>> {
+    // Postgres takes no NUL in a text, so nothing has such a name.
+    if name.contains('\0') {
+        return Ok(None);
+    }
+    let row = sqlx::query!(
+        r#"SELECT e.id AS "id: EntitlementId", e.target AS "target: TargetId", e.name, e.description, t.account,
+                  a.name AS account_name, t.arn AS role_arn, e.min_duration_seconds, e.max_duration_seconds,
+                  e.requester_group, e.approver_group, e.needed, e.version, t.condition,
+                  coalesce($3, clock_timestamp()) AS "now!"
+           FROM entitlements e JOIN targets t ON t.id = e.target JOIN accounts a ON a.id = t.account
+               JOIN people p ON p.id = $2 AND e.requester_group = ANY(p.groups)
+           WHERE e.retired_at IS NULL AND e.name = $1"#,
+        name,
+        person.uuid(),
+        given,
+    );
+    let Some(row) = row.fetch_optional(conn).await? else {
+        return Ok(None);
+    };
+    let condition = Condition::parse(&row.condition).ok_or_else(|| {
+        sqlx::Error::Decode(format!("unknown condition {}", row.condition).into())
+    })?;
+    let entitlement = Row {
+        id: row.id,
+        target: row.target,
+        name: row.name,
+        description: row.description,
+        account: row.account,
+        account_name: row.account_name,
+        role_arn: row.role_arn,
+        min_duration_seconds: row.min_duration_seconds,
+        max_duration_seconds: row.max_duration_seconds,
+        requester_group: row.requester_group,
+        approver_group: row.approver_group,
+        needed: row.needed,
+        version: row.version,
+    };
+    Ok(Some(Offer {
+        entitlement: entitlement.into(),
+        condition,
+        now: row.now,
+    }))
 }
 
 /// Adds an account or gives it another name; tells whether anything changed.

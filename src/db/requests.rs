@@ -80,11 +80,17 @@ impl TryFrom<Row> for Request {
 /// When the database does not answer or refuses the row.
 pub async fn insert(conn: &mut PgConnection, change: Change<Request>) -> sqlx::Result<Request> {
     let request = change.value;
+    let event = audit::Columns::try_from(&change.event)?;
     sqlx::query!(
-        "INSERT INTO requests (id, version, person, principal, principal_arn, principal_unique_id, entitlement, \
-         target, role_id, approver_group,
-             terms, justification, duration_seconds, starts_at, ticket, target_checked, state, submitted_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
+        "WITH stored AS (
+             INSERT INTO requests (id, version, person, principal, principal_arn, principal_unique_id, entitlement, \
+                 target, role_id, approver_group, terms, justification, duration_seconds, starts_at, ticket, \
+                 target_checked, state, submitted_at, expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+             RETURNING person)
+         INSERT INTO audit_events (id, at, action, actor_kind, actor_id, actor_name, subject, channel, outcome, \
+             code, details, concerns)
+         SELECT $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, person FROM stored",
         request.id.uuid(),
         request.version,
         request.person.uuid(),
@@ -104,10 +110,20 @@ pub async fn insert(conn: &mut PgConnection, change: Change<Request>) -> sqlx::R
         request.state.as_str(),
         request.submitted_at,
         request.expires_at,
+        event.id,
+        event.at,
+        event.action,
+        event.actor_kind,
+        event.actor_id,
+        event.actor_name,
+        event.subject,
+        event.channel,
+        event.outcome,
+        event.code,
+        event.details,
     )
-    .execute(&mut *conn)
+    .execute(conn)
     .await?;
-    audit::append(conn, &change.event).await?;
     Ok(request)
 }
 
@@ -136,20 +152,36 @@ pub async fn lock(conn: &mut PgConnection, id: RequestId) -> sqlx::Result<Option
 /// When the database does not answer, or the row is not what it was when it was locked.
 pub async fn store(conn: &mut PgConnection, change: Change<Request>) -> sqlx::Result<Request> {
     let request = change.value;
+    let event = audit::Columns::try_from(&change.event)?;
     let done = sqlx::query!(
-        "UPDATE requests SET state = $2, version = $3, closed_at = $4 WHERE id = $1 AND state = 'pending' \
-         AND version = $3 - 1",
+        "WITH stored AS (
+             UPDATE requests SET state = $2, version = $3, closed_at = $4
+             WHERE id = $1 AND state = 'pending' AND version = $3 - 1 RETURNING person)
+         INSERT INTO audit_events (id, at, action, actor_kind, actor_id, actor_name, subject, channel, outcome, \
+             code, details, concerns)
+         SELECT $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, person FROM stored",
         request.id.uuid(),
         request.state.as_str(),
         request.version,
         request.state.closed_at(),
+        event.id,
+        event.at,
+        event.action,
+        event.actor_kind,
+        event.actor_id,
+        event.actor_name,
+        event.subject,
+        event.channel,
+        event.outcome,
+        event.code,
+        event.details,
     )
-    .execute(&mut *conn)
+    .execute(conn)
     .await?;
+    // Without a stored row there is no event either.
     if done.rows_affected() != 1 {
         return Err(sqlx::Error::RowNotFound);
     }
-    audit::append(conn, &change.event).await?;
     Ok(request)
 }
 

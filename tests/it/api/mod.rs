@@ -11,3 +11,4 @@ mod eligibility;
 mod inputs;
 mod limits;
 pub mod schema;
+mod statements;
