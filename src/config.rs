@@ -141,8 +141,8 @@ pub struct Aws {
     /// How often a role is looked at while a guard of ours stands and nothing is open.
     #[serde(with = "fields::duration")]
     pub watch_interval: Duration,
-    /// How many calls of IAM one process makes in a second, as long as AWS has not asked it to slow
-    /// down.
+    /// How many calls of IAM one process makes in a second in each account, as long as AWS has not
+    /// asked it to slow down there.
     pub calls_per_second: NonZeroU32,
 }
 

@@ -78,7 +78,7 @@ impl Service {
         let worker = Worker::new(
             worker_pool.clone(),
             app.clock().clone(),
-            app.aws().clone(),
+            app.clouds().clone(),
             Settings::from(config),
             app.wake(),
         );

@@ -11,7 +11,7 @@ use super::desk::Desk;
 use super::limits::Limits;
 use super::refusals::{Kind, Refusals};
 use crate::authz::Roles;
-use crate::aws::Aws;
+use crate::aws::Clouds;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db;
@@ -36,7 +36,7 @@ struct Inner {
     /// How long a verb's work in the database may take.
     limit: Duration,
     clock: Clock,
-    aws: Aws,
+    clouds: Clouds,
     roles: Roles,
     settings: Settings,
     limits: Limits,
@@ -64,18 +64,24 @@ pub struct Settings {
 impl App {
     /// An application on this database and this AWS.
     #[must_use]
-    pub fn new(pool: PgPool, clock: Clock, aws: Aws, config: &Config) -> Self {
+    pub fn new(pool: PgPool, clock: Clock, clouds: Clouds, config: &Config) -> Self {
         let limit = Timeouts::of_verbs(config.worker.lease).step;
-        Self::within(limit, pool, clock, aws, config)
+        Self::within(limit, pool, clock, clouds, config)
     }
 
     /// The same for a command, whose one verb may take longer.
     #[must_use]
-    pub fn of_command(pool: PgPool, clock: Clock, aws: Aws, config: &Config) -> Self {
-        Self::within(Timeouts::of_commands().step, pool, clock, aws, config)
+    pub fn of_command(pool: PgPool, clock: Clock, clouds: Clouds, config: &Config) -> Self {
+        Self::within(Timeouts::of_commands().step, pool, clock, clouds, config)
     }
 
-    fn within(limit: Duration, pool: PgPool, clock: Clock, aws: Aws, config: &Config) -> Self {
+    fn within(
+        limit: Duration,
+        pool: PgPool,
+        clock: Clock,
+        clouds: Clouds,
+        config: &Config,
+    ) -> Self {
         let delta = |setting| TimeDelta::from_std(setting).unwrap_or(TimeDelta::MAX);
         let settings = Settings {
             expire_after: delta(config.requests.expire_after),
@@ -95,7 +101,7 @@ impl App {
             limit,
             pool,
             clock,
-            aws,
+            clouds,
             roles,
             settings,
             limits: Limits::new(&config.limits),
@@ -131,10 +137,10 @@ impl App {
         &self.0.clock
     }
 
-    /// AWS, for the look before a request is stored.
+    /// The accounts of AWS, for the look before a request is stored.
     #[must_use]
-    pub fn aws(&self) -> &Aws {
-        &self.0.aws
+    pub fn clouds(&self) -> &Clouds {
+        &self.0.clouds
     }
 
     /// Who has standing rights.

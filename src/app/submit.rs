@@ -225,8 +225,9 @@ async fn prepare(ctx: &Ctx, new: &NewRequest) -> Result<Prepared, Error> {
     if capacity::is_protected(&terms.role_arn) {
         return Err(RoleError::Protected.into());
     }
+    let cloud = ctx.app.clouds().of(&terms.account);
     let look = Box::pin(crate::aws::check(
-        ctx.app.aws(),
+        &cloud,
         &terms.role_arn,
         &checked.principal.arn,
     ));

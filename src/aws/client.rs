@@ -1,15 +1,10 @@
-//! The SDK's clients.
+//! The SDK's clients for one account.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use aws_config::environment::EnvironmentVariableRegionProvider;
-use aws_config::meta::region::RegionProviderChain;
-use aws_config::profile::ProfileFileRegionProvider;
+use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
-use aws_sdk_iam::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_iam::types::SummaryKeyType;
 use chrono::{DateTime, Utc};
 use tokio::sync::OnceCell;
@@ -19,18 +14,15 @@ use super::error::AwsError;
 use super::pace::{Pace, Purpose};
 use super::recent::Recent;
 use super::role::Role;
-use crate::config;
 use crate::domain::arn::Arn;
 use crate::policy::Identity;
 
 /// What AWS allows a trust policy to have when the account says nothing (characters).
 pub(super) const DEFAULT_TRUST_QUOTA: usize = 2_048;
-/// How long a connection may take to come about.
-const MOST_TO_CONNECT: Duration = Duration::from_secs(3);
 /// How long the account's quota is believed.
 const QUOTA_AGE: Duration = Duration::from_mins(5);
 
-/// AWS as one account sees it. Cheap to clone.
+/// One account of AWS. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Aws {
     /// For reads: the SDK repeats them.
@@ -42,14 +34,13 @@ pub struct Aws {
     /// they take nothing of what the worker needs.
     looks: aws_sdk_iam::Client,
     sts: aws_sdk_sts::Client,
-    /// Where the SDK gets credentials from.
-    pub(super) credentials: Option<SharedCredentialsProvider>,
     timeout: Duration,
     purpose: Purpose,
     pace: Pace,
     pub(super) known: Arc<Known>,
 }
 
+/// What AWS has told of the account.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     quota: Mutex<Option<(usize, Instant)>>,
@@ -70,46 +61,15 @@ struct Caller {
 }
 
 impl Aws {
-    /// Clients with the SDK's own chain of credentials; `AWS_ENDPOINT_URL` is honoured. Nothing is
-    /// asked over the network before the first call.
-    pub async fn from_env(settings: &config::Aws) -> Self {
-        let region = RegionProviderChain::first_try(settings.region.clone().map(Region::new))
-            .or_else(EnvironmentVariableRegionProvider::new())
-            .or_else(ProfileFileRegionProvider::new())
-            .or_else(Region::from_static("us-east-1"));
-        Self::load(base().region(region), settings).await
-    }
-
-    /// Clients for one endpoint with one long-term access key (the demo and the tests).
-    pub async fn with(endpoint: &str, access_key: &str, secret: &str, timeout: Duration) -> Self {
-        let credentials = Credentials::new(access_key, secret, None, None, "given");
-        let loader = base()
-            .region(Region::from_static("us-east-1"))
-            .endpoint_url(endpoint)
-            .credentials_provider(credentials);
-        let settings = config::Aws {
-            operation_timeout: timeout,
-            ..config::Aws::default()
-        };
-        Self::load(loader, &settings).await
-    }
-
-    async fn load(loader: ConfigLoader, settings: &config::Aws) -> Self {
-        let timeout = settings.operation_timeout;
+    /// Clients of an account that nothing is known of.
+    pub(super) fn new(sdk: &SdkConfig, timeout: Duration, calls_per_second: u32) -> Self {
         let known = Arc::new(Known::default());
-        let pace = Pace::new(settings.calls_per_second.get());
-        // Shorter than the call may take: else nobody could tell whether something was sent.
-        let timeouts = TimeoutConfig::builder()
-            .operation_timeout(timeout)
-            .connect_timeout(MOST_TO_CONNECT.min(timeout / 2))
-            .build();
-        let shared = loader.timeout_config(timeouts).load().await;
+        let pace = Pace::new(calls_per_second);
         Self {
-            reads: client(&shared, &known, &pace, RetryConfig::standard()),
-            writes: client(&shared, &known, &pace, RetryConfig::disabled()),
-            looks: client(&shared, &known, &pace, RetryConfig::disabled()),
-            sts: aws_sdk_sts::Client::new(&shared),
-            credentials: shared.credentials_provider(),
+            reads: client(sdk, &known, &pace, RetryConfig::standard()),
+            writes: client(sdk, &known, &pace, RetryConfig::disabled()),
+            looks: client(sdk, &known, &pace, RetryConfig::disabled()),
+            sts: aws_sdk_sts::Client::new(sdk),
             timeout,
             purpose: Purpose::Opening,
             pace,
@@ -231,10 +191,6 @@ impl Aws {
             user_id: answer.user_id.unwrap_or_default(),
         })
     }
-}
-
-fn base() -> ConfigLoader {
-    aws_config::defaults(BehaviorVersion::latest())
 }
 
 fn client(

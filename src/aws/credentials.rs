@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use aws_sdk_iam::config::ProvideCredentials;
 
-use super::Aws;
+use super::Clouds;
 
 /// How long the SDK may look. It ends with the metadata service of EC2, and where there is none
 /// nobody answers.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-impl Aws {
+impl Clouds {
     /// Warns in the log where the SDK finds no credentials. They may still come: the SDK looks anew
     /// before each call.
     pub async fn warn_without_credentials(&self) {
-        let Some(provider) = &self.credentials else {
+        let Some(provider) = self.credentials() else {
             return;
         };
         let found = tokio::time::timeout(PATIENCE, provider.provide_credentials()).await;

@@ -2,6 +2,7 @@
 
 pub mod apply;
 pub mod client;
+pub mod clouds;
 mod credentials;
 mod date;
 pub mod error;
@@ -11,6 +12,7 @@ mod recent;
 mod role;
 
 pub use client::Aws;
+pub use clouds::Clouds;
 pub use error::AwsError;
 pub use observe::{Check, check};
 pub use pace::Purpose;

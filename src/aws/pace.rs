@@ -48,7 +48,7 @@ impl Purpose {
     }
 }
 
-/// The bucket of a process. Cheap to clone.
+/// The bucket of an account in a process. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Pace(Arc<Mutex<Bucket>>);
 

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 
 use super::{Failure, interrupted, stop};
 use crate::app::App;
-use crate::aws::Aws;
+use crate::aws::Clouds;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db;
@@ -50,8 +50,8 @@ pub async fn app(config: &Config) -> Result<App, Failure> {
         Timeouts::of_verbs(config.worker.lease),
     )
     .await?;
-    let aws = Aws::from_env(&config.aws).await;
-    Ok(App::new(pool, Clock::Database, aws, config))
+    let clouds = Clouds::from_env(&config.aws).await;
+    Ok(App::new(pool, Clock::Database, clouds, config))
 }
 
 /// The same for a command that writes the catalog or tokens.
@@ -61,8 +61,8 @@ pub async fn app(config: &Config) -> Result<App, Failure> {
 pub async fn catalog_app(config: &Config) -> Result<App, Failure> {
     let pool =
         db::pool::connect_for_catalog(config.database_url()?, Timeouts::of_commands()).await?;
-    let aws = Aws::from_env(&config.aws).await;
-    Ok(App::of_command(pool, Clock::Database, aws, config))
+    let clouds = Clouds::from_env(&config.aws).await;
+    Ok(App::of_command(pool, Clock::Database, clouds, config))
 }
 
 /// Serves until the process is interrupted. Once it listens, it prints one line that says where.
@@ -94,7 +94,7 @@ pub async fn run(mut config: Config) -> Result<(), Failure> {
     )?;
     // To find out takes seconds where there are none, and nobody need wait for that.
     let warned = async {
-        app.aws().warn_without_credentials().await;
+        app.clouds().warn_without_credentials().await;
         pending::<Infallible>().await
     };
     let broken = tokio::select! {

@@ -19,7 +19,7 @@ use super::postgres::{self, AWS_LOCK, DESCRIPTION, Mode, Postgres};
 use super::seed::{self, AllKeys};
 use crate::app::{App, catalog, tokens};
 use crate::authn;
-use crate::aws::Aws;
+use crate::aws::Clouds;
 use crate::cli::serve::{CannotListen, worker_pool};
 use crate::cli::{DemoArguments, Failure, Part, interrupted, stop};
 use crate::clock::Clock;
@@ -177,14 +177,14 @@ async fn countersign(
     let (id, secret) = ours
         .map(|it| (it.access_key_id, it.secret_access_key))
         .unwrap_or_default();
-    let aws = Aws::with(aws_url, &id, &secret, AWS_TIMEOUT).await;
+    let clouds = Clouds::with(aws_url, &id, &secret, AWS_TIMEOUT).await;
     // What `serve` may not do, with the rights of the commands that do it.
     let admin = db::pool::connect_for_catalog(&database.catalog_url, timeouts).await?;
-    let admin = App::new(admin, Clock::Database, aws.clone(), &config);
+    let admin = App::new(admin, Clock::Database, clouds.clone(), &config);
     catalog::apply(&admin, &seed::catalog(), "demo").await?;
     give_tokens(&admin, &mut keys).await?;
     admin.close().await;
-    let app = App::new(pool, Clock::Database, aws, &config);
+    let app = App::new(pool, Clock::Database, clouds, &config);
     write_private(&keys_file(folder), &keys)?;
 
     let router = serve::router(&app, &config, Some(aws_url), Some(super::sign_in::people()));

@@ -17,7 +17,7 @@ use chrono::TimeDelta;
 use sqlx::PgPool;
 use tokio::sync::Notify;
 
-use crate::aws::Aws;
+use crate::aws::Clouds;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::policy::Margins;
@@ -61,7 +61,7 @@ impl From<&Config> for Settings {
 pub struct Worker {
     pool: PgPool,
     clock: Clock,
-    aws: Aws,
+    clouds: Clouds,
     settings: Settings,
     wake: Arc<Notify>,
     stopping: Arc<AtomicBool>,
@@ -74,14 +74,14 @@ impl Worker {
     pub fn new(
         pool: PgPool,
         clock: Clock,
-        aws: Aws,
+        clouds: Clouds,
         settings: Settings,
         wake: Arc<Notify>,
     ) -> Self {
         Self {
             pool,
             clock,
-            aws,
+            clouds,
             settings,
             wake,
             stopping: Arc::default(),

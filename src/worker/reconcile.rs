@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::Worker;
 use super::outcome::{Next, Write};
 use crate::aws::observe::{Look, observe};
-use crate::aws::{AwsError, Purpose, apply};
+use crate::aws::{Aws, AwsError, Purpose, apply};
 use crate::clock::Clock;
 use crate::db::targets::{Lease, LeaseError};
 use crate::db::{targets, work};
@@ -31,6 +31,8 @@ const MOST_TOO_OLD: u8 = 3;
 /// The work on one target, from its claim to its release.
 struct Pass<'a> {
     worker: &'a Worker,
+    /// The role's account.
+    aws: Aws,
     lease: &'a Lease,
     /// ARN of the role.
     role_arn: String,
@@ -98,12 +100,9 @@ impl Worker {
         } else {
             Purpose::Opening
         };
-        let worker = Self {
-            aws: self.aws.used_for(purpose),
-            ..self.clone()
-        };
         let mut pass = Pass {
-            worker: &worker,
+            worker: self,
+            aws: self.clouds.of_arn(&role_arn).used_for(purpose),
             lease,
             role_arn,
             grants,
@@ -175,7 +174,7 @@ impl Pass<'_> {
     async fn look(&self) -> Result<Look, AwsError> {
         let open = self.grants.iter().filter(|g| g.state.is_open());
         let principals: BTreeSet<String> = open.map(|g| g.principal_arn.clone()).collect();
-        let look = observe(&self.worker.aws, &self.role_arn, principals);
+        let look = observe(&self.aws, &self.role_arn, principals);
         let limit = self.worker.settings.lease / 2;
         tokio::time::timeout(limit, look)
             .await
@@ -191,7 +190,7 @@ impl Pass<'_> {
         if !self.grants.iter().any(is_opening) {
             return false;
         }
-        match self.worker.aws.is_ours(&role.arn, &role.role_id).await {
+        match self.aws.is_ours(&role.arn, &role.role_id).await {
             Ok(ours) => ours,
             Err(error) => {
                 self.closings_only = true;
@@ -217,14 +216,14 @@ impl Pass<'_> {
         let now = worker.clock.now(&mut tx).await?;
         // A clock of tests stands still; no answer of AWS agrees with it.
         let is_real = matches!(worker.clock, Clock::Database);
-        if is_real && worker.aws.has_another_time(now, asked_at) {
+        if is_real && self.aws.has_another_time(now, asked_at) {
             self.closings_only = true;
             self.clocks_differ = true;
             self.trouble = Some(AwsError::ClockSkew);
         }
         let held = targets::hold(&mut tx, self.lease, now, now + worker.lease()).await?;
         let mut grants = worker.due(&mut tx, locked, now).await?;
-        if looked_at.elapsed() > worker.aws.timeout() {
+        if looked_at.elapsed() > self.aws.timeout() {
             // Too much may have changed meanwhile: a plan rests on a fresh look.
             tx.commit().await?;
             self.grants = grants;
@@ -318,7 +317,7 @@ impl Pass<'_> {
         let worker = self.worker;
         // Nobody may begin to work on the target while our call may still be under way
         // (docs/guard.md, H4).
-        if write.held_at.elapsed() + worker.aws.timeout() >= worker.settings.lease {
+        if write.held_at.elapsed() + self.aws.timeout() >= worker.settings.lease {
             let answered = worker.answered(self.lease, &write, false);
             worker.in_time("answer", answered).await?;
             return Ok(Round::Again);
@@ -334,7 +333,7 @@ impl Pass<'_> {
             return Ok(Round::Again);
         }
         self.repeats |= !self.sent.insert((is_trust, meaning(&write.step)));
-        let answer = send(worker, &self.role_arn, &write.step).await;
+        let answer = send(&self.aws, &self.role_arn, &write.step).await;
         match answer {
             Err(AwsError::Unclear) => {}
             definite => {
@@ -384,12 +383,12 @@ fn meaning(step: &Step) -> [u8; 32] {
     }
 }
 
-async fn send(worker: &Worker, role_arn: &str, step: &Step) -> Result<(), AwsError> {
+async fn send(aws: &Aws, role_arn: &str, step: &Step) -> Result<(), AwsError> {
     match step {
         Step::Rest => Ok(()),
-        Step::PutGuard { document, .. } => apply::put_guard(&worker.aws, role_arn, document).await,
-        Step::DeleteGuard => apply::delete_guard(&worker.aws, role_arn).await,
-        Step::PutTrust { document, .. } => apply::put_trust(&worker.aws, role_arn, document).await,
+        Step::PutGuard { document, .. } => apply::put_guard(aws, role_arn, document).await,
+        Step::DeleteGuard => apply::delete_guard(aws, role_arn).await,
+        Step::PutTrust { document, .. } => apply::put_trust(aws, role_arn, document).await,
     }
 }
 

@@ -115,15 +115,15 @@ impl Archive {
             .unwrap();
         let generic = format!(
             "ALTER DATABASE {} SET plan_cache_mode = force_generic_plan",
-            archive.db.name
+            archive.app.db.name
         );
-        archive.db.as_owner(&generic).await;
-        archive.db.pool.close().await;
+        archive.app.db.as_owner(&generic).await;
+        archive.app.db.pool.close().await;
         archive
     }
 
     fn app(&self, pool: PgPool) -> App {
-        let (clock, aws) = (self.app.clock.clone(), self.app.app.aws().clone());
+        let (clock, aws) = (self.app.clock.clone(), self.app.app.clouds().clone());
         App::new(pool, clock, aws, &self.app.config)
     }
 
@@ -337,7 +337,7 @@ async fn verbs_the_worker_and_the_sweep_read_what_they_act_on() {
     decided.short("approve");
     let worked = archive.reads(async |app| {
         let settings = Settings::from(&archive.app.config);
-        let (pool, clock, aws) = (app.pool().clone(), app.clock().clone(), app.aws().clone());
+        let (pool, clock, aws) = (app.pool().clone(), app.clock().clone(), app.clouds().clone());
         Worker::new(pool, clock, aws, settings, app.wake())
             .step()
             .await

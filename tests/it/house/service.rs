@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use countersign::app::App;
-use countersign::aws::Aws;
+use countersign::aws::Clouds;
 use countersign::clock::Clock;
 use countersign::config::Config;
 use countersign::serve::{Broken, Service, router};
@@ -25,7 +25,7 @@ async fn a_part_that_breaks_down_is_noticed() {
     let mut config = Config::default();
     // A lease that ends after the end of time: the worker cannot take anything.
     config.worker.lease = Duration::MAX;
-    let aws = Aws::with("http://127.0.0.1:9", "AKIAX", "x", Duration::from_secs(1)).await;
+    let aws = Clouds::with("http://127.0.0.1:9", "AKIAX", "x", Duration::from_secs(1)).await;
     let app = App::new(db.pool.clone(), Clock::Database, aws, &config);
     let mut service = service(&app, db.pool.clone(), &config).await;
     let broken = tokio::time::timeout(Duration::from_secs(60), service.broken());
@@ -44,7 +44,7 @@ async fn pages_that_take_every_connection_do_not_keep_the_worker_waiting() {
     let workers = sqlx::pool::PoolOptions::new().max_connections(2);
     let workers = workers.connect_with(options).await.unwrap();
     let endpoint = stage.cloud.endpoint();
-    let aws = Aws::with(&endpoint, "AKIACOUNTERSIGN", "secret", stage.timeout).await;
+    let aws = Clouds::with(&endpoint, "AKIACOUNTERSIGN", "secret", stage.timeout).await;
     let config = Config::default();
     let app = App::new(pages.clone(), stage.clock.clone(), aws, &config);
     let _taken = pages.acquire().await.unwrap();

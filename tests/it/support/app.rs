@@ -15,7 +15,7 @@ use countersign::app::catalog::{self, Applied, CatalogError};
 use countersign::app::ctx::{App, Ctx};
 use countersign::app::sign_in;
 use countersign::app::submit::{NewRequest, submit};
-use countersign::aws::Aws;
+use countersign::aws::Clouds;
 use countersign::clock::Clock;
 use countersign::config::{Config, Limits};
 use countersign::domain::audit::Channel;
@@ -66,7 +66,7 @@ impl TestApp {
         let clock = Clock::fixed(start);
         // The discard port: nothing listens there, and nobody need wait for a second try.
         let patience = Duration::from_millis(50);
-        let aws = Aws::with("http://127.0.0.1:9", "AKIA", "secret", patience).await;
+        let aws = Clouds::with("http://127.0.0.1:9", "AKIA", "secret", patience).await;
         let config = config();
         Self {
             app: App::new(db.pool.clone(), clock.clone(), aws.clone(), &config),
@@ -87,7 +87,7 @@ impl TestApp {
     /// With an AWS that answers; a call may take as long as `patience`.
     pub async fn with_aws(self, aws: &Sandbox, patience: Duration) -> Self {
         let (key, secret) = sandbox::key("admin");
-        let aws = Aws::with(&aws.url(), &key, &secret, patience).await;
+        let aws = Clouds::with(&aws.url(), &key, &secret, patience).await;
         warm_up(&aws).await;
         self.anew(aws)
     }
@@ -95,18 +95,18 @@ impl TestApp {
     /// With other settings.
     pub fn configured(mut self, change: impl FnOnce(&mut Config)) -> Self {
         change(&mut self.config);
-        let aws = self.app.aws().clone();
+        let aws = self.app.clouds().clone();
         self.anew(aws)
     }
 
     /// By the clock of the database.
     pub fn on_time(mut self) -> Self {
         self.clock = Clock::Database;
-        let aws = self.app.aws().clone();
+        let aws = self.app.clouds().clone();
         self.anew(aws)
     }
 
-    fn anew(self, aws: Aws) -> Self {
+    fn anew(self, aws: Clouds) -> Self {
         let [app, admin] = [&self.app, &self.admin].map(|it| {
             let (pool, clock, aws) = (it.pool().clone(), self.clock.clone(), aws.clone());
             App::new(pool, clock, aws, &self.config)
@@ -150,7 +150,7 @@ impl TestApp {
     /// A worker of it with other settings.
     pub fn worker_with(&self, settings: Settings) -> Worker {
         let app = &self.app;
-        let (pool, clock, aws) = (app.pool().clone(), app.clock().clone(), app.aws().clone());
+        let (pool, clock, aws) = (app.pool().clone(), app.clock().clone(), app.clouds().clone());
         Worker::new(pool, clock, aws, settings, app.wake())
     }
 
@@ -234,11 +234,11 @@ pub fn no_limits() -> Limits {
 }
 
 /// A client's first call takes long; a verb's own look has two seconds.
-async fn warm_up(aws: &Aws) {
+async fn warm_up(aws: &Clouds) {
     // Somebody who is not there: what is would be remembered.
     let [role, user] =
         ["role", "user"].map(|kind| format!("arn:aws:iam::111122223333:{kind}/nobody"));
-    let _ = countersign::aws::check(aws, &role, &user).await;
+    let _ = countersign::aws::check(&aws.of_arn(&role), &role, &user).await;
 }
 
 /// A good ask, in other words each time.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use countersign::aws::Aws;
+use countersign::aws::Clouds;
 use countersign::clock::Clock;
 use countersign::ids::GrantId;
 use countersign::policy::Margins;
@@ -86,7 +86,7 @@ impl Stage {
 
     pub async fn worker_woken_by(&self, wake: Arc<Notify>) -> Worker {
         let endpoint = self.cloud.endpoint();
-        let aws = Aws::with(&endpoint, self.key, "secret", self.timeout).await;
+        let aws = Clouds::with(&endpoint, self.key, "secret", self.timeout).await;
         let settings = Settings {
             poll: Duration::from_secs(60),
             lease: Duration::from_secs(60),

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use countersign::aws::{self, Aws};
+use countersign::aws::{self, Clouds};
 
 use crate::support::cloud::Knob;
 use crate::support::rows::ROLE;
@@ -13,13 +13,14 @@ use crate::support::stage::Stage;
 async fn many_who_ask_for_one_role_make_one_look() {
     let stage = Stage::new().await;
     let users = ["alice", "carol"].map(|name| stage.cloud.create_user(name));
-    let client = Aws::with(
+    let client = Clouds::with(
         &stage.cloud.endpoint(),
         stage.key,
         "secret",
         Duration::from_secs(60),
     )
-    .await;
+    .await
+    .of_arn(ROLE);
     let held = stage.cloud.hold("GetRole", false);
     let look = async |user: usize| aws::check(&client, ROLE, &users[user]).await.unwrap();
     let released = async {
@@ -41,13 +42,14 @@ async fn many_who_ask_for_one_role_make_one_look() {
 async fn a_look_that_failed_is_not_believed() {
     let stage = Stage::new().await;
     let user = stage.cloud.create_user("alice");
-    let client = Aws::with(
+    let client = Clouds::with(
         &stage.cloud.endpoint(),
         stage.key,
         "secret",
         Duration::from_secs(60),
     )
-    .await;
+    .await
+    .of_arn(ROLE);
     stage
         .cloud
         .once("GetRole", Knob::Refuse("ServiceFailure", 500));

@@ -1,5 +1,6 @@
 //! The loop, on the wire with the real SDK.
 
+mod accounts;
 mod asks;
 mod befalls;
 mod crash;

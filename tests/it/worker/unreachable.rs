@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use countersign::aws::{Aws, AwsError, apply};
+use countersign::aws::{AwsError, Clouds, apply};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
 
@@ -13,8 +13,8 @@ use crate::support::rows::ROLE;
 const TIMEOUT: Duration = Duration::from_secs(4);
 
 async fn write(endpoint: &str) -> Result<(), AwsError> {
-    let aws = Aws::with(endpoint, "AKIAX", "secret", TIMEOUT).await;
-    apply::put_trust(&aws, ROLE, "{}").await
+    let clouds = Clouds::with(endpoint, "AKIAX", "secret", TIMEOUT).await;
+    apply::put_trust(&clouds.of_arn(ROLE), ROLE, "{}").await
 }
 
 /// What a server does with a connection.
