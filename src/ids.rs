@@ -87,6 +87,8 @@ id!(/// A person's ask for one entitlement.
     RequestId, Req, "req");
 id!(/// The effect on AWS of an approved request; also its pinned session name.
     GrantId, GrantKind, "grant");
+id!(/// A grant on one target.
+    PartId, PartKind, "part");
 id!(/// One immutable row of the audit log.
     EventId, EventKind, "event");
 id!(/// What may be asked for.

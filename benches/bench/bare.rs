@@ -158,9 +158,13 @@ impl Bare {
             .bind(life.request)
             .execute(&mut *tx)
             .await?;
-        let grant = "INSERT INTO grants (id, request, target, person, principal_arn, grant_name, console_name, state, starts_at, deadline, approved_at)
-             SELECT $1, $2, $3, $4, $5, $6, $7, 'scheduled', at, at + interval '1 hour', now()
-             FROM (SELECT date_trunc('second', now()) + make_interval(days => $8)) it (at)";
+        let grant = r#"WITH made AS (
+                 INSERT INTO grants (id, request, target, person, principal_arn, grant_name, console_name, state, starts_at, deadline, approved_at)
+                 SELECT $1, $2, $3, $4, $5, $6, $7, 'scheduled', at, at + interval '1 hour', now()
+                 FROM (SELECT date_trunc('second', now()) + make_interval(days => $8)) it (at)),
+             part AS (
+                 INSERT INTO parts (id, "grant", target, kind, state) VALUES (gen_random_uuid(), $1, $3, 'statement', 'waiting'))
+             INSERT INTO names (target, name, "grant", since) VALUES ($3, $6, $1, now())"#;
         sqlx::query(grant)
             .bind(life.grant.uuid())
             .bind(life.request)
@@ -247,12 +251,18 @@ impl Life {
 }
 
 const OPENING: &str = "UPDATE grants SET state = 'opening', opening_at = now() WHERE id = $1";
-const ACTIVE: &str =
-    "UPDATE grants SET state = 'active', opened_at = now(), sent_until = deadline WHERE id = $1";
+const ACTIVE: &str = r#"
+    WITH part AS (UPDATE parts SET state = 'open', opened_at = now(), sent_until = now() + interval '1 hour' WHERE "grant" = $1)
+    UPDATE grants SET state = 'active', opened_at = now() WHERE id = $1"#;
 const CLOSING: &str = "UPDATE grants SET state = 'closing', closing_at = now(), cause = 'released', closing_by = person WHERE id = $1";
-const ENDED: &str = "UPDATE grants SET state = 'ended', ended_at = now(), guard_until = deadline, guard_gone_at = now() WHERE id = $1";
-const NEVER_OPENED: &str = "UPDATE grants SET state = 'ended', closing_at = now(), cause = 'released', closing_by = person, ended_at = now(), guard_gone_at = now()
-    WHERE id = $1";
+const ENDED: &str = r#"
+    WITH part AS (UPDATE parts SET state = 'closed', closed_at = now() WHERE "grant" = $1),
+         name AS (UPDATE names SET guard_until = now(), guard_gone_at = now() WHERE "grant" = $1)
+    UPDATE grants SET state = 'ended', ended_at = now() WHERE id = $1"#;
+const NEVER_OPENED: &str = r#"
+    WITH part AS (UPDATE parts SET state = 'closed', closed_at = now() WHERE "grant" = $1),
+         name AS (UPDATE names SET guard_gone_at = now() WHERE "grant" = $1)
+    UPDATE grants SET state = 'ended', closing_at = now(), cause = 'released', closing_by = person, ended_at = now() WHERE id = $1"#;
 
 /// An hour from now, as a policy writes it.
 fn deadline() -> String {

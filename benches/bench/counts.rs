@@ -103,7 +103,7 @@ async fn lifecycle(
     row("a lifecycle: the worker", &both.worker, TIMES);
     row("one pass of the worker in it", &both.worker, both.passes);
     println!(
-        "\nA lifecycle takes {} passes of the worker (targets given back).",
+        "\nA lifecycle takes {} passes of the worker (targets worked on).",
         each(both.passes, TIMES)
     );
     println!("\n## AWS calls of a lifecycle alone\n");

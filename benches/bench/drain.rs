@@ -88,9 +88,11 @@ async fn step(
 }
 
 macro_rules! ends {
-    ($from:literal, $set:literal) => {
+    ($from:literal, $set:literal, $closed:literal) => {
         concat!(
             "WITH due AS (SELECT id FROM grants WHERE target = ANY($1) AND state = '", $from, "' ORDER BY id FOR UPDATE SKIP LOCKED),
+                  part AS (UPDATE parts p SET state = 'closed', closed_at = now() FROM due WHERE p.\"grant\" = due.id AND ", $closed, "),
+                  name AS (UPDATE names n SET guard_until = now(), guard_gone_at = now() FROM due WHERE n.\"grant\" = due.id AND ", $closed, "),
                   done AS (UPDATE grants g SET ", $set, " FROM due WHERE g.id = due.id RETURNING g.grant_name, g.person, g.request)
              INSERT INTO audit_events (id, at, action, actor_kind, actor_id, actor_name, subject, channel, outcome, details, concerns)
              SELECT gen_random_uuid(), now(), $2, 'system', 'bench', 'bench', grant_name, 'system', 'success', jsonb_build_object('request', request), person
@@ -101,13 +103,12 @@ macro_rules! ends {
 
 const ENDED: &str = ends!(
     "active",
-    "state = 'ended', closing_at = now(), cause = 'deadline', ended_at = now(), guard_until = now(), guard_gone_at = now()"
+    "state = 'ended', closing_at = now(), cause = 'deadline', ended_at = now()",
+    "true"
 );
 const CLOSING: &str = ends!(
     "active",
-    "state = 'closing', closing_at = now(), cause = 'deadline'"
+    "state = 'closing', closing_at = now(), cause = 'deadline'",
+    "false"
 );
-const CLOSED: &str = ends!(
-    "closing",
-    "state = 'ended', ended_at = now(), guard_until = now(), guard_gone_at = now()"
-);
+const CLOSED: &str = ends!("closing", "state = 'ended', ended_at = now()", "true");

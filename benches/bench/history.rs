@@ -27,12 +27,17 @@ const REQUESTS: &str = "
     INSERT INTO decisions (request, person, verdict, comment, at)
       SELECT r.id, a.id, CASE r.state WHEN 'approved' THEN 'approve' ELSE 'deny' END, 'Said.', r.closed_at
       FROM requests r JOIN people a ON a.subject = 'approver-' || right('0' || (get_byte(uuid_send(r.id), 15) % 32), 2) WHERE r.state IN ('approved', 'denied');
-    INSERT INTO grants (id, request, target, person, principal_arn, grant_name, state, starts_at, deadline, approved_at, sent_until, opening_at, opened_at,
-                        closing_at, cause, ended_at, guard_until, guard_gone_at)
+    INSERT INTO grants (id, request, target, person, principal_arn, grant_name, state, starts_at, deadline, approved_at, opening_at, opened_at,
+                        closing_at, cause, ended_at)
       SELECT overlay(r.id::text PLACING '019' FROM 1 FOR 3)::uuid, r.id, r.target, r.person, r.principal_arn, 'grant_0' || lpad((row_number() OVER ())::text, 25, '0'),
-             'ended', date_trunc('second', r.closed_at), date_trunc('second', r.closed_at) + interval '1 hour', r.closed_at, r.closed_at, r.closed_at, r.closed_at,
-             r.closed_at, 'deadline', r.closed_at, r.closed_at, r.closed_at
-      FROM requests r WHERE r.state = 'approved'";
+             'ended', date_trunc('second', r.closed_at), date_trunc('second', r.closed_at) + interval '1 hour', r.closed_at, r.closed_at, r.closed_at,
+             r.closed_at, 'deadline', r.closed_at
+      FROM requests r WHERE r.state = 'approved';
+    INSERT INTO parts (id, \"grant\", target, kind, state, sent_until, opened_at, closed_at)
+      SELECT gen_random_uuid(), id, target, 'statement', 'closed', deadline, opened_at, ended_at FROM grants g
+      WHERE NOT EXISTS (SELECT FROM parts p WHERE p.\"grant\" = g.id);
+    INSERT INTO names (target, name, \"grant\", since, guard_until, guard_gone_at)
+      SELECT target, grant_name, id, approved_at, ended_at, ended_at FROM grants WHERE state = 'ended' ON CONFLICT DO NOTHING";
 
 /// Five events for each request in turn, and from the beginning again as long as it takes: a
 /// request then has more of them than it would, which makes its history no shorter. Actors are

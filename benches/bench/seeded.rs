@@ -78,8 +78,13 @@ const SEED: &str = "
         SELECT request, 2, person, principal, user_arn, entitlement, target, 'sre-leads', terms, CASE WHEN $9 THEN 'seeded, bare' ELSE 'seeded' END,
                extract(epoch FROM $7 - $6)::int, true, 'approved', now(), now() + interval '1 day', now() FROM new),
     voices AS (
-        INSERT INTO decisions (request, person, verdict, at) SELECT request, (SELECT id FROM people WHERE subject = $8), 'approve', now() FROM new)
-    INSERT INTO grants (id, request, target, person, principal_arn, grant_name, console_name, state, starts_at, deadline, approved_at, opening_at, opened_at,
-                        sent_until)
-    SELECT id, request, target, person, user_arn, name, subject, CASE WHEN $9 THEN 'active' ELSE 'scheduled' END, $6, $7, now(),
-           CASE WHEN $9 THEN now() END, CASE WHEN $9 THEN now() END, CASE WHEN $9 THEN $7 END FROM new";
+        INSERT INTO decisions (request, person, verdict, at) SELECT request, (SELECT id FROM people WHERE subject = $8), 'approve', now() FROM new),
+    made AS (
+        INSERT INTO grants (id, request, target, person, principal_arn, grant_name, console_name, state, starts_at, deadline, approved_at, opening_at, opened_at)
+        SELECT id, request, target, person, user_arn, name, subject, CASE WHEN $9 THEN 'active' ELSE 'scheduled' END, $6, $7, now(),
+               CASE WHEN $9 THEN now() END, CASE WHEN $9 THEN now() END FROM new),
+    part AS (
+        INSERT INTO parts (id, \"grant\", target, kind, state, opened_at, sent_until)
+        SELECT gen_random_uuid(), id, target, 'statement', CASE WHEN $9 THEN 'open' ELSE 'waiting' END, CASE WHEN $9 THEN now() END,
+               CASE WHEN $9 THEN $7 END FROM new)
+    INSERT INTO names (target, name, \"grant\", since) SELECT target, name, id, now() FROM new";

@@ -44,7 +44,7 @@ pub struct Asked {
 pub struct Both {
     pub verbs: Asked,
     pub worker: Asked,
-    /// How often a target was given back.
+    /// How often a target was worked on.
     pub passes: usize,
 }
 
@@ -96,8 +96,13 @@ impl Log {
                 &mut both.verbs
             };
             asked.count(statement, &mut open);
-            both.passes +=
-                usize::from(statement.sql.contains("THEN $3 ELSE least(due_at, $3) END"));
+            // Each pass reads the grants once without locking them.
+            both.passes += usize::from(
+                statement
+                    .sql
+                    .contains("n.guard_gone_at IS NULL ORDER BY g.id")
+                    && !statement.sql.contains("FOR NO KEY UPDATE"),
+            );
         }
         Ok(both)
     }

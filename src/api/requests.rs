@@ -46,10 +46,7 @@ pub(super) async fn submit(
         unread: unread.into_iter().collect(),
     };
     match app::submit::submit(&ctx, new).await? {
-        Submitted::New(request) => {
-            let request = Request::of(&request, None);
-            Ok((StatusCode::CREATED, Json(request)))
-        }
+        Submitted::New(asked) => Ok((StatusCode::CREATED, show(&asked))),
         Submitted::Again(asked) => Ok((StatusCode::OK, show(&asked))),
     }
 }

@@ -234,9 +234,14 @@ impl App {
     ) -> Result<T, Error> {
         let done = lent::in_time("a list", self.0.limit, async {
             let mut conn = Lent::begin_list(&self.0.pool).await?;
-            let listed = read(&mut conn).await?;
-            conn.commit().await?;
-            Ok(listed)
+            let result = read(&mut conn).await;
+            if result.is_ok() {
+                conn.commit().await?;
+            } else {
+                // What went wrong before is told, whatever comes of this.
+                let _ = conn.rollback().await;
+            }
+            result
         });
         done.await
     }

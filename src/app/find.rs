@@ -173,7 +173,7 @@ pub async fn grants(
 ) -> Result<Items<GrantView, GrantId>, Error> {
     let person = (mine || !ctx.sees_all()).then_some(ctx.person.id);
     ctx.app
-        .read(async |conn| {
+        .read_list(async |conn| {
             let grants = Items::of(
                 db::grants::list(conn, person, page.cursor, page.limit + 1).await?,
                 page.limit,

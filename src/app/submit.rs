@@ -2,6 +2,7 @@
 
 mod check;
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -52,7 +53,7 @@ pub struct NewRequest {
 #[derive(Debug)]
 pub enum Submitted {
     /// A new request.
-    New(Request),
+    New(Shown),
     /// The caller asked for the same a moment ago: that request, and its grant.
     Again(Shown),
 }
@@ -62,8 +63,7 @@ impl Submitted {
     #[must_use]
     pub fn request(self) -> Request {
         match self {
-            Self::New(request) => request,
-            Self::Again(shown) => shown.request,
+            Self::New(shown) | Self::Again(shown) => shown.request,
         }
     }
 }
@@ -83,8 +83,8 @@ pub async fn submit(ctx: &Ctx, new: NewRequest) -> Result<Submitted, Error> {
         other => other?,
     };
     let (checked, seen) = match prepared {
-        Prepared::Fits(checked, seen) => (checked, seen),
-        Prepared::Again(shown) => return Ok(Submitted::Again(shown)),
+        ControlFlow::Continue(fitting) => fitting,
+        ControlFlow::Break(shown) => return Ok(Submitted::Again(shown)),
     };
     let expire_after = ctx.app.settings().expire_after;
     ctx.verb(Verb::Submit, subject(&name), async |tx: &mut Tx| {
@@ -120,7 +120,7 @@ pub async fn submit(ctx: &Ctx, new: NewRequest) -> Result<Submitted, Error> {
         };
         let change = ask.submit(ctx.person.id, expire_after, &tx.by);
         let request = db::requests::insert(tx.conn(), change).await?;
-        Ok(Submitted::New(request))
+        Ok(Submitted::New(request.into()))
     })
     .await
 }
@@ -182,13 +182,12 @@ pub fn subject(name: &str) -> String {
     }
 }
 
-/// An ask before its transaction.
-enum Prepared {
-    Fits(Checked, Seen),
-    Again(Shown),
-}
-
-async fn prepare(ctx: &Ctx, new: &NewRequest) -> Result<Prepared, Error> {
+/// Looks at an ask before its transaction, also in AWS. It is over there if the same was asked a
+/// moment ago.
+async fn prepare(
+    ctx: &Ctx,
+    new: &NewRequest,
+) -> Result<ControlFlow<Shown, (Checked, Seen)>, Error> {
     let (name, person, given) = (&new.entitlement, ctx.person.id, ctx.app.clock().given());
     let read = ctx
         .app
@@ -208,41 +207,46 @@ async fn prepare(ctx: &Ctx, new: &NewRequest) -> Result<Prepared, Error> {
             // Looked at once more under the lock; what is refused already need not cost a look at
             // AWS.
             if let Some(shown) = again(ctx, conn, &checked, now).await? {
-                return Ok(Err(shown));
+                return Ok(ControlFlow::Break(shown));
             }
             let from = new.starts_at.unwrap_or(now);
             let until = from + TimeDelta::seconds(i64::from(checked.duration_seconds));
             let target = checked.entitlement.target;
             let others = db::grants::seated(conn, target, (from, until)).await?;
-            Ok(Ok((checked, others)))
+            Ok(ControlFlow::Continue((checked, others)))
         })
         .await?;
     let (checked, others) = match read {
-        Ok(read) => read,
-        Err(shown) => return Ok(Prepared::Again(shown)),
+        ControlFlow::Continue(read) => read,
+        ControlFlow::Break(shown) => return Ok(ControlFlow::Break(shown)),
     };
-    let terms = &checked.entitlement.terms;
-    if capacity::is_protected(&terms.role_arn) {
+    if capacity::is_protected(&checked.entitlement.terms.role_arn) {
         return Err(RoleError::Protected.into());
     }
+    let seen = look(ctx, &checked, &others).await?;
+    Ok(ControlFlow::Continue((checked, seen)))
+}
+
+/// What AWS tells of the role; nothing where it is silent.
+async fn look(ctx: &Ctx, checked: &Checked, others: &[db::grants::Seated]) -> Result<Seen, Error> {
+    let terms = &checked.entitlement.terms;
     let cloud = ctx.app.clouds().of(&terms.account);
     let look = Box::pin(crate::aws::check(
         &cloud,
         &terms.role_arn,
         &checked.principal.arn,
     ));
-    let seen = match tokio::time::timeout(LOOK, look).await {
-        Ok(Ok(role)) => usable(role, &checked.principal, &others)?,
-        Ok(Err(AwsError::Gone)) => return Err(RoleError::NotFound.into()),
+    match tokio::time::timeout(LOOK, look).await {
+        Ok(Ok(role)) => usable(role, &checked.principal, others),
+        Ok(Err(AwsError::Gone)) => Err(RoleError::NotFound.into()),
         Ok(Err(error)) => {
             tracing::warn!(
                 role.arn = terms.role_arn,
                 %error,
                 "the role could not be looked at; it is looked at again when it is opened"
             );
-            Seen::default()
+            Ok(Seen::default())
         }
-        Err(_) => Seen::default(),
-    };
-    Ok(Prepared::Fits(checked, seen))
+        Err(_) => Ok(Seen::default()),
+    }
 }

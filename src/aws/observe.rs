@@ -10,6 +10,7 @@ use super::client::DEFAULT_TRUST_QUOTA;
 use super::role::Role;
 use super::{Aws, AwsError, GUARD_NAME, Purpose};
 use crate::domain::arn::{Arn, Kind};
+use crate::domain::target::DocumentKey;
 use crate::policy::{Identity, Observed, ObservedRole};
 
 /// What `submit` wants to know of a role before anything is stored.
@@ -102,6 +103,33 @@ pub async fn observe(
         }),
     };
     Ok(Look { observed, unread })
+}
+
+/// Reads one document again, after it was written; everything else of the look stays as it was.
+///
+/// # Errors
+/// As [`observe`].
+pub async fn read_back(
+    aws: &Aws,
+    role_arn: &str,
+    key: DocumentKey,
+    observed: &mut Observed,
+) -> Result<(), AwsError> {
+    let Observed::Role(known) = observed else {
+        return Ok(());
+    };
+    match key {
+        DocumentKey::Guard => known.guard = guard(aws, role_arn).await?,
+        DocumentKey::Trust => match role(aws, role_arn).await? {
+            None => *observed = Observed::Gone,
+            Some(role) => {
+                known.role_id = role.id;
+                known.created_at = role.created_at;
+                known.trust = role.trust;
+            }
+        },
+    }
+    Ok(())
 }
 
 /// `None` when there is no role of that ARN (a role of the same name with another path is another

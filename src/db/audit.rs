@@ -1,7 +1,9 @@
 //! The audit log: rows go in, and stay.
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use sqlx::PgConnection;
+use sqlx::types::Json;
 
 use crate::domain::audit::{Actor, Event, Outcome, Told};
 use crate::ids::{EventId, GrantId, PersonId, RequestId};
@@ -11,6 +13,7 @@ const REFUSED: &str = "refused";
 
 /// What a row holds besides whom it concerns. A statement that stores a change puts its event in
 /// with it.
+#[derive(Serialize)]
 pub(super) struct Columns<'a> {
     pub id: uuid::Uuid,
     pub at: DateTime<Utc>,
@@ -63,27 +66,45 @@ impl<'a> TryFrom<&'a Event> for Columns<'a> {
 /// # Errors
 /// When the database does not answer.
 pub async fn append(conn: &mut PgConnection, event: &Event) -> sqlx::Result<()> {
-    let columns = Columns::try_from(event)?;
-    let request = event.subject.parse().ok().map(RequestId::uuid);
-    let grant = event.subject.parse().ok().map(GrantId::uuid);
+    append_all(conn, std::slice::from_ref(event)).await
+}
+
+/// A row whose subject tells whom it concerns.
+#[derive(Serialize)]
+struct Row<'a> {
+    #[serde(flatten)]
+    columns: Columns<'a>,
+    request: Option<uuid::Uuid>,
+    grant: Option<uuid::Uuid>,
+}
+
+impl<'a> Row<'a> {
+    fn of(event: &'a Event) -> sqlx::Result<Self> {
+        Ok(Self {
+            columns: Columns::try_from(event)?,
+            request: event.subject.parse().ok().map(RequestId::uuid),
+            grant: event.subject.parse().ok().map(GrantId::uuid),
+        })
+    }
+}
+
+/// Appends events in their order, in one statement.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn append_all(conn: &mut PgConnection, events: &[Event]) -> sqlx::Result<()> {
+    let rows: Vec<Row<'_>> = events.iter().map(Row::of).collect::<sqlx::Result<_>>()?;
     sqlx::query!(
-        "INSERT INTO audit_events (id, at, action, actor_kind, actor_id, actor_name, subject, channel, outcome, \
-         code, details, concerns)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
-                 coalesce((SELECT person FROM requests WHERE id = $12), (SELECT person FROM grants WHERE id = $13)))",
-        columns.id,
-        columns.at,
-        columns.action,
-        columns.actor_kind,
-        columns.actor_id,
-        columns.actor_name,
-        columns.subject,
-        columns.channel,
-        columns.outcome,
-        columns.code,
-        columns.details,
-        request,
-        grant,
+        r#"INSERT INTO audit_events (id, at, action, actor_kind, actor_id, actor_name, subject, channel, outcome, code,
+                                     details, concerns)
+           SELECT e.id, e.at, e.action, e.actor_kind, e.actor_id, e.actor_name, e.subject, e.channel, e.outcome,
+                  e.code, e.details,
+                  coalesce((SELECT person FROM requests r WHERE r.id = e.request),
+                           (SELECT person FROM grants g WHERE g.id = e."grant"))
+           FROM jsonb_to_recordset($1) AS e(id uuid, at timestamptz, action text, actor_kind text, actor_id text,
+                actor_name text, subject text, channel text, outcome text, code text, details jsonb, request uuid,
+                "grant" uuid)"#,
+        Json(&rows) as _,
     )
     .execute(conn)
     .await

@@ -1,225 +1,36 @@
-//! Grants: a row for each, and the state that its columns spell.
+//! Grants, with what is written to their targets and the session names that they have there.
+
+pub(super) mod row;
 
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
+use self::row::{columns, whole};
 use super::audit;
 use crate::domain::Change;
 use crate::domain::cause::Cause;
-use crate::domain::grant::{Closing, Grant, GrantState, Marks};
+use crate::domain::grant::Grant;
 use crate::domain::text::Words;
 use crate::ids::{GrantId, PersonId, RequestId, TargetId};
 
-/// The columns of a grant.
-#[derive(Debug, Clone)]
-pub(super) struct Row {
-    pub id: GrantId,
-    pub request: RequestId,
-    pub target: TargetId,
-    pub person: PersonId,
-    pub principal_arn: String,
-    pub principal_id: Option<String>,
-    pub role_id: Option<String>,
-    pub grant_name: String,
-    pub console_name: Option<String>,
-    pub state: String,
-    pub starts_at: DateTime<Utc>,
-    pub deadline: DateTime<Utc>,
-    pub approved_at: DateTime<Utc>,
-    pub sent_until: Option<DateTime<Utc>>,
-    pub console_since: Option<DateTime<Utc>>,
-    pub unclear_at: Option<DateTime<Utc>>,
-    pub opening_at: Option<DateTime<Utc>>,
-    pub opened_at: Option<DateTime<Utc>>,
-    pub closing_at: Option<DateTime<Utc>>,
-    pub cause: Option<String>,
-    pub closing_by: Option<PersonId>,
-    pub closing_reason: Option<String>,
-    pub ended_at: Option<DateTime<Utc>>,
-    pub guard_until: Option<DateTime<Utc>>,
-    pub guard_gone_at: Option<DateTime<Utc>>,
-    pub restores: i16,
-    pub principal_missing_since: Option<DateTime<Utc>>,
-    pub requested_at: DateTime<Utc>,
-}
-
-impl TryFrom<Row> for Grant {
-    type Error = sqlx::Error;
-
-    fn try_from(row: Row) -> sqlx::Result<Self> {
-        let state = state(&row)?;
-        Ok(Self {
-            id: row.id,
-            request: row.request,
-            target: row.target,
-            person: row.person,
-            principal_arn: row.principal_arn,
-            principal_id: row.principal_id,
-            role_id: row.role_id,
-            grant_name: row.grant_name,
-            console_name: row.console_name,
-            requested_at: row.requested_at,
-            starts_at: row.starts_at,
-            deadline: row.deadline,
-            approved_at: row.approved_at,
-            marks: Marks {
-                sent_until: row.sent_until,
-                console_since: row.console_since,
-                unclear_at: row.unclear_at,
-                guard_until: row.guard_until,
-                guard_gone_at: row.guard_gone_at,
-                restores: row.restores,
-                principal_missing_since: row.principal_missing_since,
-            },
-            state,
-        })
-    }
-}
-
-fn state(row: &Row) -> sqlx::Result<GrantState> {
-    let cause = row
-        .cause
-        .as_deref()
-        .map(|text| Cause::parse(text).ok_or_else(|| broken(row, "unknown cause")));
-    let cause = cause.transpose()?;
-    let reason = row.closing_reason.clone().map(Words::stored);
-    let (opening_at, opened_at, by) = (row.opening_at, row.opened_at, row.closing_by);
-    match (
-        row.state.as_str(),
-        opening_at,
-        opened_at,
-        row.closing_at,
-        cause,
-        row.ended_at,
-    ) {
-        ("scheduled", None, None, None, None, None) => Ok(GrantState::Scheduled),
-        ("opening", Some(at), None, None, None, None) => Ok(GrantState::Opening { at }),
-        ("active", Some(opening_at), Some(opened_at), None, None, None) => Ok(GrantState::Active {
-            opening_at,
-            opened_at,
-        }),
-        ("closing", Some(opening_at), _, Some(since), Some(cause), None) => {
-            Ok(GrantState::Closing(Closing {
-                opening_at,
-                opened_at,
-                since,
-                cause,
-                by,
-                reason,
-            }))
-        }
-        ("ended", _, _, Some(requested_at), Some(cause), Some(at)) => Ok(GrantState::Ended {
-            opening_at,
-            opened_at,
-            requested_at,
-            cause,
-            by,
-            reason,
-            at,
-        }),
-        ("failed", _, None, Some(requested_at), Some(cause), Some(at)) => Ok(GrantState::Failed {
-            opening_at,
-            requested_at,
-            cause,
-            at,
-        }),
-        _ => Err(broken(row, "impossible state")),
-    }
-}
-
-fn broken(row: &Row, what: &str) -> sqlx::Error {
-    sqlx::Error::Decode(format!("grant {}: {what}", row.id).into())
-}
-
-/// The columns that a state fills: opening_at, opened_at, closing_at, cause, closing_by,
-/// closing_reason, ended_at.
-type Columns<'a> = (
-    Option<DateTime<Utc>>,
-    Option<DateTime<Utc>>,
-    Option<DateTime<Utc>>,
-    Option<Cause>,
-    Option<PersonId>,
-    Option<&'a Words>,
-    Option<DateTime<Utc>>,
-);
-
-fn columns(state: &GrantState) -> Columns<'_> {
-    match state {
-        GrantState::Scheduled => (None, None, None, None, None, None, None),
-        GrantState::Opening { at } => (Some(*at), None, None, None, None, None, None),
-        GrantState::Active {
-            opening_at,
-            opened_at,
-        } => (
-            Some(*opening_at),
-            Some(*opened_at),
-            None,
-            None,
-            None,
-            None,
-            None,
-        ),
-        GrantState::Closing(c) => (
-            Some(c.opening_at),
-            c.opened_at,
-            Some(c.since),
-            Some(c.cause),
-            c.by,
-            c.reason.as_ref(),
-            None,
-        ),
-        GrantState::Ended {
-            opening_at,
-            opened_at,
-            requested_at,
-            cause,
-            by,
-            reason,
-            at,
-        } => (
-            *opening_at,
-            *opened_at,
-            Some(*requested_at),
-            Some(*cause),
-            *by,
-            reason.as_ref(),
-            Some(*at),
-        ),
-        GrantState::Failed {
-            opening_at,
-            requested_at,
-            cause,
-            at,
-        } => (
-            *opening_at,
-            None,
-            Some(*requested_at),
-            Some(*cause),
-            None,
-            None,
-            Some(*at),
-        ),
-    }
-}
-
-/// Stores a transition of a locked grant together with its audit event.
+/// Stores a transition of a locked grant together with its audit event. One that is over before
+/// anything was sent for it takes its parts and names along.
 ///
 /// # Errors
 /// When the database does not answer or refuses the row.
 pub async fn store(conn: &mut PgConnection, change: Change<Grant>) -> sqlx::Result<Grant> {
     let grant = change.value;
     let (opening_at, opened_at, closing_at, cause, by, reason, ended_at) = columns(&grant.state);
-    let marks = &grant.marks;
     sqlx::query!(
-        "UPDATE grants
-         SET state = $2, opening_at = $3, opened_at = $4, closing_at = $5, cause = $6, closing_by = $7, \
-         closing_reason = $8, ended_at = $9,
-             sent_until = $10, console_since = $11, guard_until = $12, guard_gone_at = $13, \
-             principal_missing_since = $14,
-             unclear_at = $15
-         WHERE id = $1",
+        r#"WITH part AS (UPDATE parts SET state = 'closed', closed_at = $9
+                         WHERE "grant" = $1 AND $9::timestamptz IS NOT NULL AND state <> 'closed'),
+                name AS (UPDATE names SET guard_gone_at = $10
+                         WHERE "grant" = $1 AND $10::timestamptz IS NOT NULL AND guard_gone_at IS NULL)
+           UPDATE grants SET state = $2, opening_at = $3, opened_at = $4, closing_at = $5, cause = $6,
+                             closing_by = $7, closing_reason = $8, ended_at = $9
+           WHERE id = $1"#,
         grant.id.uuid(),
         grant.state.as_str(),
         opening_at,
@@ -227,14 +38,9 @@ pub async fn store(conn: &mut PgConnection, change: Change<Grant>) -> sqlx::Resu
         closing_at,
         cause.map(Cause::as_str),
         by.map(PersonId::uuid),
-        reason.map(ToString::to_string),
+        reason.map(Words::as_str),
         ended_at,
-        marks.sent_until,
-        marks.console_since,
-        marks.guard_until,
-        marks.guard_gone_at,
-        marks.principal_missing_since,
-        marks.unclear_at,
+        grant.marks.guard_gone_at,
     )
     .execute(&mut *conn)
     .await?;
@@ -242,28 +48,38 @@ pub async fn store(conn: &mut PgConnection, change: Change<Grant>) -> sqlx::Resu
     Ok(grant)
 }
 
-/// Stores the grant that an approval made; its event is the approval's.
+/// Stores the grant that an approval made, with its part and its own name; its event is the
+/// approval's.
 ///
 /// # Errors
 /// When the database does not answer, or the approvals are missing.
 pub async fn insert(conn: &mut PgConnection, grant: &Grant) -> sqlx::Result<()> {
+    let part = grant.part();
     sqlx::query!(
-        "INSERT INTO grants (id, request, target, person, principal_arn, principal_id, role_id, grant_name, \
-         console_name, state, starts_at, deadline, approved_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+        r#"WITH made AS (
+               INSERT INTO grants (id, request, target, person, principal_arn, principal_id, grant_name, console_name,
+                                   state, starts_at, deadline, approved_at)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)),
+           part AS (
+               INSERT INTO parts (id, "grant", target, kind, state, target_uid)
+               VALUES ($13, $1, $3, $14, $15, $16))
+           INSERT INTO names (target, name, "grant", since) VALUES ($3, $7, $1, $12)"#,
         grant.id.uuid(),
         grant.request.uuid(),
         grant.target.uuid(),
         grant.person.uuid(),
         grant.principal_arn,
         grant.principal_id,
-        grant.role_id,
         grant.grant_name,
         grant.console_name,
         grant.state.as_str(),
         grant.starts_at,
         grant.deadline,
         grant.approved_at,
+        part.id.uuid(),
+        part.kind.as_str(),
+        part.state.as_str(),
+        grant.role_id,
     )
     .execute(conn)
     .await
@@ -275,17 +91,7 @@ pub async fn insert(conn: &mut PgConnection, grant: &Grant) -> sqlx::Result<()> 
 /// # Errors
 /// When the database does not answer, or the row spells no state.
 pub async fn lock(conn: &mut PgConnection, id: GrantId) -> sqlx::Result<Option<Grant>> {
-    let row = sqlx::query_as!(
-        Row,
-        r#"SELECT id, request, target, person, principal_arn, principal_id, role_id, grant_name, console_name,
-                  state, starts_at, deadline, approved_at,
-                sent_until, console_since, unclear_at, opening_at, opened_at, closing_at, cause, closing_by,
-                closing_reason, ended_at,
-                guard_until, guard_gone_at, restores, principal_missing_since,
-                (SELECT r.submitted_at FROM requests r WHERE r.id = request) AS "requested_at!"
-         FROM grants WHERE id = $1 FOR UPDATE"#,
-        id.uuid()
-    );
+    let row = whole!("WHERE g.id = $1 FOR UPDATE OF g", id.uuid());
     row.fetch_optional(conn)
         .await?
         .map(TryInto::try_into)
@@ -297,17 +103,7 @@ pub async fn lock(conn: &mut PgConnection, id: GrantId) -> sqlx::Result<Option<G
 /// # Errors
 /// When the database does not answer, or the row spells no state.
 pub async fn get(conn: &mut PgConnection, id: GrantId) -> sqlx::Result<Option<Grant>> {
-    let row = sqlx::query_as!(
-        Row,
-        r#"SELECT id, request, target, person, principal_arn, principal_id, role_id, grant_name, console_name,
-                  state, starts_at, deadline, approved_at,
-                sent_until, console_since, unclear_at, opening_at, opened_at, closing_at, cause, closing_by,
-                closing_reason, ended_at,
-                guard_until, guard_gone_at, restores, principal_missing_since,
-                (SELECT r.submitted_at FROM requests r WHERE r.id = request) AS "requested_at!"
-         FROM grants WHERE id = $1"#,
-        id.uuid()
-    );
+    let row = whole!("WHERE g.id = $1", id.uuid());
     row.fetch_optional(conn)
         .await?
         .map(TryInto::try_into)
@@ -322,19 +118,9 @@ pub async fn of_requests(
     conn: &mut PgConnection,
     requests: &[uuid::Uuid],
 ) -> sqlx::Result<HashMap<RequestId, Grant>> {
-    let rows = sqlx::query_as!(
-        Row,
-        r#"SELECT id, request, target, person, principal_arn, principal_id, role_id, grant_name, console_name,
-                  state, starts_at, deadline, approved_at,
-                sent_until, console_since, unclear_at, opening_at, opened_at, closing_at, cause, closing_by,
-                closing_reason, ended_at,
-                guard_until, guard_gone_at, restores, principal_missing_since,
-                (SELECT r.submitted_at FROM requests r WHERE r.id = request) AS "requested_at!"
-         FROM grants WHERE request = ANY($1)"#,
-        requests
-    )
-    .fetch_all(conn)
-    .await?;
+    let rows = whole!("WHERE g.request = ANY($1)", requests)
+        .fetch_all(conn)
+        .await?;
     rows.into_iter()
         .map(|row| Ok((row.request, row.try_into()?)))
         .collect()
@@ -351,17 +137,12 @@ pub async fn list(
     limit: i64,
 ) -> sqlx::Result<Vec<Grant>> {
     let before = cursor.map_or(uuid::Uuid::max(), GrantId::uuid);
+    // The few that are shown are found first: what belongs to a grant is looked up for those alone.
     let rows = match person {
         Some(person) => {
-            sqlx::query_as!(
-                Row,
-                r#"SELECT id, request, target, person, principal_arn, principal_id, role_id, grant_name,
-                          console_name, state, starts_at, deadline, approved_at,
-                sent_until, console_since, unclear_at, opening_at, opened_at, closing_at, cause, closing_by,
-                closing_reason, ended_at,
-                guard_until, guard_gone_at, restores, principal_missing_since,
-                (SELECT r.submitted_at FROM requests r WHERE r.id = request) AS "requested_at!"
-                 FROM grants WHERE person = $1 AND id < $2 ORDER BY id DESC LIMIT $3"#,
+            whole!(
+                "WHERE g.id IN (SELECT id FROM grants WHERE person = $1 AND id < $2 ORDER BY id DESC LIMIT $3)
+                 ORDER BY g.id DESC",
                 person.uuid(),
                 before,
                 limit
@@ -370,20 +151,14 @@ pub async fn list(
             .await?
         }
         None => {
-            sqlx::query_as!(
-                Row,
-                r#"SELECT id, request, target, person, principal_arn, principal_id, role_id, grant_name,
-                          console_name, state, starts_at, deadline, approved_at,
-                sent_until, console_since, unclear_at, opening_at, opened_at, closing_at, cause, closing_by,
-                closing_reason, ended_at,
-                guard_until, guard_gone_at, restores, principal_missing_since,
-                (SELECT r.submitted_at FROM requests r WHERE r.id = request) AS "requested_at!"
-                 FROM grants WHERE id < $1 ORDER BY id DESC LIMIT $2"#,
+            whole!(
+                "WHERE g.id IN (SELECT id FROM grants WHERE id < $1 ORDER BY id DESC LIMIT $2)
+                 ORDER BY g.id DESC",
                 before,
                 limit
             )
-            .fetch_all(conn)
-            .await?
+                .fetch_all(conn)
+                .await?
         }
     };
     rows.into_iter().map(TryInto::try_into).collect()
@@ -430,8 +205,7 @@ pub async fn seated(
     sqlx::query_as!(
         Seated,
         "SELECT principal_arn, console_name FROM grants
-         WHERE target = $1 AND guard_gone_at IS NULL
-           AND (state IN ('opening', 'active', 'closing') OR (state = 'scheduled' AND starts_at < $3 \
+         WHERE target = $1 AND (state IN ('opening', 'active', 'closing') OR (state = 'scheduled' AND starts_at < $3 \
            AND deadline > $2))",
         target.uuid(),
         from,

@@ -5,11 +5,12 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use crate::domain::target::{Condition, Target, Written};
+use crate::domain::target::{Condition, DocumentKey, Sent, Target, Written};
 use crate::ids::TargetId;
 
 /// The right to work on one target. Everything that its holder writes is written under its token.
@@ -43,6 +44,8 @@ pub struct Held {
     pub last_error: Option<String>,
     /// When a failure of that kind was last put on record.
     pub last_error_at: Option<DateTime<Utc>>,
+    /// The time of the transaction, asked once the rows are locked.
+    pub now: DateTime<Utc>,
 }
 
 /// How work on a target ended.
@@ -78,86 +81,113 @@ pub async fn make_due(
     .map(drop)
 }
 
-/// Takes the target that has been due longest and that nobody has, for `lease`. While it is held it
-/// is due when the lease expires, so that it is found again if its holder dies. `closings_only`:
-/// one with a grant that is to be closed.
+/// A target that was due and that nobody had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    /// The right to work on it.
+    pub lease: Lease,
+    /// ARN of the role.
+    pub arn: String,
+    /// When it was taken.
+    pub at: DateTime<Utc>,
+}
+
+/// What there is to work on.
+#[derive(Debug)]
+pub struct Claimed {
+    /// Targets that nobody else works on from now on.
+    pub taken: Vec<Taken>,
+    /// When the next one becomes due, of those that are not due yet.
+    pub next_due: Option<DateTime<Utc>>,
+    /// The moment of the look.
+    pub now: DateTime<Utc>,
+}
+
+/// Takes up to `most` targets that are due and that nobody has, for `lease`: those that have been
+/// due longest. While one is held it is due when the lease expires, so that it is found again if
+/// its holder dies. `closings_only`: those with a grant that is to be closed. `now` is the
+/// database's own time where it is not given (see [`crate::clock`]).
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn claim(
     conn: &mut PgConnection,
-    now: DateTime<Utc>,
+    now: Option<DateTime<Utc>>,
     lease: TimeDelta,
+    most: i64,
     closings_only: bool,
-) -> sqlx::Result<Option<Lease>> {
+) -> sqlx::Result<Claimed> {
     let token = Uuid::now_v7();
-    let target = sqlx::query_scalar!(
-        r#"UPDATE targets SET lease_token = $3, lease_expires_at = $2, due_at = $2
-           WHERE id = (SELECT t.id FROM targets t
-                       WHERE t.due_at <= $1 AND (t.lease_expires_at IS NULL OR t.lease_expires_at <= $1)
-                         AND (NOT $4 OR EXISTS (SELECT FROM grants g WHERE g.target = t.id AND g.guard_gone_at IS NULL
-                                                AND (g.state = 'closing' OR (g.state IN ('opening', 'active')
-                                                    AND g.deadline <= $1))))
-                       ORDER BY t.due_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
-           RETURNING id AS "id: TargetId""#,
+    let lease = f64::from(u32::try_from(lease.num_milliseconds()).unwrap_or(u32::MAX)) / 1000.0;
+    let row = sqlx::query!(
+        r#"WITH clock AS MATERIALIZED (SELECT coalesce($1, clock_timestamp()) AS now),
+           due AS (
+               SELECT t.id FROM targets t, clock
+               WHERE t.due_at <= now AND (t.lease_expires_at IS NULL OR t.lease_expires_at <= now)
+                 AND (NOT $5 OR EXISTS (SELECT FROM grants g WHERE g.target = t.id
+                      AND (g.state = 'closing' OR (g.state IN ('opening', 'active') AND g.deadline <= now))))
+               ORDER BY t.due_at LIMIT $4 FOR NO KEY UPDATE OF t SKIP LOCKED),
+           taken AS (
+               UPDATE targets SET lease_token = $3, lease_expires_at = now + make_interval(secs => $2),
+                                  due_at = now + make_interval(secs => $2)
+               FROM clock WHERE id IN (SELECT id FROM due) RETURNING id, arn)
+           SELECT now AS "now!", ARRAY(SELECT id FROM taken ORDER BY id) AS "ids!: Vec<TargetId>",
+                  ARRAY(SELECT arn FROM taken ORDER BY id) AS "arns!",
+                  (SELECT t.due_at FROM targets t, clock WHERE t.due_at > now ORDER BY t.due_at LIMIT 1) AS next_due
+           FROM clock"#,
         now,
-        now + lease,
+        lease,
         token,
+        most,
         closings_only,
     )
-    .fetch_optional(conn)
+    .fetch_one(conn)
     .await?;
-    Ok(target.map(|target| Lease { target, token }))
+    let taken = row.ids.into_iter().zip(row.arns);
+    let taken = taken.map(|(target, arn)| Taken {
+        lease: Lease { target, token },
+        arn,
+        at: row.now,
+    });
+    Ok(Claimed {
+        taken: taken.collect(),
+        next_due: row.next_due,
+        now: row.now,
+    })
 }
 
-/// When the next target becomes due after `now`.
+/// Locks the target under its token and returns the row, with the present time: the database's own
+/// where it is not given.
 ///
 /// # Errors
-/// When the database does not answer.
-pub async fn next_due(
-    conn: &mut PgConnection,
-    now: DateTime<Utc>,
-) -> sqlx::Result<Option<DateTime<Utc>>> {
-    sqlx::query_scalar!(
-        r#"SELECT due_at AS "due_at!" FROM targets WHERE due_at > $1 ORDER BY due_at LIMIT 1"#,
-        now
-    )
-    .fetch_optional(conn)
-    .await
-}
-
-/// Locks the target under its token, renews the lease until `until` and returns the row.
-///
-/// # Errors
-/// [`LeaseError::Lost`] when the lease is over at `now` or the token is not the target's any more.
+/// [`LeaseError::Lost`] when the lease is over or the token is not the target's any more.
 pub async fn hold(
     conn: &mut PgConnection,
     lease: &Lease,
-    now: DateTime<Utc>,
-    until: DateTime<Utc>,
+    now: Option<DateTime<Utc>>,
 ) -> Result<Held, LeaseError> {
     let row = sqlx::query_as!(
         Row,
-        r#"UPDATE targets
-           SET lease_expires_at = $4, due_at = CASE WHEN due_at = lease_expires_at THEN $4 ELSE due_at END
-           WHERE id = $1 AND lease_token = $2 AND lease_expires_at > $3
-           RETURNING id, account, arn, revision, condition, written_trust_hash, trust_wrote_at,
-           written_guard_hash, guard_wrote_at,
-                     guard_unclear_at, trust_sent_at, trust_unclear_at, missing_since, safe_since,
-                     original_trust, guard_restores, kept AS "kept: Json<BTreeMap<String, DateTime<Utc>>>",
-                     (SELECT i.id FROM installation i) AS "installation!",
-                     attempts, last_error, last_error_at"#,
+        r#"WITH clock AS MATERIALIZED (SELECT coalesce($3, clock_timestamp()) AS now)
+           SELECT t.id, t.account, t.arn, t.revision, t.condition, t.missing_since, t.safe_since, t.guard_restores,
+                  t.kept AS "kept: Json<BTreeMap<String, DateTime<Utc>>>", t.attempts, t.last_error, t.last_error_at,
+                  coalesce((SELECT jsonb_agg(d) FROM documents d WHERE d.target = t.id), '[]')
+                      AS "documents!: Json<Vec<Document>>",
+                  (SELECT i.id FROM installation i) AS "installation!", now AS "now!"
+           FROM targets t, clock
+           WHERE t.id = $1 AND t.lease_token = $2 AND t.lease_expires_at > now
+           FOR NO KEY UPDATE OF t"#,
         lease.target.uuid(),
         lease.token,
         now,
-        until,
     )
     .fetch_optional(conn)
     .await?;
     Ok(row.ok_or(LeaseError::Lost)?.held()?)
 }
 
-/// Stores what was seen of the role and what is sent to it.
+/// Stores what was seen of the target and what is sent to it, and renews the lease until `until` or
+/// gives the target back. What was made due meanwhile stays due. Returns when the target is due.
 ///
 /// # Errors
 /// [`LeaseError::Lost`] when the token is not the target's any more.
@@ -166,64 +196,54 @@ pub async fn store(
     lease: &Lease,
     unique_id: Option<&str>,
     target: &Target,
-) -> Result<(), LeaseError> {
-    let (trust, guard) = (target.written_trust.as_ref(), target.written_guard.as_ref());
-    let done = sqlx::query!(
-        "UPDATE targets
-         SET unique_id = coalesce($3, unique_id), revision = $4, condition = $5, written_trust_hash = $6, \
-         trust_wrote_at = $7,
-             written_guard_hash = $8, guard_wrote_at = $9, guard_unclear_at = $10, original_trust = $11, \
-             guard_restores = $12,
-             trust_unclear_at = $13, missing_since = $14, kept = $15, safe_since = $16, trust_sent_at = $17
-         WHERE id = $1 AND lease_token = $2",
+    until: DateTime<Utc>,
+    release: Option<&Release>,
+) -> Result<Option<DateTime<Utc>>, LeaseError> {
+    let documents = DocumentKey::ALL.map(|key| Document::of(key, target.sent(key)));
+    let row = sqlx::query!(
+        r#"WITH document AS (
+               INSERT INTO documents (target, key, sha256, wrote_at, unclear_at, sent_at, original)
+               SELECT $1, key, sha256::bytea, wrote_at, unclear_at, sent_at, original
+               FROM jsonb_to_recordset($9) AS it(
+                   key text, sha256 text, wrote_at timestamptz, unclear_at timestamptz, sent_at timestamptz,
+                   original text)
+               WHERE num_nonnulls(sha256, unclear_at, sent_at, original) > 0
+                  OR EXISTS (SELECT FROM documents d WHERE d.target = $1 AND d.key = it.key)
+               ON CONFLICT (target, key) DO UPDATE SET sha256 = excluded.sha256, wrote_at = excluded.wrote_at,
+                   unclear_at = excluded.unclear_at, sent_at = excluded.sent_at, original = excluded.original)
+           UPDATE targets
+           SET unique_id = coalesce($3, unique_id), revision = $4, condition = $5, guard_restores = $6,
+               missing_since = $7, kept = $8, safe_since = $10,
+               due_at = CASE WHEN due_at = lease_expires_at
+                                  THEN CASE WHEN $12 THEN $13::timestamptz ELSE $11::timestamptz END
+                             WHEN $12 THEN least(due_at, $13) ELSE due_at END,
+               lease_token = CASE WHEN $12 THEN NULL ELSE lease_token END,
+               lease_expires_at = CASE WHEN $12 THEN NULL ELSE $11 END,
+               attempts = CASE WHEN $12 THEN $14 ELSE attempts END,
+               last_error = CASE WHEN $12 THEN $15 ELSE last_error END,
+               last_error_at = CASE WHEN $12 THEN $16 ELSE last_error_at END
+           WHERE id = $1 AND lease_token = $2
+           RETURNING due_at"#,
         lease.target.uuid(),
         lease.token,
         unique_id,
         target.revision,
         target.condition.as_str(),
-        trust.map(|w| &w.hash[..]),
-        trust.map(|w| w.at),
-        guard.map(|w| &w.hash[..]),
-        guard.map(|w| w.at),
-        target.guard_unclear_at,
-        target.original_trust,
         target.guard_restores,
-        target.trust_unclear_at,
         target.missing_since,
         Json(&target.kept) as _,
+        Json(&documents) as _,
         target.safe_since,
-        target.trust_sent_at,
+        until,
+        release.is_some(),
+        release.and_then(|it| it.due),
+        release.map_or(0, |it| it.attempts),
+        release.and_then(|it| it.last_error.as_deref()),
+        release.and_then(|it| it.last_error_at),
     )
-    .execute(conn)
+    .fetch_optional(conn)
     .await?;
-    one(done.rows_affected())
-}
-
-/// Gives the target back. What was made due meanwhile stays due.
-///
-/// # Errors
-/// [`LeaseError::Lost`] when the token is not the target's any more.
-pub async fn release(
-    conn: &mut PgConnection,
-    lease: &Lease,
-    release: &Release,
-) -> Result<(), LeaseError> {
-    let done = sqlx::query!(
-        "UPDATE targets
-         SET due_at = CASE WHEN due_at = lease_expires_at THEN $3 ELSE least(due_at, $3) END, \
-         lease_token = NULL, lease_expires_at = NULL,
-             attempts = $4, last_error = $5, last_error_at = $6
-         WHERE id = $1 AND lease_token = $2",
-        lease.target.uuid(),
-        lease.token,
-        release.due,
-        release.attempts,
-        release.last_error,
-        release.last_error_at,
-    )
-    .execute(conn)
-    .await?;
-    one(done.rows_affected())
+    Ok(row.ok_or(LeaseError::Lost)?.due_at)
 }
 
 /// Locks a role and tells its condition.
@@ -274,41 +294,35 @@ fn parse(condition: &str) -> sqlx::Result<Condition> {
         .ok_or_else(|| sqlx::Error::Decode(format!("unknown condition {condition}").into()))
 }
 
-const fn one(rows: u64) -> Result<(), LeaseError> {
-    if rows == 1 {
-        Ok(())
-    } else {
-        Err(LeaseError::Lost)
-    }
-}
-
 struct Row {
     id: TargetId,
     account: String,
     arn: String,
     revision: i64,
     condition: String,
-    written_trust_hash: Option<Vec<u8>>,
-    trust_wrote_at: Option<DateTime<Utc>>,
-    written_guard_hash: Option<Vec<u8>>,
-    guard_wrote_at: Option<DateTime<Utc>>,
-    guard_unclear_at: Option<DateTime<Utc>>,
-    trust_sent_at: Option<DateTime<Utc>>,
-    trust_unclear_at: Option<DateTime<Utc>>,
     missing_since: Option<DateTime<Utc>>,
     safe_since: Option<DateTime<Utc>>,
     kept: Json<BTreeMap<String, DateTime<Utc>>>,
-    original_trust: Option<String>,
     guard_restores: i16,
-    installation: String,
     attempts: i32,
     last_error: Option<String>,
     last_error_at: Option<DateTime<Utc>>,
+    documents: Json<Vec<Document>>,
+    installation: String,
+    now: DateTime<Utc>,
 }
 
 impl Row {
     fn held(self) -> sqlx::Result<Held> {
         let condition = parse(&self.condition)?;
+        let (mut trust, mut guard) = (Sent::default(), Sent::default());
+        for document in self.documents.0 {
+            match DocumentKey::parse(&document.key) {
+                Some(DocumentKey::Trust) => trust = document.sent()?,
+                Some(DocumentKey::Guard) => guard = document.sent()?,
+                None => return Err(broken(format!("unknown document {}", document.key))),
+            }
+        }
         Ok(Held {
             target: Target {
                 id: self.id,
@@ -316,38 +330,67 @@ impl Row {
                 arn: self.arn,
                 revision: self.revision,
                 condition,
-                written_trust: written(self.written_trust_hash, self.trust_wrote_at)?,
-                written_guard: written(self.written_guard_hash, self.guard_wrote_at)?,
-                guard_unclear_at: self.guard_unclear_at,
-                trust_sent_at: self.trust_sent_at,
-                trust_unclear_at: self.trust_unclear_at,
+                trust,
+                guard,
                 missing_since: self.missing_since,
                 safe_since: self.safe_since,
                 kept: self.kept.0,
-                original_trust: self.original_trust,
                 guard_restores: self.guard_restores,
                 installation: self.installation,
             },
             attempts: self.attempts,
             last_error: self.last_error,
             last_error_at: self.last_error_at,
+            now: self.now,
         })
     }
 }
 
-fn written(hash: Option<Vec<u8>>, at: Option<DateTime<Utc>>) -> sqlx::Result<Option<Written>> {
-    match (hash, at) {
-        (None, None) => Ok(None),
-        (Some(hash), Some(at)) => {
-            let hash = hash
-                .try_into()
-                .map_err(|_| broken("a hash is not 32 bytes"))?;
-            Ok(Some(Written { hash, at }))
+/// A row of `documents`, in the JSON that Postgres makes of it and takes it in.
+#[derive(Debug, Serialize, Deserialize)]
+struct Document {
+    key: String,
+    /// As Postgres writes a `bytea`: `\x` and two hexadecimal digits for each byte.
+    sha256: Option<String>,
+    wrote_at: Option<DateTime<Utc>>,
+    unclear_at: Option<DateTime<Utc>>,
+    sent_at: Option<DateTime<Utc>>,
+    original: Option<String>,
+}
+
+impl Document {
+    fn of(key: DocumentKey, sent: &Sent) -> Self {
+        let written = sent.written.as_ref();
+        Self {
+            key: key.as_str().to_owned(),
+            sha256: written.map(|written| format!("\\x{}", hex::encode(written.hash))),
+            wrote_at: written.map(|written| written.at),
+            unclear_at: sent.unclear_at,
+            sent_at: sent.sent_at,
+            original: sent.original.clone(),
         }
-        _ => Err(broken("a document's hash and its time go together")),
+    }
+
+    fn sent(self) -> sqlx::Result<Sent> {
+        Ok(Sent {
+            written: written(self.sha256.as_deref(), self.wrote_at)?,
+            unclear_at: self.unclear_at,
+            sent_at: self.sent_at,
+            original: self.original,
+        })
     }
 }
 
-fn broken(what: &'static str) -> sqlx::Error {
+fn written(sha256: Option<&str>, at: Option<DateTime<Utc>>) -> sqlx::Result<Option<Written>> {
+    let (Some(sha256), Some(at)) = (sha256, at) else {
+        return Ok(None);
+    };
+    let mut hash = [0; 32];
+    let digits = sha256.trim_start_matches("\\x");
+    hex::decode_to_slice(digits, &mut hash).map_err(|error| broken(error.to_string()))?;
+    Ok(Some(Written { hash, at }))
+}
+
+fn broken(what: String) -> sqlx::Error {
     sqlx::Error::Decode(what.into())
 }

@@ -1,127 +1,172 @@
-//! What the reconciler reads and stores of a target's grants.
+//! What the worker reads and stores of a target's grants, all of them in one statement.
+
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use sqlx::PgConnection;
+use sqlx::types::Json;
+use uuid::Uuid;
 
-use super::grants::Row;
-use crate::domain::grant::{Grant, Marks};
-use crate::ids::{GrantId, RequestId, TargetId};
+use super::grants::row::{columns, whole};
+use crate::domain::cause::Cause;
+use crate::domain::grant::Grant;
+use crate::domain::part::Part;
+use crate::domain::text::Words;
+use crate::ids::{GrantId, PersonId, TargetId};
 
-/// Locks every grant of the target that is not over and done with: scheduled ones, unfinished ones,
-/// and ended ones that the guard still has to name. By id.
+/// Every grant of the target that is not over and done with, by id: scheduled ones, unfinished
+/// ones, and ended ones that the guard still has to name. Not locked.
 ///
 /// # Errors
 /// When the database does not answer, or a row cannot be.
-pub async fn lock(conn: &mut PgConnection, target: TargetId) -> sqlx::Result<Vec<Grant>> {
-    let rows = sqlx::query_as!(
-        Row,
-        r#"SELECT id, request, target, person, principal_arn, principal_id, role_id, grant_name, console_name,
-                  state, starts_at, deadline,
-                approved_at, sent_until, console_since, unclear_at, opening_at, opened_at, closing_at, cause,
-                closing_by,
-                closing_reason, ended_at, guard_until, guard_gone_at, restores, principal_missing_since,
-                (SELECT r.submitted_at FROM requests r WHERE r.id = request) AS "requested_at!"
-         FROM grants WHERE target = $1 AND guard_gone_at IS NULL ORDER BY id FOR NO KEY UPDATE"#,
+pub async fn read(conn: &mut PgConnection, target: TargetId) -> sqlx::Result<Vec<Grant>> {
+    let rows = whole!(
+        "WHERE n.target = $1 AND n.guard_gone_at IS NULL ORDER BY g.id",
         target.uuid()
-    )
-    .fetch_all(conn)
-    .await?;
+    );
+    let rows = rows.fetch_all(conn).await?;
     rows.into_iter().map(Grant::try_from).collect()
 }
 
-/// Whether it may still be opened: its requester, and as many of its approvers as were needed, are
-/// in the groups that the request's terms name.
+/// The same with their parts, locked until the transaction ends.
 ///
 /// # Errors
-/// When the database does not answer.
-pub async fn is_eligible(conn: &mut PgConnection, grant: GrantId) -> sqlx::Result<bool> {
-    sqlx::query_scalar!(
-        r#"SELECT p.groups @> ARRAY[r.terms->>'requester_group']
-                  AND (SELECT count(DISTINCT d.person) FROM decisions d JOIN people a ON a.id = d.person
-                       WHERE d.request = r.id AND d.verdict = 'approve'
-                           AND a.groups @> ARRAY[r.terms->>'approver_group'])
-                      >= (r.terms->>'needed')::int AS "eligible!"
-           FROM grants g JOIN requests r ON r.id = g.request JOIN people p ON p.id = g.person WHERE g.id = $1"#,
-        grant.uuid()
-    )
-    .fetch_one(conn)
-    .await
+/// When the database does not answer, or a row cannot be.
+pub async fn lock(conn: &mut PgConnection, target: TargetId) -> sqlx::Result<Vec<(Grant, Part)>> {
+    let rows = whole!(
+        "WHERE n.target = $1 AND n.guard_gone_at IS NULL ORDER BY g.id FOR NO KEY UPDATE OF g",
+        target.uuid()
+    );
+    let rows = rows.fetch_all(conn).await?;
+    let both = rows.into_iter().map(|row| {
+        let part = row.part()?;
+        Ok((row.try_into()?, part))
+    });
+    both.collect()
 }
 
-/// Stores what was sent and seen.
+/// Those of the grants that may still be opened: the requester, and as many of the approvers as
+/// were needed, are in the groups that the request's terms name.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn store_marks(
+pub async fn eligible(
     conn: &mut PgConnection,
-    grant: GrantId,
-    marks: &Marks,
-) -> sqlx::Result<()> {
-    sqlx::query!(
-        "UPDATE grants SET sent_until = $2, console_since = $3, guard_until = $4, guard_gone_at = $5, \
-         principal_missing_since = $6, unclear_at = $7
-         WHERE id = $1",
-        grant.uuid(),
-        marks.sent_until,
-        marks.console_since,
-        marks.guard_until,
-        marks.guard_gone_at,
-        marks.principal_missing_since,
-        marks.unclear_at,
-    )
-    .execute(conn)
-    .await
-    .map(drop)
+    grants: &[GrantId],
+) -> sqlx::Result<BTreeSet<GrantId>> {
+    let ids: Vec<Uuid> = grants.iter().map(|id| id.uuid()).collect();
+    let eligible = sqlx::query_scalar!(
+        r#"SELECT g.id AS "id: GrantId"
+           FROM grants g JOIN requests r ON r.id = g.request JOIN people p ON p.id = g.person
+           WHERE g.id = ANY($1) AND p.groups @> ARRAY[r.terms->>'requester_group']
+             AND (SELECT count(DISTINCT d.person) FROM decisions d JOIN people a ON a.id = d.person
+                  WHERE d.request = r.id AND d.verdict = 'approve' AND a.groups @> ARRAY[r.terms->>'approver_group'])
+                 >= (r.terms->>'needed')::int"#,
+        &ids
+    );
+    Ok(eligible.fetch_all(conn).await?.into_iter().collect())
 }
 
-/// Puts the answer to a trust write on record: `unclear_at` is what it was before.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn answered(
-    conn: &mut PgConnection,
-    grant: GrantId,
+/// A grant's columns, those of its part and those of its names.
+#[derive(Debug, Serialize)]
+struct Stored<'a> {
+    id: Uuid,
+    state: &'static str,
+    opening_at: Option<DateTime<Utc>>,
+    opened_at: Option<DateTime<Utc>>,
+    closing_at: Option<DateTime<Utc>>,
+    cause: Option<&'static str>,
+    closing_by: Option<Uuid>,
+    closing_reason: Option<&'a str>,
+    ended_at: Option<DateTime<Utc>>,
+    principal_id: Option<&'a str>,
+    principal_missing_since: Option<DateTime<Utc>>,
+    part_state: &'static str,
+    part_opened_at: Option<DateTime<Utc>>,
+    part_closed_at: Option<DateTime<Utc>>,
+    target_uid: Option<&'a str>,
+    sent_until: Option<DateTime<Utc>>,
     unclear_at: Option<DateTime<Utc>>,
-) -> sqlx::Result<()> {
-    sqlx::query!(
-        "UPDATE grants SET unclear_at = $2 WHERE id = $1",
-        grant.uuid(),
-        unclear_at
-    )
-    .execute(conn)
-    .await
-    .map(drop)
+    restores: i16,
+    console_since: Option<DateTime<Utc>>,
+    guard_until: Option<DateTime<Utc>>,
+    guard_gone_at: Option<DateTime<Utc>>,
 }
 
-/// Counts that somebody took its statement away and that it is there again. Returns the grant's
-/// request.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn restored(conn: &mut PgConnection, grant: GrantId) -> sqlx::Result<RequestId> {
-    sqlx::query_scalar!(
-        r#"UPDATE grants SET restores = restores + 1 WHERE id = $1 RETURNING request AS "request: RequestId""#,
-        grant.uuid()
-    )
-    .fetch_one(conn)
-    .await
+impl<'a> Stored<'a> {
+    fn of((grant, part): &'a (Grant, Part)) -> Self {
+        let (opening_at, opened_at, closing_at, cause, by, reason, ended_at) =
+            columns(&grant.state);
+        let marks = &grant.marks;
+        Self {
+            id: grant.id.uuid(),
+            state: grant.state.as_str(),
+            opening_at,
+            opened_at,
+            closing_at,
+            cause: cause.map(Cause::as_str),
+            closing_by: by.map(PersonId::uuid),
+            closing_reason: reason.map(Words::as_str),
+            ended_at,
+            principal_id: grant.principal_id.as_deref(),
+            principal_missing_since: marks.principal_missing_since,
+            part_state: part.state.as_str(),
+            part_opened_at: part.state.opened_at(),
+            part_closed_at: part.state.closed_at(),
+            target_uid: grant.role_id.as_deref(),
+            sent_until: marks.sent_until,
+            unclear_at: marks.unclear_at,
+            restores: marks.restores,
+            console_since: marks.console_since,
+            guard_until: marks.guard_until,
+            guard_gone_at: marks.guard_gone_at,
+        }
+    }
 }
 
-/// Fixes the ids of AWS that were not known at approval.
+/// Stores locked grants as they are now, with their parts and names on the target. A console name
+/// gets its row when the grant gets the name.
 ///
 /// # Errors
-/// When the database does not answer.
-pub async fn identify(
+/// When the database does not answer or refuses a row.
+pub async fn store(
     conn: &mut PgConnection,
-    grant: GrantId,
-    principal_id: &str,
-    role_id: &str,
+    target: TargetId,
+    grants: &[(Grant, Part)],
 ) -> sqlx::Result<()> {
+    let rows: Vec<Stored<'_>> = grants.iter().map(Stored::of).collect();
     sqlx::query!(
-        "UPDATE grants SET principal_id = coalesce(principal_id, $2), role_id = coalesce(role_id, $3) WHERE id = $1",
-        grant.uuid(),
-        principal_id,
-        role_id,
+        r#"WITH new AS (
+               SELECT * FROM jsonb_to_recordset($2) AS it(
+                   id uuid, state text, opening_at timestamptz, opened_at timestamptz, closing_at timestamptz,
+                   cause text, closing_by uuid, closing_reason text, ended_at timestamptz, principal_id text,
+                   principal_missing_since timestamptz, part_state text, part_opened_at timestamptz,
+                   part_closed_at timestamptz, target_uid text, sent_until timestamptz, unclear_at timestamptz,
+                   restores smallint, console_since timestamptz, guard_until timestamptz,
+                   guard_gone_at timestamptz)),
+           part AS (
+               UPDATE parts p SET state = new.part_state, opened_at = new.part_opened_at,
+                   closed_at = new.part_closed_at, target_uid = new.target_uid, sent_until = new.sent_until,
+                   unclear_at = new.unclear_at, restores = new.restores
+               FROM new WHERE p."grant" = new.id AND p.target = $1),
+           name AS (
+               UPDATE names n SET guard_until = new.guard_until, guard_gone_at = new.guard_gone_at
+               FROM new WHERE n."grant" = new.id AND n.target = $1),
+           console AS (
+               INSERT INTO names (target, name, "grant", principal_id, target_uid, since, guard_until, guard_gone_at)
+               SELECT $1, g.console_name, g.id, new.principal_id, new.target_uid, new.console_since,
+                      new.guard_until, new.guard_gone_at
+               FROM new JOIN grants g ON g.id = new.id
+               WHERE new.console_since IS NOT NULL AND g.console_name IS NOT NULL
+               ON CONFLICT DO NOTHING)
+           UPDATE grants g SET state = new.state, opening_at = new.opening_at, opened_at = new.opened_at,
+               closing_at = new.closing_at, cause = new.cause, closing_by = new.closing_by,
+               closing_reason = new.closing_reason, ended_at = new.ended_at, principal_id = new.principal_id,
+               principal_missing_since = new.principal_missing_since
+           FROM new WHERE g.id = new.id"#,
+        target.uuid(),
+        Json(&rows) as _,
     )
     .execute(conn)
     .await

@@ -6,8 +6,9 @@ use chrono::{DateTime, Utc};
 use super::audit::{Action, By};
 use super::cause::Cause;
 use super::change::{Change, WrongState};
+use super::part::{Part, PartKind, PartState, all_closed, all_open};
 use super::text::Words;
-use crate::ids::{GrantId, PersonId, RequestId, TargetId};
+use crate::ids::{GrantId, PartId, PersonId, RequestId, TargetId};
 
 /// Why and since when a grant is closing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -186,6 +187,18 @@ impl Grant {
         self.marks.console_since.and(self.console_name.as_deref())
     }
 
+    /// What the grant needs in AWS, before anything is written: trust_policy needs one statement.
+    #[must_use]
+    pub fn part(&self) -> Part {
+        Part {
+            id: PartId::new(),
+            grant: self.id,
+            target: self.target,
+            kind: PartKind::Statement,
+            state: PartState::Waiting,
+        }
+    }
+
     /// `scheduled → opening`: records the intent, before the first AWS call.
     ///
     /// # Errors
@@ -204,6 +217,22 @@ impl Grant {
                 Ok(Change { value: self, event })
             }
             _ => Err(self.wrong("open")),
+        }
+    }
+
+    /// What follows for the grant from its parts: it is active once all of them are open, and over
+    /// once nothing of any is left. The only place that says so.
+    #[must_use = "a transition that is not stored did not happen"]
+    pub fn settle(self, parts: &[Part], by: &By) -> Option<Change<Self>> {
+        match self.state {
+            GrantState::Opening { .. } if all_open(parts) => self.opened(by).ok(),
+            GrantState::Closing(_) if all_closed(parts) => self.closed(by).ok(),
+            GrantState::Scheduled
+            | GrantState::Opening { .. }
+            | GrantState::Active { .. }
+            | GrantState::Closing(_)
+            | GrantState::Ended { .. }
+            | GrantState::Failed { .. } => None,
         }
     }
 

@@ -7,6 +7,7 @@ pub mod change;
 pub mod duration;
 pub mod entitlement;
 pub mod grant;
+pub mod part;
 pub mod person;
 pub mod request;
 pub mod target;

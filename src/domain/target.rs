@@ -85,16 +85,10 @@ pub struct Target {
     pub revision: i64,
     /// What keeps new grants from it.
     pub condition: Condition,
-    /// SHA-256 of the trust policy that was sent last, and when.
-    pub written_trust: Option<Written>,
-    /// SHA-256 of the guard that was sent last, and when.
-    pub written_guard: Option<Written>,
-    /// When a guard write was sent whose answer is not known.
-    pub guard_unclear_at: Option<DateTime<Utc>>,
-    /// When a trust write was sent whose answer is not known.
-    pub trust_unclear_at: Option<DateTime<Utc>>,
-    /// When a trust write was last sent, whatever the answer was.
-    pub trust_sent_at: Option<DateTime<Utc>>,
+    /// What was sent of its trust policy.
+    pub trust: Sent,
+    /// What was sent of the guard.
+    pub guard: Sent,
     /// When AWS first said that the role is not there, unless it has shown it since.
     pub missing_since: Option<DateTime<Utc>>,
     /// When AWS was first seen to be of another time than the database, unless a person has judged
@@ -103,8 +97,6 @@ pub struct Target {
     /// Session names that the guard denies although no grant explains them, and when each was
     /// found.
     pub kept: BTreeMap<String, DateTime<Utc>>,
-    /// The trust policy before our first statement went in.
-    pub original_trust: Option<String>,
     /// How often the guard was put back after somebody deleted it under an active grant; 0 again
     /// once no grant is opening or active, or a person has resumed the role.
     pub guard_restores: i16,
@@ -112,7 +104,83 @@ pub struct Target {
     pub installation: String,
 }
 
-/// What was sent last.
+impl Target {
+    /// What was sent of a document.
+    #[must_use]
+    pub const fn sent(&self, key: DocumentKey) -> &Sent {
+        match key {
+            DocumentKey::Trust => &self.trust,
+            DocumentKey::Guard => &self.guard,
+        }
+    }
+
+    /// The same, to be changed.
+    pub const fn sent_mut(&mut self, key: DocumentKey) -> &mut Sent {
+        match key {
+            DocumentKey::Trust => &mut self.trust,
+            DocumentKey::Guard => &mut self.guard,
+        }
+    }
+}
+
+/// Which document of a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DocumentKey {
+    /// The trust policy (`AssumeRolePolicyDocument`).
+    Trust,
+    /// The inline policy `CountersignGuard`.
+    Guard,
+}
+
+impl DocumentKey {
+    /// Every document.
+    pub const ALL: [Self; 2] = [Self::Trust, Self::Guard];
+
+    /// The word that the database stores.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Trust => "trust",
+            Self::Guard => "guard",
+        }
+    }
+
+    /// The document of that name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|key| key.as_str() == text)
+    }
+}
+
+/// What AWS was sent of one document.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sent {
+    /// The text that was sent last, unless AWS refused it.
+    pub written: Option<Written>,
+    /// When a write was sent whose answer is not known.
+    pub unclear_at: Option<DateTime<Utc>>,
+    /// When a write was last sent, whatever the answer was.
+    pub sent_at: Option<DateTime<Utc>>,
+    /// The text before our first statement went in; of the trust policy alone.
+    pub original: Option<String>,
+}
+
+impl Sent {
+    /// When it was written last, unless AWS refused it.
+    #[must_use]
+    pub fn written_at(&self) -> Option<DateTime<Utc>> {
+        self.written.as_ref().map(|written| written.at)
+    }
+
+    /// Whether the text of that fingerprint is the one that was sent last.
+    #[must_use]
+    pub fn is(&self, hash: &[u8; 32]) -> bool {
+        let written = self.written.as_ref();
+        written.is_some_and(|written| written.hash == *hash)
+    }
+}
+
+/// The text that was sent last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
     /// SHA-256 of what the text means: AWS may answer with other white space or order.

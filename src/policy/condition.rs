@@ -6,7 +6,6 @@ use chrono::{DateTime, Utc};
 use super::capacity::is_blocked;
 use super::document::{Document, Unreadable};
 use super::guard;
-use super::model::written_at;
 use super::{Input, Observed, ObservedRole};
 use crate::domain::target::{Condition, Target};
 
@@ -61,7 +60,7 @@ pub(super) fn is_of_unknown_age(input: &Input<'_>) -> bool {
     let (Some(read), Some(noticed)) = (observed_guard(input), target.safe_since) else {
         return false;
     };
-    !is_of_others(&read, target) && written_at(&target.written_guard) < Some(noticed)
+    !is_of_others(&read, target) && target.guard.written_at() < Some(noticed)
 }
 
 /// Whether the guard carries the id of another installation.

@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::model::written_at;
 use super::situation::{Known, SECOND, Situation};
 use super::{Input, Plan};
 use crate::domain::grant::GrantState;
@@ -33,11 +32,9 @@ impl Situation<'_> {
             target, margins, ..
         } = *self.input;
         let mut moments = Vec::new();
-        for written in [&target.written_trust, &target.written_guard] {
-            moments.extend(written_at(written).map(|at| at + margins.propagation));
-        }
-        for unclear in [target.trust_unclear_at, target.guard_unclear_at] {
-            moments.extend(unclear.map(|at| at + margins.unclear()));
+        for sent in [&target.trust, &target.guard] {
+            moments.extend(sent.written_at().map(|at| at + margins.propagation));
+            moments.extend(sent.unclear_at.map(|at| at + margins.unclear()));
         }
         moments
     }

@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::document;
 use crate::domain::cause::Cause;
 use crate::domain::grant::{Grant, Marks};
-use crate::domain::target::{Condition, Target, Written};
+use crate::domain::target::{Condition, DocumentKey, Target};
 use crate::ids::GrantId;
 
 /// The allowances of docs/guard.md §2.
@@ -113,7 +113,7 @@ impl<'a> Input<'a> {
 
     /// Whether P has passed since our last guard write.
     pub(super) fn guard_has_settled(&self) -> bool {
-        self.has_settled(written_at(&self.target.written_guard))
+        self.has_settled(self.target.guard.written_at())
     }
 
     /// Whether a write that was sent then, and has had no answer, may still land.
@@ -123,12 +123,12 @@ impl<'a> Input<'a> {
 
     /// Whether a trust write without an answer may still land.
     pub(super) fn trust_is_unclear(&self) -> bool {
-        self.may_land(self.target.trust_unclear_at)
+        self.may_land(self.target.trust.unclear_at)
     }
 
     /// Whether a guard write without an answer may still land.
     pub(super) fn guard_is_unclear(&self) -> bool {
-        self.may_land(self.target.guard_unclear_at)
+        self.may_land(self.target.guard.unclear_at)
     }
 
     /// The grants that are opening or active, whatever the time is.
@@ -146,11 +146,6 @@ impl<'a> Input<'a> {
     pub(super) fn has_grant_name(&self, name: &str) -> bool {
         self.grants.iter().any(|grant| grant.grant_name == name)
     }
-}
-
-/// When a document was sent last.
-pub(super) fn written_at(written: &Option<Written>) -> Option<DateTime<Utc>> {
-    written.as_ref().map(|written| written.at)
 }
 
 /// The next step, and what follows from the look. The worker stores everything else *before* it
@@ -191,61 +186,72 @@ pub struct Plan {
     pub waits: bool,
 }
 
-/// One AWS write. What is sent is remembered in the target by its
-/// [`fingerprint`](super::fingerprint). A definite answer puts `guard_unclear_at` or
-/// `trust_unclear_at` back to what it was before, since an earlier unanswered write may still land.
-///
-/// A refusal puts back what was remembered of the document: hash, time, revision and original text.
-/// `trust_sent_at` and the grants' `sent_until` stay, since the refusal may be wrong
-/// (docs/decisions.md, 8). The revision is put back even so: a guard write that was refused
-/// although it landed leaves a guard of a later revision than the target's, and the next look goes
-/// to safe mode.
+/// What is done next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// Nothing to write now.
     Rest,
-    /// Put the whole guard; `revision` is stored as the target's before it is sent.
-    PutGuard {
-        /// The document.
-        document: String,
-        /// Its revision.
-        revision: i64,
-        /// The grants that it lists and the guard as read does not. A refusal is answered without
-        /// them.
-        opens: Vec<GrantId>,
-        /// Whether somebody deleted the guard under an active grant, so that this write puts it
-        /// back: counted in the target's `guard_restores` once AWS has taken it.
-        restores: bool,
-    },
-    /// Delete the guard: no session is left that it could end. Remembered as a guard written with
-    /// the empty text.
-    DeleteGuard,
-    /// Put the trust policy.
-    PutTrust {
-        /// The document.
-        document: String,
-        /// The grants whose statements it adds.
-        opens: Vec<GrantId>,
-        /// Those among them whose statements somebody took away, and those whose changed statements
-        /// it takes out, to be added anew: counted in the grants' `restores` once AWS has taken it.
-        restores: Vec<GrantId>,
-        /// Every grant that has a statement in it, with the deadline sent. Before the write,
-        /// `sent_until` becomes the later of the two and `unclear_at` the present time; a definite
-        /// answer puts `unclear_at` back to what it was, since an earlier write may still land.
-        sends: Vec<(GrantId, DateTime<Utc>)>,
-        /// The document that it replaces, as read; to be kept first. Where [`document::has_grants`]
-        /// finds nothing of ours in it, it is the target's `original_trust` from then on.
-        replaces: String,
-    },
+    /// One write of one document.
+    Write(Box<Write>),
+}
+
+/// One write of one whole document. What is sent is remembered in the target's
+/// [`Sent`](crate::domain::target::Sent) by its [`fingerprint`](super::fingerprint) before the
+/// call. A definite answer puts `unclear_at` back to what it was before, since an earlier
+/// unanswered write may still land.
+///
+/// A refusal puts back what was remembered of the document: hash, time, revision and original text.
+/// `sent_at` and the grants' `sent_until` stay, since the refusal may be wrong (docs/decisions.md,
+/// 8). The revision is put back even so: a guard write that was refused although it landed leaves a
+/// guard of a later revision than the target's, and the next look goes to safe mode.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Write {
+    /// Which document.
+    pub key: DocumentKey,
+    /// The whole text; `None` deletes the document, and is remembered as the empty text.
+    pub text: Option<String>,
+    /// The guard's revision once it is written, stored as the target's before it is sent.
+    pub revision: i64,
+    /// The grants that the document lets in and the one as read does not: a refusal is answered
+    /// without them.
+    pub opens: Vec<GrantId>,
+    /// Whether somebody deleted the guard under an active grant, so that this write puts it back:
+    /// counted in the target's `guard_restores` once AWS has taken it.
+    pub guard_back: bool,
+    /// The grants whose statements somebody took away, and those whose changed statements it takes
+    /// out, to be added anew: counted in the grants' `restores` once AWS has taken it.
+    pub restores: Vec<GrantId>,
+    /// Every grant that has a statement in it, with the deadline sent. Before the write,
+    /// `sent_until` becomes the later of the two and `unclear_at` the present time; a definite
+    /// answer puts `unclear_at` back to what it was.
+    pub sends: Vec<(GrantId, DateTime<Utc>)>,
+    /// The document that it replaces, as read; to be kept first where it is not what we sent last.
+    /// Where [`document::has_grants`](super::document::has_grants) finds nothing of ours in a trust
+    /// policy, it is the target's original from then on.
+    pub replaces: Option<String>,
+}
+
+impl Write {
+    /// The text that it sends; empty where it deletes.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        self.text.as_deref().unwrap_or_default()
+    }
 }
 
 impl Step {
-    /// The text that it sends; empty where it sends none.
+    /// What is written, if anything.
     #[must_use]
-    pub fn document(&self) -> &str {
+    pub fn write(&self) -> Option<&Write> {
         match self {
-            Self::Rest | Self::DeleteGuard => "",
-            Self::PutGuard { document, .. } | Self::PutTrust { document, .. } => document,
+            Self::Rest => None,
+            Self::Write(write) => Some(write),
         }
+    }
+}
+
+impl From<Write> for Step {
+    fn from(write: Write) -> Self {
+        Self::Write(Box::new(write))
     }
 }

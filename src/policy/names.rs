@@ -41,7 +41,8 @@ impl<'a> Situation<'a> {
         if self.kept.contains_key(name) {
             return None;
         }
-        // Another principal's sessions of that name may be left (docs/guard.md, C7).
+        // Another principal's sessions of that name may be left (docs/guard.md, C7), or their grant
+        // is not forgotten yet: the database takes no second one until then (`names`).
         if self.is_anothers(name, principal) && stands(Clause::ExclusiveConsoleName) {
             return None;
         }
@@ -70,12 +71,10 @@ impl<'a> Situation<'a> {
         live.filter_map(|holder| holder.marks.console_since).min()
     }
 
-    /// Whether sessions of the name may be left that another principal began.
+    /// Whether a grant at hand has, or has had, the name for another principal.
     fn is_anothers(&self, name: &str, principal: &str) -> bool {
-        self.holders(name).any(|holder| {
-            let may_have_sessions = holder.live || self.is_past(holder);
-            may_have_sessions && self.principal_id(holder.grant) != Some(principal)
-        })
+        self.holders(name)
+            .any(|holder| self.principal_id(holder.grant) != Some(principal))
     }
 
     /// Whether somebody may still get a session of a grant that had the name before.

@@ -7,8 +7,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::document::{Document, inert, sid};
 use super::guard::Guard;
 use super::nothing::nothing;
-use super::{Input, Observed, ObservedRole, Plan, Step, fingerprint};
+use super::{Input, Observed, ObservedRole, Plan, Step, Write, fingerprint};
 use crate::domain::grant::{Grant, GrantState};
+use crate::domain::target::DocumentKey;
 
 /// A plan that stands although planning broke down.
 #[derive(Debug)]
@@ -57,18 +58,22 @@ fn step(input: &Input<'_>, role: &ObservedRole) -> Step {
         return without_closing(input, role).unwrap_or(Step::Rest);
     }
     let revision = sent.saturating_add(1);
-    Step::PutGuard {
-        document: guard.render(&role.role_id, &role.arn, revision),
+    Step::from(Write {
+        key: DocumentKey::Guard,
+        text: Some(guard.render(&role.role_id, &role.arn, revision)),
         revision,
         opens: Vec::new(),
-        restores: false,
-    }
+        guard_back: false,
+        restores: Vec::new(),
+        sends: Vec::new(),
+        replaces: role.guard.clone(),
+    })
 }
 
 /// Whether a guard is what we sent last and reads so. What was sent and does not show within P may
 /// have been lost, or somebody has deleted it.
 fn is_sent(input: &Input<'_>, role: &ObservedRole, wanted: [u8; 32]) -> bool {
-    let Some(written) = &input.target.written_guard else {
+    let Some(written) = &input.target.guard.written else {
         return false;
     };
     let shown = role.guard.as_deref().map(fingerprint);
@@ -134,14 +139,17 @@ fn without_closing(input: &Input<'_>, role: &ObservedRole) -> Option<Step> {
     for grant in staying.keys().filter_map(|sid| open.get(sid)) {
         sends.push((grant.id, grant.deadline));
     }
-    let original = input.target.original_trust.as_deref();
-    Some(Step::PutTrust {
-        document: document.with(&staying, original, &inert(&role.arn)),
+    let original = input.target.trust.original.as_deref();
+    Some(Step::from(Write {
+        key: DocumentKey::Trust,
+        text: Some(document.with(&staying, original, &inert(&role.arn))),
+        revision: input.target.revision,
         opens: Vec::new(),
+        guard_back: false,
         restores: Vec::new(),
         sends,
-        replaces: role.trust.clone(),
-    })
+        replaces: Some(role.trust.clone()),
+    }))
 }
 
 fn is_open(input: &Input<'_>, grant: &Grant) -> bool {

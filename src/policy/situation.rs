@@ -5,7 +5,6 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use super::condition::{is_of_others, is_of_unknown_age, read_guard};
 use super::document::{Document, Statement, Unreadable, sid};
 use super::guard::{self, Times};
-use super::model::written_at;
 use super::mutations::{Clause, stands};
 use super::trust::{self, Wording};
 use super::{Input, ObservedRole, fingerprint};
@@ -78,21 +77,21 @@ pub(super) struct TrustRead {
 impl TrustRead {
     fn of(input: &Input<'_>, role: &ObservedRole) -> Self {
         let target = input.target;
-        let Some(written) = &target.written_trust else {
+        let Some(written) = &target.trust.written else {
             // A refused write alone is remembered by its time.
             return Self {
                 as_written: false,
                 stale: false,
-                certain: input.has_settled(target.trust_sent_at),
+                certain: input.has_settled(target.trust.sent_at),
             };
         };
         let as_written = written.hash == fingerprint(&role.trust);
         let settled = input.has_settled(Some(written.at));
         // What we wrote last may have stood there before as well. Where the answer was lost, or a
         // refusal was the last one, a lagging read of it therefore tells nothing.
-        let answered = target.trust_unclear_at.is_none_or(|at| at < written.at);
-        let nothing_later = target.trust_sent_at.is_none_or(|at| at <= written.at);
-        let all_settled = settled && input.has_settled(target.trust_sent_at);
+        let answered = target.trust.unclear_at.is_none_or(|at| at < written.at);
+        let nothing_later = target.trust.sent_at.is_none_or(|at| at <= written.at);
+        let all_settled = settled && input.has_settled(target.trust.sent_at);
         Self {
             as_written,
             stale: !settled && !as_written,
@@ -287,7 +286,7 @@ impl<'a> Situation<'a> {
     /// When no session is left that the guard as we wrote it last may deny. `None` where there is
     /// no guard, or we have deleted it.
     pub fn guard_ages(&self) -> Option<DateTime<Utc>> {
-        let written = self.input.target.written_guard.as_ref()?;
+        let written = self.input.target.guard.written.as_ref()?;
         let stands = self.role.guard.is_some() && written.hash != fingerprint("");
         stands.then(|| written.at + self.outlived())
     }
@@ -314,7 +313,7 @@ impl<'a> Situation<'a> {
 
     /// From when a read shows our last guard write.
     pub fn guard_settles(&self) -> DateTime<Utc> {
-        let written = written_at(&self.input.target.written_guard);
+        let written = self.input.target.guard.written_at();
         written.map_or(self.input.now, |at| at + self.input.margins.propagation)
     }
 }

@@ -1,74 +1,50 @@
-//! Taking a target, and what is due on it: the intents, on record before AWS is asked.
+//! What is due: targets to be taken, and what their grants' own times ask for.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::PgConnection;
 
 use super::Worker;
 use crate::db::lent::Lent;
-use crate::db::targets::{self, Lease, LeaseError};
-use crate::db::{grants, work};
-use crate::domain::audit::By;
+use crate::db::targets::{self, Claimed, Taken};
+use crate::db::work;
 use crate::domain::cause::Cause;
 use crate::domain::grant::{Grant, GrantState};
 
 impl Worker {
-    /// Takes the next due target, if there is one that nobody has.
-    pub(super) async fn claim(&self, closings_only: bool) -> sqlx::Result<Option<Lease>> {
+    /// Takes up to `most` due targets that nobody has.
+    pub(super) async fn claim(&self, most: usize, closings_only: bool) -> sqlx::Result<Claimed> {
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let (now, lease) = (self.clock.given(), self.lease());
         let mut conn = Lent::take(&self.pool).await?;
-        let now = self.clock.now(&mut conn).await?;
-        let lease = targets::claim(&mut conn, now, self.lease(), closings_only).await?;
+        let claimed = targets::claim(&mut conn, now, lease, most, closings_only).await?;
         conn.give_back();
-        Ok(lease)
+        Ok(claimed)
     }
 
-    /// Records what is due, and returns the role's ARN and its grants as they are then. A
-    /// transaction of its own: intents count whether AWS answers or not.
-    pub(super) async fn intents(&self, lease: &Lease) -> Result<(String, Vec<Grant>), LeaseError> {
-        let mut tx = self.begin().await?;
-        let locked = work::lock(&mut tx, lease.target).await?;
-        let now = self.clock.now(&mut tx).await?;
-        let held = targets::hold(&mut tx, lease, now, now + self.lease()).await?;
-        let grants = self.due(&mut tx, locked, now).await?;
-        tx.commit().await?;
-        Ok((held.target.arn, grants))
-    }
-
-    /// Turns what is due into intents, each with its audit event: scheduled grants open or fail,
-    /// open ones whose time is over close.
-    pub(super) async fn due(
-        &self,
-        conn: &mut PgConnection,
-        locked: Vec<Grant>,
-        now: DateTime<Utc>,
-    ) -> sqlx::Result<Vec<Grant>> {
-        let by = By::system("worker", now);
-        let mut grants = Vec::with_capacity(locked.len());
-        for grant in locked {
-            let change = match intent(&grant, now, self.settings.margins.propagation) {
-                None => None,
-                Some(Intent::Close(cause)) => grant.clone().close(cause, &by).ok(),
-                Some(Intent::Open) if work::is_eligible(&mut *conn, grant.id).await? => {
-                    grant.clone().open(&by).ok()
-                }
-                Some(Intent::Open) => grant.clone().close(Cause::NotEligible, &by).ok(),
-            };
-            grants.push(match change {
-                Some(change) => grants::store(&mut *conn, change).await?,
-                None => grant,
-            });
-        }
+    /// The grants of a target that was taken, as they are before anything is done.
+    pub(super) async fn grants_of(&self, taken: &Taken) -> sqlx::Result<Vec<Grant>> {
+        let mut conn = Lent::take(&self.pool).await?;
+        let grants = work::read(&mut conn, taken.lease.target).await?;
+        conn.give_back();
         Ok(grants)
     }
 }
 
-enum Intent {
+/// What a grant's own times ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Intent {
     Open,
     Close(Cause),
 }
 
+impl Intent {
+    pub const fn closes(self) -> bool {
+        matches!(self, Self::Close(_))
+    }
+}
+
 /// What is due for a grant. Nothing is opened when the guard could not be everywhere before the
 /// deadline (docs/guard.md, H5).
-fn intent(grant: &Grant, now: DateTime<Utc>, propagation: TimeDelta) -> Option<Intent> {
+pub(super) fn intent(grant: &Grant, now: DateTime<Utc>, propagation: TimeDelta) -> Option<Intent> {
     let over = now >= grant.deadline;
     let too_late = now + propagation >= grant.deadline;
     match grant.state {

@@ -2,7 +2,7 @@
 //! than its lease.
 
 use super::Worker;
-use crate::db::lent::{self, Lent};
+use crate::db::lent;
 use crate::db::timeouts::Timeouts;
 
 impl Worker {
@@ -17,10 +17,5 @@ impl Worker {
     ) -> Result<T, E> {
         let limit = Timeouts::of_worker(self.settings.lease).step;
         lent::in_time(what, limit, step).await
-    }
-
-    /// Begins a step's transaction.
-    pub(super) async fn begin(&self) -> sqlx::Result<Lent> {
-        Lent::begin(&self.pool).await
     }
 }

@@ -1,13 +1,17 @@
-//! The one loop: claim a target, look at AWS, plan, write, look again, put the outcome on record
-//! (docs/guard.md §3, *Around it*).
+//! The one loop: claim a target, look at AWS, plan, write, read back, put the outcome on record
+//! (docs/guard.md §3, *Around it*). `run` takes targets, `pass` works on one, and `ledger` is each
+//! of its transactions.
 
 mod claim;
+mod failure;
+mod ledger;
 mod limit;
-mod outcome;
-mod reconcile;
+mod look;
+mod pass;
 mod record;
 mod run;
 mod watch;
+mod write;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

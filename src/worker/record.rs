@@ -1,246 +1,233 @@
-//! The changes of one transaction under the lease, each grant's with its audit event.
+//! What a plan says, in the rows: what the look showed, the outcomes, and the intent of a write.
+
+use std::time::Instant;
 
 use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
 
-use crate::aws::AwsError;
-use crate::db::foreign::{self, Kind};
-use crate::db::targets::Lease;
-use crate::db::{audit, grants, work};
-use crate::domain::Change;
-use crate::domain::audit::{Action, By};
+use super::ledger::Ledger;
+use crate::domain::audit::Action;
 use crate::domain::cause::Cause;
-use crate::domain::change::WrongState;
-use crate::domain::grant::{Grant, GrantState};
-use crate::domain::target::{Target, Written};
+use crate::domain::grant::GrantState;
+use crate::domain::part::Part;
+use crate::domain::target::{DocumentKey, Sent, Written};
 use crate::ids::GrantId;
 use crate::policy::document::has_grants;
-use crate::policy::{Observed, Plan, Step, fingerprint};
+use crate::policy::{Observed, Plan, Write, fingerprint};
 
-/// The rows that one transaction works on.
-pub(super) struct Record<'a> {
-    pub conn: &'a mut PgConnection,
-    pub lease: &'a Lease,
-    pub grants: &'a mut [Grant],
-    pub by: By,
+/// A write whose intent is stored, with what has to be put back once AWS answers.
+pub(super) struct Sending {
+    pub write: Write,
+    /// When the lease was renewed for it.
+    pub held_at: Instant,
+    /// What was known of the document before.
+    before: Sent,
+    /// The target's revision before.
+    revision: i64,
+    /// `unclear_at` of the grants in it, as it was.
+    unclear: Vec<(GrantId, Option<DateTime<Utc>>)>,
 }
 
-impl Record<'_> {
+/// What became of a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// AWS has taken it.
+    Done,
+    /// AWS has not.
+    Refused,
+    /// It was given up before it was sent.
+    NotSent,
+}
+
+impl Ledger {
+    /// Records what a plan says but for its write. True when a grant has begun to close, so that
+    /// another plan is needed.
+    pub fn record(&mut self, plan: &Plan, observed: &Observed) -> bool {
+        self.seen(plan);
+        self.target.missing_since = plan.missing_since;
+        self.target.safe_since = plan.safe_since;
+        self.target.kept.clone_from(&plan.kept);
+        self.target.revision = plan.revision;
+        if let Observed::Role(role) = observed {
+            self.role_id = Some(role.role_id.clone());
+        }
+        if self.target.condition != plan.condition {
+            let (from, to) = (self.target.condition, plan.condition);
+            let event = self
+                .tx
+                .by
+                .did(self.target.id, Action::TargetChanged { from, to });
+            self.tell(event);
+            self.target.condition = plan.condition;
+        }
+        let closing = self.outcomes(plan);
+        if !self.grants.iter().any(|grant| grant.state.may_be_open()) {
+            self.target.guard_restores = 0;
+        }
+        closing
+    }
+
     /// Ids and marks that the look brought.
-    pub async fn seen(&mut self, plan: &Plan) -> sqlx::Result<()> {
+    fn seen(&mut self, plan: &Plan) {
         for (id, principal_id, role_id) in &plan.identified {
-            work::identify(self.conn, *id, principal_id, role_id).await?;
+            self.amend(*id, |grant| {
+                grant
+                    .principal_id
+                    .get_or_insert_with(|| principal_id.clone());
+                grant.role_id.get_or_insert_with(|| role_id.clone());
+            });
         }
         for (id, marks) in &plan.marks {
-            if let Some(grant) = self.grants.iter_mut().find(|g| g.id == *id) {
-                grant.marks = marks.clone();
-                work::store_marks(self.conn, *id, marks).await?;
-            }
+            self.mark(*id, |known| known.clone_from(marks));
         }
-        Ok(())
     }
 
-    /// What keeps new grants from the role, and the guard's revision as it is known now.
-    pub async fn condition(&mut self, target: &mut Target, plan: &Plan) -> sqlx::Result<()> {
-        target.revision = plan.revision;
-        if target.condition != plan.condition {
-            let (from, to) = (target.condition, plan.condition);
-            let event = self.by.did(target.id, Action::TargetChanged { from, to });
-            audit::append(self.conn, &event).await?;
-            target.condition = plan.condition;
-        }
-        Ok(())
-    }
-
-    /// The transitions that follow from the look. True when a grant has begun to close, so that
-    /// another plan is needed.
-    pub async fn outcomes(&mut self, plan: &Plan) -> sqlx::Result<bool> {
+    /// The transitions that follow from the look.
+    fn outcomes(&mut self, plan: &Plan) -> bool {
         for id in &plan.opened {
-            self.change(*id, Grant::opened).await?;
+            self.read_back(*id, Part::opened);
         }
         for id in &plan.closed {
-            self.change(*id, Grant::closed).await?;
+            self.read_back(*id, Part::closed);
         }
         for id in &plan.guard_removed {
-            self.forget(*id).await?;
+            self.forget(*id);
         }
         let mut closing = false;
         for (id, cause) in &plan.close {
-            closing |= self
-                .change(*id, |grant, by| grant.close(*cause, by))
-                .await?;
+            closing |= self.change(*id, |grant, by| grant.close(*cause, by));
         }
-        Ok(closing)
-    }
-
-    /// Stores a transition, if the grant's state allows it.
-    async fn change(
-        &mut self,
-        id: GrantId,
-        transition: impl FnOnce(Grant, &By) -> Result<Change<Grant>, WrongState>,
-    ) -> sqlx::Result<bool> {
-        let Some(grant) = self.grants.iter_mut().find(|g| g.id == id) else {
-            return Ok(false);
-        };
-        let Ok(change) = transition(grant.clone(), &self.by) else {
-            return Ok(false);
-        };
-        *grant = grants::store(self.conn, change).await?;
-        tracing::info!(grant.id = %id, target.id = %self.lease.target, state = grant.state.as_str(), "grant changed");
-        Ok(true)
+        closing
     }
 
     /// The guard need not name the grant any more, and does not.
-    async fn forget(&mut self, id: GrantId) -> sqlx::Result<()> {
-        let Some(grant) = self.grants.iter_mut().find(|g| g.id == id) else {
-            return Ok(());
+    fn forget(&mut self, id: GrantId) {
+        let at = self.now();
+        let Some(grant) = self.grants.iter().find(|grant| grant.id == id) else {
+            return;
         };
-        grant.marks.guard_gone_at = Some(self.by.at);
-        work::store_marks(self.conn, id, &grant.marks).await?;
+        // Nobody has heard of a guard that never named the grant.
         if grant.marks.sent_until.is_some() {
             let request = grant.request;
-            let event = self.by.did(id, Action::GuardRemoved { request });
-            audit::append(self.conn, &event).await?;
+            let event = self.tx.by.did(id, Action::GuardRemoved { request });
+            self.tell(event);
         }
-        Ok(())
+        self.mark(id, |marks| marks.guard_gone_at = Some(at));
     }
 
-    /// Stores what is about to be sent, and keeps what it replaces. Returns `unclear_at` of the
-    /// grants in it as it was.
-    pub async fn intend(
-        &mut self,
-        target: &mut Target,
-        step: &Step,
-        observed: &Observed,
-    ) -> sqlx::Result<Vec<(GrantId, Option<DateTime<Utc>>)>> {
-        let now = self.by.at;
-        match step {
-            Step::Rest => Ok(Vec::new()),
-            Step::PutGuard {
-                document, revision, ..
-            } => {
-                self.keep_guard(target, observed).await?;
-                target.revision = *revision;
-                guard_sent(target, document, now);
-                Ok(Vec::new())
+    /// Records what is about to be sent, and keeps what it replaces.
+    pub fn intend(&mut self, write: Write, held_at: Instant) -> Sending {
+        let now = self.now();
+        let hash = fingerprint(write.text());
+        let before = self.target.sent(write.key).clone();
+        if let Some(replaced) = &write.replaces {
+            // A trust policy is its owner's, whatever it means, and is kept word for word; a guard
+            // only where it is not what we sent last.
+            if write.key == DocumentKey::Trust || !before.is(&fingerprint(replaced)) {
+                self.keep(write.key, replaced.clone());
             }
-            Step::DeleteGuard => {
-                self.keep_guard(target, observed).await?;
-                guard_sent(target, "", now);
-                Ok(Vec::new())
+            if write.key == DocumentKey::Trust && !has_grants(replaced) {
+                self.target.trust.original = Some(replaced.clone());
             }
-            Step::PutTrust {
-                document,
-                sends,
-                replaces,
-                ..
-            } => {
-                foreign::keep(self.conn, target.id, Kind::Trust, replaces, now).await?;
-                if !has_grants(replaces) {
-                    target.original_trust = Some(replaces.clone());
-                }
-                target.written_trust = Some(Written {
-                    hash: fingerprint(document),
-                    at: now,
-                });
-                target.trust_unclear_at = Some(now);
-                target.trust_sent_at = Some(now);
-                self.sends(sends).await
-            }
+        }
+        let sent = self.target.sent_mut(write.key);
+        sent.written = Some(Written { hash, at: now });
+        sent.unclear_at = Some(now);
+        sent.sent_at = Some(now);
+        let revision = self.target.revision;
+        self.target.revision = write.revision;
+        let unclear = self.sends(&write.sends);
+        Sending {
+            write,
+            held_at,
+            before,
+            revision,
+            unclear,
         }
     }
 
-    async fn sends(
+    fn sends(
         &mut self,
         sends: &[(GrantId, DateTime<Utc>)],
-    ) -> sqlx::Result<Vec<(GrantId, Option<DateTime<Utc>>)>> {
+    ) -> Vec<(GrantId, Option<DateTime<Utc>>)> {
+        let now = self.now();
         let mut unclear = Vec::with_capacity(sends.len());
         for (id, until) in sends {
-            if let Some(grant) = self.grants.iter_mut().find(|g| g.id == *id) {
-                unclear.push((*id, grant.marks.unclear_at));
-                grant.marks.unclear_at = Some(self.by.at);
-                grant.marks.sent_until = grant.marks.sent_until.max(Some(*until));
-                work::store_marks(self.conn, *id, &grant.marks).await?;
+            self.mark(*id, |marks| {
+                unclear.push((*id, marks.unclear_at));
+                marks.unclear_at = Some(now);
+                marks.sent_until = marks.sent_until.max(Some(*until));
+            });
+        }
+        unclear
+    }
+
+    /// A clear answer, or the write was not sent at all: nothing of it can land any more. What was
+    /// not done never happened, but for the time of the call; an earlier unanswered write may still
+    /// land.
+    pub fn answered(&mut self, sending: &Sending, answer: Answer) {
+        for (id, unclear_at) in &sending.unclear {
+            self.mark(*id, |marks| marks.unclear_at = *unclear_at);
+        }
+        let sent = self.target.sent_mut(sending.write.key);
+        match answer {
+            Answer::Done => sent.unclear_at = sending.before.unclear_at,
+            Answer::Refused => {
+                // The refusal may be wrong: for P a read may lag behind what it did after all.
+                let sent_at = sent.sent_at;
+                sent.clone_from(&sending.before);
+                sent.sent_at = sent_at;
             }
+            Answer::NotSent => sent.clone_from(&sending.before),
         }
-        unclear.sort_unstable();
-        Ok(unclear)
+        if answer == Answer::Done {
+            self.restored(&sending.write);
+        } else {
+            self.target.revision = sending.revision;
+        }
     }
 
-    /// A policy of our guard's name that we did not send last is kept before it is overwritten.
-    async fn keep_guard(&mut self, target: &Target, observed: &Observed) -> sqlx::Result<()> {
-        let Observed::Role(role) = observed else {
-            return Ok(());
-        };
-        let Some(guard) = &role.guard else {
-            return Ok(());
-        };
-        let hash = fingerprint(guard);
-        if target.written_guard.as_ref().is_none_or(|w| w.hash != hash) {
-            foreign::keep(self.conn, target.id, Kind::Guard, guard, self.by.at).await?;
+    /// Tells and counts what somebody had undone and is there again.
+    fn restored(&mut self, write: &Write) {
+        if write.guard_back {
+            let target = &mut self.target;
+            target.guard_restores = target.guard_restores.saturating_add(1);
+            tracing::warn!(target.id = %target.id, "somebody deleted the guard; it is there again");
+            let event = self.tx.by.did(target.id, Action::GuardRestored {});
+            self.tell(event);
         }
-        Ok(())
+        for id in &write.restores {
+            let Some(grant) = self.grants.iter().find(|grant| grant.id == *id) else {
+                continue;
+            };
+            tracing::warn!(
+                grant.id = %id,
+                "somebody took the grant's statement away; it is there again"
+            );
+            let request = grant.request;
+            let event = self.tx.by.did(id, Action::GrantRestored { request });
+            self.tell(event);
+            self.mark(*id, |marks| {
+                marks.restores = marks.restores.saturating_add(1)
+            });
+        }
     }
 
-    /// Closes the newest of the grants that AWS refused.
-    pub async fn close_newest(&mut self, refused: &[GrantId]) -> sqlx::Result<()> {
-        let open = self.grants.iter().filter(|g| refused.contains(&g.id));
-        let newest = open.rev().find_map(|g| match g.state {
-            GrantState::Opening { .. } => Some((g.id, Cause::CouldNotOpen)),
-            GrantState::Active { .. } => Some((g.id, Cause::RevertedByOwner)),
+    /// Closes the newest of the grants that AWS refused: it is the one that there was no room for.
+    pub fn close_newest(&mut self, refused: &[GrantId]) {
+        let open = self
+            .grants
+            .iter()
+            .filter(|grant| refused.contains(&grant.id));
+        let newest = open.rev().find_map(|grant| match grant.state {
+            GrantState::Opening { .. } => Some((grant.id, Cause::CouldNotOpen)),
+            GrantState::Active { .. } => Some((grant.id, Cause::RevertedByOwner)),
             GrantState::Scheduled
             | GrantState::Closing(_)
             | GrantState::Ended { .. }
             | GrantState::Failed { .. } => None,
         });
         if let Some((id, cause)) = newest {
-            self.change(id, |grant, by| grant.close(cause, by)).await?;
+            self.change(id, |grant, by| grant.close(cause, by));
         }
-        Ok(())
     }
-
-    pub async fn close_openings(&mut self) -> sqlx::Result<()> {
-        let opening = self
-            .grants
-            .iter()
-            .filter(|g| matches!(g.state, GrantState::Opening { .. }));
-        let opening: Vec<GrantId> = opening.map(|g| g.id).collect();
-        for id in opening {
-            self.change(id, |grant, by| grant.close(Cause::CouldNotOpen, by))
-                .await?;
-        }
-        Ok(())
-    }
-
-    /// Tells of a failure, on every grant that waits for AWS: without its guard an active one does
-    /// as well, since its statement may be gone.
-    pub async fn tell_delay(
-        &mut self,
-        error: AwsError,
-        attempts: i32,
-        guard_refused: bool,
-    ) -> sqlx::Result<()> {
-        let waits = |g: &&Grant| match g.state {
-            GrantState::Opening { .. } | GrantState::Closing(_) => true,
-            GrantState::Active { .. } => guard_refused,
-            GrantState::Scheduled | GrantState::Ended { .. } | GrantState::Failed { .. } => false,
-        };
-        for grant in self.grants.iter().filter(waits) {
-            let action = Action::GrantDelayed {
-                error: error.code().to_owned(),
-                attempts,
-            };
-            let event = self.by.failed(grant.id, action, error.code());
-            audit::append(self.conn, &event).await?;
-        }
-        Ok(())
-    }
-}
-
-fn guard_sent(target: &mut Target, document: &str, now: DateTime<Utc>) {
-    target.written_guard = Some(Written {
-        hash: fingerprint(document),
-        at: now,
-    });
-    target.guard_unclear_at = Some(now);
 }

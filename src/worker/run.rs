@@ -3,13 +3,13 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use tokio::task::JoinSet;
 
 use super::Worker;
-use super::reconcile::BREATH;
+use super::pass::BREATH;
 use super::watch::Watchdog;
-use crate::db::lent::Lent;
-use crate::db::targets::{self, Lease, LeaseError};
+use crate::db::targets::{LeaseError, Taken};
 
 /// How long work in progress may take to reach a stop. What is cut off then is taken up by another
 /// worker when its lease has expired.
@@ -36,7 +36,7 @@ impl Worker {
         drop(watchdog);
         let drained = tokio::time::timeout(DRAIN, async {
             while let Some(done) = tasks.join_next().await {
-                report(done);
+                let _ = report(done);
             }
         });
         if drained.await.is_err() {
@@ -54,50 +54,85 @@ impl Worker {
         turn.saturating_mul(4)
     }
 
-    /// Takes what is due and waits for more.
-    async fn turn(&self, tasks: &mut JoinSet<Result<(), LeaseError>>, watchdog: &Watchdog) {
-        self.fill(tasks, watchdog).await;
-        watchdog.turned();
-        let pause = self.pause().await;
-        watchdog.turned();
-        tokio::select! {
-            () = self.wake.notified() => {}
-            Some(done) = tasks.join_next() => report(done),
-            () = tokio::time::sleep(pause) => {}
-        }
-    }
-
-    /// Takes due targets while there is room. The last quarter of the room is for closings alone,
-    /// so that openings cannot keep them waiting.
-    async fn fill(&self, tasks: &mut JoinSet<Result<(), LeaseError>>, watchdog: &Watchdog) {
-        let most = self.settings.concurrency;
-        let reserved = if most == 1 { 0 } else { most.div_ceil(4) };
-        while tasks.len() < most && !self.is_stopping() {
+    /// Takes what is due, and waits until there may be more to take.
+    async fn turn(&self, tasks: &mut Tasks, watchdog: &Watchdog) {
+        let Filled {
+            mut next,
+            mut has_more,
+        } = self.fill(tasks, watchdog).await;
+        loop {
             watchdog.turned();
-            let closings_only = tasks.len() >= most - reserved;
-            match self.in_time("claim", self.claim(closings_only)).await {
-                Ok(Some(lease)) => drop(tasks.spawn(self.clone().work(lease))),
-                Ok(None) => return,
-                Err(error) => {
-                    tracing::error!(
-                        error = &error as &dyn std::error::Error,
-                        "cannot look for work"
-                    );
-                    return;
+            tokio::select! {
+                () = self.wake.notified() => return,
+                () = tokio::time::sleep_until(next) => return,
+                Some(done) = tasks.join_next() => {
+                    // What was given back tells itself when it is due again.
+                    match report(done) {
+                        Ok(due) => next = next.min(due.map_or(next, later)),
+                        Err(Unknown) => has_more = true,
+                    }
+                    if has_more {
+                        return;
+                    }
                 }
             }
         }
     }
 
+    /// Takes due targets while there is room. The last quarter of the room is for closings alone,
+    /// so that openings cannot keep them waiting.
+    async fn fill(&self, tasks: &mut Tasks, watchdog: &Watchdog) -> Filled {
+        let poll = tokio::time::Instant::now() + self.settings.poll;
+        let mut filled = Filled {
+            next: poll,
+            has_more: false,
+        };
+        let most = self.settings.concurrency;
+        let reserved = if most == 1 { 0 } else { most.div_ceil(4) };
+        for (room, closings_only) in [(most - reserved, false), (most, true)] {
+            let room = room.saturating_sub(tasks.len());
+            if room == 0 || self.is_stopping() {
+                filled.has_more = true;
+                continue;
+            }
+            watchdog.turned();
+            let claimed = match self.in_time("claim", self.claim(room, closings_only)).await {
+                Ok(claimed) => claimed,
+                Err(error) => {
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "cannot look for work"
+                    );
+                    return filled;
+                }
+            };
+            let due = claimed.next_due.map(|due| later(due - claimed.now));
+            filled.next = poll.min(due.unwrap_or(poll));
+            filled.has_more = claimed.taken.len() == room;
+            for taken in claimed.taken {
+                drop(tasks.spawn(self.clone().work(taken)));
+            }
+            if !filled.has_more {
+                return filled;
+            }
+        }
+        filled
+    }
+
     /// Works on a target. What the database has cut off is given back on another connection, so
     /// that nobody need wait for the lease's end.
-    async fn work(self, lease: Lease) -> Result<(), LeaseError> {
-        let done = self.reconcile(&lease).await;
+    async fn work(self, taken: Taken) -> Worked {
+        let done = self.reconcile(&taken).await;
         if matches!(done, Err(LeaseError::Database(_))) {
-            let released = self.in_time("release", self.hand_back(&lease, BREATH));
-            if let Err(error) = released.await {
+            let released = async {
+                let mut ledger = self.open(&taken.lease).await?;
+                let due = ledger.now() + BREATH;
+                ledger.hand_back(Some(due));
+                ledger.commit().await
+            };
+            if let Err(error) = self.in_time("release", released).await {
                 tracing::warn!(
-                    target.id = %lease.target,
+                    target.id = %taken.lease.target,
                     error = &error as &dyn std::error::Error,
                     "cannot give the target back; it is taken up again when its lease is over"
                 );
@@ -106,26 +141,54 @@ impl Worker {
         done
     }
 
-    /// Until the next target is due, at most until the next poll.
-    async fn pause(&self) -> Duration {
-        let next = async {
-            let mut conn = Lent::take(&self.pool).await?;
-            let now = self.clock.now(&mut conn).await?;
-            let due = targets::next_due(&mut conn, now).await?;
-            conn.give_back();
-            Ok::<_, sqlx::Error>(due.and_then(|due| (due - now).to_std().ok()))
-        };
-        let next = self.in_time("next due", next).await;
-        let poll = self.settings.poll;
-        next.ok().flatten().map_or(poll, |due| due.min(poll))
+    /// Claims one target and works on it until it rests. False when none was due.
+    ///
+    /// # Errors
+    /// When the database fails or the lease is lost; another worker takes over when the lease has
+    /// expired.
+    pub async fn step(&self) -> Result<bool, LeaseError> {
+        let claimed = self.claim(1, false).await?;
+        for taken in &claimed.taken {
+            self.reconcile(taken).await?;
+        }
+        Ok(!claimed.taken.is_empty())
+    }
+
+    /// Works until no target is due.
+    ///
+    /// # Errors
+    /// As [`Self::step`].
+    pub async fn run_until_idle(&self) -> Result<(), LeaseError> {
+        while self.step().await? {}
+        Ok(())
     }
 }
 
-fn report(done: Result<Result<(), LeaseError>, tokio::task::JoinError>) {
+/// What there is to do after targets were taken.
+struct Filled {
+    /// When to look for more at the latest.
+    next: tokio::time::Instant,
+    /// Whether targets may be due that there was no room for.
+    has_more: bool,
+}
+
+/// After how long a target is due again that was worked on.
+type Worked = Result<Option<TimeDelta>, LeaseError>;
+type Tasks = JoinSet<Worked>;
+
+fn later(by: TimeDelta) -> tokio::time::Instant {
+    // What is due already is due now.
+    tokio::time::Instant::now() + by.to_std().unwrap_or_default()
+}
+
+/// When the target is due again is not known.
+struct Unknown;
+
+fn report(done: Result<Worked, tokio::task::JoinError>) -> Result<Option<TimeDelta>, Unknown> {
     match done {
-        Ok(Ok(())) => {}
+        Ok(Ok(due)) => return Ok(due),
         Ok(Err(LeaseError::Lost)) => {
-            tracing::warn!("a lease was lost; nothing was written after that")
+            tracing::warn!("a lease was lost; nothing was written after that");
         }
         Ok(Err(LeaseError::Database(error))) => {
             tracing::error!(
@@ -137,4 +200,5 @@ fn report(done: Result<Result<(), LeaseError>, tokio::task::JoinError>) {
             tracing::error!(error = &error as &dyn std::error::Error, "work was cut off");
         }
     }
+    Err(Unknown)
 }

@@ -32,7 +32,7 @@ const MOST_ROWS: i64 = 2_500;
 /// 30,000 people beside those of the catalog, 300 of them approvers. 12,000 requests: every other
 /// one is alice's; all but the last twenty are closed. Two in three were granted, and their grants
 /// are over.
-const HISTORY: &str = "
+const HISTORY: &str = r#"
     INSERT INTO people SELECT ('018e0000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'demo', 'person' || n, 'Person ' || n, n || '@example.com', '{engineers}'
       FROM generate_series(1, 200) n;
     INSERT INTO people SELECT gen_random_uuid(), 'demo', 'staff' || n, 'Staff ' || n, n || '@staff.example.com', CASE WHEN n % 100 = 0 THEN '{sre-leads}' ELSE '{staff}' END::text[]
@@ -56,20 +56,24 @@ const HISTORY: &str = "
       SELECT r.id, bob.id, CASE r.state WHEN 'approved' THEN 'approve' ELSE 'deny' END, 'Said.', r.closed_at FROM requests r, people bob
       WHERE r.state IN ('approved', 'denied') AND bob.subject = 'bob';
     ALTER TABLE decisions ENABLE TRIGGER decisions_of_stage;
-    INSERT INTO grants (id, request, target, person, principal_arn, grant_name, state, starts_at, deadline, approved_at, sent_until, opening_at, opened_at, closing_at, cause,
-                        ended_at, guard_until, guard_gone_at)
+    INSERT INTO grants (id, request, target, person, principal_arn, grant_name, state, starts_at, deadline, approved_at, opening_at, opened_at, closing_at, cause,
+                        ended_at)
       SELECT overlay(r.id::text PLACING '019' FROM 1 FOR 3)::uuid, r.id, r.target, r.person, r.principal_arn, 'grant_0' || lpad((row_number() OVER ())::text, 25, '0'), 'ended',
-             date_trunc('second', r.closed_at), date_trunc('second', r.closed_at) + interval '1 hour', r.closed_at, r.closed_at, r.closed_at, r.closed_at, r.closed_at, 'deadline',
-             r.closed_at, r.closed_at, r.closed_at
+             date_trunc('second', r.closed_at), date_trunc('second', r.closed_at) + interval '1 hour', r.closed_at, r.closed_at, r.closed_at, r.closed_at, 'deadline',
+             r.closed_at
       FROM requests r WHERE r.state = 'approved';
+    INSERT INTO parts (id, "grant", target, kind, state, sent_until, opened_at, closed_at)
+      SELECT gen_random_uuid(), id, target, 'statement', 'closed', deadline, opened_at, ended_at FROM grants;
+    INSERT INTO names (target, name, "grant", since, guard_until, guard_gone_at) SELECT target, grant_name, id, approved_at, ended_at, ended_at FROM grants;
     INSERT INTO audit_events (id, at, action, actor_kind, actor_id, actor_name, subject, channel, outcome, concerns)
       SELECT (overlay(left(r.id::text, 23) PLACING '8' FROM 20 FOR 1) || '-' || right(r.id::text, 11) || k)::uuid, r.submitted_at,
              (ARRAY['request.submitted', 'request.approved', 'grant.opening', 'grant.opened', 'grant.ended'])[k],
              CASE WHEN k < 3 THEN 'machine' ELSE 'system' END, CASE WHEN k < 3 THEN 'tickets' ELSE 'worker' END, 'Somebody', r.id::text, 'api', 'success', r.person
       FROM requests r, generate_series(1, 5) k;
-    ANALYZE";
+    ANALYZE"#;
 
-const GROWING: &str = "'people', 'requests', 'decisions', 'grants', 'audit_events', 'sessions'";
+const GROWING: &str =
+    "'people', 'requests', 'decisions', 'grants', 'parts', 'names', 'audit_events', 'sessions'";
 
 struct Archive {
     app: TestApp,
@@ -337,7 +341,11 @@ async fn verbs_the_worker_and_the_sweep_read_what_they_act_on() {
     decided.short("approve");
     let worked = archive.reads(async |app| {
         let settings = Settings::from(&archive.app.config);
-        let (pool, clock, aws) = (app.pool().clone(), app.clock().clone(), app.clouds().clone());
+        let (pool, clock, aws) = (
+            app.pool().clone(),
+            app.clock().clone(),
+            app.clouds().clone(),
+        );
         Worker::new(pool, clock, aws, settings, app.wake())
             .step()
             .await

@@ -4,11 +4,12 @@
 use chrono::{DateTime, Utc};
 
 use super::Planner;
+use crate::domain::target::DocumentKey;
 use crate::ids::GrantId;
 use crate::policy::capacity::{INLINE_QUOTA, size};
 use crate::policy::condition::safe_since;
 use crate::policy::reverted::guard_was_deleted;
-use crate::policy::{Step, fingerprint};
+use crate::policy::{Step, Write, fingerprint};
 
 /// Where the guard stands.
 pub(super) enum GuardStep {
@@ -63,17 +64,17 @@ impl Planner<'_> {
         }
         if self.was_sent("") {
             return GuardStep::Sent {
-                again: Step::DeleteGuard,
+                again: self.delete_guard(),
                 settles: self.situation.guard_settles(),
             };
         }
-        GuardStep::Write(Step::DeleteGuard)
+        GuardStep::Write(self.delete_guard())
     }
 
     /// Whether exactly this is what we sent last as the guard.
     fn was_sent(&self, text: &str) -> bool {
-        let written = self.situation.input.target.written_guard.as_ref();
-        written.is_some_and(|written| written.hash == fingerprint(text))
+        let sent = &self.situation.input.target.guard;
+        sent.is(&fingerprint(text))
     }
 
     /// Whether the guard as read says what it should. One from another time never does: it is
@@ -125,12 +126,30 @@ impl Planner<'_> {
                 opens.push(known.grant.id);
             }
         }
-        Step::PutGuard {
-            document: self.rendered(self.next_revision()),
-            revision: self.next_revision(),
+        let text = self.rendered(self.next_revision());
+        Step::from(Write {
             opens,
-            restores: guard_was_deleted(&self.situation),
+            guard_back: guard_was_deleted(&self.situation),
+            ..self.guard_write(Some(text), self.next_revision())
+        })
+    }
+
+    fn guard_write(&self, text: Option<String>, revision: i64) -> Write {
+        Write {
+            key: DocumentKey::Guard,
+            text,
+            revision,
+            opens: Vec::new(),
+            guard_back: false,
+            restores: Vec::new(),
+            sends: Vec::new(),
+            replaces: self.situation.role.guard.clone(),
         }
+    }
+
+    /// Delete the guard: no session is left that it could end.
+    fn delete_guard(&self) -> Step {
+        Step::from(self.guard_write(None, self.situation.input.target.revision))
     }
 
     /// The newest opening grant, where the guard's text is over the quota: the newest gives way,

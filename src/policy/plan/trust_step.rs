@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 
 use super::{Choice, Planner};
 use crate::domain::cause::Cause;
+use crate::domain::target::DocumentKey;
 use crate::ids::GrantId;
-use crate::policy::Step;
 use crate::policy::capacity::size;
 use crate::policy::document::{inert, names_itself, sid};
 use crate::policy::mutations::{Clause, stands};
 use crate::policy::reverted::was_undone;
 use crate::policy::situation::Known;
 use crate::policy::trust::Wording;
+use crate::policy::{Step, Write};
 
 /// Statements of ours by Sid.
 type Statements = BTreeMap<String, String>;
@@ -143,7 +144,7 @@ impl Planner<'_> {
 
     fn rendered_trust(&self, statements: &Statements) -> Option<String> {
         let document = self.situation.document.as_ref().ok()?;
-        let original = self.situation.input.target.original_trust.as_deref();
+        let original = self.situation.input.target.trust.original.as_deref();
         let inert = inert(&self.situation.role.arn);
         Some(document.with(statements, original, &inert))
     }
@@ -162,13 +163,16 @@ impl Planner<'_> {
                 restores.push(id);
             }
         }
-        Some(Step::PutTrust {
-            document: self.rendered_trust(statements)?,
+        Some(Step::from(Write {
+            key: DocumentKey::Trust,
+            text: Some(self.rendered_trust(statements)?),
+            revision: self.situation.input.target.revision,
             opens,
+            guard_back: false,
             restores,
             sends,
-            replaces: self.situation.role.trust.clone(),
-        })
+            replaces: Some(self.situation.role.trust.clone()),
+        }))
     }
 }
 

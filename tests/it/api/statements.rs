@@ -7,7 +7,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tracing::field::{Field, Visit};
 use tracing::subscriber::DefaultGuard;
-use tracing::{Event, Subscriber};
+use tracing::{Dispatch, Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 
 use crate::support::api::{Answer, Api, ask};
@@ -18,13 +18,16 @@ use crate::support::app::TestApp;
 struct Statements(Arc<Mutex<Vec<String>>>);
 
 impl Statements {
-    fn listen(&self) -> DefaultGuard {
+    fn listen(&self) -> (Dispatch, DefaultGuard) {
+        // With a second one alive `tracing` asks all of them whether anybody listens, also where
+        // another test's thread comes to a statement first; with one it asks that thread alone.
+        let second = Dispatch::new(tracing_subscriber::registry());
         let all = tracing_subscriber::registry().with(self.clone());
-        tracing::subscriber::set_default(all)
+        (second, tracing::subscriber::set_default(all))
     }
 
-    /// What was asked since the last call. Transactions begin and end with it, and when a token was
-    /// last used is written apart, once a minute.
+    /// What was asked since the last call. A transaction begins, asks for the time with that, and
+    /// ends; when a token was last used is written apart, once a minute.
     fn take(&self) -> Vec<String> {
         let asked = std::mem::take(&mut *self.0.lock().unwrap());
         let beside = ["BEGIN", "COMMIT", "ROLLBACK", "UPDATE api_tokens"];
@@ -70,10 +73,17 @@ impl Counted {
 
 #[tokio::test]
 async fn calls_take_no_more_statements_than_they_need() {
-    let service = TestApp::new().await.api().await;
+    calls_take_few(TestApp::new().await).await;
+}
+
+#[tokio::test]
+async fn asking_the_database_for_the_time_takes_no_statement_more() {
+    calls_take_few(TestApp::new().await.on_time()).await;
+}
+
+async fn calls_take_few(app: TestApp) {
+    let service = app.api().await;
     let (alice, bob) = (service.token("alice").await, service.token("bob").await);
-    // Only now: what tells of a statement asks the thread that runs it first whether anybody
-    // listens, and remembers the answer until somebody new does.
     let statements = Statements::default();
     let _guard = statements.listen();
     let calls = Counted {

@@ -11,7 +11,9 @@ async fn refusal(company: &TestApp, sql: &str) -> String {
     // The owner, whom the rules bind as well: temporary tables are nothing for the application.
     let mut owner = owner(company).await;
     let mut tx = owner.begin().await.unwrap();
-    let Err(error) = run(&mut tx, sql).await else {
+    // What is looked at when a transaction ends is looked at here.
+    let all = format!("{sql}; SET CONSTRAINTS ALL IMMEDIATE");
+    let Err(error) = run(&mut tx, &all).await else {
         panic!("taken: {sql}");
     };
     let refusal = error
@@ -117,9 +119,10 @@ async fn a_deadline_that_was_sent_stays_on_record() {
     let company = TestApp::new().await;
     let id = company.ask("prod-admin").await.id;
     approve(&company.ctx("bob").await, id, None).await.unwrap();
-    let sent = "UPDATE grants SET state = 'opening', opening_at = starts_at, sent_until = deadline";
-    for unsent in ["NULL", "deadline - interval '1 second'"] {
-        let sql = format!("{sent}; UPDATE grants SET sent_until = {unsent}");
+    let sent = "UPDATE grants SET state = 'opening', opening_at = starts_at;
+        UPDATE parts SET sent_until = (SELECT deadline FROM grants)";
+    for unsent in ["NULL", "sent_until - interval '1 second'"] {
+        let sql = format!("{sent}; UPDATE parts SET sent_until = {unsent}");
         let refused = refusal(&company, &sql).await;
         assert!(refused.contains("cannot be unsent"), "{refused}");
     }
@@ -130,12 +133,13 @@ async fn what_was_written_has_its_time() {
     let company = TestApp::new().await;
     let (hash, time) = ("decode(repeat('00', 32), 'hex')", "'2026-01-01T00:00:00Z'");
     for (column, value, constraint) in [
-        ("written_trust_hash", hash, "written_trust"),
-        ("trust_wrote_at", time, "written_trust"),
-        ("written_guard_hash", hash, "written_guard"),
-        ("guard_wrote_at", time, "written_guard"),
+        ("sha256", hash, "written"),
+        ("wrote_at", time, "written"),
+        ("original", "'{}'", "original"),
     ] {
-        let sql = format!("UPDATE targets SET {column} = {value}");
+        let sql = format!(
+            "INSERT INTO documents (target, key, {column}) SELECT id, 'guard', {value} FROM targets LIMIT 1"
+        );
         assert_eq!(refusal(&company, &sql).await, constraint, "{column}");
     }
 }
@@ -233,12 +237,49 @@ async fn a_console_name_is_the_identitys_own() {
 }
 
 #[tokio::test]
+async fn a_session_name_on_a_role_is_one_principals() {
+    let company = TestApp::new().await;
+    for _ in 0..2 {
+        let id = company.ask("prod-admin").await.id;
+        approve(&company.ctx("bob").await, id, None).await.unwrap();
+    }
+    let taken = |principal: &str, role: &str| {
+        format!(
+            r#"INSERT INTO names (target, name, "grant", principal_id, target_uid, since)
+               SELECT target, console_name, id, CASE row_number() OVER (ORDER BY id) WHEN 1 THEN 'AIDAALICE' ELSE '{principal}' END,
+                      CASE row_number() OVER (ORDER BY id) WHEN 1 THEN 'AROAPROD' ELSE '{role}' END, approved_at FROM grants"#
+        )
+    };
+    let refused = refusal(&company, &taken("AIDAANOTHER", "AROAPROD")).await;
+    assert_eq!(refused, "name_of_another");
+    let mut owner = owner(&company).await;
+    for (principal, role) in [("AIDAALICE", "AROAPROD"), ("AIDAANOTHER", "AROANEW")] {
+        let mut tx = owner.begin().await.unwrap();
+        run(&mut tx, &taken(principal, role)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_grant_is_what_its_parts_are() {
+    let company = TestApp::new().await;
+    let id = company.ask("prod-admin").await.id;
+    approve(&company.ctx("bob").await, id, None).await.unwrap();
+    for alone in [
+        "UPDATE grants SET state = 'active', opening_at = approved_at, opened_at = approved_at",
+        "UPDATE grants SET state = 'ended', closing_at = approved_at, cause = 'released', ended_at = approved_at",
+        "ALTER TABLE parts DISABLE TRIGGER parts_keep; DELETE FROM parts; UPDATE grants SET state = state",
+    ] {
+        assert_eq!(refusal(&company, alone).await, "parts_of_grant", "{alone}");
+    }
+}
+
+#[tokio::test]
 async fn a_grant_is_not_forgotten_before_its_end() {
     let company = TestApp::new().await;
     let id = company.ask("prod-admin").await.id;
     approve(&company.ctx("bob").await, id, None).await.unwrap();
     company.open_grants().await;
-    let forgotten = "UPDATE grants SET guard_gone_at = starts_at";
+    let forgotten = "UPDATE names SET guard_gone_at = since";
     assert_eq!(refusal(&company, forgotten).await, "guard_gone");
     let closing = "UPDATE grants SET state = 'closing', closing_at = starts_at, cause = 'released'";
     let sql = format!("{closing}; {forgotten}");

@@ -38,9 +38,9 @@ async fn the_same_ask_twice_is_one_request_in_whichever_process() {
     let mut made = 0;
     for asked in join_all(clicks).await {
         match asked.unwrap() {
-            Submitted::New(request) => {
+            Submitted::New(shown) => {
                 made += 1;
-                ids.push(request.id);
+                ids.push(shown.request.id);
             }
             Submitted::Again(shown) => ids.push(shown.request.id),
         }
@@ -102,7 +102,7 @@ async fn what_is_over_may_be_asked_for_again_and_so_may_what_was_asked_a_minute_
     let alice = company.ctx("alice").await;
     let new = ask("prod-admin");
     let again = async || match submit(&alice, new.clone()).await.unwrap() {
-        Submitted::New(request) => (true, request.id),
+        Submitted::New(shown) => (true, shown.request.id),
         Submitted::Again(shown) => (false, shown.request.id),
     };
     let (_, withdrawn) = again().await;

@@ -11,6 +11,7 @@ use countersign::config::Config;
 use crate::sandbox;
 use crate::support::app::{TestApp, ask};
 use crate::support::catalog::role_arn;
+use crate::support::parts::FOLLOW;
 
 const EMPTY: &str = r#"{"Version":"2012-10-17","Statement":[]}"#;
 
@@ -115,10 +116,10 @@ async fn room_is_taken_by_grants_of_the_same_time_and_by_those_that_close() {
     );
     for state in [
         "state = 'opening', opening_at = approved_at",
-        "state = 'active', opened_at = approved_at, sent_until = deadline",
+        "state = 'active', opened_at = approved_at",
         "state = 'closing', closing_at = approved_at, cause = 'released'",
     ] {
-        let sql = format!("UPDATE grants SET {state}");
+        let sql = format!("UPDATE grants SET {state}; {FOLLOW}");
         let done = sqlx::raw_sql(sqlx::AssertSqlSafe(sql));
         done.execute(company.pool()).await.unwrap();
         assert_eq!(

@@ -9,7 +9,7 @@ use countersign::db::{grants, requests};
 use countersign::domain::Change;
 use countersign::domain::audit::{Actor, By, Channel};
 use countersign::domain::cause::Cause;
-use countersign::domain::grant::Grant;
+use countersign::domain::grant::{Closing, Grant, GrantState};
 use countersign::domain::request::Request;
 use countersign::domain::text::Words;
 use countersign::error::{CallerError, Error};
@@ -19,6 +19,7 @@ use secrecy::ExposeSecret;
 
 use crate::support::app::TestApp;
 use crate::support::catalog::{self, ACCOUNT, Catalog, Entitlement, Person, role_arn, user_arn};
+use crate::support::parts::FOLLOW;
 use crate::support::wait;
 
 #[tokio::test]
@@ -99,10 +100,7 @@ fn walk(mut grant: Grant, course: &[u8], ctx: &countersign::app::ctx::Ctx) -> Ve
             }
             _ => grant.clone().closed(&by),
         };
-        let Ok(mut change) = next else { continue };
-        change.value.marks.sent_until = change.value.marks.sent_until.or_else(|| {
-            (change.value.state.as_str() != "scheduled").then_some(change.value.deadline)
-        });
+        let Ok(change) = next else { continue };
         grant = change.value.clone();
         changes.push(change);
     }
@@ -130,7 +128,21 @@ fn grants_come_back_as_they_were_stored() {
                 let grant = find::request(&bob, id).await.unwrap().grant.unwrap();
                 for change in walk(grant, &course, &bob) {
                     let mut tx = company.pool().begin().await.unwrap();
-                    let stored = grants::store(&mut tx, change).await.unwrap();
+                    let mut stored = grants::store(&mut tx, change).await.unwrap();
+                    sqlx::raw_sql(FOLLOW).execute(&mut *tx).await.unwrap();
+                    let was_open = matches!(
+                        stored.state,
+                        GrantState::Active { .. }
+                            | GrantState::Closing(Closing {
+                                opened_at: Some(_),
+                                ..
+                            })
+                            | GrantState::Ended {
+                                opened_at: Some(_),
+                                ..
+                            }
+                    );
+                    stored.marks.sent_until = was_open.then_some(stored.deadline);
                     let read = grants::lock(&mut tx, stored.id).await.unwrap().unwrap();
                     tx.commit().await.unwrap();
                     assert_eq!(stored, read);

@@ -6,6 +6,7 @@ use countersign::app::find;
 use countersign::ids::{GrantId, RequestId};
 
 use crate::support::app::TestApp;
+use crate::support::parts::FOLLOW;
 
 async fn granted(company: &TestApp) -> (RequestId, GrantId) {
     let id = company.ask("prod-admin").await.id;
@@ -29,14 +30,14 @@ async fn an_approver_who_did_not_decide_sees_a_grant_and_what_became_of_it() {
     let company = TestApp::new().await;
     let ids = granted(&company).await;
     let state = async |set: &str| {
-        let sql = format!("UPDATE grants SET {set}");
+        let sql = format!("UPDATE grants SET {set}; {FOLLOW}");
         let done = sqlx::raw_sql(sqlx::AssertSqlSafe(sql));
         done.execute(company.pool()).await.unwrap();
     };
     for set in [
         "state = 'scheduled'",
         "state = 'opening', opening_at = starts_at",
-        "state = 'active', opened_at = starts_at, sent_until = deadline",
+        "state = 'active', opened_at = starts_at",
         "state = 'closing', closing_at = deadline, cause = 'deadline'",
     ] {
         state(set).await;

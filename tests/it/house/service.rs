@@ -23,8 +23,8 @@ async fn service(app: &App, worker_pool: PgPool, config: &Config) -> Service {
 async fn a_part_that_breaks_down_is_noticed() {
     let db = TestDb::new().await;
     let mut config = Config::default();
-    // A lease that ends after the end of time: the worker cannot take anything.
-    config.worker.lease = Duration::MAX;
+    // The next look lies after the end of time: the loop breaks down.
+    config.worker.poll = Duration::MAX;
     let aws = Clouds::with("http://127.0.0.1:9", "AKIAX", "x", Duration::from_secs(1)).await;
     let app = App::new(db.pool.clone(), Clock::Database, aws, &config);
     let mut service = service(&app, db.pool.clone(), &config).await;

@@ -162,10 +162,10 @@ impl World {
             }
         }
         // That a write may still land is known from the rows alone.
-        if target.guard_unclear_at < self.target.guard_unclear_at {
+        if target.guard.unclear_at < self.target.guard.unclear_at {
             self.guard.forget_late();
         }
-        if target.trust_unclear_at < self.target.trust_unclear_at {
+        if target.trust.unclear_at < self.target.trust.unclear_at {
             self.trust.forget_late();
         }
         (self.grants, self.target) = (grants, target);

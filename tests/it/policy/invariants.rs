@@ -146,9 +146,10 @@ fn check_removal(world: &World, known: &Run, index: usize) -> Result<(), String>
         // AWS answers all and does not lag: nothing of the past is in the way of what is wanted.
         let target = &mut run.target;
         let written = target
-            .written_guard
+            .guard
+            .written
             .iter_mut()
-            .chain(&mut target.written_trust);
+            .chain(&mut target.trust.written);
         written.for_each(|w| w.at -= MARGINS.propagation);
         let _ = run.settle();
     }

@@ -4,11 +4,12 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use countersign::domain::target::DocumentKey;
 use countersign::policy::{LONGEST_SESSION, ObservedRole, Step, document::Document, guard};
 
 use super::evaluate::{Policy, session_request};
 use super::world::{Approved, MARGINS, Session, Violation, World};
-use super::{at, liveness, normal};
+use super::{at, liveness, normal, put};
 
 /// I-b: a session never works outside its person's approved windows, nor again after a gap in them.
 /// A hand on the trust policy lets nobody in whom the guard does not deny; a hand on the guard is
@@ -208,22 +209,21 @@ pub fn closing(world: &World, role: &ObservedRole, step: &Step) -> Result<(), Vi
         true => normal::normalised(text).len(),
         false => text.len(),
     };
-    match step {
-        Step::PutTrust {
-            document, opens, ..
-        } => {
+    let Some(write) = step.write() else {
+        return Ok(());
+    };
+    match (write.key, write.text.as_deref()) {
+        (DocumentKey::Trust, Some(document)) => {
             let parse = |text| Document::parse(text).map_err(|e| format!("I-d: {e}: {text}"));
             let (before, after) = (parse(&role.trust)?, parse(document)?);
             let had =
                 |sid: &str, text: &str| before.ours().any(|(s, b)| s == sid && b.text == text);
             let subset = after.ours().all(|(sid, s)| had(sid, s.text));
-            if size(document) > size(&role.trust) || !opens.is_empty() || !subset {
+            if size(document) > size(&role.trust) || !write.opens.is_empty() || !subset {
                 return Err(format!("I-d: {} became {document}", role.trust));
             }
         }
-        Step::PutGuard {
-            document, revision, ..
-        } => {
+        (DocumentKey::Guard, Some(document)) => {
             let Some(before) = &role.guard else {
                 return Ok(());
             };
@@ -231,18 +231,18 @@ pub fn closing(world: &World, role: &ObservedRole, step: &Step) -> Result<(), Vi
             let keeps = |text: &str| text.contains("CountersignKept");
             let ours = !world.guard.current().by_hand && !keeps(before) && !keeps(document);
             let current = ours && read == Some(world.latest_revision);
-            if current && size(document) >= size(before) + revision.to_string().len() {
+            if current && size(document) >= size(before) + write.revision.to_string().len() {
                 return Err(format!("I-d: {before} became {document}"));
             }
         }
-        Step::DeleteGuard | Step::Rest => {}
+        (_, None) => {}
     }
     Ok(())
 }
 
 /// What the service writes holds every statement of others that it read, and no other one.
 pub fn foreign_stays(role: &ObservedRole, step: &Step) -> Result<(), Violation> {
-    let Step::PutTrust { document, .. } = step else {
+    let Some((_, document)) = put(step, DocumentKey::Trust) else {
         return Ok(());
     };
     let (before, after) = (normal::foreign(&role.trust), normal::foreign(document));

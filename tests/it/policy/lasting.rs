@@ -275,12 +275,12 @@ fn h11_while_a_write_of_ours_may_land_nothing_counts_as_a_revert() {
     let before = run.role.trust.clone();
     let _ = run.settle();
     assert!(is_active(&run, 2));
-    run.target.trust_unclear_at = Some(run.now);
+    run.target.trust.unclear_at = Some(run.now);
     for _ in 0..5 {
         run.pass(150);
         // One of our own, which lands over the newer one.
         run.role.trust = before.clone();
-        run.target.trust_unclear_at = Some(run.now);
+        run.target.trust.unclear_at = Some(run.now);
         let _ = run.settle();
         assert!(is_active(&run, 2), "{:?}", run.grants[2].state);
     }

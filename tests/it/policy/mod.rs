@@ -27,9 +27,9 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use countersign::domain::cause::Cause;
 use countersign::domain::grant::{Closing, Grant, GrantState, Marks};
-use countersign::domain::target::{Condition, Target};
+use countersign::domain::target::{Condition, DocumentKey, Sent, Target};
 use countersign::ids::{GrantId, PersonId, RequestId, TargetId};
-use countersign::policy::{Identity, Margins, ObservedRole};
+use countersign::policy::{Identity, Margins, ObservedRole, Step, Write};
 use uuid::Uuid;
 
 pub const ROLE_ID: &str = "AROAEXAMPLEROLE000001";
@@ -154,18 +154,24 @@ pub fn target() -> Target {
         arn: ROLE_ARN.to_owned(),
         revision: 0,
         condition: Condition::Ok,
-        written_trust: None,
-        written_guard: None,
-        guard_unclear_at: None,
-        trust_unclear_at: None,
-        trust_sent_at: None,
+        trust: Sent::default(),
+        guard: Sent::default(),
         missing_since: None,
         safe_since: None,
         kept: BTreeMap::new(),
-        original_trust: None,
         guard_restores: 0,
         installation: "0a1b2c3d".to_owned(),
     }
+}
+
+/// What is put as that document, and its text.
+pub fn put(step: &Step, key: DocumentKey) -> Option<(&Write, &str)> {
+    let write = step.write().filter(|write| write.key == key)?;
+    Some((write, write.text.as_deref()?))
+}
+
+pub fn puts_guard(step: &Step) -> bool {
+    put(step, DocumentKey::Guard).is_some()
 }
 
 /// Somebody who has been there for long.

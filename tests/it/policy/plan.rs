@@ -4,7 +4,7 @@ use countersign::domain::cause::Cause;
 use countersign::domain::grant::GrantState;
 use countersign::domain::target::Condition;
 use countersign::policy::document::{has_grants, sid};
-use countersign::policy::{Input, Observed, Step, plan};
+use countersign::policy::{Input, Observed, plan};
 
 use super::run::Run;
 use super::*;
@@ -26,9 +26,11 @@ pub fn settled() -> Run {
 pub fn kinds(steps: &[Step]) -> Vec<&'static str> {
     let kind = |s: &Step| match s {
         Step::Rest => "rest",
-        Step::PutGuard { .. } => "put guard",
-        Step::DeleteGuard => "delete guard",
-        Step::PutTrust { .. } => "put trust",
+        Step::Write(write) => match (write.key, &write.text) {
+            (DocumentKey::Guard, Some(_)) => "put guard",
+            (DocumentKey::Guard, None) => "delete guard",
+            (DocumentKey::Trust, _) => "put trust",
+        },
     };
     steps.iter().map(kind).collect()
 }
@@ -70,7 +72,7 @@ fn a_grant_is_open_only_when_guard_and_statement_were_read_back() {
     );
     run.write(&first.step);
     let second = run.look();
-    assert!(matches!(second.step, Step::PutTrust { .. }) && second.opened.is_empty());
+    assert!(put(&second.step, DocumentKey::Trust).is_some() && second.opened.is_empty());
     run.store(&second);
     run.write(&second.step);
     assert_eq!(run.look().opened, [grant_id(1), grant_id(2)]);
@@ -237,10 +239,7 @@ fn a_guard_that_was_deleted_and_is_refused_leaves_no_statement() {
     run.pass(300);
     run.role.guard = None;
     let refused = run.look();
-    assert!(
-        matches!(refused.step, Step::PutGuard { .. }),
-        "it goes back first"
-    );
+    assert!(puts_guard(&refused.step), "it goes back first");
     run.store(&refused);
     let next = run.look_refused();
     run.write(&next.step);
@@ -306,24 +305,16 @@ fn what_was_sent_is_told_for_every_grant_in_the_document() {
     run.pass(300);
     run.grants.push(grant(3, OTHER_ALICE, 300, 5000));
     let (_, steps) = run.settle();
-    let Some(Step::PutTrust {
-        opens,
-        sends,
-        replaces,
-        ..
-    }) = steps.last()
-    else {
-        panic!("{steps:?}");
-    };
-    assert_eq!(opens, &[grant_id(3)]);
+    let (write, _) = put(steps.last().unwrap(), DocumentKey::Trust).unwrap();
+    assert_eq!(write.opens, [grant_id(3)]);
     assert_eq!(
-        sends,
-        &[
+        write.sends,
+        [
             (grant_id(1), at(3600)),
             (grant_id(2), at(7200)),
             (grant_id(3), at(5000))
         ]
     );
-    assert!(has_grants(replaces));
-    assert_eq!(run.target.original_trust.as_deref(), Some(FOREIGN));
+    assert!(has_grants(write.replaces.as_deref().unwrap()));
+    assert_eq!(run.target.trust.original.as_deref(), Some(FOREIGN));
 }

@@ -4,7 +4,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use countersign::domain::cause::Cause;
 use countersign::domain::grant::{Grant, GrantState};
-use countersign::domain::target::{Target, Written};
+use countersign::domain::target::{DocumentKey, Target, Written};
 use countersign::policy::{
     Input, Margins, Observed, ObservedRole, Plan, Step, document, fingerprint, plan,
 };
@@ -162,52 +162,34 @@ impl Run {
         self.send(step);
         match step {
             Step::Rest => {}
-            Step::PutGuard { document, .. } => self.role.guard = Some(document.clone()),
-            Step::DeleteGuard => self.role.guard = None,
-            Step::PutTrust { document, .. } => self.role.trust.clone_from(document),
+            Step::Write(write) => match write.key {
+                DocumentKey::Guard => self.role.guard.clone_from(&write.text),
+                DocumentKey::Trust => write.text().clone_into(&mut self.role.trust),
+            },
         }
     }
 
     /// What is stored of a write, whether it takes effect or not.
     pub fn send(&mut self, step: &Step) {
-        let written = |text: &str| {
-            Some(Written {
-                hash: fingerprint(text),
-                at: self.now,
-            })
+        let Step::Write(write) = step else {
+            return;
         };
-        match step {
-            Step::Rest => {}
-            Step::PutGuard {
-                document,
-                revision,
-                restores,
-                ..
-            } => {
-                self.target.guard_restores += i16::from(*restores);
-                self.target.revision = *revision;
-                self.target.written_guard = written(document);
-            }
-            Step::DeleteGuard => self.target.written_guard = written(""),
-            Step::PutTrust {
-                document,
-                sends,
-                replaces,
-                restores,
-                ..
-            } => {
-                for g in self.grants.iter_mut().filter(|g| restores.contains(&g.id)) {
-                    g.marks.restores += 1;
-                }
-                self.target.written_trust = written(document);
-                self.target.trust_sent_at = Some(self.now);
-                if !document::has_grants(replaces) {
-                    self.target.original_trust = Some(replaces.clone());
-                }
-                for (id, until) in sends {
-                    let sent = self.grants.iter_mut().filter(|g| g.id == *id);
-                    sent.for_each(|g| g.marks.sent_until = g.marks.sent_until.max(Some(*until)));
-                }
+        let sent = self.target.sent_mut(write.key);
+        sent.written = Some(Written {
+            hash: fingerprint(write.text()),
+            at: self.now,
+        });
+        sent.sent_at = Some(self.now);
+        self.target.revision = write.revision;
+        self.target.guard_restores += i16::from(write.guard_back);
+        let replaces = write.replaces.as_deref().unwrap_or_default();
+        if write.key == DocumentKey::Trust && !document::has_grants(replaces) {
+            self.target.trust.original = Some(replaces.to_owned());
+        }
+        for g in &mut self.grants {
+            g.marks.restores += i16::from(write.restores.contains(&g.id));
+            for (_, until) in write.sends.iter().filter(|(id, _)| *id == g.id) {
+                g.marks.sent_until = g.marks.sent_until.max(Some(*until));
             }
         }
     }

@@ -3,8 +3,8 @@
 
 use countersign::domain::cause::Cause;
 use countersign::domain::target::Condition;
+use countersign::policy::LONGEST_SESSION;
 use countersign::policy::document::{has_grants, sid};
-use countersign::policy::{LONGEST_SESSION, Step};
 
 use super::plan::{is_active, is_ended, kinds, settled};
 use super::run::Run;
@@ -23,7 +23,7 @@ fn c8_a_deleted_or_recreated_user_ends_the_grant_and_is_never_let_in() {
         assert_eq!(look.step, Step::Rest);
         let (_, steps) = run.settle();
         for step in &steps {
-            if let Step::PutTrust { document, .. } = step {
+            if let Some((_, document)) = put(step, DocumentKey::Trust) {
                 assert!(!document.contains(&sid(grant_id(1))), "{document}");
             }
         }
@@ -104,7 +104,7 @@ fn h2a_our_own_orphan_keeps_nobodys_closing_from_being_written() {
     run.revoke(1);
     let (_, steps) = run.settle();
     for step in &steps {
-        if let Step::PutTrust { document, .. } = step {
+        if let Some((_, document)) = put(step, DocumentKey::Trust) {
             assert!(!document.contains("AIDA"), "AWS would refuse {document}");
         }
     }
@@ -143,25 +143,15 @@ fn h2c_after_a_refusal_the_closings_are_written_alone() {
     run.grants.push(grant(3, OTHER_ALICE, 300, 7200));
     run.revoke(0);
     let full = run.look();
-    let Step::PutGuard {
-        document, opens, ..
-    } = &full.step
-    else {
-        panic!("{full:?}");
-    };
-    assert_eq!(opens, &[grant_id(3)]);
+    let (write, document) = put(&full.step, DocumentKey::Guard).unwrap();
+    assert_eq!(write.opens, [grant_id(3)]);
     assert!(document.contains(&grant_id(3).to_string()));
     run.store(&full);
     run.send(&full.step);
     let guard = run.role.guard.clone().unwrap();
     let closings = run.look_with(true);
-    let Step::PutGuard {
-        document, opens, ..
-    } = &closings.step
-    else {
-        panic!("{closings:?}");
-    };
-    assert!(opens.is_empty() && document.len() < guard.len());
+    let (write, document) = put(&closings.step, DocumentKey::Guard).unwrap();
+    assert!(write.opens.is_empty() && document.len() < guard.len());
     assert!(
         !document.contains(&grant_id(3).to_string())
             && !document.contains(&grant_id(1).to_string())
@@ -169,13 +159,8 @@ fn h2c_after_a_refusal_the_closings_are_written_alone() {
     run.store(&closings);
     run.write(&closings.step);
     let trust = run.look_with(true);
-    let Step::PutTrust {
-        document, opens, ..
-    } = &trust.step
-    else {
-        panic!("{trust:?}");
-    };
-    assert!(opens.is_empty() && document.len() < run.role.trust.len());
+    let (write, document) = put(&trust.step, DocumentKey::Trust).unwrap();
+    assert!(write.opens.is_empty() && document.len() < run.role.trust.len());
     assert!(!document.contains(&sid(grant_id(1))) && document.contains(&sid(grant_id(2))));
     run.store(&trust);
     run.write(&trust.step);
@@ -188,7 +173,7 @@ fn h2c_a_guard_that_is_refused_does_not_keep_statements_in() {
     run.pass(300);
     run.revoke(0);
     let refused = run.look();
-    assert!(matches!(refused.step, Step::PutGuard { .. }));
+    assert!(puts_guard(&refused.step));
     run.store(&refused);
     let next = run.look_refused();
     assert!(next.closed.is_empty());
@@ -197,10 +182,7 @@ fn h2c_a_guard_that_is_refused_does_not_keep_statements_in() {
     run.write(&next.step);
     assert!(!run.admits(ALICE, "alice") && run.admits(BOB, "bob"));
     assert_eq!(run.look_refused().step, Step::Rest);
-    assert!(
-        matches!(run.look().step, Step::PutGuard { .. }),
-        "it is tried again"
-    );
+    assert!(puts_guard(&run.look().step), "it is tried again");
     assert!(
         run.look().closed.is_empty(),
         "and nothing counts as closed without it"
@@ -279,7 +261,7 @@ fn h4_after_an_unanswered_guard_nothing_is_opened_or_ended_for_l_and_p() {
     run.pass(300);
     run.grants.push(grant(3, OTHER_ALICE, 300, 7200));
     run.revoke(0);
-    run.target.guard_unclear_at = Some(run.now);
+    run.target.guard.unclear_at = Some(run.now);
     let (look, steps) = run.settle();
     assert_eq!(kinds(&steps), ["put guard", "put trust"], "closing goes on");
     assert!(
@@ -298,7 +280,7 @@ fn h4_after_an_unanswered_guard_nothing_is_opened_or_ended_for_l_and_p() {
 fn h4_a_statement_counts_as_gone_only_when_no_unanswered_write_can_bring_it_back() {
     let mut run = settled();
     run.grants[0].marks.unclear_at = Some(run.now);
-    run.target.trust_unclear_at = Some(run.now);
+    run.target.trust.unclear_at = Some(run.now);
     run.pass(60);
     run.revoke(0);
     let _ = run.settle();
@@ -332,8 +314,8 @@ fn c9_a_later_revision_than_ours_means_closings_alone() {
     let mut run = settled();
     run.pass(300);
     run.target.revision = 0;
-    run.target.written_guard = None;
-    run.target.written_trust = None;
+    run.target.guard.written = None;
+    run.target.trust.written = None;
     run.role.trust = FOREIGN.to_owned();
     run.grants.push(grant(3, OTHER_ALICE, 300, 7200));
     let (look, steps) = run.settle();

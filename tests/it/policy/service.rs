@@ -4,10 +4,10 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use countersign::domain::cause::Cause;
 use countersign::domain::grant::{Grant, GrantState};
-use countersign::domain::target::Written;
+use countersign::domain::target::{DocumentKey, Written};
 use countersign::ids::GrantId;
 use countersign::policy::{
-    Input, Observed, ObservedRole, Plan, Step, document, fingerprint, plan_without,
+    Input, Observed, ObservedRole, Plan, Step, Write, document, fingerprint, plan_without,
 };
 
 use super::faults::What;
@@ -41,7 +41,10 @@ impl World {
                 }
                 return Ok(());
             }
-            let is_guard = matches!(plan.step, Step::PutGuard { .. } | Step::DeleteGuard);
+            let is_guard = plan
+                .step
+                .write()
+                .is_some_and(|w| w.key == DocumentKey::Guard);
             let answer = self.write(plan.step)?;
             let pause = TimeDelta::milliseconds(self.dice.between(20, 900));
             self.advance(self.now + pause)?;
@@ -232,38 +235,37 @@ impl World {
 
     /// Stores the intent, sends, and stores the answer.
     fn write(&mut self, step: Step) -> Result<Answer, Violation> {
-        match step {
-            Step::Rest => Ok(Answer::Done),
-            Step::PutGuard {
-                document,
-                revision,
-                opens,
-                restores,
-            } => {
-                judge::fails_closed(self, &document)?;
-                let answer = self.send_guard(Some(document), revision, !opens.is_empty());
-                self.target.guard_restores += i16::from(restores && answer == Answer::Done);
-                Ok(answer)
+        let Step::Write(write) = step else {
+            return Ok(Answer::Done);
+        };
+        let Write {
+            key,
+            text,
+            revision,
+            opens,
+            guard_back,
+            restores,
+            sends,
+            replaces,
+        } = *write;
+        if key == DocumentKey::Guard {
+            if let Some(document) = &text {
+                judge::fails_closed(self, document)?;
             }
-            Step::DeleteGuard => Ok(self.send_guard(None, self.target.revision, false)),
-            Step::PutTrust {
-                document,
-                opens,
-                restores,
-                sends,
-                replaces,
-            } => {
-                let original = !document::has_grants(&replaces);
-                let answer = self.send_trust(document, !opens.is_empty(), &sends);
-                for id in restores.into_iter().filter(|_| answer == Answer::Done) {
-                    self.grant(id).marks.restores += 1;
-                }
-                if original && matches!(answer, Answer::Done | Answer::None) {
-                    self.target.original_trust = Some(replaces);
-                }
-                Ok(answer)
-            }
+            let answer = self.send_guard(text, revision, !opens.is_empty());
+            self.target.guard_restores += i16::from(guard_back && answer == Answer::Done);
+            return Ok(answer);
         }
+        let replaces = replaces.unwrap_or_default();
+        let original = !document::has_grants(&replaces);
+        let answer = self.send_trust(text.unwrap_or_default(), !opens.is_empty(), &sends);
+        for id in restores.into_iter().filter(|_| answer == Answer::Done) {
+            self.grant(id).marks.restores += 1;
+        }
+        if original && matches!(answer, Answer::Done | Answer::None) {
+            self.target.trust.original = Some(replaces);
+        }
+        Ok(answer)
     }
 
     fn send_guard(&mut self, document: Option<String>, revision: i64, opens: bool) -> Answer {
@@ -276,12 +278,12 @@ impl World {
         self.say(format!("guard, {answer:?}: {document:?}"));
         if matches!(answer, Answer::Done | Answer::None) {
             let hash = fingerprint(document.as_deref().unwrap_or(""));
-            self.target.written_guard = Some(Written { hash, at: now });
+            self.target.guard.written = Some(Written { hash, at: now });
             self.target.revision = revision;
         }
-        let unclear = self.target.guard_unclear_at;
+        let unclear = self.target.guard.unclear_at;
         if answer == Answer::None {
-            self.target.guard_unclear_at = unclear.max(Some(now));
+            self.target.guard.unclear_at = unclear.max(Some(now));
         }
         self.guard
             .write(&mut self.dice, now, answer, MARGINS.unanswered, document);
@@ -299,10 +301,10 @@ impl World {
             answer = self.answered(Answer::Refused);
         }
         self.say(format!("trust, {answer:?}: {document}"));
-        self.target.trust_sent_at = Some(now);
+        self.target.trust.sent_at = Some(now);
         if matches!(answer, Answer::Done | Answer::None) {
             let hash = fingerprint(&document);
-            self.target.written_trust = Some(Written { hash, at: now });
+            self.target.trust.written = Some(Written { hash, at: now });
         }
         for (id, until) in sends {
             let marks = &mut self.grant(*id).marks;
@@ -312,7 +314,7 @@ impl World {
             }
         }
         if answer == Answer::None {
-            self.target.trust_unclear_at = self.target.trust_unclear_at.max(Some(now));
+            self.target.trust.unclear_at = self.target.trust.unclear_at.max(Some(now));
         }
         self.trust.write(
             &mut self.dice,

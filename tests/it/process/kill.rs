@@ -12,11 +12,11 @@ const OPENING: [(&str, usize, When); 9] = [
     ("GetRolePolicy", 1, When::AfterEffect),
     ("PutRolePolicy", 1, When::BeforeEffect),
     ("PutRolePolicy", 1, When::AfterEffect),
-    ("GetRole", 2, When::BeforeEffect),
+    ("GetRolePolicy", 2, When::BeforeEffect),
     ("UpdateAssumeRolePolicy", 1, When::BeforeEffect),
     ("UpdateAssumeRolePolicy", 1, When::AfterEffect),
-    ("GetRole", 3, When::BeforeEffect),
-    ("GetRolePolicy", 3, When::AfterEffect),
+    ("GetRole", 2, When::BeforeEffect),
+    ("GetRole", 2, When::AfterEffect),
 ];
 
 /// The calls of one closing, counted from the end.
@@ -24,11 +24,11 @@ const CLOSING: [(&str, usize, When); 8] = [
     ("GetRole", 1, When::BeforeEffect),
     ("PutRolePolicy", 1, When::BeforeEffect),
     ("PutRolePolicy", 1, When::AfterEffect),
-    ("GetRole", 2, When::BeforeEffect),
+    ("GetRolePolicy", 2, When::BeforeEffect),
     ("UpdateAssumeRolePolicy", 1, When::BeforeEffect),
     ("UpdateAssumeRolePolicy", 1, When::AfterEffect),
-    ("GetRole", 3, When::BeforeEffect),
-    ("GetRolePolicy", 3, When::AfterEffect),
+    ("GetRole", 2, When::BeforeEffect),
+    ("GetRole", 2, When::AfterEffect),
 ];
 
 #[tokio::test(flavor = "multi_thread")]

@@ -86,7 +86,7 @@ async fn stop_in(world: &World, table: &str, like: &str) -> Stopped {
     }
 }
 
-const CLAIM: &str = "UPDATE targets SET lease_token%";
+const CLAIM: &str = "%UPDATE targets SET lease_token%";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_claim_without_an_answer_keeps_no_closing_waiting_and_nobody_from_stopping() {
@@ -160,7 +160,7 @@ async fn stop_in_plan(world: &World, replica: &Server) -> Stopped {
         let sql = "BEGIN; SELECT FROM targets FOR UPDATE";
         owner.execute(sqlx::raw_sql(sql)).await.expect("a lock");
         look.release();
-        let plan = "UPDATE targets%SET lease_expires_at%";
+        let plan = "%FOR NO KEY UPDATE OF t";
         let mut pids = Vec::new();
         wait::until_async("the plan waits for the target", async || {
             pids = backends(world, "waiting", plan).await;

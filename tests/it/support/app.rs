@@ -29,6 +29,7 @@ use super::catalog::Catalog;
 use super::portal::Portal;
 use super::{TestDb, another};
 use crate::sandbox;
+use crate::support::parts::FOLLOW;
 
 /// Cheap to clone: a clone is the same application until it is given another AWS or other settings.
 #[derive(Debug, Clone)]
@@ -62,7 +63,11 @@ impl TestApp {
 
     /// Nobody and nothing yet, at that time.
     pub async fn at(start: DateTime<Utc>) -> Self {
-        let db = TestDb::new().await;
+        Self::on(TestDb::new().await, start).await
+    }
+
+    /// What a database holds that was migrated, at that time.
+    pub async fn on(db: TestDb, start: DateTime<Utc>) -> Self {
         let clock = Clock::fixed(start);
         // The discard port: nothing listens there, and nobody need wait for a second try.
         let patience = Duration::from_millis(50);
@@ -150,7 +155,11 @@ impl TestApp {
     /// A worker of it with other settings.
     pub fn worker_with(&self, settings: Settings) -> Worker {
         let app = &self.app;
-        let (pool, clock, aws) = (app.pool().clone(), app.clock().clone(), app.clouds().clone());
+        let (pool, clock, aws) = (
+            app.pool().clone(),
+            app.clock().clone(),
+            app.clouds().clone(),
+        );
         Worker::new(pool, clock, aws, settings, app.wake())
     }
 
@@ -187,8 +196,11 @@ impl TestApp {
 
     /// What the worker would have made of every grant that is to open.
     pub async fn open_grants(&self) {
-        let sql = "UPDATE grants SET state = 'active', opening_at = approved_at, opened_at = approved_at, sent_until = deadline WHERE state IN ('scheduled', 'opening')";
-        sqlx::raw_sql(sql).execute(self.pool()).await.unwrap();
+        let sql = "UPDATE grants SET state = 'active', opening_at = approved_at, opened_at = approved_at WHERE state IN ('scheduled', 'opening')";
+        sqlx::raw_sql(AssertSqlSafe(format!("{sql}; {FOLLOW}")))
+            .execute(self.pool())
+            .await
+            .unwrap();
     }
 
     /// How many rows the audit log has of `action` with `outcome` on `subject`.

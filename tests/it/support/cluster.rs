@@ -78,6 +78,15 @@ pub struct TestDb {
 impl TestDb {
     /// A new database.
     pub async fn new() -> Self {
+        Self::of_template(TEMPLATE).await
+    }
+
+    /// A new database without a schema. Nothing connects to it before it is migrated.
+    pub async fn unmigrated() -> Self {
+        Self::of_template("template0").await
+    }
+
+    async fn of_template(template: &str) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         let postgres = cluster();
@@ -87,7 +96,7 @@ impl TestDb {
         // Rights on a database are not copied with it.
         for sql in [
             format!(
-                "CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY OWNER countersign_owner"
+                "CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY OWNER countersign_owner"
             ),
             format!("REVOKE TEMPORARY ON DATABASE {name} FROM PUBLIC"),
         ] {
@@ -100,7 +109,11 @@ impl TestDb {
             catalog_url,
         } = Database::named(postgres, &name);
         Self {
-            pool: pool::connect(&app_url, 8, timeouts()).await.unwrap(),
+            pool: if template == TEMPLATE {
+                pool::connect(&app_url, 8, timeouts()).await.unwrap()
+            } else {
+                PgPool::connect_lazy(&app_url).unwrap()
+            },
             name,
             owner_url,
             app_url,
@@ -113,6 +126,15 @@ impl TestDb {
         pool::connect_for_catalog(&self.catalog_url, timeouts())
             .await
             .unwrap()
+    }
+
+    /// Runs SQL as nobody of the product may.
+    pub async fn as_superuser(&self, sql: &str) {
+        let url = cluster().url("postgres", &self.name);
+        let mut admin = PgConnection::connect(&url).await.unwrap();
+        let sql = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+        sql.execute(&mut admin).await.unwrap();
+        admin.close().await.unwrap();
     }
 
     /// Runs SQL as the database's owner.

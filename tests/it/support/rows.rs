@@ -9,11 +9,12 @@ use sqlx::{AssertSqlSafe, Executor, PgPool, Row};
 use super::app::TestApp;
 use super::catalog::{ACCOUNT, Account, Catalog, Entitlement, Person};
 pub use crate::sandbox::ROLE;
+use crate::support::parts::FOLLOW;
 
 /// A catalog with one role, and people who may ask for it.
 #[derive(Debug)]
 pub struct Rows {
-    app: TestApp,
+    pub app: TestApp,
     /// As the application, for the workers.
     pub pool: PgPool,
     /// As the database's owner: rows of the catalog are nothing for the application.
@@ -49,6 +50,21 @@ impl Rows {
             target: TargetId::from_uuid(id("targets").await),
             entitlement: EntitlementId::from_uuid(id("entitlements").await),
             approver: person(&owner, "bob").await,
+            owner,
+            app,
+        }
+    }
+
+    /// The one role that is there, with everything that belongs to it.
+    pub async fn carried(app: TestApp) -> Self {
+        let owner = PgPool::connect_lazy(&app.db.owner_url).unwrap();
+        let row = owner.fetch_one("SELECT id, target, (SELECT id FROM people WHERE name = 'bob') AS bob FROM entitlements");
+        let row = row.await.unwrap();
+        Self {
+            pool: app.db.pool.clone(),
+            target: TargetId::from_uuid(row.get("target")),
+            entitlement: EntitlementId::from_uuid(row.get("id")),
+            approver: PersonId::from_uuid(row.get("bob")),
             owner,
             app,
         }
@@ -128,7 +144,7 @@ impl Rows {
         let sql = format!(
             "UPDATE requests SET state = 'approved', closed_at = '{at}', version = 2 WHERE id = '{request}';
              INSERT INTO grants (id, request, target, person, principal_arn, grant_name, console_name, state, starts_at, deadline, approved_at)
-             VALUES ('{}', '{request}', '{target}', '{person}', '{principal_arn}', '{grant}', '{console}', 'scheduled', '{at}', '{until}', '{at}')",
+             VALUES ('{}', '{request}', '{target}', '{person}', '{principal_arn}', '{grant}', '{console}', 'scheduled', '{at}', '{until}', '{at}'); {FOLLOW}",
             grant.uuid());
         let mut tx = self.pool.begin().await.unwrap();
         tx.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await.unwrap();
@@ -162,6 +178,17 @@ impl Rows {
         tx.execute(sqlx::raw_sql(AssertSqlSafe(format!(
             "UPDATE grants SET state = 'closing', closing_at = '{at}', cause = 'revoked', closing_by = '{}' WHERE id = '{}' AND state IN ('opening', 'active')",
             self.approver.uuid(), grant.uuid())))).await.unwrap();
+        let never_opened = format!(
+            "UPDATE grants SET state = 'ended', closing_at = '{at}', cause = 'revoked', closing_by = '{by}', ended_at = '{at}'
+             WHERE id = '{id}' AND state = 'scheduled';
+             UPDATE names n SET guard_gone_at = '{at}' FROM grants g
+             WHERE g.id = n.\"grant\" AND g.id = '{id}' AND g.state = 'ended' AND g.opening_at IS NULL; {FOLLOW}",
+            by = self.approver.uuid(),
+            id = grant.uuid()
+        );
+        tx.execute(sqlx::raw_sql(AssertSqlSafe(never_opened)))
+            .await
+            .unwrap();
         targets::make_due(&mut tx, self.target, at).await.unwrap();
         tx.commit().await.unwrap();
     }
@@ -176,7 +203,14 @@ impl Rows {
     }
 
     pub async fn grant(&self, grant: GrantId) -> GrantRow {
-        let sql = format!("SELECT * FROM grants WHERE id = '{}'", grant.uuid());
+        let sql = format!(
+            "SELECT g.*, p.sent_until, p.restores, n.guard_until, n.guard_gone_at, c.since AS console_since
+             FROM grants g JOIN parts p ON p.\"grant\" = g.id
+             JOIN names n ON n.\"grant\" = g.id AND n.name = g.grant_name
+             LEFT JOIN names c ON c.\"grant\" = g.id AND c.name = g.console_name
+             WHERE g.id = '{}'",
+            grant.uuid()
+        );
         let row = self
             .pool
             .fetch_one(sqlx::raw_sql(AssertSqlSafe(sql)))

@@ -11,6 +11,7 @@ use countersign::policy::Margins;
 use countersign::worker::{Settings, Worker};
 use tokio::sync::Notify;
 
+use super::TestDb;
 use super::app::TestApp;
 use super::cloud::Cloud;
 use super::rows::{GrantRow, Rows};
@@ -41,10 +42,15 @@ impl Stage {
     pub async fn with_trust(trust: &str) -> Self {
         let start: DateTime<Utc> = "2026-01-05T09:00:00Z".parse().unwrap();
         let app = TestApp::at(start).await;
+        let cloud = Cloud::start(trust, start).await;
+        Self::of(Rows::new(app).await, cloud, start)
+    }
+
+    fn of(rows: Rows, cloud: Cloud, start: DateTime<Utc>) -> Self {
         Self {
-            cloud: Cloud::start(trust, start).await,
-            clock: app.clock.clone(),
-            rows: Rows::new(app).await,
+            clock: rows.app.clock.clone(),
+            rows,
+            cloud,
             margins: Margins {
                 propagation: TimeDelta::zero(),
                 unanswered: TimeDelta::minutes(15),
@@ -56,6 +62,12 @@ impl Stage {
             now: std::sync::Mutex::new(start),
             ahead: TimeDelta::zero(),
         }
+    }
+
+    /// With rows and a cloud that are there already.
+    pub async fn carried(db: TestDb, cloud: Cloud, now: DateTime<Utc>) -> Self {
+        let app = TestApp::on(db, now).await;
+        Self::of(Rows::carried(app).await, cloud, now)
     }
 
     pub fn now(&self) -> DateTime<Utc> {

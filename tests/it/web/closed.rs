@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use sqlx::AssertSqlSafe;
 
 use crate::support::app::TestApp;
+use crate::support::parts::FOLLOW;
 use crate::support::portal::{Answer, Portal};
 
 /// A way for a request to be over without carol.
@@ -188,7 +189,7 @@ async fn a_start_that_is_to_come_is_not_now() {
         "state = 'scheduled'",
         "state = 'opening', opening_at = approved_at",
     ] {
-        let sql = format!("UPDATE grants SET {set}");
+        let sql = format!("UPDATE grants SET {set}; {FOLLOW}");
         let done = sqlx::raw_sql(AssertSqlSafe(sql));
         done.execute(&portal.db.pool).await.unwrap();
         let page = alice.get(&later).await.body;

@@ -6,6 +6,7 @@ use sqlx::AssertSqlSafe;
 
 use super::{facts, samples};
 use crate::support::app::TestApp;
+use crate::support::parts::FOLLOW;
 use crate::support::portal::{Browser, Portal};
 use countersign::domain::grant::GrantState;
 use countersign::domain::request::RequestState;
@@ -22,7 +23,7 @@ async fn home_with(set: &str) -> String {
     let bob = portal.browser("bob").await;
     bob.post(&format!("{page}/decide"), &[("choice", "approve")])
         .await;
-    run(&portal, &format!("UPDATE grants SET {set}")).await;
+    run(&portal, &format!("UPDATE grants SET {set}; {FOLLOW}")).await;
     portal.browser("alice").await.get("/").await.body
 }
 

@@ -219,7 +219,9 @@ impl Life {
     pub async fn back_up(&mut self) {
         let nth = self.backups.len();
         let sql = format!(
-            "CREATE TABLE grants_{nth} AS TABLE grants; CREATE TABLE targets_{nth} AS TABLE targets"
+            "CREATE TABLE grants_{nth} AS TABLE grants; CREATE TABLE targets_{nth} AS TABLE targets;
+             CREATE TABLE parts_{nth} AS TABLE parts; CREATE TABLE names_{nth} AS TABLE names;
+             CREATE TABLE documents_{nth} AS TABLE documents"
         );
         self.stage.rows.as_owner(&sql).await;
         self.backups.push(self.now());
@@ -239,11 +241,16 @@ impl Life {
         self.stage
             .rows
             .as_owner(&format!(
-                "ALTER TABLE grants DISABLE TRIGGER USER; ALTER TABLE targets DISABLE TRIGGER USER;
+                "ALTER TABLE grants DISABLE TRIGGER USER; ALTER TABLE parts DISABLE TRIGGER USER;
+             ALTER TABLE names DISABLE TRIGGER USER;
+             DELETE FROM names; DELETE FROM parts; DELETE FROM documents;
              DELETE FROM grants; INSERT INTO grants SELECT * FROM grants_{nth};
+             INSERT INTO parts SELECT * FROM parts_{nth}; INSERT INTO names SELECT * FROM names_{nth};
+             INSERT INTO documents SELECT * FROM documents_{nth};
              UPDATE targets SET ({COLUMNS}) = (SELECT {COLUMNS} FROM targets_{nth});
              UPDATE targets SET due_at = greatest(due_at, '{now}') WHERE due_at IS NOT NULL;
-             ALTER TABLE grants ENABLE TRIGGER USER; ALTER TABLE targets ENABLE TRIGGER USER"
+             ALTER TABLE grants ENABLE TRIGGER USER; ALTER TABLE parts ENABLE TRIGGER USER;
+             ALTER TABLE names ENABLE TRIGGER USER"
             ))
             .await;
         let after = self.sent().await;
@@ -254,7 +261,10 @@ impl Life {
         let all = self.backups.len();
         self.backups.truncate(nth + 1);
         for later in nth + 1..all {
-            let sql = format!("DROP TABLE grants_{later}; DROP TABLE targets_{later}");
+            let sql = format!(
+                "DROP TABLE grants_{later}; DROP TABLE targets_{later}; DROP TABLE parts_{later};
+                 DROP TABLE names_{later}; DROP TABLE documents_{later}"
+            );
             self.stage.rows.as_owner(&sql).await;
         }
         self.trouble("the database went back", now);

@@ -139,11 +139,11 @@ async fn c13_a_restore_between_two_grants_of_one_person_revives_no_session() {
     until_ended(&stage, first).await;
     // The older grant's cut lies well before the session of the newer one.
     stage.pass(minutes(30)).await;
-    let columns = "revision, written_trust_hash, trust_wrote_at, written_guard_hash, guard_wrote_at, guard_unclear_at, original_trust, due_at, condition";
+    let columns = "revision, due_at, condition";
     stage
         .rows
         .as_owner(&format!(
-            "CREATE TABLE backup AS SELECT {columns} FROM targets"
+            "CREATE TABLE backup AS SELECT {columns} FROM targets; CREATE TABLE sent AS TABLE documents"
         ))
         .await;
     let second = stage
@@ -162,7 +162,9 @@ async fn c13_a_restore_between_two_grants_of_one_person_revives_no_session() {
 
     let id = second.uuid();
     stage.rows.as_owner(&format!(
-        "ALTER TABLE grants DISABLE TRIGGER USER; ALTER TABLE targets DISABLE TRIGGER USER; DELETE FROM grants WHERE id = '{id}';
+        "ALTER TABLE grants DISABLE TRIGGER USER; ALTER TABLE parts DISABLE TRIGGER USER; ALTER TABLE names DISABLE TRIGGER USER;
+         DELETE FROM names WHERE \"grant\" = '{id}'; DELETE FROM parts WHERE \"grant\" = '{id}'; DELETE FROM grants WHERE id = '{id}';
+         DELETE FROM documents; INSERT INTO documents SELECT * FROM sent;
          UPDATE targets SET ({columns}) = (SELECT {columns} FROM backup); UPDATE targets SET due_at = '{}'",
         stage.now()
     )).await;
@@ -277,9 +279,9 @@ async fn h12_the_guard_stands_while_the_clocks_are_known_to_differ() {
     assert_eq!(stage.state(grant).await, "ended");
     let back = "- interval '30 hours'";
     stage.rows.as_owner(&format!(
-        "ALTER TABLE grants DISABLE TRIGGER USER; ALTER TABLE targets DISABLE TRIGGER USER;
-         UPDATE grants SET guard_until = guard_until {back}, sent_until = sent_until {back}, console_since = console_since {back};
-         UPDATE targets SET guard_wrote_at = guard_wrote_at {back}, trust_wrote_at = trust_wrote_at {back}, due_at = '2026-01-01'"
+        "ALTER TABLE parts DISABLE TRIGGER USER; ALTER TABLE names DISABLE TRIGGER USER;
+         UPDATE names SET guard_until = guard_until {back}, since = since {back}; UPDATE parts SET sent_until = sent_until {back};
+         UPDATE documents SET wrote_at = wrote_at {back}; UPDATE targets SET due_at = '2026-01-01'"
     )).await;
     stage.cloud.knobs().date_ahead(-minutes(4));
     stage.work().await;

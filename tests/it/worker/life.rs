@@ -20,8 +20,7 @@ use crate::support::stage::Stage;
 pub const MARGINS: Margins = crate::policy::PRODUCTION;
 
 /// What a restore brings back of a target.
-pub const COLUMNS: &str = "revision, condition, due_at, lease_token, lease_expires_at, attempts, last_error, last_error_at, written_trust_hash,
-    trust_wrote_at, written_guard_hash, guard_wrote_at, guard_unclear_at, original_trust, guard_restores, trust_sent_at, trust_unclear_at,
+pub const COLUMNS: &str = "revision, condition, due_at, lease_token, lease_expires_at, attempts, last_error, last_error_at, guard_restores,
     missing_since, safe_since, kept";
 
 /// What went wrong.
@@ -243,7 +242,7 @@ impl Life {
 
     /// The grants that there are, and their states.
     pub async fn grants(&self) -> BTreeMap<GrantId, GrantRow> {
-        let sql = "SELECT id, state, cause, closing_at, ended_at, sent_until FROM grants";
+        let sql = r#"SELECT g.id, g.state, cause, closing_at, ended_at, sent_until FROM grants g JOIN parts p ON p."grant" = g.id"#;
         let rows = self.stage.rows.owner.fetch_all(sql).await.unwrap();
         let row = |row: &sqlx::postgres::PgRow| {
             let grant = GrantRow {

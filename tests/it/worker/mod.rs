@@ -3,6 +3,7 @@
 mod accounts;
 mod asks;
 mod befalls;
+mod carried;
 mod crash;
 mod elevated;
 mod hands;

@@ -1,6 +1,6 @@
 //! The queue on the target rows.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use countersign::db::targets::{self, Lease, LeaseError, Release};
 
 use super::minutes;
@@ -8,9 +8,35 @@ use crate::support::stage::Stage;
 
 async fn claim(stage: &Stage, closings_only: bool) -> Option<Lease> {
     let mut conn = stage.rows.pool.acquire().await.unwrap();
-    targets::claim(&mut conn, stage.now(), minutes(1), closings_only)
-        .await
-        .unwrap()
+    let now = Some(stage.now());
+    let claimed = targets::claim(&mut conn, now, minutes(1), 1, closings_only).await;
+    claimed.unwrap().taken.pop().map(|taken| taken.lease)
+}
+
+/// When a target becomes due that is not due yet.
+async fn next_due(stage: &Stage) -> Option<DateTime<Utc>> {
+    let mut conn = stage.rows.pool.acquire().await.unwrap();
+    let now = Some(stage.now());
+    let claimed = targets::claim(&mut conn, now, minutes(1), 0, false).await;
+    claimed.unwrap().next_due
+}
+
+/// Renews the lease for so long.
+async fn renew(stage: &Stage, lease: &Lease, by: TimeDelta) {
+    let mut conn = stage.rows.pool.acquire().await.unwrap();
+    let held = targets::hold(&mut conn, lease, Some(stage.now())).await;
+    let until = stage.now() + by;
+    let stored = targets::store(&mut conn, lease, None, &held.unwrap().target, until, None).await;
+    stored.unwrap();
+}
+
+async fn give_back(stage: &Stage, lease: &Lease, due: TimeDelta) {
+    let mut conn = stage.rows.pool.acquire().await.unwrap();
+    let held = targets::hold(&mut conn, lease, Some(stage.now())).await;
+    let (target, release) = (held.unwrap().target, rested(due, stage));
+    let released =
+        targets::store(&mut conn, lease, None, &target, stage.now(), Some(&release)).await;
+    released.unwrap();
 }
 
 fn rested(due: TimeDelta, stage: &Stage) -> Release {
@@ -51,12 +77,16 @@ async fn a_target_belongs_to_one_until_its_lease_is_over() {
     stage.advance(minutes(1));
     let second = claim(&stage, false).await.unwrap();
     let mut conn = stage.rows.pool.acquire().await.unwrap();
-    let release = rested(minutes(5), &stage);
-    let lost = targets::release(&mut conn, &first, &release).await;
+    let lost = targets::hold(&mut conn, &first, Some(stage.now())).await;
     assert!(matches!(lost, Err(LeaseError::Lost)));
-    targets::release(&mut conn, &second, &release)
-        .await
-        .unwrap();
+    let held = targets::hold(&mut conn, &second, Some(stage.now())).await;
+    let (target, release) = (held.unwrap().target, rested(minutes(5), &stage));
+    let until = stage.now() + minutes(1);
+    for release in [None, Some(&release)] {
+        let lost = targets::store(&mut conn, &first, None, &target, until, release).await;
+        assert!(matches!(lost, Err(LeaseError::Lost)));
+    }
+    give_back(&stage, &second, minutes(5)).await;
 }
 
 #[tokio::test]
@@ -70,13 +100,8 @@ async fn what_was_made_due_during_the_work_is_due_after_it() {
     targets::make_due(&mut conn, lease.target, later)
         .await
         .unwrap();
-    let until = stage.now() + minutes(2);
-    targets::hold(&mut conn, &lease, stage.now(), until)
-        .await
-        .unwrap();
-    targets::release(&mut conn, &lease, &rested(minutes(50), &stage))
-        .await
-        .unwrap();
+    renew(&stage, &lease, minutes(2)).await;
+    give_back(&stage, &lease, minutes(50)).await;
     stage.advance(minutes(1));
     assert!(claim(&stage, false).await.is_some());
 }
@@ -86,17 +111,9 @@ async fn a_target_that_rests_is_left_alone_until_it_is_due() {
     let stage = Stage::new().await;
     stage.approve("alice", 60).await;
     let lease = claim(&stage, false).await.unwrap();
-    let mut conn = stage.rows.pool.acquire().await.unwrap();
-    targets::hold(&mut conn, &lease, stage.now(), stage.now() + minutes(2))
-        .await
-        .unwrap();
-    targets::release(&mut conn, &lease, &rested(minutes(5), &stage))
-        .await
-        .unwrap();
-    assert_eq!(
-        targets::next_due(&mut conn, stage.now()).await.unwrap(),
-        Some(stage.now() + minutes(5))
-    );
+    renew(&stage, &lease, minutes(2)).await;
+    give_back(&stage, &lease, minutes(5)).await;
+    assert_eq!(next_due(&stage).await, Some(stage.now() + minutes(5)));
     stage.advance(minutes(4));
     assert_eq!(claim(&stage, false).await, None);
     stage.advance(minutes(1));
@@ -113,8 +130,6 @@ async fn a_wake_does_not_take_a_target_out_of_its_holders_hands() {
         .await
         .unwrap();
     assert_eq!(claim(&stage, false).await, None);
-    targets::release(&mut conn, &lease, &rested(minutes(50), &stage))
-        .await
-        .unwrap();
+    give_back(&stage, &lease, minutes(50)).await;
     assert!(claim(&stage, false).await.is_some());
 }

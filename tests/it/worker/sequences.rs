@@ -168,6 +168,28 @@ async fn c8_another_role_of_the_same_name_gets_nothing() {
     assert!(stage.cloud.take_writes().is_empty());
 }
 
+/// The old role's sessions died with it: whoever has the name now gets it on the new role.
+#[tokio::test]
+async fn c8_a_name_of_the_role_before_is_free_on_the_new_one() {
+    let stage = Stage::new().await;
+    let before = stage.open("alice", 60).await;
+    stage.cloud.knobs().delete_role(ROLE);
+    stage.cloud.knobs().create_role(ROLE, FOREIGN).unwrap();
+    stage.pass(minutes(1)).await;
+    assert_eq!(stage.state(before).await, "ended");
+    assert_eq!(stage.grant(before).await.guard_gone_at, None);
+    stage.cloud.delete_user("alice");
+    let arn = stage.cloud.create_user("alice");
+    let alice = stage.rows.person("alice").await;
+    let after = stage
+        .rows
+        .approve(alice, &arn, stage.now(), minutes(60))
+        .await;
+    stage.work().await;
+    assert_eq!(stage.state(after).await, "active");
+    assert_eq!(stage.grant(after).await.console_since, Some(stage.now()));
+}
+
 #[tokio::test]
 async fn c9_a_guard_of_a_later_revision_stops_openings_only() {
     let stage = Stage::new().await;

@@ -1,0 +1,250 @@
+//! A grant's row with those of its part and its names, and the state that the columns spell.
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::cause::Cause;
+use crate::domain::grant::{Closing, Grant, GrantState, Marks};
+use crate::domain::part::{Part, PartKind, PartState};
+use crate::domain::text::Words;
+use crate::ids::{GrantId, PartId, PersonId, RequestId, TargetId};
+
+/// Grants as they are, with the conditions and the order that are given. `g` is the grant, `p` its
+/// part, `n` its own name and `c` its console name, on its target.
+macro_rules! whole {
+    ($tail:literal, $($arg:expr),* $(,)?) => {
+        sqlx::query_as!(
+            crate::db::grants::row::Row,
+            r#"SELECT g.id, g.request, g.target, g.person, g.principal_arn, g.principal_id, p.target_uid AS role_id,
+                      g.grant_name, g.console_name, g.state, g.starts_at, g.deadline, g.approved_at, p.sent_until,
+                      c.since AS "console_since?", p.unclear_at, g.opening_at, g.opened_at, g.closing_at, g.cause,
+                      g.closing_by, g.closing_reason, g.ended_at, n.guard_until, n.guard_gone_at, p.restores,
+                      g.principal_missing_since, r.submitted_at AS requested_at, p.id AS part, p.kind,
+                      p.state AS part_state, p.opened_at AS part_opened_at, p.closed_at AS part_closed_at
+               FROM grants g JOIN requests r ON r.id = g.request
+               JOIN parts p ON p."grant" = g.id AND p.target = g.target
+               JOIN names n ON n."grant" = g.id AND n.target = g.target AND n.name = g.grant_name
+               LEFT JOIN names c ON c."grant" = g.id AND c.target = g.target AND c.name = g.console_name
+               "# + $tail,
+            $($arg),*
+        )
+    };
+}
+pub(in crate::db) use whole;
+
+/// The columns of a grant with its part and its names on its target.
+#[derive(Debug, Clone)]
+pub(in crate::db) struct Row {
+    pub id: GrantId,
+    pub request: RequestId,
+    pub target: TargetId,
+    pub person: PersonId,
+    pub principal_arn: String,
+    pub principal_id: Option<String>,
+    pub role_id: Option<String>,
+    pub grant_name: String,
+    pub console_name: Option<String>,
+    pub state: String,
+    pub starts_at: DateTime<Utc>,
+    pub deadline: DateTime<Utc>,
+    pub approved_at: DateTime<Utc>,
+    pub sent_until: Option<DateTime<Utc>>,
+    pub console_since: Option<DateTime<Utc>>,
+    pub unclear_at: Option<DateTime<Utc>>,
+    pub opening_at: Option<DateTime<Utc>>,
+    pub opened_at: Option<DateTime<Utc>>,
+    pub closing_at: Option<DateTime<Utc>>,
+    pub cause: Option<String>,
+    pub closing_by: Option<PersonId>,
+    pub closing_reason: Option<String>,
+    pub ended_at: Option<DateTime<Utc>>,
+    pub guard_until: Option<DateTime<Utc>>,
+    pub guard_gone_at: Option<DateTime<Utc>>,
+    pub restores: i16,
+    pub principal_missing_since: Option<DateTime<Utc>>,
+    pub requested_at: DateTime<Utc>,
+    pub part: PartId,
+    pub kind: String,
+    pub part_state: String,
+    pub part_opened_at: Option<DateTime<Utc>>,
+    pub part_closed_at: Option<DateTime<Utc>>,
+}
+
+impl TryFrom<Row> for Grant {
+    type Error = sqlx::Error;
+
+    fn try_from(row: Row) -> sqlx::Result<Self> {
+        let state = state(&row)?;
+        Ok(Self {
+            id: row.id,
+            request: row.request,
+            target: row.target,
+            person: row.person,
+            principal_arn: row.principal_arn,
+            principal_id: row.principal_id,
+            role_id: row.role_id,
+            grant_name: row.grant_name,
+            console_name: row.console_name,
+            requested_at: row.requested_at,
+            starts_at: row.starts_at,
+            deadline: row.deadline,
+            approved_at: row.approved_at,
+            marks: Marks {
+                sent_until: row.sent_until,
+                console_since: row.console_since,
+                unclear_at: row.unclear_at,
+                guard_until: row.guard_until,
+                guard_gone_at: row.guard_gone_at,
+                restores: row.restores,
+                principal_missing_since: row.principal_missing_since,
+            },
+            state,
+        })
+    }
+}
+
+impl Row {
+    /// The grant's part on its target.
+    pub fn part(&self) -> sqlx::Result<Part> {
+        let kind = PartKind::parse(&self.kind).ok_or_else(|| broken(self, "unknown kind"))?;
+        let (opened_at, closed_at) = (self.part_opened_at, self.part_closed_at);
+        let state = match (self.part_state.as_str(), opened_at, closed_at) {
+            ("waiting", None, None) => PartState::Waiting,
+            ("open", Some(at), None) => PartState::Open { at },
+            ("closed", _, Some(at)) => PartState::Closed { opened_at, at },
+            _ => return Err(broken(self, "impossible part")),
+        };
+        Ok(Part {
+            id: self.part,
+            grant: self.id,
+            target: self.target,
+            kind,
+            state,
+        })
+    }
+}
+
+fn state(row: &Row) -> sqlx::Result<GrantState> {
+    let cause = row
+        .cause
+        .as_deref()
+        .map(|text| Cause::parse(text).ok_or_else(|| broken(row, "unknown cause")));
+    let cause = cause.transpose()?;
+    let reason = row.closing_reason.clone().map(Words::stored);
+    let (opening_at, opened_at, by) = (row.opening_at, row.opened_at, row.closing_by);
+    match (
+        row.state.as_str(),
+        opening_at,
+        opened_at,
+        row.closing_at,
+        cause,
+        row.ended_at,
+    ) {
+        ("scheduled", None, None, None, None, None) => Ok(GrantState::Scheduled),
+        ("opening", Some(at), None, None, None, None) => Ok(GrantState::Opening { at }),
+        ("active", Some(opening_at), Some(opened_at), None, None, None) => Ok(GrantState::Active {
+            opening_at,
+            opened_at,
+        }),
+        ("closing", Some(opening_at), _, Some(since), Some(cause), None) => {
+            Ok(GrantState::Closing(Closing {
+                opening_at,
+                opened_at,
+                since,
+                cause,
+                by,
+                reason,
+            }))
+        }
+        ("ended", _, _, Some(requested_at), Some(cause), Some(at)) => Ok(GrantState::Ended {
+            opening_at,
+            opened_at,
+            requested_at,
+            cause,
+            by,
+            reason,
+            at,
+        }),
+        ("failed", _, None, Some(requested_at), Some(cause), Some(at)) => Ok(GrantState::Failed {
+            opening_at,
+            requested_at,
+            cause,
+            at,
+        }),
+        _ => Err(broken(row, "impossible state")),
+    }
+}
+
+fn broken(row: &Row, what: &str) -> sqlx::Error {
+    sqlx::Error::Decode(format!("grant {}: {what}", row.id).into())
+}
+
+/// The columns that a state fills: opening_at, opened_at, closing_at, cause, closing_by,
+/// closing_reason, ended_at.
+pub(in crate::db) type Columns<'a> = (
+    Option<DateTime<Utc>>,
+    Option<DateTime<Utc>>,
+    Option<DateTime<Utc>>,
+    Option<Cause>,
+    Option<PersonId>,
+    Option<&'a Words>,
+    Option<DateTime<Utc>>,
+);
+
+pub(in crate::db) fn columns(state: &GrantState) -> Columns<'_> {
+    match state {
+        GrantState::Scheduled => (None, None, None, None, None, None, None),
+        GrantState::Opening { at } => (Some(*at), None, None, None, None, None, None),
+        GrantState::Active {
+            opening_at,
+            opened_at,
+        } => (
+            Some(*opening_at),
+            Some(*opened_at),
+            None,
+            None,
+            None,
+            None,
+            None,
+        ),
+        GrantState::Closing(c) => (
+            Some(c.opening_at),
+            c.opened_at,
+            Some(c.since),
+            Some(c.cause),
+            c.by,
+            c.reason.as_ref(),
+            None,
+        ),
+        GrantState::Ended {
+            opening_at,
+            opened_at,
+            requested_at,
+            cause,
+            by,
+            reason,
+            at,
+        } => (
+            *opening_at,
+            *opened_at,
+            Some(*requested_at),
+            Some(*cause),
+            *by,
+            reason.as_ref(),
+            Some(*at),
+        ),
+        GrantState::Failed {
+            opening_at,
+            requested_at,
+            cause,
+            at,
+        } => (
+            *opening_at,
+            None,
+            Some(*requested_at),
+            Some(*cause),
+            None,
+            None,
+            Some(*at),
+        ),
+    }
+}

@@ -1,0 +1,105 @@
+//! What AWS does not do: told, and tried again later.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+
+use super::claim::next_intent;
+use super::ledger::Ledger;
+use super::{Worker, delta};
+use crate::aws::AwsError;
+use crate::db::targets::Release;
+use crate::domain::audit::Action;
+use crate::domain::cause::Cause;
+use crate::domain::grant::{Grant, GrantState};
+use crate::ids::GrantId;
+
+/// The longest pause between two attempts.
+const MOST_BACKOFF: Duration = Duration::from_mins(5);
+/// How often a failure of the same kind is told.
+const TELL_AGAIN: TimeDelta = TimeDelta::hours(1);
+
+impl Worker {
+    /// Gives the target back after a failure: openings are given up after some attempts, closings
+    /// never are.
+    pub(super) fn fail(
+        &self,
+        ledger: &mut Ledger,
+        error: AwsError,
+        refused: &[GrantId],
+        guard_refused: bool,
+    ) {
+        let now = ledger.now();
+        let attempts = ledger.before.attempts.saturating_add(1);
+        if attempts >= self.settings.open_attempts {
+            ledger.close_openings();
+        } else {
+            ledger.close_newest(refused);
+        }
+        let is_the_same = ledger.before.last_error.as_deref() == Some(error.code());
+        let told = ledger.before.last_error_at;
+        let told = told.filter(|at| is_the_same && now < *at + TELL_AGAIN);
+        if told.is_none() {
+            ledger.tell_delay(error, attempts, guard_refused);
+        }
+        let own = ledger.grants.iter();
+        let own = own.filter_map(|grant| next_intent(grant, TimeDelta::zero()));
+        let due = own
+            .filter(|at| *at > now)
+            .chain([now + backoff(attempts)])
+            .min();
+        tracing::warn!(
+            target.id = %ledger.lease.target,
+            error.code = error.code(),
+            attempts,
+            "AWS is not as it should be; trying again"
+        );
+        ledger.give_back(Release {
+            due,
+            attempts,
+            last_error: Some(error.code().to_owned()),
+            last_error_at: told.or(Some(now)),
+        });
+    }
+}
+
+impl Ledger {
+    fn close_openings(&mut self) {
+        let is_opening = |grant: &&Grant| matches!(grant.state, GrantState::Opening { .. });
+        let opening = self.grants.iter().filter(is_opening);
+        let opening: Vec<GrantId> = opening.map(|grant| grant.id).collect();
+        for id in opening {
+            self.change(id, |grant, by| grant.close(Cause::CouldNotOpen, by));
+        }
+    }
+
+    /// Tells of a failure, on every grant that waits for AWS: without its guard an active one does
+    /// as well, since its statement may be gone.
+    fn tell_delay(&mut self, error: AwsError, attempts: i32, guard_refused: bool) {
+        let waits = |grant: &&Grant| match grant.state {
+            GrantState::Opening { .. } | GrantState::Closing(_) => true,
+            GrantState::Active { .. } => guard_refused,
+            GrantState::Scheduled | GrantState::Ended { .. } | GrantState::Failed { .. } => false,
+        };
+        let waiting = self.grants.iter().filter(waits);
+        let waiting: Vec<GrantId> = waiting.map(|grant| grant.id).collect();
+        for id in waiting {
+            let action = Action::GrantDelayed {
+                error: error.code().to_owned(),
+                attempts,
+            };
+            let event = self.tx.by.failed(id, action, error.code());
+            self.tell(event);
+        }
+    }
+}
+
+/// One second, doubled with each failure up to five minutes; half of it by chance, so that workers
+/// do not come back all at once.
+fn backoff(attempts: i32) -> TimeDelta {
+    let doublings = u32::try_from(attempts.saturating_sub(1))
+        .unwrap_or(0)
+        .min(16);
+    let full = Duration::from_secs(1 << doublings).min(MOST_BACKOFF);
+    delta(full.mul_f64(rand::random_range(0.5..=1.0)))
+}

@@ -1,0 +1,246 @@
+//! One transaction of the worker under its lease: the rows of a target, locked, and everything that
+//! changes in them. Nothing is written before [`Ledger::commit`], which stores each kind of row in
+//! one statement.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::Worker;
+use super::claim::{Intent, intent};
+use crate::db::lent::Lent;
+use crate::db::targets::{self, Lease, LeaseError, Release};
+use crate::db::tx::Tx;
+use crate::db::{audit, foreign, work};
+use crate::domain::Change;
+use crate::domain::audit::{By, Event};
+use crate::domain::cause::Cause;
+use crate::domain::change::WrongState;
+use crate::domain::grant::{Grant, Marks};
+use crate::domain::part::Part;
+use crate::domain::target::{DocumentKey, Target};
+use crate::ids::GrantId;
+
+/// The locked rows of a target.
+pub(super) struct Ledger {
+    /// The worker's, at its one reading of the clock.
+    pub tx: Tx,
+    pub lease: Lease,
+    /// When the lease ends once this is stored.
+    until: DateTime<Utc>,
+    pub target: Target,
+    /// By id.
+    pub grants: Vec<Grant>,
+    parts: BTreeMap<GrantId, Part>,
+    changed: BTreeSet<GrantId>,
+    events: Vec<Event>,
+    /// Documents that are about to be overwritten, and that we did not send.
+    foreign: Vec<(DocumentKey, String)>,
+    /// The role's unique id, where this look showed it.
+    pub role_id: Option<String>,
+    /// How the work on the target went before.
+    pub before: Release,
+    /// How the target is given back, if it is.
+    release: Option<Release>,
+}
+
+impl Worker {
+    /// Locks the target's grants, then the target.
+    pub(super) async fn open(&self, lease: &Lease) -> Result<Ledger, LeaseError> {
+        let mut conn = Lent::begin(&self.pool).await?;
+        let locked = work::lock(&mut conn, lease.target).await?;
+        let held = targets::hold(&mut conn, lease, self.clock.given()).await?;
+        let (mut grants, mut parts) = (Vec::with_capacity(locked.len()), BTreeMap::new());
+        for (grant, part) in locked {
+            parts.insert(grant.id, part);
+            grants.push(grant);
+        }
+        Ok(Ledger {
+            tx: Tx::of(conn, By::system("worker", held.now), Arc::clone(&self.wake)),
+            lease: *lease,
+            until: held.now + self.lease(),
+            target: held.target,
+            grants,
+            parts,
+            changed: BTreeSet::new(),
+            events: Vec::new(),
+            foreign: Vec::new(),
+            role_id: None,
+            before: Release {
+                due: None,
+                attempts: held.attempts,
+                last_error: held.last_error,
+                last_error_at: held.last_error_at,
+            },
+            release: None,
+        })
+    }
+}
+
+impl Ledger {
+    /// The time of the transaction.
+    pub const fn now(&self) -> DateTime<Utc> {
+        self.tx.now()
+    }
+
+    /// Puts an event on record.
+    pub fn tell(&mut self, event: Event) {
+        self.events.push(event);
+    }
+
+    /// Keeps a document that is about to be overwritten.
+    pub fn keep(&mut self, key: DocumentKey, text: String) {
+        self.foreign.push((key, text));
+    }
+
+    /// Turns what is due into intents, each with its event: scheduled grants open or fail, open
+    /// ones whose time is over close.
+    pub async fn take_up(&mut self, propagation: TimeDelta) -> sqlx::Result<()> {
+        let now = self.now();
+        let due = self.grants.iter().filter_map(|grant| {
+            let intent = intent(grant, now, propagation)?;
+            Some((grant.id, intent))
+        });
+        let due: Vec<(GrantId, Intent)> = due.collect();
+        let opening = due.iter().filter(|(_, intent)| *intent == Intent::Open);
+        let opening: Vec<GrantId> = opening.map(|(id, _)| *id).collect();
+        // People may have left their groups since they asked or approved.
+        let eligible = if opening.is_empty() {
+            BTreeSet::new()
+        } else {
+            work::eligible(self.tx.conn(), &opening).await?
+        };
+        for (id, intent) in due {
+            match intent {
+                Intent::Close(cause) => self.change(id, |grant, by| grant.close(cause, by)),
+                Intent::Open if eligible.contains(&id) => self.change(id, Grant::open),
+                Intent::Open => self.change(id, |grant, by| grant.close(Cause::NotEligible, by)),
+            };
+        }
+        Ok(())
+    }
+
+    /// Makes a transition, if the grant's state allows it; tells whether it did.
+    pub fn change(
+        &mut self,
+        id: GrantId,
+        transition: impl FnOnce(Grant, &By) -> Result<Change<Grant>, WrongState>,
+    ) -> bool {
+        let Some(grant) = self.grants.iter_mut().find(|grant| grant.id == id) else {
+            return false;
+        };
+        let Ok(change) = transition(grant.clone(), &self.tx.by) else {
+            return false;
+        };
+        *grant = change.value;
+        // What is over without having been opened has nothing left to close.
+        if grant.state.is_over()
+            && let Some(part) = self.parts.get_mut(&id)
+        {
+            part.closed(self.tx.by.at);
+        }
+        tracing::info!(
+            grant.id = %id,
+            target.id = %self.lease.target,
+            state = grant.state.as_str(),
+            "grant changed"
+        );
+        self.events.push(change.event);
+        self.changed.insert(id);
+        true
+    }
+
+    /// A part was read back; what follows for its grant. The parts of a grant on other targets
+    /// count as well, once a method makes several.
+    pub fn read_back(&mut self, id: GrantId, what: impl FnOnce(&mut Part, DateTime<Utc>)) {
+        let (Some(part), Some(grant)) = (
+            self.parts.get_mut(&id),
+            self.grants.iter().find(|grant| grant.id == id),
+        ) else {
+            return;
+        };
+        what(part, self.tx.by.at);
+        let parts = [part.clone()];
+        self.changed.insert(id);
+        if let Some(change) = grant.clone().settle(&parts, &self.tx.by) {
+            self.change(id, |_, _| Ok(change));
+        }
+    }
+
+    /// Changes what is known of a grant besides its state.
+    pub fn amend(&mut self, id: GrantId, what: impl FnOnce(&mut Grant)) {
+        if let Some(grant) = self.grants.iter_mut().find(|grant| grant.id == id) {
+            what(grant);
+            self.changed.insert(id);
+        }
+    }
+
+    /// Changes the marks of a grant.
+    pub fn mark(&mut self, id: GrantId, what: impl FnOnce(&mut Marks)) {
+        self.amend(id, |grant| what(&mut grant.marks));
+    }
+
+    /// The target is given back with the commit: everything is as it should be until `due`.
+    pub fn rest(&mut self, due: Option<DateTime<Utc>>) {
+        self.release = Some(Release {
+            due,
+            attempts: 0,
+            last_error: None,
+            last_error_at: None,
+        });
+    }
+
+    /// The target is given back unfinished: what failed before still counts.
+    pub fn hand_back(&mut self, due: Option<DateTime<Utc>>) {
+        self.release = Some(Release {
+            due,
+            ..self.before.clone()
+        });
+    }
+
+    /// The target is given back after one failure more.
+    pub fn give_back(&mut self, release: Release) {
+        self.release = Some(release);
+    }
+
+    /// Stores everything. Returns the grants as they are now, and how long it is until the target
+    /// is due; until then it is held, or nobody has it.
+    ///
+    /// # Errors
+    /// [`LeaseError::Lost`] when somebody else has the target now; nothing is stored then.
+    pub async fn commit(mut self) -> Result<(Vec<Grant>, Option<TimeDelta>), LeaseError> {
+        let target = self.lease.target;
+        let now = self.tx.now();
+        for (key, text) in &self.foreign {
+            foreign::keep(self.tx.conn(), target, *key, text, now).await?;
+        }
+        let mut changed = Vec::new();
+        for grant in self
+            .grants
+            .iter()
+            .filter(|it| self.changed.contains(&it.id))
+        {
+            if let Some(part) = self.parts.remove(&grant.id) {
+                changed.push((grant.clone(), part));
+            }
+        }
+        if !changed.is_empty() {
+            work::store(self.tx.conn(), target, &changed).await?;
+        }
+        if !self.events.is_empty() {
+            audit::append_all(self.tx.conn(), &self.events).await?;
+        }
+        let due = targets::store(
+            self.tx.conn(),
+            &self.lease,
+            self.role_id.as_deref(),
+            &self.target,
+            self.until,
+            self.release.as_ref(),
+        )
+        .await?;
+        self.tx.commit().await?;
+        Ok((self.grants, due.map(|due| due - now)))
+    }
+}

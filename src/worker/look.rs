@@ -1,0 +1,108 @@
+//! What AWS shows of a target: read as a whole once, and then what was written.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use crate::aws::observe::{self, Look};
+use crate::aws::{Aws, AwsError};
+use crate::domain::grant::{Grant, GrantState};
+use crate::domain::target::DocumentKey;
+use crate::policy::Observed;
+
+/// How old a read may be from which a document is written, or a look that serves once more.
+pub(super) const FRESH: Duration = Duration::from_secs(2);
+
+/// One look.
+pub(super) struct Seen {
+    pub observed: Observed,
+    /// The principals (ARNs) that could not be read, and why.
+    pub unread: BTreeMap<String, AwsError>,
+    /// Whether it is the role that we work as; asked where something may be opened.
+    pub ours: Option<Result<bool, AwsError>>,
+    /// When AWS was asked last.
+    pub asked_at: Instant,
+    /// When the oldest part of it had been read.
+    pub looked_at: Instant,
+}
+
+impl Seen {
+    /// Reads everything: the role, its guard, and the principals of what may be opened or is open.
+    pub async fn whole(
+        aws: &Aws,
+        limit: Duration,
+        role_arn: &str,
+        grants: &[Grant],
+    ) -> Result<Self, AwsError> {
+        let asked_at = Instant::now();
+        let open = grants.iter().filter(|grant| grant.state.is_open());
+        let principals: BTreeSet<String> = open.map(|grant| grant.principal_arn.clone()).collect();
+        let look = observe::observe(aws, role_arn, principals);
+        let Look { observed, unread } = in_time(limit, look).await?;
+        let looked_at = Instant::now();
+        Ok(Self {
+            ours: is_ours(aws, &observed, grants).await,
+            observed,
+            unread,
+            asked_at,
+            looked_at,
+        })
+    }
+
+    /// Reads back what was written. The rest is as old as it was.
+    pub async fn read_back(
+        &mut self,
+        aws: &Aws,
+        limit: Duration,
+        role_arn: &str,
+        key: DocumentKey,
+    ) -> Result<(), AwsError> {
+        self.asked_at = Instant::now();
+        let read = observe::read_back(aws, role_arn, key, &mut self.observed);
+        in_time(limit, read).await
+    }
+
+    /// Whether it shows all that has to be known before this grant is opened. One that was approved
+    /// a moment ago was not looked for.
+    pub fn covers(&self, grant: &Grant) -> bool {
+        let Observed::Role(role) = &self.observed else {
+            return true;
+        };
+        let arn = &grant.principal_arn;
+        let is_known = role.principals.contains_key(arn) || self.unread.contains_key(arn);
+        let is_opening = matches!(grant.state, GrantState::Opening { .. });
+        !is_opening || self.ours.is_some() && is_known
+    }
+
+    /// Whether all of it is young enough to be planned from once more.
+    pub fn is_fresh(&self) -> bool {
+        self.looked_at.elapsed() <= FRESH
+    }
+}
+
+async fn in_time<T>(
+    limit: Duration,
+    look: impl Future<Output = Result<T, AwsError>>,
+) -> Result<T, AwsError> {
+    let looked = tokio::time::timeout(limit, look).await;
+    looked.unwrap_or(Err(AwsError::Unclear))
+}
+
+async fn is_ours(
+    aws: &Aws,
+    observed: &Observed,
+    grants: &[Grant],
+) -> Option<Result<bool, AwsError>> {
+    let Observed::Role(role) = observed else {
+        return None;
+    };
+    let may_open = |grant: &Grant| {
+        matches!(
+            grant.state,
+            GrantState::Scheduled | GrantState::Opening { .. }
+        )
+    };
+    if !grants.iter().any(may_open) {
+        return None;
+    }
+    Some(aws.is_ours(&role.arn, &role.role_id).await)
+}

@@ -1,0 +1,361 @@
+//! Work on one target: look, plan, write, read back, until there is nothing left to do.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::Worker;
+use super::claim::{Intent, intent, next_intent};
+use super::ledger::Ledger;
+use super::look::Seen;
+use super::record::{Answer, Sending};
+use crate::aws::{Aws, AwsError, Purpose};
+use crate::clock::Clock;
+use crate::db::targets::{LeaseError, Taken};
+use crate::domain::cause::Cause;
+use crate::domain::grant::{Grant, GrantState};
+use crate::ids::GrantId;
+use crate::policy::{Input, Observed, Plan, Step, or_plain, plan};
+
+/// Plans for one target before it is given back; far more than its work takes.
+const MOST_ROUNDS: usize = 24;
+/// Plans from one look in one transaction: each but the last begins to close something.
+const MOST_PLANS: usize = 4;
+/// The pause where they do not come to rest, and after a failure of the database.
+pub(super) const BREATH: TimeDelta = TimeDelta::seconds(5);
+
+/// The work on one target, from its claim to its release.
+pub(super) struct Pass<'a> {
+    pub worker: &'a Worker,
+    /// The role's account.
+    pub aws: Aws,
+    taken: &'a Taken,
+    /// The grants as they were last seen in the database.
+    grants: Vec<Grant>,
+    /// What AWS showed, as long as it may be planned from.
+    pub seen: Option<Seen>,
+    /// What became of the last write, until it is on record.
+    pub answer: Option<(Sending, Answer)>,
+    /// Nothing may be opened until the closings are done.
+    pub closings_only: bool,
+    /// AWS refused the guard, even without openings.
+    pub guard_refused: bool,
+    /// AWS did not take a document with several openings in it.
+    one_at_a_time: bool,
+    /// The clocks of AWS and of the database differ.
+    clocks_differ: bool,
+    /// Writes that were not sent since their reads had grown old.
+    pub too_old: u8,
+    /// Fingerprints of what was sent in this pass.
+    pub sent: BTreeSet<[u8; 32]>,
+    /// Whether a document was sent again in this pass that was sent before in it.
+    pub repeats: bool,
+    /// The grants of a write that AWS refused for good.
+    pub refused: Vec<GrantId>,
+    /// AWS did not take the document, for what one of them holds.
+    pub malformed: bool,
+    /// What is to be told once everything else is done.
+    pub trouble: Option<AwsError>,
+}
+
+/// What follows from a round.
+pub(super) enum Round {
+    /// Plan again.
+    Again,
+    /// The target was given back, and is due again after so long.
+    Over(Option<TimeDelta>),
+    /// AWS did not do or show something.
+    Failed(AwsError),
+}
+
+/// What follows from a plan.
+enum Next {
+    /// Plan again, from the same look while it is fresh.
+    Again,
+    /// Look at everything again.
+    LookAgain,
+    Released,
+    Write(Box<Sending>),
+}
+
+impl Worker {
+    /// Works on a claimed target and gives it back. Returns after how long it is due again.
+    pub(super) async fn reconcile(&self, taken: &Taken) -> Result<Option<TimeDelta>, LeaseError> {
+        let grants = self.in_time("grants", self.grants_of(taken)).await?;
+        let propagation = self.settings.margins.propagation;
+        // What is over by now is closed in this pass as well, though no row says so yet.
+        let ends = |grant: &Grant| {
+            is_closing(grant) || intent(grant, taken.at, propagation).is_some_and(Intent::closes)
+        };
+        let purpose = if grants.iter().any(ends) {
+            Purpose::Closing
+        } else {
+            Purpose::Opening
+        };
+        let aws = self.clouds.of_arn(&taken.arn).used_for(purpose);
+        let mut pass = Pass::new(self, aws, taken, grants);
+        for _ in 0..MOST_ROUNDS {
+            if self.is_stopping() {
+                return pass.hand_back(TimeDelta::zero()).await;
+            }
+            match pass.round().await? {
+                Round::Again => {}
+                Round::Over(due) => return Ok(due),
+                Round::Failed(error) => return pass.failed(error).await,
+            }
+        }
+        // As many looks may be needed where much is due; only what is written again and again does
+        // not come to rest.
+        if !pass.repeats {
+            return pass.hand_back(TimeDelta::zero()).await;
+        }
+        let target = taken.lease.target;
+        tracing::warn!(target.id = %target, "AWS does not come to rest; going on later");
+        pass.hand_back(BREATH).await
+    }
+}
+
+impl<'a> Pass<'a> {
+    fn new(worker: &'a Worker, aws: Aws, taken: &'a Taken, grants: Vec<Grant>) -> Self {
+        Self {
+            worker,
+            aws,
+            taken,
+            grants,
+            seen: None,
+            answer: None,
+            closings_only: false,
+            guard_refused: false,
+            one_at_a_time: false,
+            clocks_differ: false,
+            too_old: 0,
+            sent: BTreeSet::new(),
+            repeats: false,
+            refused: Vec::new(),
+            malformed: false,
+            trouble: None,
+        }
+    }
+
+    /// A look that takes longer than half of the lease leaves no time to act on it.
+    pub fn look_limit(&self) -> Duration {
+        self.worker.settings.lease / 2
+    }
+
+    /// ARN of the role.
+    pub fn role_arn(&self) -> &str {
+        &self.taken.arn
+    }
+
+    async fn round(&mut self) -> Result<Round, LeaseError> {
+        if !self.seen.as_ref().is_some_and(Seen::is_fresh) {
+            let limit = self.look_limit();
+            match Seen::whole(&self.aws, limit, &self.taken.arn, &self.grants).await {
+                Ok(seen) => self.seen = Some(seen),
+                Err(error) => return Ok(Round::Failed(error)),
+            }
+        }
+        let Some(seen) = self.seen.take() else {
+            return Ok(Round::Again);
+        };
+        let worker = self.worker;
+        let (next, due) = worker.in_time("plan", self.plan(&seen)).await?;
+        let looked_at = seen.looked_at;
+        self.seen = Some(seen).filter(|_| !matches!(next, Next::LookAgain));
+        match next {
+            Next::Again | Next::LookAgain => Ok(Round::Again),
+            Next::Released => Ok(Round::Over(due)),
+            Next::Write(sending) => Ok(self.write(*sending, looked_at).await),
+        }
+    }
+
+    /// Opens the ledger, with the answer to the last write on record.
+    async fn open(&mut self) -> Result<Ledger, LeaseError> {
+        let mut ledger = self.worker.open(&self.taken.lease).await?;
+        if let Some((sending, answer)) = &self.answer {
+            ledger.answered(sending, *answer);
+        }
+        Ok(ledger)
+    }
+
+    /// Stores the ledger; what it holds of the last write's answer is on record then.
+    async fn commit(&mut self, ledger: Ledger) -> Result<Option<TimeDelta>, LeaseError> {
+        let (grants, due) = ledger.commit().await?;
+        self.grants = grants;
+        self.answer = None;
+        Ok(due)
+    }
+
+    /// Plans on the locked rows and records what the look showed and what is about to be sent, all
+    /// in one transaction.
+    async fn plan(&mut self, seen: &Seen) -> Result<(Next, Option<TimeDelta>), LeaseError> {
+        let held_at = Instant::now();
+        let mut ledger = self.open().await?;
+        ledger
+            .take_up(self.worker.settings.margins.propagation)
+            .await?;
+        let is_old = seen.looked_at.elapsed() > self.aws.timeout();
+        // Too much may have changed meanwhile: a plan rests on a fresh look at everything that is
+        // to be opened.
+        let next = if is_old || !ledger.grants.iter().all(|grant| seen.covers(grant)) {
+            Next::LookAgain
+        } else {
+            self.consider(&ledger, seen);
+            self.decide(&mut ledger, seen, held_at)
+        };
+        let due = self.commit(ledger).await?;
+        Ok((next, due))
+    }
+
+    /// What the look says besides the documents: clocks that differ, principals that could not be
+    /// read, and that AWS does not tell whose the role is.
+    fn consider(&mut self, ledger: &Ledger, seen: &Seen) {
+        // A clock of tests stands still; no answer of AWS agrees with it.
+        let is_real = matches!(self.worker.clock, Clock::Database);
+        if is_real && self.aws.has_another_time(ledger.now(), seen.asked_at) {
+            self.closings_only = true;
+            self.clocks_differ = true;
+            self.trouble = Some(AwsError::ClockSkew);
+        }
+        let mut opening = ledger.grants.iter().filter(|grant| is_opening(grant));
+        if let Some(error) = opening.find_map(|grant| seen.unread.get(&grant.principal_arn)) {
+            self.trouble = Some(*error);
+        }
+        if let Some(Err(error)) = &seen.ours
+            && ledger.grants.iter().any(is_opening)
+        {
+            self.closings_only = true;
+            self.trouble = Some(*error);
+        }
+    }
+
+    /// Plans until there is something to write or nothing to do.
+    fn decide(&mut self, ledger: &mut Ledger, seen: &Seen, held_at: Instant) -> Next {
+        for _ in 0..MOST_PLANS {
+            let mut plan = self.planned(ledger, &seen.observed);
+            if matches!(seen.ours, Some(Ok(true))) {
+                refuse_our_own(&mut plan, &ledger.grants);
+            }
+            // What has begun to close is planned for at once: nothing was written meanwhile.
+            if ledger.record(&plan, &seen.observed) {
+                continue;
+            }
+            return match plan.step {
+                Step::Write(write) => Next::Write(Box::new(ledger.intend(*write, held_at))),
+                Step::Rest => self.rest(ledger, plan.due, plan.waits),
+            };
+        }
+        Next::Again
+    }
+
+    /// The plan for what is begun; the closings alone where planning itself breaks down.
+    fn planned(&mut self, ledger: &Ledger, observed: &Observed) -> Plan {
+        let begun = ledger.grants.iter().filter(|grant| is_begun(grant));
+        let begun: Vec<Grant> = begun.cloned().collect();
+        let input = Input {
+            target: &ledger.target,
+            grants: &begun,
+            observed,
+            now: ledger.now(),
+            margins: self.worker.settings.margins,
+            closings_only: self.closings_only,
+            one_at_a_time: self.one_at_a_time,
+            clocks_differ: self.clocks_differ,
+            guard_refused: self.guard_refused,
+        };
+        or_plain(&input, plan).unwrap_or_else(|broken| {
+            tracing::error!(
+                target.id = %ledger.target.id,
+                panic = broken.message,
+                "planning broke down; the closings go on without it"
+            );
+            self.trouble = Some(AwsError::Unplanned);
+            broken.plan
+        })
+    }
+
+    /// Nothing more can be written now. After a refusal the closings are done, and the newest of
+    /// the refused grants is given up: it is the one that there was no room for. A document that
+    /// AWS did not take for what it says is tried anew with one opening at a time, since only one
+    /// of them need be at fault.
+    fn rest(&mut self, ledger: &mut Ledger, due: Option<DateTime<Utc>>, waits: bool) -> Next {
+        if let Some(error) = self.trouble {
+            let (refused, guard_refused) = (&self.refused, self.guard_refused);
+            self.worker.fail(ledger, error, refused, guard_refused);
+            return Next::Released;
+        }
+        if !self.closings_only {
+            let propagation = self.worker.settings.margins.propagation;
+            let own = ledger.grants.iter();
+            let own = own.filter_map(|grant| next_intent(grant, propagation));
+            let due = own.filter(|at| *at > ledger.now()).chain(due).min();
+            // Where a write is waited for, what failed before still counts.
+            if waits {
+                ledger.hand_back(due);
+            } else {
+                ledger.rest(due);
+            }
+            return Next::Released;
+        }
+        if self.malformed && self.refused.len() > 1 && !self.one_at_a_time {
+            self.one_at_a_time = true;
+        } else {
+            ledger.close_newest(&self.refused);
+        }
+        self.refused.clear();
+        self.closings_only = false;
+        Next::Again
+    }
+
+    /// Gives the target back after a failure.
+    async fn failed(&mut self, error: AwsError) -> Result<Option<TimeDelta>, LeaseError> {
+        let worker = self.worker;
+        let done = async {
+            let mut ledger = self.open().await?;
+            ledger.take_up(worker.settings.margins.propagation).await?;
+            worker.fail(&mut ledger, error, &self.refused, self.guard_refused);
+            self.commit(ledger).await
+        };
+        worker.in_time("release", done).await
+    }
+
+    /// Gives the target back unfinished, to be taken up again `after` some time.
+    async fn hand_back(&mut self, after: TimeDelta) -> Result<Option<TimeDelta>, LeaseError> {
+        let worker = self.worker;
+        let done = async {
+            let mut ledger = self.open().await?;
+            let due = ledger.now() + after;
+            ledger.hand_back(Some(due));
+            self.commit(ledger).await
+        };
+        worker.in_time("release", done).await
+    }
+}
+
+/// Our own role is never opened: whoever is let into it could do all that we can.
+fn refuse_our_own(plan: &mut Plan, grants: &[Grant]) {
+    let opening: Vec<GrantId> = grants
+        .iter()
+        .filter(|grant| is_opening(grant))
+        .map(|grant| grant.id)
+        .collect();
+    if opening.is_empty() {
+        return;
+    }
+    let causes = opening.into_iter().map(|id| (id, Cause::CouldNotOpen));
+    plan.close.extend(causes);
+    plan.step = Step::Rest;
+}
+
+fn is_begun(grant: &Grant) -> bool {
+    !matches!(grant.state, GrantState::Scheduled) && grant.marks.guard_gone_at.is_none()
+}
+
+fn is_closing(grant: &Grant) -> bool {
+    matches!(grant.state, GrantState::Closing(_))
+}
+
+fn is_opening(grant: &Grant) -> bool {
+    matches!(grant.state, GrantState::Opening { .. })
+}
