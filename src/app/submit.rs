@@ -91,7 +91,14 @@ pub async fn submit(ctx: &Ctx, new: NewRequest) -> Result<Submitted, Error> {
         // The catalog may have changed while AWS was asked.
         let now = tx.now();
         let offer = db::catalog::offer(tx.conn(), &new.entitlement, ctx.person.id, Some(now));
-        let Offer { entitlement, .. } = offer.await?.ok_or(CallerError::NotFound)?;
+        let Offer {
+            entitlement,
+            condition,
+            ..
+        } = offer.await?.ok_or(CallerError::NotFound)?;
+        if condition.needs_a_person() {
+            return Err(RoleError::Suspended(condition).into());
+        }
         if entitlement != checked.entitlement {
             recheck(&checked, &entitlement.terms, ctx.app.settings().propagation)?;
         }

@@ -16,6 +16,11 @@ const STAGING: &str = "arn:aws:iam::444455556666:role/prod-admin";
 
 /// alice asks for `prod-admin`; before AWS has answered, the catalog is another.
 async fn meanwhile(change: impl FnOnce(&mut Catalog)) -> (TestApp, Result<Request, Error>) {
+    meanwhile_done(async |company| company.change(change).await).await
+}
+
+/// The same with anything else that happens meanwhile.
+async fn meanwhile_done(happens: impl AsyncFnOnce(&TestApp)) -> (TestApp, Result<Request, Error>) {
     let aws = sandbox::start(r#"{"Version":"2012-10-17","Statement":[]}"#).await;
     let patience = Duration::from_secs(60);
     let company = TestApp::new().await.with_aws(&aws, patience).await;
@@ -23,7 +28,7 @@ async fn meanwhile(change: impl FnOnce(&mut Catalog)) -> (TestApp, Result<Reques
     let held = aws.knobs().hold("GetRole", 1, When::AfterEffect);
     let asking = tokio::spawn(async move { submit(&alice, ask("prod-admin")).await });
     reached(&held).await;
-    company.change(change).await;
+    happens(&company).await;
     held.release();
     let asked = asking.await.unwrap();
     (company, asked.map(Submitted::request))
@@ -83,4 +88,16 @@ async fn what_the_catalog_forbids_by_now_is_refused() {
         let refused = company.events("prod-admin", "request.submitted", "refused");
         assert_eq!(refused.await, 1, "{code}");
     }
+}
+
+#[tokio::test]
+async fn a_role_that_is_suspended_by_now_is_refused() {
+    let (company, asked) = meanwhile_done(async |company| {
+        company
+            .as_owner("UPDATE targets SET condition = 'contested'")
+            .await;
+    })
+    .await;
+    assert_eq!(asked.unwrap_err().told_code(), "role_suspended");
+    assert_eq!(company.count("requests").await, 0);
 }
