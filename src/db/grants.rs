@@ -22,15 +22,20 @@ use crate::ids::{GrantId, PersonId, RequestId, TargetId};
 /// When the database does not answer or refuses the row.
 pub async fn store(conn: &mut PgConnection, change: Change<Grant>) -> sqlx::Result<Grant> {
     let grant = change.value;
+    let event = audit::Columns::try_from(&change.event)?;
     let (opening_at, opened_at, closing_at, cause, by, reason, ended_at) = columns(&grant.state);
-    sqlx::query!(
+    let done = sqlx::query!(
         r#"WITH part AS (UPDATE parts SET state = 'closed', closed_at = $9
                          WHERE "grant" = $1 AND $9::timestamptz IS NOT NULL AND state <> 'closed'),
                 name AS (UPDATE names SET guard_gone_at = $10
-                         WHERE "grant" = $1 AND $10::timestamptz IS NOT NULL AND guard_gone_at IS NULL)
-           UPDATE grants SET state = $2, opening_at = $3, opened_at = $4, closing_at = $5, cause = $6,
-                             closing_by = $7, closing_reason = $8, ended_at = $9
-           WHERE id = $1"#,
+                         WHERE "grant" = $1 AND $10::timestamptz IS NOT NULL AND guard_gone_at IS NULL),
+                stored AS (
+                    UPDATE grants SET state = $2, opening_at = $3, opened_at = $4, closing_at = $5, cause = $6,
+                                      closing_by = $7, closing_reason = $8, ended_at = $9
+                    WHERE id = $1 RETURNING person)
+           INSERT INTO audit_events (id, at, action, actor_kind, actor_id, actor_name, subject, channel, outcome,
+               code, details, concerns)
+           SELECT $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, person FROM stored"#,
         grant.id.uuid(),
         grant.state.as_str(),
         opening_at,
@@ -41,10 +46,24 @@ pub async fn store(conn: &mut PgConnection, change: Change<Grant>) -> sqlx::Resu
         reason.map(Words::as_str),
         ended_at,
         grant.marks.guard_gone_at,
+        event.id,
+        event.at,
+        event.action,
+        event.actor_kind,
+        event.actor_id,
+        event.actor_name,
+        event.subject,
+        event.channel,
+        event.outcome,
+        event.code,
+        event.details,
     )
-    .execute(&mut *conn)
+    .execute(conn)
     .await?;
-    audit::append(conn, &change.event).await?;
+    // Without a stored row there is no event either.
+    if done.rows_affected() != 1 {
+        return Err(sqlx::Error::RowNotFound);
+    }
     Ok(grant)
 }
 

@@ -108,7 +108,7 @@ async fn calls_take_few(app: TestApp) {
         calls.call(&alice, "GET", &path, &Value::Null, 3).await;
         calls.service.open_grants().await;
         let end = format!("{path}/end");
-        calls.call(&alice, "POST", &end, &json!({}), 6).await;
+        calls.call(&alice, "POST", &end, &json!({}), 5).await;
         // It closes: what keeps AWS from following is told as well.
         let look = calls.call(&alice, "GET", &path, &Value::Null, 3).await;
         assert_eq!(look.body["state"], "closing");
