@@ -6,6 +6,7 @@ use sqlx::types::Json;
 
 use super::delays::Delay;
 use super::requests::Row;
+use crate::domain::audit::ActionName;
 use crate::domain::entitlement::Terms;
 use crate::domain::person::Person;
 use crate::domain::request::Request;
@@ -52,7 +53,7 @@ pub async fn of_request(
                   t.last_error AS "error?", t.attempts AS "attempts?",
                   CASE WHEN t.id IS NOT NULL
                        THEN coalesce((SELECT min(e.at) FROM audit_events e WHERE e.subject = $3
-                                      AND e.action = 'grant.delayed' AND e.at >= $4), t.last_error_at) END AS since
+                                      AND e.action = $5 AND e.at >= $4), t.last_error_at) END AS since
            FROM requests r JOIN people requester ON requester.id = r.person JOIN people caller ON caller.id = $2
                LEFT JOIN targets t ON t.id = r.target AND $3::text IS NOT NULL AND t.attempts > 0
                    AND t.last_error IS NOT NULL AND t.last_error_at IS NOT NULL
@@ -61,6 +62,7 @@ pub async fn of_request(
         caller.uuid(),
         moving.map(|(name, _)| name),
         moving.map(|(_, since)| since),
+        ActionName::GrantDelayed.as_str(),
     )
     .fetch_optional(conn)
     .await?;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
+use crate::domain::audit::ActionName;
 use crate::ids::GrantId;
 
 /// AWS does not let a grant open or close.
@@ -31,13 +32,14 @@ pub async fn of_grants(
     let rows = sqlx::query!(
         r#"SELECT g.id AS "id: GrantId", t.last_error AS "error!", t.attempts,
                   coalesce((SELECT min(e.at) FROM audit_events e
-                            WHERE e.subject = g.grant_name AND e.action = 'grant.delayed'
+                            WHERE e.subject = g.grant_name AND e.action = $2
                                 AND e.at >= coalesce(g.closing_at, g.opening_at)),
                            t.last_error_at) AS "since!"
            FROM grants g JOIN targets t ON t.id = g.target
            WHERE g.id = ANY($1) AND g.state IN ('opening', 'closing') AND t.attempts > 0
                AND t.last_error IS NOT NULL AND t.last_error_at IS NOT NULL"#,
-        grants
+        grants,
+        ActionName::GrantDelayed.as_str(),
     )
     .fetch_all(conn)
     .await?;
