@@ -140,14 +140,20 @@ END $$;
 CREATE TRIGGER parts_freeze BEFORE UPDATE ON parts FOR EACH ROW EXECUTE FUNCTION freeze_part();
 CREATE TRIGGER parts_keep BEFORE DELETE ON parts FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
--- A grant is active only while all of its parts are open, and over only when all of them are closed; before it opens nothing was sent.
+-- A grant is active only while all of its parts are open, and over only when all of them are closed; before it opens nothing was sent. It has a name
+-- of its own on its role.
 CREATE FUNCTION grant_is_its_parts() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     now_is grants;
 BEGIN
-    SELECT * INTO now_is FROM grants WHERE id = NEW.id;
-    IF NOT EXISTS (SELECT FROM parts WHERE "grant" = NEW.id)
-       OR EXISTS (SELECT FROM parts p WHERE p."grant" = NEW.id
+    IF TG_TABLE_NAME = 'grants' THEN
+        SELECT * INTO now_is FROM grants WHERE id = NEW.id;
+    ELSE
+        SELECT * INTO now_is FROM grants WHERE id = NEW."grant";
+    END IF;
+    IF NOT EXISTS (SELECT FROM parts WHERE "grant" = now_is.id)
+       OR NOT EXISTS (SELECT FROM names WHERE "grant" = now_is.id AND target = now_is.target AND name = now_is.grant_name)
+       OR EXISTS (SELECT FROM parts p WHERE p."grant" = now_is.id
                   AND ((now_is.state = 'scheduled' AND (p.state <> 'waiting' OR p.sent_until IS NOT NULL))
                     OR (now_is.state = 'active' AND p.state <> 'open')
                     OR (now_is.state IN ('ended', 'failed') AND p.state <> 'closed'))) THEN
@@ -156,6 +162,8 @@ BEGIN
     RETURN NULL;
 END $$;
 CREATE CONSTRAINT TRIGGER grants_parts AFTER INSERT OR UPDATE OF state ON grants DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION grant_is_its_parts();
+CREATE CONSTRAINT TRIGGER parts_grant AFTER INSERT OR UPDATE OF state ON parts DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW EXECUTE FUNCTION grant_is_its_parts();
 
 -- What is not over is not forgotten: the guard names it.
@@ -168,6 +176,18 @@ BEGIN
 END $$;
 CREATE CONSTRAINT TRIGGER names_forgotten AFTER INSERT OR UPDATE ON names DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW WHEN (NEW.guard_gone_at IS NOT NULL) EXECUTE FUNCTION keep_name();
+CREATE FUNCTION freeze_name() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF (OLD.target, OLD.name, OLD."grant", OLD.principal_id, OLD.target_uid, OLD.since)
+       IS DISTINCT FROM (NEW.target, NEW.name, NEW."grant", NEW.principal_id, NEW.target_uid, NEW.since) THEN
+        RAISE EXCEPTION 'a name that was given stays as it was given' USING ERRCODE = 'check_violation';
+    END IF;
+    IF OLD.guard_gone_at IS NOT NULL AND NEW.guard_gone_at IS NULL THEN
+        RAISE EXCEPTION 'a name that is forgotten is not taken up again' USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER names_freeze BEFORE UPDATE ON names FOR EACH ROW EXECUTE FUNCTION freeze_name();
 CREATE TRIGGER names_keep BEFORE DELETE ON names FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
 -- On one role a name belongs to one principal, for as long as the guard has to name it: another's sessions of that name may be left. Those of a role

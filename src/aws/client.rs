@@ -149,6 +149,15 @@ impl Aws {
         self.known.dates.differ_from(now, asked_at)
     }
 
+    /// Asks who we are, unless that is known.
+    ///
+    /// # Errors
+    /// When STS does not tell.
+    pub async fn identify(&self) -> Result<(), AwsError> {
+        let caller = self.known.caller.get_or_try_init(|| self.caller());
+        caller.await.map(drop)
+    }
+
     /// Whether the role is the one that we work as: by its unique id, or by account and name (case
     /// and path do not tell roles apart).
     ///

@@ -171,7 +171,8 @@ pub async fn hold(
         r#"WITH clock AS MATERIALIZED (SELECT coalesce($3, clock_timestamp()) AS now)
            SELECT t.id, t.account, t.arn, t.revision, t.condition, t.missing_since, t.safe_since, t.guard_restores,
                   t.kept AS "kept: Json<BTreeMap<String, DateTime<Utc>>>", t.attempts, t.last_error, t.last_error_at,
-                  coalesce((SELECT jsonb_agg(d) FROM documents d WHERE d.target = t.id), '[]')
+                  coalesce((SELECT jsonb_agg(to_jsonb(d) || jsonb_build_object('sha256', encode(d.sha256, 'hex')))
+                            FROM documents d WHERE d.target = t.id), '[]')
                       AS "documents!: Json<Vec<Document>>",
                   (SELECT i.id FROM installation i) AS "installation!", now AS "now!"
            FROM targets t, clock
@@ -203,7 +204,7 @@ pub async fn store(
     let row = sqlx::query!(
         r#"WITH document AS (
                INSERT INTO documents (target, key, sha256, wrote_at, unclear_at, sent_at, original)
-               SELECT $1, key, sha256::bytea, wrote_at, unclear_at, sent_at, original
+               SELECT $1, key, decode(sha256, 'hex'), wrote_at, unclear_at, sent_at, original
                FROM jsonb_to_recordset($9) AS it(
                    key text, sha256 text, wrote_at timestamptz, unclear_at timestamptz, sent_at timestamptz,
                    original text)
@@ -350,7 +351,7 @@ impl Row {
 #[derive(Debug, Serialize, Deserialize)]
 struct Document {
     key: String,
-    /// As Postgres writes a `bytea`: `\x` and two hexadecimal digits for each byte.
+    /// In hexadecimal digits.
     sha256: Option<String>,
     wrote_at: Option<DateTime<Utc>>,
     unclear_at: Option<DateTime<Utc>>,
@@ -363,7 +364,7 @@ impl Document {
         let written = sent.written.as_ref();
         Self {
             key: key.as_str().to_owned(),
-            sha256: written.map(|written| format!("\\x{}", hex::encode(written.hash))),
+            sha256: written.map(|written| hex::encode(written.hash)),
             wrote_at: written.map(|written| written.at),
             unclear_at: sent.unclear_at,
             sent_at: sent.sent_at,
@@ -386,8 +387,7 @@ fn written(sha256: Option<&str>, at: Option<DateTime<Utc>>) -> sqlx::Result<Opti
         return Ok(None);
     };
     let mut hash = [0; 32];
-    let digits = sha256.trim_start_matches("\\x");
-    hex::decode_to_slice(digits, &mut hash).map_err(|error| broken(error.to_string()))?;
+    hex::decode_to_slice(sha256, &mut hash).map_err(|error| broken(error.to_string()))?;
     Ok(Some(Written { hash, at }))
 }
 

@@ -1,6 +1,6 @@
 //! What the worker reads and stores of a target's grants, all of them in one statement.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::grants::row::{columns, whole};
+use super::grants::row::{Row, columns, whole};
 use crate::domain::cause::Cause;
 use crate::domain::grant::Grant;
 use crate::domain::part::Part;
@@ -38,7 +38,19 @@ pub async fn lock(conn: &mut PgConnection, target: TargetId) -> sqlx::Result<Vec
         "WHERE n.target = $1 AND n.guard_gone_at IS NULL ORDER BY g.id FOR NO KEY UPDATE OF g",
         target.uuid()
     );
-    let rows = rows.fetch_all(conn).await?;
+    let locked = rows.fetch_all(&mut *conn).await?;
+    // Where the lock was waited for, Postgres reads the grant anew and what is joined to it not
+    // (READ COMMITTED). A verb changes the joined rows only when it ends a scheduled grant.
+    let is_torn = |row: &Row| row.ended_at.is_some() && row.part_closed_at.is_none();
+    let rows = if locked.iter().any(is_torn) {
+        let again = whole!(
+            "WHERE n.target = $1 AND n.guard_gone_at IS NULL ORDER BY g.id",
+            target.uuid()
+        );
+        again.fetch_all(conn).await?
+    } else {
+        locked
+    };
     let both = rows.into_iter().map(|row| {
         let part = row.part()?;
         Ok((row.try_into()?, part))
@@ -89,7 +101,6 @@ struct Stored<'a> {
     sent_until: Option<DateTime<Utc>>,
     unclear_at: Option<DateTime<Utc>>,
     restores: i16,
-    console_since: Option<DateTime<Utc>>,
     guard_until: Option<DateTime<Utc>>,
     guard_gone_at: Option<DateTime<Utc>>,
 }
@@ -118,15 +129,13 @@ impl<'a> Stored<'a> {
             sent_until: marks.sent_until,
             unclear_at: marks.unclear_at,
             restores: marks.restores,
-            console_since: marks.console_since,
             guard_until: marks.guard_until,
             guard_gone_at: marks.guard_gone_at,
         }
     }
 }
 
-/// Stores locked grants as they are now, with their parts and names on the target. A console name
-/// gets its row when the grant gets the name.
+/// Stores locked grants as they are now, with their parts and names on the target.
 ///
 /// # Errors
 /// When the database does not answer or refuses a row.
@@ -143,8 +152,7 @@ pub async fn store(
                    cause text, closing_by uuid, closing_reason text, ended_at timestamptz, principal_id text,
                    principal_missing_since timestamptz, part_state text, part_opened_at timestamptz,
                    part_closed_at timestamptz, target_uid text, sent_until timestamptz, unclear_at timestamptz,
-                   restores smallint, console_since timestamptz, guard_until timestamptz,
-                   guard_gone_at timestamptz)),
+                   restores smallint, guard_until timestamptz, guard_gone_at timestamptz)),
            part AS (
                UPDATE parts p SET state = new.part_state, opened_at = new.part_opened_at,
                    closed_at = new.part_closed_at, target_uid = new.target_uid, sent_until = new.sent_until,
@@ -152,14 +160,7 @@ pub async fn store(
                FROM new WHERE p."grant" = new.id AND p.target = $1),
            name AS (
                UPDATE names n SET guard_until = new.guard_until, guard_gone_at = new.guard_gone_at
-               FROM new WHERE n."grant" = new.id AND n.target = $1),
-           console AS (
-               INSERT INTO names (target, name, "grant", principal_id, target_uid, since, guard_until, guard_gone_at)
-               SELECT $1, g.console_name, g.id, new.principal_id, new.target_uid, new.console_since,
-                      new.guard_until, new.guard_gone_at
-               FROM new JOIN grants g ON g.id = new.id
-               WHERE new.console_since IS NOT NULL AND g.console_name IS NOT NULL
-               ON CONFLICT DO NOTHING)
+               FROM new WHERE n."grant" = new.id AND n.target = $1)
            UPDATE grants g SET state = new.state, opening_at = new.opening_at, opened_at = new.opened_at,
                closing_at = new.closing_at, cause = new.cause, closing_by = new.closing_by,
                closing_reason = new.closing_reason, ended_at = new.ended_at, principal_id = new.principal_id,
@@ -167,6 +168,33 @@ pub async fn store(
            FROM new WHERE g.id = new.id"#,
         target.uuid(),
         Json(&rows) as _,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// Gives these stored grants their console names on the target, from those times on.
+///
+/// # Errors
+/// When the database does not answer, or a name is another principal's.
+pub async fn give_names(
+    conn: &mut PgConnection,
+    target: TargetId,
+    named: &BTreeMap<GrantId, DateTime<Utc>>,
+) -> sqlx::Result<()> {
+    let (ids, since): (Vec<Uuid>, Vec<DateTime<Utc>>) =
+        named.iter().map(|(id, since)| (id.uuid(), *since)).unzip();
+    sqlx::query!(
+        r#"INSERT INTO names (target, name, "grant", principal_id, target_uid, since, guard_until)
+           SELECT p.target, g.console_name, g.id, g.principal_id, p.target_uid, it.since, n.guard_until
+           FROM unnest($2::uuid[], $3::timestamptz[]) AS it(id, since)
+           JOIN grants g ON g.id = it.id JOIN parts p ON p."grant" = g.id AND p.target = $1
+           JOIN names n ON n."grant" = g.id AND n.target = $1 AND n.name = g.grant_name
+           WHERE g.console_name IS NOT NULL"#,
+        target.uuid(),
+        &ids,
+        &since,
     )
     .execute(conn)
     .await

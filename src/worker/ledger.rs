@@ -34,6 +34,8 @@ pub(super) struct Ledger {
     pub grants: Vec<Grant>,
     parts: BTreeMap<GrantId, Part>,
     changed: BTreeSet<GrantId>,
+    /// Those that have their console name from now on.
+    named: BTreeMap<GrantId, DateTime<Utc>>,
     events: Vec<Event>,
     /// Documents that are about to be overwritten, and that we did not send.
     foreign: Vec<(DocumentKey, String)>,
@@ -64,6 +66,7 @@ impl Worker {
             grants,
             parts,
             changed: BTreeSet::new(),
+            named: BTreeMap::new(),
             events: Vec::new(),
             foreign: Vec::new(),
             role_id: None,
@@ -171,7 +174,10 @@ impl Ledger {
     /// Changes what is known of a grant besides its state.
     pub fn amend(&mut self, id: GrantId, what: impl FnOnce(&mut Grant)) {
         if let Some(grant) = self.grants.iter_mut().find(|grant| grant.id == id) {
+            let had_name = grant.marks.console_since.is_some();
             what(grant);
+            let new_name = grant.marks.console_since.filter(|_| !had_name);
+            self.named.extend(new_name.map(|since| (id, since)));
             self.changed.insert(id);
         }
     }
@@ -227,6 +233,10 @@ impl Ledger {
         }
         if !changed.is_empty() {
             work::store(self.tx.conn(), target, &changed).await?;
+        }
+        // Only now: whoever had the name before may have been forgotten by these very rows.
+        if !self.named.is_empty() {
+            work::give_names(self.tx.conn(), target, &self.named).await?;
         }
         if !self.events.is_empty() {
             audit::append_all(self.tx.conn(), &self.events).await?;

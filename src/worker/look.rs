@@ -27,22 +27,38 @@ pub(super) struct Seen {
 
 impl Seen {
     /// Reads everything: the role, its guard, and the principals of what may be opened or is open.
+    /// `opens`: something is to be opened, so that it has to be known whose the role is.
     pub async fn whole(
         aws: &Aws,
         limit: Duration,
         role_arn: &str,
         grants: &[Grant],
+        opens: bool,
     ) -> Result<Self, AwsError> {
+        // Before the look, which would grow old while STS is silent: a closing beside it is then
+        // planned all the same.
+        let identified = if opens {
+            Some(in_time(limit, aws.identify()).await)
+        } else {
+            None
+        };
         let asked_at = Instant::now();
         let open = grants.iter().filter(|grant| grant.state.is_open());
         let principals: BTreeSet<String> = open.map(|grant| grant.principal_arn.clone()).collect();
         let look = observe::observe(aws, role_arn, principals);
         let Look { observed, unread } = in_time(limit, look).await?;
         let looked_at = Instant::now();
+        let ours = match (identified, &observed) {
+            (Some(Ok(())), Observed::Role(role)) => {
+                Some(aws.is_ours(&role.arn, &role.role_id).await)
+            }
+            (Some(Err(error)), _) => Some(Err(error)),
+            (Some(Ok(())), Observed::Gone) | (None, _) => None,
+        };
         Ok(Self {
-            ours: is_ours(aws, &observed, grants).await,
             observed,
             unread,
+            ours,
             asked_at,
             looked_at,
         })
@@ -85,24 +101,4 @@ async fn in_time<T>(
 ) -> Result<T, AwsError> {
     let looked = tokio::time::timeout(limit, look).await;
     looked.unwrap_or(Err(AwsError::Unclear))
-}
-
-async fn is_ours(
-    aws: &Aws,
-    observed: &Observed,
-    grants: &[Grant],
-) -> Option<Result<bool, AwsError>> {
-    let Observed::Role(role) = observed else {
-        return None;
-    };
-    let may_open = |grant: &Grant| {
-        matches!(
-            grant.state,
-            GrantState::Scheduled | GrantState::Opening { .. }
-        )
-    };
-    if !grants.iter().any(may_open) {
-        return None;
-    }
-    Some(aws.is_ours(&role.arn, &role.role_id).await)
 }

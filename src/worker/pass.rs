@@ -71,10 +71,8 @@ pub(super) enum Round {
 
 /// What follows from a plan.
 enum Next {
-    /// Plan again, from the same look while it is fresh.
+    /// Look at everything and plan again.
     Again,
-    /// Look at everything again.
-    LookAgain,
     Released,
     Write(Box<Sending>),
 }
@@ -95,24 +93,20 @@ impl Worker {
         };
         let aws = self.clouds.of_arn(&taken.arn).used_for(purpose);
         let mut pass = Pass::new(self, aws, taken, grants);
-        for _ in 0..MOST_ROUNDS {
-            if self.is_stopping() {
-                return pass.hand_back(TimeDelta::zero()).await;
-            }
-            match pass.round().await? {
-                Round::Again => {}
-                Round::Over(due) => return Ok(due),
-                Round::Failed(error) => return pass.failed(error).await,
-            }
+        let done = pass.rounds().await;
+        // What the database has cut off is given back on another connection, so that nobody need
+        // wait for the lease's end; and with the answer to the last write, which else counted as
+        // unanswered for L and P.
+        if matches!(done, Err(LeaseError::Database(_)))
+            && let Err(error) = pass.hand_back(BREATH).await
+        {
+            tracing::warn!(
+                target.id = %taken.lease.target,
+                error = &error as &dyn std::error::Error,
+                "cannot give the target back; it is taken up again when its lease is over"
+            );
         }
-        // As many looks may be needed where much is due; only what is written again and again does
-        // not come to rest.
-        if !pass.repeats {
-            return pass.hand_back(TimeDelta::zero()).await;
-        }
-        let target = taken.lease.target;
-        tracing::warn!(target.id = %target, "AWS does not come to rest; going on later");
-        pass.hand_back(BREATH).await
+        done
     }
 }
 
@@ -143,6 +137,40 @@ impl<'a> Pass<'a> {
         self.worker.settings.lease / 2
     }
 
+    async fn rounds(&mut self) -> Result<Option<TimeDelta>, LeaseError> {
+        for _ in 0..MOST_ROUNDS {
+            if self.worker.is_stopping() {
+                return self.hand_back(TimeDelta::zero()).await;
+            }
+            match self.round().await? {
+                Round::Again => {}
+                Round::Over(due) => return Ok(due),
+                Round::Failed(error) => return self.failed(error).await,
+            }
+        }
+        // As many looks may be needed where much is due; only what is written again and again does
+        // not come to rest.
+        if !self.repeats {
+            return self.hand_back(TimeDelta::zero()).await;
+        }
+        let target = self.taken.lease.target;
+        tracing::warn!(target.id = %target, "AWS does not come to rest; going on later");
+        self.hand_back(BREATH).await
+    }
+
+    /// Whether something is to be opened, as far as the rows were seen.
+    fn opens(&self) -> bool {
+        let mut grants = self.grants.iter();
+        grants.any(|grant| match grant.state {
+            GrantState::Opening { .. } => true,
+            GrantState::Scheduled => grant.starts_at <= self.taken.at,
+            GrantState::Active { .. }
+            | GrantState::Closing(_)
+            | GrantState::Ended { .. }
+            | GrantState::Failed { .. } => false,
+        })
+    }
+
     /// ARN of the role.
     pub fn role_arn(&self) -> &str {
         &self.taken.arn
@@ -150,8 +178,8 @@ impl<'a> Pass<'a> {
 
     async fn round(&mut self) -> Result<Round, LeaseError> {
         if !self.seen.as_ref().is_some_and(Seen::is_fresh) {
-            let limit = self.look_limit();
-            match Seen::whole(&self.aws, limit, &self.taken.arn, &self.grants).await {
+            let (limit, opens) = (self.look_limit(), self.opens());
+            match Seen::whole(&self.aws, limit, &self.taken.arn, &self.grants, opens).await {
                 Ok(seen) => self.seen = Some(seen),
                 Err(error) => return Ok(Round::Failed(error)),
             }
@@ -162,11 +190,14 @@ impl<'a> Pass<'a> {
         let worker = self.worker;
         let (next, due) = worker.in_time("plan", self.plan(&seen)).await?;
         let looked_at = seen.looked_at;
-        self.seen = Some(seen).filter(|_| !matches!(next, Next::LookAgain));
         match next {
-            Next::Again | Next::LookAgain => Ok(Round::Again),
+            Next::Again => Ok(Round::Again),
             Next::Released => Ok(Round::Over(due)),
-            Next::Write(sending) => Ok(self.write(*sending, looked_at).await),
+            // What was written is read back, and the rest of the look serves once more.
+            Next::Write(sending) => {
+                self.seen = Some(seen);
+                Ok(self.write(*sending, looked_at).await)
+            }
         }
     }
 
@@ -199,7 +230,7 @@ impl<'a> Pass<'a> {
         // Too much may have changed meanwhile: a plan rests on a fresh look at everything that is
         // to be opened.
         let next = if is_old || !ledger.grants.iter().all(|grant| seen.covers(grant)) {
-            Next::LookAgain
+            Next::Again
         } else {
             self.consider(&ledger, seen);
             self.decide(&mut ledger, seen, held_at)

@@ -19,6 +19,8 @@ pub(super) struct Sending {
     pub write: Write,
     /// When the lease was renewed for it.
     pub held_at: Instant,
+    /// When its intent was stored.
+    at: DateTime<Utc>,
     /// What was known of the document before.
     before: Sent,
     /// The target's revision before.
@@ -139,6 +141,7 @@ impl Ledger {
         Sending {
             write,
             held_at,
+            at: now,
             before,
             revision,
             unclear,
@@ -165,6 +168,10 @@ impl Ledger {
     /// not done never happened, but for the time of the call; an earlier unanswered write may still
     /// land.
     pub fn answered(&mut self, sending: &Sending, answer: Answer) {
+        // A commit without an answer may have put it on record, and a later intent with it.
+        if self.target.sent(sending.write.key).sent_at != Some(sending.at) {
+            return;
+        }
         for (id, unclear_at) in &sending.unclear {
             self.mark(*id, |marks| marks.unclear_at = *unclear_at);
         }

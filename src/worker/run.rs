@@ -7,9 +7,8 @@ use chrono::TimeDelta;
 use tokio::task::JoinSet;
 
 use super::Worker;
-use super::pass::BREATH;
 use super::watch::Watchdog;
-use crate::db::targets::{LeaseError, Taken};
+use crate::db::targets::LeaseError;
 
 /// How long work in progress may take to reach a stop. What is cut off then is taken up by another
 /// worker when its lease has expired.
@@ -108,37 +107,18 @@ impl Worker {
             };
             let due = claimed.next_due.map(|due| later(due - claimed.now));
             filled.next = poll.min(due.unwrap_or(poll));
-            filled.has_more = claimed.taken.len() == room;
+            // One claim that has filled its room may have left something, whatever the next says.
+            let is_full = claimed.taken.len() == room;
+            filled.has_more |= is_full;
             for taken in claimed.taken {
-                drop(tasks.spawn(self.clone().work(taken)));
+                let worker = self.clone();
+                tasks.spawn(async move { worker.reconcile(&taken).await });
             }
-            if !filled.has_more {
+            if !is_full {
                 return filled;
             }
         }
         filled
-    }
-
-    /// Works on a target. What the database has cut off is given back on another connection, so
-    /// that nobody need wait for the lease's end.
-    async fn work(self, taken: Taken) -> Worked {
-        let done = self.reconcile(&taken).await;
-        if matches!(done, Err(LeaseError::Database(_))) {
-            let released = async {
-                let mut ledger = self.open(&taken.lease).await?;
-                let due = ledger.now() + BREATH;
-                ledger.hand_back(Some(due));
-                ledger.commit().await
-            };
-            if let Err(error) = self.in_time("release", released).await {
-                tracing::warn!(
-                    target.id = %taken.lease.target,
-                    error = &error as &dyn std::error::Error,
-                    "cannot give the target back; it is taken up again when its lease is over"
-                );
-            }
-        }
-        done
     }
 
     /// Claims one target and works on it until it rests. False when none was due.

@@ -1,6 +1,6 @@
 //! One write: sent once, read back, and what its refusal means.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::look::{FRESH, Seen};
 use super::pass::{Pass, Round};
@@ -33,8 +33,13 @@ impl Pass<'_> {
         let sent = send(&self.aws, self.role_arn(), &sending.write).await;
         match sent {
             Ok(()) => {
+                // The answer has to be on record before the lease is over.
+                let left = worker
+                    .settings
+                    .lease
+                    .saturating_sub(sending.held_at.elapsed());
                 self.answer = Some((sending, Answer::Done));
-                self.read_back(key).await
+                self.read_back(key, left / 2).await
             }
             Err(error) => {
                 // What a refused document would have changed, or an unanswered one has, is looked
@@ -57,11 +62,11 @@ impl Pass<'_> {
         Round::Again
     }
 
-    async fn read_back(&mut self, key: DocumentKey) -> Round {
+    async fn read_back(&mut self, key: DocumentKey, limit: Duration) -> Round {
         let Some(mut seen) = self.seen.take().filter(Seen::is_fresh) else {
             return Round::Again;
         };
-        let limit = self.look_limit();
+        let limit = limit.min(self.look_limit());
         match seen.read_back(&self.aws, limit, self.role_arn(), key).await {
             Ok(()) => {
                 self.seen = Some(seen);

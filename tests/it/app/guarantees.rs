@@ -268,9 +268,48 @@ async fn a_grant_is_what_its_parts_are() {
         "UPDATE grants SET state = 'active', opening_at = approved_at, opened_at = approved_at",
         "UPDATE grants SET state = 'ended', closing_at = approved_at, cause = 'released', ended_at = approved_at",
         "ALTER TABLE parts DISABLE TRIGGER parts_keep; DELETE FROM parts; UPDATE grants SET state = state",
+        "ALTER TABLE names DISABLE TRIGGER names_keep; DELETE FROM names; UPDATE grants SET state = state",
     ] {
         assert_eq!(refusal(&company, alone).await, "parts_of_grant", "{alone}");
     }
+}
+
+#[tokio::test]
+async fn a_part_is_not_closed_behind_its_grants_back() {
+    let company = TestApp::new().await;
+    let id = company.ask("prod-admin").await.id;
+    approve(&company.ctx("bob").await, id, None).await.unwrap();
+    company.open_grants().await;
+    let closed = "UPDATE parts SET state = 'closed', closed_at = opened_at";
+    assert_eq!(refusal(&company, closed).await, "parts_of_grant");
+}
+
+#[tokio::test]
+async fn a_name_that_was_given_stays_as_it_was_given() {
+    let company = TestApp::new().await;
+    let id = company.ask("prod-admin").await.id;
+    approve(&company.ctx("bob").await, id, None).await.unwrap();
+    let named = r#"INSERT INTO names (target, name, "grant", principal_id, target_uid, since)
+        SELECT target, console_name, id, 'AIDAALICE', 'AROAPROD', approved_at FROM grants"#;
+    for set in [
+        "name = 'nobody' WHERE principal_id IS NULL",
+        "principal_id = 'AIDAANOTHER' WHERE principal_id IS NOT NULL",
+        "target_uid = NULL WHERE principal_id IS NOT NULL",
+        "since = since + interval '1 hour'",
+    ] {
+        let sql = format!("{named}; UPDATE names SET {set}");
+        let refused = refusal(&company, &sql).await;
+        assert!(
+            refused.contains("stays as it was given"),
+            "{set}: {refused}"
+        );
+    }
+    let over = "UPDATE grants SET state = 'ended', closing_at = approved_at, cause = 'released', ended_at = approved_at;
+        UPDATE parts SET state = 'closed', closed_at = (SELECT approved_at FROM grants);
+        UPDATE names SET guard_gone_at = since";
+    let sql = format!("{over}; UPDATE names SET guard_gone_at = NULL");
+    let refused = refusal(&company, &sql).await;
+    assert!(refused.contains("not taken up again"), "{refused}");
 }
 
 #[tokio::test]

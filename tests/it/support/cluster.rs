@@ -128,10 +128,15 @@ impl TestDb {
             .unwrap()
     }
 
+    /// Nobody of the product.
+    pub async fn superuser(&self) -> PgConnection {
+        let url = cluster().url("postgres", &self.name);
+        PgConnection::connect(&url).await.unwrap()
+    }
+
     /// Runs SQL as nobody of the product may.
     pub async fn as_superuser(&self, sql: &str) {
-        let url = cluster().url("postgres", &self.name);
-        let mut admin = PgConnection::connect(&url).await.unwrap();
+        let mut admin = self.superuser().await;
         let sql = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
         sql.execute(&mut admin).await.unwrap();
         admin.close().await.unwrap();

@@ -9,12 +9,13 @@ use countersign::clock::Clock;
 use countersign::ids::GrantId;
 use countersign::policy::Margins;
 use countersign::worker::{Settings, Worker};
+use sqlx::{Executor as _, Row as _};
 use tokio::sync::Notify;
 
-use super::TestDb;
 use super::app::TestApp;
 use super::cloud::Cloud;
 use super::rows::{GrantRow, Rows};
+use super::{TestDb, wait};
 
 /// A hand-written trust policy that a parser would not give back as it is.
 pub const FOREIGN: &str = "{\n  \"Version\" : \"2012-10-17\",\n  \"Statement\":[ {\"Effect\":\"Allow\", \"Sid\":\"Caf\\u0065\",\"Principal\":{\"Service\":[\"ec2.amazonaws.com\"]},\n    \"Action\":\"sts:AssumeRole\"} ]\n}";
@@ -68,6 +69,18 @@ impl Stage {
     pub async fn carried(db: TestDb, cloud: Cloud, now: DateTime<Utc>) -> Self {
         let app = TestApp::on(db, now).await;
         Self::of(Rows::carried(app).await, cloud, now)
+    }
+
+    /// Waits until somebody on this database waits for a row that somebody else has locked.
+    pub async fn waits_for_a_lock(&self) {
+        let waiting = "SELECT count(*) FROM pg_stat_activity
+            WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        let mut admin = self.rows.app.db.superuser().await;
+        wait::until_async("somebody waits for a lock", async || {
+            let row = admin.fetch_one(waiting).await.unwrap();
+            row.get::<i64, _>(0) > 0
+        })
+        .await;
     }
 
     pub fn now(&self) -> DateTime<Utc> {

@@ -11,6 +11,7 @@ use countersign::ids::GrantId;
 use sqlx::migrate::Migrator;
 use sqlx::{Connection as _, Executor as _, PgConnection, Row as _};
 
+use super::ledger::two_of_a_name;
 use super::minutes;
 use crate::support::TestDb;
 use crate::support::cloud::Cloud;
@@ -145,6 +146,28 @@ async fn grants_of_the_release_before_run_to_their_end() {
             assert_eq!(times, once, "{name}: {told:?}");
         }
     }
+}
+
+/// That release gave a name to a second principal before it had forgotten the first.
+#[tokio::test]
+async fn a_name_that_two_hold_in_the_rows_of_the_release_before_keeps_no_closing_waiting() {
+    let stage = Stage::new().await;
+    let (first, second) = two_of_a_name(&stage).await;
+    let carried = format!(
+        "SET session_replication_role = replica;
+         INSERT INTO names (target, name, \"grant\", principal_id, target_uid, since)
+         SELECT g.target, g.console_name, g.id, g.principal_id, p.target_uid, g.approved_at FROM grants g
+         JOIN parts p ON p.\"grant\" = g.id WHERE g.id = '{}'",
+        second.uuid()
+    );
+    stage.rows.app.db.as_superuser(&carried).await;
+    stage.revoke(second).await;
+    stage.work().await;
+    assert_eq!(stage.state(second).await, "ended");
+    for _ in 0..14 {
+        stage.pass(minutes(60)).await;
+    }
+    assert!(stage.grant(first).await.guard_gone_at.is_some());
 }
 
 #[tokio::test]

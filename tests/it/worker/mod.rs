@@ -10,6 +10,7 @@ mod hands;
 mod histories;
 mod judge;
 mod lag;
+mod ledger;
 mod lies;
 mod life;
 mod looks;

@@ -2,9 +2,11 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use countersign::db::targets::{self, Lease, LeaseError, Release};
+use sqlx::{Executor as _, Row as _};
 
 use super::minutes;
-use crate::support::stage::Stage;
+use crate::support::stage::{FOREIGN, Stage};
+use crate::support::wait;
 
 async fn claim(stage: &Stage, closings_only: bool) -> Option<Lease> {
     let mut conn = stage.rows.pool.acquire().await.unwrap();
@@ -132,4 +134,33 @@ async fn a_wake_does_not_take_a_target_out_of_its_holders_hands() {
     assert_eq!(claim(&stage, false).await, None);
     give_back(&stage, &lease, minutes(50)).await;
     assert!(claim(&stage, false).await.is_some());
+}
+
+#[tokio::test]
+async fn what_there_was_no_room_for_is_taken_as_soon_as_there_is() {
+    let stage = Stage::new().await;
+    for nth in 0..12 {
+        let arn = format!("arn:aws:iam::111122223333:role/many-{nth}");
+        stage.cloud.knobs().create_role(&arn, FOREIGN).unwrap();
+        let sql = format!(
+            "INSERT INTO targets (id, account, kind, arn, due_at)
+             VALUES (gen_random_uuid(), '111122223333', 'role', '{arn}', '{}')",
+            stage.now()
+        );
+        stage.rows.run(sql).await;
+    }
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    // It looks by itself once a minute only.
+    let worker = stage.worker().await;
+    let running = tokio::spawn(worker.run(async {
+        let _ = stopped.await;
+    }));
+    wait::until_async("nothing is due", async || {
+        let left = "SELECT count(*) FROM targets WHERE due_at IS NOT NULL";
+        let row = stage.rows.owner.fetch_one(left).await.unwrap();
+        row.get::<i64, _>(0) == 0
+    })
+    .await;
+    stop.send(()).unwrap();
+    running.await.unwrap();
 }
