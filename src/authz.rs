@@ -77,6 +77,7 @@ pub fn decide(
     request: Request,
     has_decided: bool,
 ) -> Result<Decidable, CallerError> {
+    // Asked first: a requester who is an approver as well must not get in by the group.
     if request.person == person.id {
         return Err(CallerError::SelfApproval);
     }
@@ -85,6 +86,7 @@ pub fn decide(
     if person.is_in(&request.terms.approver_group) {
         return Ok(Decidable(request));
     }
+    // Seeing everything is no right to decide: auditors and admins get 403.
     Err(hidden_or_forbidden(sees(
         roles,
         person,
@@ -106,6 +108,7 @@ pub fn withdraw(
     if request.person == person.id {
         return Ok(Withdrawable(request));
     }
+    // Nobody takes a request back in the requester's name, admins neither.
     Err(hidden_or_forbidden(sees(
         roles,
         person,
@@ -126,6 +129,7 @@ pub fn end(
     request: &Request,
     has_decided: bool,
 ) -> Result<Endable, CallerError> {
+    // Asked first: an approver who ends a grant of their own releases it, and the log says so.
     if grant.person == person.id {
         return Ok(Endable(grant, Cause::Released));
     }
@@ -140,6 +144,7 @@ pub fn end(
     )))
 }
 
+// A 403 would tell a stranger that the id is one of a request.
 const fn hidden_or_forbidden(seen: bool) -> CallerError {
     if seen {
         CallerError::Forbidden

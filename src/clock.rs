@@ -43,6 +43,8 @@ impl Clock {
                 let time = time
                     .lock()
                     .unwrap_or_else(std::sync::PoisonError::into_inner);
+                // Postgres keeps microseconds: a finer time would differ from itself once it is
+                // stored.
                 Some(time.trunc_subsecs(6))
             }
         }

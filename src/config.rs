@@ -277,6 +277,7 @@ impl Config {
             read::file(path, &mut table)?;
         }
         let env: BTreeMap<String, String> = env.into_iter().collect();
+        // Before the others, so that COUNTERSIGN_DATABASE__URL stands above it.
         if let Some(url) = env.get("DATABASE_URL") {
             read::variable(&mut table, "DATABASE_URL", "database", "url", url)?;
         }
@@ -291,6 +292,8 @@ impl Config {
                 continue;
             }
             let lower = path.to_lowercase();
+            // A name without `__` is looked up as well, and refused: a mistyped variable must not
+            // be silently nothing.
             let (section, key) = lower.split_once("__").unwrap_or((&lower, ""));
             read::variable(&mut table, name, section, key, value)?;
         }
@@ -328,6 +331,7 @@ impl Config {
         } else {
             return Ok(url);
         };
+        // The URL is not repeated: it may hold a password.
         Err(ConfigError::Invalid {
             key: "database.url".to_owned(),
             place: "the file, COUNTERSIGN_DATABASE__URL or DATABASE_URL".to_owned(),
@@ -345,6 +349,7 @@ impl Config {
     }
 
     fn check(&self) -> Result<(), ConfigError> {
+        // Links and the check of `Origin` need the name that browsers use, and 0.0.0.0 is none.
         if self.server.public_url.is_none() && !self.server.listen.ip().is_loopback() {
             return Err(ConfigError::Conflict(
                 "server.public_url must be set when server.listen is not a loopback address",
@@ -371,6 +376,7 @@ impl Config {
                 "aws.calls_per_second must be at least 10",
             ));
         }
+        // The idle limit would never be reached.
         if self.sessions.lifetime < self.sessions.idle {
             return Err(ConfigError::Conflict(
                 "sessions.lifetime must not be shorter than sessions.idle",

@@ -123,6 +123,7 @@ impl Error {
         match self {
             Self::Busy => Some(2),
             Self::Limit(LimitError::TooFast(seconds)) => Some(seconds.get()),
+            // What a rule or a state refuses would be refused again.
             _ => None,
         }
     }
@@ -139,6 +140,7 @@ impl Error {
     /// Whether a signed-in caller was refused: that goes on record.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
+        // Not 401: there is nobody to name. 400, 413 and their like have reached no verb.
         matches!(self.about().status, 403 | 404 | 409 | 422)
     }
 
@@ -172,7 +174,10 @@ impl From<WrongState> for Error {
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         let is_busy = match &error {
+            // `Io` is also what a step ends with that was given up (`db::lent`), and `PoolClosed`
+            // what a process that stops says.
             sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => true,
+            // A trigger's word, should a verb ever forget to ask: the caller is told the same.
             sqlx::Error::Database(refusal) if refusal.constraint() == Some("self_approval") => {
                 return CallerError::SelfApproval.into();
             }

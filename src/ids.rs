@@ -83,6 +83,7 @@ macro_rules! id {
     };
 }
 
+// A prefix stands in audit rows, and that of grants in session names at AWS: it never changes.
 id!(/// A person's ask for one entitlement.
     RequestId, Req, "req");
 id!(/// The effect on AWS of an approved request; also its pinned session name.

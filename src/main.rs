@@ -21,6 +21,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Demo(_) | Command::Sandbox(_) => Config::default(),
         _ => cli.configuration()?,
     };
+    // After the configuration, which says how a line looks.
     telemetry::start(config.log.format);
     match cli.command {
         Command::Migrate => cli::migrate(&config).await,

@@ -67,6 +67,7 @@ impl Service {
         let address = listener.local_addr()?;
         let for_workers = worker_pool.options().get_max_connections();
         let clients = descriptors::for_clients(descriptors::raise(), config, for_workers);
+        // Before any part runs: with too few files the service does not begin.
         let limits = Limits::of(clients.map_err(std::io::Error::other)?);
         let (stop, stopped) = watch::channel(false);
         let told = move || {
@@ -127,6 +128,7 @@ impl Service {
     pub async fn stop(mut self) {
         let _ = self.stop.send(true);
         while self.parts.join_next().await.is_some() {}
+        // After all parts: nobody can be refused any more.
         let told = put_on_record::refusals(&self.app, true);
         match tokio::time::timeout(LAST_WORDS, told).await {
             Ok(Ok(())) => {}
@@ -170,6 +172,8 @@ pub fn router(
 async fn sweep(app: App, stopped: impl Future<Output = ()>) {
     let mut stopped = std::pin::pin!(stopped);
     loop {
+        // No reason to end: it is tried again, and what is overdue counts as expired without a row
+        // that says so.
         if let Err(error) = expire::expire_due(&app).await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,

@@ -63,6 +63,7 @@ pub async fn in_span(request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let sent = parts.headers.get(&name).and_then(|it| it.to_str().ok());
     let id = sent
+        // A proxy's id is kept, so that its log and ours tell of one request by one name.
         .filter(|it| (1..=LONGEST).contains(&it.len()))
         .map_or_else(|| uuid::Uuid::now_v7().to_string(), ToOwned::to_owned);
     parts.extensions.insert(RequestId(id.clone()));
@@ -72,6 +73,7 @@ pub async fn in_span(request: Request, next: Next) -> Response {
     let request = Request::from_parts(parts, body);
     let mut response = next.run(request).instrument(span.clone()).await;
     let status = response.status();
+    // What is a fault of ours has a line of its own, with the cause.
     if status.is_client_error() {
         let status = status.as_u16();
         let (method, path) = (short(method.as_str()), short(uri.path()));

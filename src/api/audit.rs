@@ -10,6 +10,8 @@ use super::types::{Actor, AuditEvent, List};
 use crate::app::find::{self, AuditFilter};
 
 #[derive(Debug, Default, Deserialize)]
+// A misspelt filter (`?actions=…`) is refused: ignored, it would pass the whole log off as the
+// answer.
 #[serde(deny_unknown_fields)]
 pub(super) struct Filter {
     action: Option<String>,

@@ -18,6 +18,7 @@ pub(super) async fn entitlements(
     Caller(ctx): Caller,
     Asked(asked): Asked<PageQuery>,
 ) -> Result<Json<List<Entitlement>>, Problem> {
+    // The list is one page whole: `limit` and `cursor` are checked, and then change nothing.
     page::<EntitlementId>(asked.limit, asked.cursor.as_deref())?;
     let items = find::entitlements(&ctx).await?;
     Ok(Json(List::of(

@@ -35,6 +35,7 @@ impl FromRequestParts<App> for Caller {
         let token = header.and_then(|value| {
             let (scheme, token) = value.split_once(' ')?;
             scheme
+                // The scheme's name has no case (RFC 9110 §11.1).
                 .eq_ignore_ascii_case("bearer")
                 .then_some(token.trim())
         });
@@ -45,6 +46,8 @@ impl FromRequestParts<App> for Caller {
             person,
             channel: Channel::Api,
         };
+        // Only a known person has a bucket of calls; unknown tokens are limited by their address
+        // before.
         authn::admit(&ctx, &parts.extensions)?;
         Ok(Self(ctx))
     }
@@ -57,6 +60,7 @@ impl<T: FromStr<Err = InvalidId>> FromRequestParts<App> for Id<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        // A path that is no UTF-8 names nothing that could be there.
         let Path(text) = Path::<String>::from_request_parts(parts, app)
             .await
             .map_err(|_| CallerError::NotFound)?;
@@ -88,6 +92,7 @@ async fn json<T: DeserializeOwned>(request: Request, app: &App) -> Result<T, Pro
         Err(JsonRejection::JsonSyntaxError(error)) => Err(Problem::from(WireError::InvalidJson(
             reason(&error.body_text()),
         ))),
+        // What is left failed on its way: too large, too slow, or broken off.
         Err(other) => Err(unreadable(other.status(), &other)),
     }
 }
@@ -123,11 +128,13 @@ impl<T: DeserializeOwned + Default> FromRequest<App> for Said<T> {
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
         if request.headers().contains_key(CONTENT_TYPE) {
+            // `Option`: clients send `null` where they have nothing to say.
             let said = json::<Option<Object<T>>>(request, app).await?;
             return Ok(Self(said.map_or_else(T::default, |body| body.0)));
         }
         match Bytes::from_request(request, app).await {
             Ok(body) if body.is_empty() => Ok(Self(T::default())),
+            // Ignoring a body without a type would lose what was typed: say, the reason of an end.
             Ok(_) => Err(Problem::from(WireError::UnsupportedMediaType)),
             Err(other) => Err(unreadable(other.status(), &other)),
         }
@@ -180,9 +187,12 @@ pub(super) fn page<C: FromStr>(
     cursor: Option<&str>,
 ) -> Result<find::Page<C>, Error> {
     let limit = limit.unwrap_or(50);
+    // One call must not read a whole history.
     if !(1..=200).contains(&limit) {
         return Err(Error::field("limit", "must be from 1 to 200"));
     }
+    // A cursor has the prefix of its list (`req_…`), so that another list's is refused instead of
+    // beginning somewhere by chance.
     let cursor = cursor
         .map(str::parse)
         .transpose()

@@ -58,5 +58,6 @@ pub(super) async fn end(
     Said(said): Said<End>,
 ) -> Result<(StatusCode, Json<Grant>), Problem> {
     let ended = app::end::end(&ctx, id, said.reason).await?;
+    // 202: the end is on record, and AWS follows. The grant is `closing` until AWS was read back.
     Ok((StatusCode::ACCEPTED, Json(Grant::of(&ended))))
 }

@@ -30,6 +30,7 @@ use problem::Problem;
 pub use routes::{ROUTES, Route};
 
 /// The largest body, in bytes.
+// The longest text has 2,000 characters, and fits however JSON escapes it.
 const LARGEST_BODY: usize = 64 * 1024;
 
 /// The API, to be nested under `/api/v1`.
@@ -40,6 +41,8 @@ pub fn router(app: App) -> Router {
     router
         .fallback(async || Problem::from(CallerError::NotFound))
         .method_not_allowed_fallback(async || Problem::from(WireError::MethodNotAllowed))
+        // Layers added later stand further out: what `guarded` refuses or catches still gets the
+        // headers and a line of the log.
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(from_fn(guarded))
         .layer(from_fn(headers))
@@ -49,10 +52,12 @@ pub fn router(app: App) -> Router {
 
 /// Refuses what is too long to be looked at, and answers for a handler that breaks down.
 async fn guarded(OriginalUri(uri): OriginalUri, request: Request, next: Next) -> Response {
+    // The whole address as it was sent: the nested router sees it without `/api/v1`.
     let address = uri.path_and_query().map_or("", |whole| whole.as_str());
     if let Err(error) = WireError::of_address(address) {
         return Problem::from(error).into_response();
     }
+    // A panic that leaves the handler would end the connection without an answer.
     let answer = AssertUnwindSafe(next.run(request)).catch_unwind().await;
     answer.unwrap_or_else(|panic| Problem(Error::panicked(&*panic)).into_response())
 }
@@ -61,6 +66,7 @@ async fn guarded(OriginalUri(uri): OriginalUri, request: Request, next: Next) ->
 async fn headers(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
+    // Answers hold what people wrote and may see: no cache on the way may keep them.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response

@@ -67,6 +67,7 @@ impl Modify for Problems {
 
 /// Statuses, each at least once.
 fn problems(operation: &Operation) -> Vec<u16> {
+    // The one operation that names its own security is this document, which asks for no token.
     let is_open = operation.security.is_some();
     if is_open {
         return vec![414];
@@ -83,6 +84,7 @@ fn problems(operation: &Operation) -> Vec<u16> {
         all.extend([400, 422]);
     }
     if operation.request_body.is_some() {
+        // 404: a body may name an entitlement that the caller may not ask for.
         all.extend([400, 404, 408, 409, 413, 415, 422]);
         // Whoever may see the row may not always do it.
         all.extend(has_id.then_some(403));

@@ -60,6 +60,7 @@ struct FieldProblem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let error = self.0;
+        // The cause goes to the log alone: it may hold SQL, a host or a path.
         if let Error::Internal(cause) = &error {
             tracing::error!(
                 error = cause.as_ref() as &dyn std::error::Error,
@@ -96,10 +97,13 @@ impl IntoResponse for Problem {
         let mut response = (status, Json(details)).into_response();
         let headers = response.headers_mut();
         headers.insert(
+            // `Json` has said `application/json`; problem details have a type of their own (RFC
+            // 9457).
             CONTENT_TYPE,
             HeaderValue::from_static("application/problem+json"),
         );
         if matches!(error, Error::Caller(CallerError::Unauthenticated)) {
+            // RFC 9110 §15.5.2 demands the header of every 401.
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if let Some(seconds) = error.retry_after() {

@@ -25,6 +25,8 @@ pub(super) async fn submit(
     Caller(ctx): Caller,
     Body(new): Body<NewRequest>,
 ) -> Result<(StatusCode, Json<Request>), Problem> {
+    // A duration that cannot be read stops nothing yet: the verb tells of it beside every other
+    // field that does not fit.
     let read = duration::parse(&new.duration);
     let unread = read.as_ref().err();
     let unread = unread.map(|error| FieldError::invalid("duration", error.to_string()));
@@ -47,6 +49,7 @@ pub(super) async fn submit(
     };
     match app::submit::submit(&ctx, new).await? {
         Submitted::New(asked) => Ok((StatusCode::CREATED, show(&asked))),
+        // 200, not 201: nothing was made. A client that tries again gets the id of its first try.
         Submitted::Again(asked) => Ok((StatusCode::OK, show(&asked))),
     }
 }
@@ -167,6 +170,7 @@ fn compatible(asked: &Filter) -> Result<(), Error> {
 }
 
 fn state(text: &str) -> Result<&'static str, Error> {
+    // An unknown state would match no row, and read like "there are none".
     let known = ["pending", "approved", "denied", "withdrawn", "expired"]
         .into_iter()
         .find(|state| *state == text);

@@ -65,6 +65,8 @@ pub(super) struct Decision {
 #[serde(deny_unknown_fields)]
 pub(super) struct Denial {
     /// In the approver's words, so that the requester knows what to change.
+    // Left out, it reaches the verb all the same: its refusal has a code of its own and goes on
+    // record.
     #[serde(default)]
     #[schema(value_type = String, required, min_length = 1, max_length = 2000)]
     pub(super) comment: Option<String>,
@@ -224,6 +226,8 @@ impl Grant {
             entitlement: view.request.terms.name.clone(),
             role_arn: view.request.terms.role_arn.clone(),
             principal_arn: it.principal_arn.clone(),
+            // A console name that may still be another person's is not told: the statement does not
+            // admit it (docs/guard.md, C7).
             session_names: std::iter::once(it.grant_name.clone())
                 .chain(it.usable_console_name().map(ToOwned::to_owned))
                 .collect(),

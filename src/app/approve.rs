@@ -17,6 +17,7 @@ use crate::{authz, db};
 /// When the caller may not decide it, has decided already, it is not pending, its requester may not
 /// ask for it any more, or its role is suspended.
 pub async fn approve(ctx: &Ctx, id: RequestId, comment: Option<String>) -> Result<Shown, Error> {
+    // Forms send a blank comment where nothing was typed.
     let said = comment.as_deref().filter(|text| !text.trim().is_empty());
     let comment = match said.map(Words::parse).transpose() {
         Ok(comment) => comment,
@@ -52,16 +53,20 @@ async fn count(
         requester,
         decisions,
     } = locked;
+    // Who may not see the request learns nothing of what follows.
     let authz::Decidable(request) = authz::decide(ctx.app.roles(), &caller, request, has_decided)?;
     let group = &request.terms.requester_group;
     let still_eligible = requester.is_some_and(|person| person.is_in(group));
     let (id, target) = (request.id, request.target);
+    // Counted under the request's lock: two last voices at once cannot make two grants.
     let have = decisions.iter().filter(|vote| vote.approved).count();
     let have = i16::try_from(have).unwrap_or(i16::MAX);
     let approval = request.approve(have.saturating_add(1), comment, &tx.by)?;
+    // After the state: who has decided and comes too late is told that it is closed.
     if has_decided {
         return Err(StateError::AlreadyDecided.into());
     }
+    // Only a yes asks for this, and for the role: a no opens nothing, and is always taken.
     if !still_eligible {
         return Err(StateError::NotEligible.into());
     }
@@ -76,6 +81,7 @@ async fn count(
         Approval::Complete(change, grant) => {
             let request = db::requests::store(tx.conn(), change).await?;
             db::grants::insert(tx.conn(), &grant).await?;
+            // At its start: before that there is nothing to do in AWS.
             tx.make_due(grant.target, grant.starts_at).await?;
             let grant = Some(*grant);
             Ok(Shown { request, grant })

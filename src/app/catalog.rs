@@ -207,6 +207,7 @@ fn elsewhere(identity: &Spanned<Identity>) -> Wrong {
 
 /// Writes everything; a line for each change.
 async fn put(tx: &mut Tx, file: &File) -> Result<Vec<String>, Error> {
+    // Accounts first: people's identities and roles refer to them.
     let mut changes = Vec::new();
     for account in &file.accounts {
         let (id, name) = (account.id.get_ref(), account.name.get_ref());

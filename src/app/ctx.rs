@@ -265,6 +265,7 @@ impl App {
         let done = lent::in_time("a read", self.0.limit, async {
             let mut conn = Lent::take(pool).await?;
             let result = read(&mut conn).await;
+            // An error is an answer too: only a read that was cut off leaves something under way.
             conn.give_back();
             result
         });
@@ -342,6 +343,7 @@ impl Ctx {
             });
         match told.await {
             Ok(()) => error,
+            // A refusal that is not on record is told as the failure that it is.
             Err(failure) => failure,
         }
     }

@@ -17,6 +17,7 @@ use crate::{authz, db};
 pub async fn deny(ctx: &Ctx, id: RequestId, comment: Option<String>) -> Result<Shown, Error> {
     let comment = match Words::parse(comment.as_deref().unwrap_or_default()) {
         Ok(comment) => comment,
+        // It has a code of its own (`comment_required`), so that clients can ask for the words.
         Err(InvalidText::Empty) => {
             return Err(ctx
                 .refused(Verb::Deny, id, InputError::CommentRequired)

@@ -20,6 +20,7 @@ use crate::{authz, db};
 pub async fn end(ctx: &Ctx, id: GrantId, reason: Option<String>) -> Result<GrantView, Error> {
     let reason = match reason
         .as_deref()
+        // Forms send a blank reason where nothing was typed.
         .filter(|text| !text.trim().is_empty())
         .map(Words::parse)
         .transpose()
@@ -32,12 +33,15 @@ pub async fn end(ctx: &Ctx, id: GrantId, reason: Option<String>) -> Result<Grant
         }
     };
     ctx.verb(Verb::End, id, async |tx: &mut Tx| {
+        // The grant before its target, as everybody locks: the other order would deadlock with the
+        // worker.
         let grant = db::grants::lock(tx.conn(), id)
             .await?
             .ok_or(CallerError::NotFound)?;
         let (request, now) = (grant.request, tx.now());
         // It closes from now on, so that this is since when it may be kept waiting.
         let moving = Some((grant.grant_name.as_str(), now));
+        // Not locked: an approved request does not change any more.
         let Case {
             request,
             caller,

@@ -32,6 +32,7 @@ pub async fn expire_due(app: &App) -> Result<usize, Error> {
                 error = cause.as_ref() as &dyn std::error::Error,
                 "a request cannot lapse"
             ),
+            // The database is busy: the others would only wait as long.
             Err(error) => return Err(error),
         }
     }
@@ -41,6 +42,7 @@ pub async fn expire_due(app: &App) -> Result<usize, Error> {
 /// Lets this request lapse, unless it was decided meanwhile; tells whether it did.
 async fn if_overdue(app: &App, id: RequestId) -> Result<bool, Error> {
     app.transaction(SWEEP, Channel::System, async |tx: &mut Tx| {
+        // Asked again under the lock: somebody may have decided since the list was read.
         let request = db::requests::lock(tx.conn(), id).await?;
         let now = tx.now();
         match request.filter(|request| request.is_overdue(now)) {

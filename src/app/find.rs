@@ -47,6 +47,7 @@ impl<T, C> Items<T, C> {
     /// From one row more than was asked for.
     fn of(mut items: Vec<T>, limit: i64, cursor: impl Fn(&T) -> C) -> Self {
         let limit = usize::try_from(limit).unwrap_or_default();
+        // One row more than is shown tells of a next page, and nothing need be counted.
         let more = items.len() > limit;
         items.truncate(limit);
         let next = items.last().filter(|_| more).map(cursor);
@@ -119,6 +120,7 @@ pub async fn requests(
 ) -> Result<Items<Listed, RequestId>, Error> {
     let (person, groups) = (ctx.person.id, ctx.person.groups.clone());
     let view = match filter {
+        // Auditors and admins as well: what they ask for is narrower than what they may see.
         RequestFilter { mine: true, .. } => View::Own(person),
         RequestFilter { waiting: true, .. } => View::Waiting(person, groups),
         _ if ctx.sees_all() => View::All,

@@ -33,6 +33,7 @@ impl App {
         let Ok(_turn) = self.desk().turn.acquire().await else {
             return;
         };
+        // Asked again: whoever was before us may have failed.
         if !self.desk().is_open() {
             return;
         }

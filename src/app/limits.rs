@@ -85,6 +85,7 @@ impl Limits {
         if self.is_trusted(token) {
             return Ok(None);
         }
+        // The turn first: those before us in the line may shut the address.
         let turn = turn(&self.unknown).await?;
         let until = locked(&self.shut).get(&network(peer)).copied();
         match until.map(|it| it.saturating_duration_since(Instant::now())) {
@@ -110,6 +111,8 @@ impl Limits {
 
     fn is_trusted(&self, token: &TokenHash) -> bool {
         let worked = locked(&self.worked).get(token).copied();
+        // Trusted tokens are not held up, no more than that: whether one still works the database
+        // says.
         worked.is_some_and(|at| at.elapsed() < TRUSTED)
     }
 
@@ -121,6 +124,7 @@ impl Limits {
     /// A token from that address did not work.
     pub fn failed(&self, peer: IpAddr) {
         let peer = network(peer);
+        // Only failures are counted: behind a proxy everybody has one address.
         if let Err(wait) = self.failures.take(peer) {
             locked(&self.shut).insert(peer, Instant::now() + wait);
         }
@@ -165,11 +169,13 @@ async fn turn(turns: &Semaphore) -> Result<Option<SemaphorePermit<'_>>, Error> {
 
 fn too_soon(wait: Duration) -> Error {
     let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX);
+    // Rounded up: after the whole seconds alone it would be too soon again.
     LimitError::TooFast(NonZeroU32::MIN.saturating_add(seconds)).into()
 }
 
 /// Who has one IPv6 address has the 2^64 of its network.
 fn network(peer: IpAddr) -> IpAddr {
+    // `::ffff:192.0.2.1` is an IPv4 address: by its first half, all of IPv4 would be one network.
     match peer.to_canonical() {
         IpAddr::V6(it) => {
             let [a, b, c, d, ..] = it.segments();

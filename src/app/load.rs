@@ -76,6 +76,7 @@ pub(super) async fn on_request<T>(
     });
     match done.await? {
         Ok(done) => Ok(done),
+        // Apart: the transaction above was committed, with what has lapsed.
         Err(error) => Err(ctx.refused(verb, id, error).await),
     }
 }

@@ -13,6 +13,7 @@ use crate::error::Error;
 /// When the database does not answer; they are counted on then.
 pub async fn refusals(app: &App, all: bool) -> Result<(), Error> {
     let mut taken = app.refusals().take(all);
+    // What is not above the first few has events of its own already.
     taken.retain(|_, window| window.more > 0);
     if taken.is_empty() {
         return Ok(());

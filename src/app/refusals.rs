@@ -49,6 +49,7 @@ impl Refusals {
             name: person.name.clone(),
             channel,
         });
+        // A window whose number is not on record yet goes on: begun anew, it would lose that.
         if window.is_over() && window.more == 0 {
             (window.began, window.told) = (Instant::now(), 0);
         }

@@ -20,6 +20,7 @@ pub async fn resume(app: &App, machine: &str, role_arn: &str) -> Result<Conditio
     app.transaction(actor, Channel::Cli, async |tx: &mut Tx| {
         let found = db::targets::lock_by_arn(tx.conn(), role_arn).await?;
         let (target, condition, safe_since) = found.ok_or(CallerError::NotFound)?;
+        // The others follow from what AWS shows: the next look would set them again.
         if !condition.needs_a_person() {
             return Err(Error::field(
                 "role",

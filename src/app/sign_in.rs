@@ -68,6 +68,7 @@ async fn replace(tx: &mut Tx, old: &[u8; 32], idle: TimeDelta) -> Result<(), Err
 pub async fn end(app: &App, person: &Person, token: &str) -> Result<(), Error> {
     app.transaction(actor(person), Channel::Portal, async |tx: &mut Tx| {
         let now = tx.now();
+        // A second click ends nothing, and leaves no second event.
         if db::people::end_session(tx.conn(), &hash(token), now).await? {
             let event = tx.by.did(person.id, Action::SessionEnded {});
             db::audit::append(tx.conn(), &event).await?;

@@ -75,6 +75,7 @@ impl Submitted {
 /// Fields that do not fit, an entitlement that the caller may not ask for, a role that cannot be
 /// opened, too many asks.
 pub async fn submit(ctx: &Ctx, new: NewRequest) -> Result<Submitted, Error> {
+    // Before anything is looked up: each ask may cost calls of AWS.
     ctx.app.limits().ask(ctx.person.id)?;
     let name = new.entitlement.clone();
     let refused = |error| ctx.refused(Verb::Submit, subject(&name), error);
@@ -158,6 +159,7 @@ async fn again(
     );
     let counted = all.max(of_entitlement);
     let before = db::asks::before(conn, &ask, counted.into()).await?;
+    // Before the limits: a repetition must not be one request too many.
     if let Some(id) = before.same {
         let (Case { request, .. }, grant) = load::visible(ctx, conn, id).await?;
         return Ok(Some(Shown { request, grant }));
@@ -180,6 +182,8 @@ async fn again(
 /// An entitlement's name as a subject of the audit log: what was sent, cut and made plain.
 #[must_use]
 pub fn subject(name: &str) -> String {
+    // A name that nobody knows may hold anything: Postgres takes no NUL, and what is hidden could
+    // mislead a reader of the log.
     let is_seen = |c: &char| !c.is_control() && !is_hidden(*c);
     let plain: String = name.chars().filter(is_seen).take(63).collect();
     if plain.is_empty() {
@@ -245,6 +249,7 @@ async fn look(ctx: &Ctx, checked: &Checked, others: &[db::grants::Seated]) -> Re
     ));
     match tokio::time::timeout(LOOK, look).await {
         Ok(Ok(role)) => usable(role, &checked.principal, others),
+        // One such answer is enough here, unlike in the worker: asking again is all it costs.
         Ok(Err(AwsError::Gone)) => Err(RoleError::NotFound.into()),
         Ok(Err(error)) => {
             tracing::warn!(
@@ -254,6 +259,7 @@ async fn look(ctx: &Ctx, checked: &Checked, others: &[db::grants::Seated]) -> Re
             );
             Ok(Seen::default())
         }
+        // AWS is silent: the worker looks before it opens, and nobody is kept from asking.
         Err(_) => Ok(Seen::default()),
     }
 }

@@ -22,6 +22,7 @@ pub const LONGEST: TimeDelta = TimeDelta::days(90);
 /// SHA-256 of a token, as it is stored.
 #[must_use]
 pub fn hash(token: &str) -> [u8; 32] {
+    // No salt and no slow hash: nobody guesses 256 random bits.
     Sha256::digest(token).into()
 }
 
@@ -58,6 +59,7 @@ pub async fn create(
         let person = named(tx, person).await?;
         let (id, created_at) = (TokenId::new(), tx.now());
         let expires_at = created_at + expires_in;
+        // Enough for people to tell tokens apart, and for nobody to find the rest.
         let prefix = &token[..PREFIX.len() + 6];
         let new = NewToken {
             id,
@@ -124,6 +126,7 @@ async fn named(tx: &mut Tx, person: &str) -> Result<Person, Error> {
             "person",
             "is not known: give the e-mail address or the id of somebody in the catalog",
         )),
+        // E-mail addresses are not unique, and a token must not go to the wrong one of two.
         _ => Err(Error::field(
             "person",
             "is the e-mail address of several people: give the id",

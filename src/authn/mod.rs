@@ -17,6 +17,7 @@ use crate::error::{CallerError, Error};
 /// # Errors
 /// `Unauthenticated` for every other token.
 pub async fn bearer(app: &App, token: &str) -> Result<Person, Error> {
+    // What cannot be a token of ours costs no look-up in the database.
     if !token.starts_with(tokens::PREFIX) {
         return Err(CallerError::Unauthenticated.into());
     }
@@ -48,6 +49,7 @@ fn known(app: &App, found: Option<Known>, used: Used) -> Result<Person, Error> {
         is_stale,
         now,
     } = found.ok_or(CallerError::Unauthenticated)?;
+    // At most one write a minute: else every call would write a row.
     if is_stale {
         app.used(used, now);
     }
@@ -73,6 +75,7 @@ pub async fn from_peer(
     who: impl AsyncFnOnce(&App, &str) -> Result<Person, Error>,
 ) -> Result<Person, Error> {
     let (limits, peer, hash) = (app.limits(), peer(extensions), tokens::hash(token));
+    // The name keeps the turn until the look-up is over; a bare `_` would give it back at once.
     let _turn = if ends_a_grant(extensions) {
         limits.look_up_to_end(&hash).await?
     } else {
@@ -82,6 +85,7 @@ pub async fn from_peer(
     match &person {
         Ok(_) => limits.worked(&hash),
         Err(Error::Caller(CallerError::Unauthenticated)) => limits.failed(peer),
+        // A database that does not answer says nothing of the token, and must not shut the address.
         Err(_) => {}
     }
     person
@@ -99,6 +103,7 @@ pub fn admit(ctx: &Ctx, extensions: &Extensions) -> Result<(), Error> {
 }
 
 fn ends_a_grant(extensions: &Extensions) -> bool {
+    // The route's pattern, not the path: no id or query makes another call look like this one.
     let path = extensions.get::<MatchedPath>().map(MatchedPath::as_str);
     path.is_some_and(|path| path.ends_with("/grants/{id}/end"))
 }

@@ -30,6 +30,7 @@ pub async fn delete_guard(aws: &Aws, role_arn: &str) -> Result<(), AwsError> {
         .delete_role_policy()
         .role_name(role_name(role_arn)?);
     let answer = call.policy_name(GUARD_NAME).send().await;
+    // Somebody else has deleted it, or a call of ours whose answer was lost: what was wanted is so.
     match answer.map_err(|error| AwsError::of("DeleteRolePolicy", &error)) {
         Ok(_) | Err(AwsError::Gone) => Ok(()),
         Err(other) => Err(other),

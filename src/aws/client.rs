@@ -111,6 +111,7 @@ impl Aws {
     /// How many characters a trust policy may have in this account; asked anew every few minutes.
     /// When AWS does not say, the last answer or its default: a closing never waits for this.
     pub(super) async fn trust_quota(&self) -> usize {
+        // Copied out: the lock must not be held while AWS is asked.
         let known = *self
             .known
             .quota
@@ -136,6 +137,8 @@ impl Aws {
                 quota
             }
             Err(error) => {
+                // For its line in the log. A wrong quota costs an opening at most: AWS refuses a
+                // text that is too large.
                 AwsError::of("GetAccountSummary", &error);
                 known.map_or(DEFAULT_TRUST_QUOTA, |(quota, _)| quota)
             }
@@ -164,7 +167,9 @@ impl Aws {
     /// # Errors
     /// When STS does not tell who we are.
     pub async fn is_ours(&self, role_arn: &str, role_id: &str) -> Result<bool, AwsError> {
+        // A failure is not kept: the next look asks again.
         let caller = self.known.caller.get_or_try_init(|| self.caller()).await?;
+        // Of a role's session STS tells `AROA…:name`; the role's id stands before the colon.
         let caller_id = caller.user_id.split(':').next();
         let us = Arn::read(&caller.arn);
         let same_name = Arn::read(role_arn)
@@ -179,6 +184,7 @@ impl Aws {
     /// # Errors
     /// When STS does not tell who we are.
     pub(super) async fn works_in_account_of(&self, arn: &str) -> Result<bool, AwsError> {
+        // Not the remembered answer: credentials of another account may have come since.
         let caller = self.caller().await?;
         let account = |arn| Arn::read(arn).map(|it| it.account);
         let same = account(arn) == account(&caller.arn);

@@ -36,6 +36,8 @@ impl Clouds {
     /// With the SDK's own chain of credentials; `AWS_ENDPOINT_URL` is honoured. Nothing is asked
     /// over the network before the first call.
     pub async fn from_env(settings: &config::Aws) -> Self {
+        // EC2's metadata service is not in the chain: elsewhere every small command would wait for
+        // it.
         let region = RegionProviderChain::first_try(settings.region.clone().map(Region::new))
             .or_else(EnvironmentVariableRegionProvider::new())
             .or_else(ProfileFileRegionProvider::new())
@@ -75,6 +77,7 @@ impl Clouds {
     /// One account, by its 12 digits: made at its first use, and kept.
     #[must_use]
     pub fn of(&self, account: &str) -> Aws {
+        // Made under the lock: two first uses at once would give one account two buckets of calls.
         let accounts = self.0.accounts.lock();
         let mut accounts = accounts.unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = accounts.get(account) {

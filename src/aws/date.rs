@@ -24,6 +24,7 @@ impl Dates {
     /// without one nobody knows.
     pub(super) fn differ_from(&self, now: DateTime<Utc>, asked_at: Instant) -> bool {
         let told = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // An answer from before this look says nothing of AWS's clock now.
         let Some((date, came_at)) = told.filter(|(_, came_at)| *came_at >= asked_at) else {
             return false;
         };

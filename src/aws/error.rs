@@ -69,8 +69,10 @@ impl AwsError {
             SdkError::ServiceError(answer) => Self::of_code(answer.err().code()),
             SdkError::ConstructionFailure(_) => Self::Denied,
             SdkError::DispatchFailure(_) if never_connected(error) => Self::Unreachable,
+            // A time limit or a broken connection: the call may have been carried out, or still be.
             _ => Self::Unclear,
         };
+        // That something is not there is an answer of a look, and no trouble.
         if kind != Self::Gone {
             tracing::warn!(
                 aws.call = call,
@@ -97,6 +99,7 @@ impl AwsError {
             | "TooManyRequestsException"
             | "ConcurrentModification"
             | "EntityTemporarilyUnmodifiable" => Self::Throttled,
+            // AWS judges these before it carries a call out, so that nothing of it was done.
             "AccessDenied"
             | "AccessDeniedException"
             | "ExpiredToken"
@@ -108,6 +111,8 @@ impl AwsError {
             | "MissingAuthenticationToken"
             | "OptInRequired"
             | "RequestExpired" => Self::Denied,
+            // IAM's own fault (`ServiceFailure`) or a code that we do not know: a write may have
+            // been done all the same, and is waited for.
             _ => Self::Unclear,
         }
     }

@@ -142,7 +142,11 @@ async fn role(aws: &Aws, arn: &str) -> Result<Option<Role>, AwsError> {
         Ok(answer) => answer.role,
         Err(error) => not_there(AwsError::of("GetRole", &error))?,
     };
+    // GetRole goes by the name alone; a role made anew under another path is not the one in the
+    // catalog.
     let role = found.filter(|role| role.arn() == arn);
+    // With another account's credentials every role would look deleted, and open grants would close
+    // for it.
     if role.is_none() && !aws.works_in_account_of(arn).await? {
         return Err(AwsError::Denied);
     }
@@ -183,6 +187,7 @@ async fn users(
     while let Some((answer, arn)) = answers.next().await {
         match answer {
             Ok(id) => drop(ids.insert(arn, id)),
+            // One user that cannot be read bars the openings for that user, and nothing else.
             Err(error) => drop(unread.insert(arn, error)),
         }
     }
@@ -203,6 +208,7 @@ async fn user(aws: &Aws, arn: &str) -> Result<Option<Identity>, AwsError> {
             }))
         }
         Err(error) => match AwsError::of("GetUser", &error) {
+            // AWS does not take the name as a name, so that no user has it.
             AwsError::Malformed => Ok(None),
             other => not_there(other),
         },

@@ -20,6 +20,7 @@ const RESERVE: f64 = 0.5;
 /// How long one answer to slow down counts for those that come with it.
 const ECHO: Duration = Duration::from_secs(1);
 /// The codes of AWS that ask to slow down.
+// Without the closing tag: `ThrottlingException` begins like `Throttling`.
 const SLOW_DOWN: [&str; 3] = [
     "<Code>Throttling",
     "<Code>RequestLimitExceeded",
@@ -41,6 +42,8 @@ impl Purpose {
     /// The part of the rate that is the most for it.
     const fn share(self) -> f64 {
         match self {
+            // The shares overlap on purpose: what looks leave is there for openings, and all of it
+            // for closings.
             Self::Closing => 1.0,
             Self::Opening => 0.7,
             Self::Looking => 0.2,
@@ -85,6 +88,7 @@ impl Pace {
     /// Waits until a call of that purpose may be made.
     pub(super) async fn pass(&self, purpose: Purpose) {
         loop {
+            // Asked anew after each wait: others may have taken the token meanwhile.
             let wait = self.bucket().take(purpose, Instant::now());
             let Some(wait) = wait else { return };
             tokio::time::sleep(wait).await;
@@ -95,6 +99,7 @@ impl Pace {
     pub(super) fn spend(&self) {
         let mut bucket = self.bucket();
         bucket.refill(Instant::now());
+        // It may fall below zero: those that can wait make up for it.
         bucket.whole -= 1.0;
     }
 
@@ -144,6 +149,8 @@ impl Bucket {
     fn slow_down(&mut self, now: Instant) {
         self.refill(now);
         let slowed = self.slowed_at;
+        // Calls that were under way together are refused together; that is one reason to halve the
+        // rate.
         if slowed.is_some_and(|at| now.saturating_duration_since(at) < ECHO) {
             return;
         }
@@ -182,6 +189,8 @@ impl Intercept for Pace {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
+        // The raw answer: a read that the SDK repeats by itself never comes to its caller as
+        // throttled.
         let refused = context.response().filter(|it| !it.status().is_success());
         let body = refused.and_then(|it| it.body().bytes());
         let text = String::from_utf8_lossy(body.unwrap_or_default());

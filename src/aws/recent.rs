@@ -73,6 +73,7 @@ impl<T: Clone> Recent<T> {
 
     fn forget(&self, arn: &str, answer: &Arc<Answer<T>>) {
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        // Only this answer: somebody may have put a newer one in its place.
         if answers.get(arn).is_some_and(|it| Arc::ptr_eq(it, answer)) {
             answers.remove(arn);
         }

@@ -29,6 +29,8 @@ impl Refused {
     /// detail.
     pub fn told(error: crate::error::Error) -> Failure {
         match error {
+            // What callers over HTTP are told leaves the cause out; whoever has the command line
+            // has to see it.
             crate::error::Error::Internal(_) => Failure::from(error),
             other => Failure::from(Self(other.about().detail.into_owned())),
         }
@@ -60,6 +62,7 @@ impl Failure {
         if self.0.is::<Told>() {
             return line;
         }
+        // What reads standard error line by line gets the whole of it.
         line.replace('\n', " ")
     }
 }

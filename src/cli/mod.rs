@@ -110,6 +110,7 @@ impl Cli {
 pub async fn migrate(config: &Config) -> Result<(), Failure> {
     match db::migrate::migrate(config.database_url()?).await? {
         Migrated::UpToDate => eprintln!("the schema is up to date"),
+        // No failure: a roll-back would stop at its own `migrate`.
         Migrated::Newer(version) => eprintln!(
             "the schema is newer than this program (migration {version}) and has all that it needs; nothing to do"
         ),

@@ -44,6 +44,7 @@ enum SeedError {
 /// When the seed or the state cannot be read, or the address cannot be had.
 pub async fn run(arguments: Arguments) -> Result<(), Failure> {
     let seed = match (&arguments.seed, &arguments.state) {
+        // What is kept there is newer than any seed.
         (_, Some(state)) if state.exists() => Seed::default(),
         (Some(path), _) => read(path)?,
         (None, state) => return Err(SeedError::Missing(state.clone().unwrap_or_default()).into()),

@@ -81,7 +81,10 @@ pub async fn run(mut config: Config) -> Result<(), Failure> {
             option: "server.listen",
             source,
         })?;
+    // Where port 0 was asked for, links need the port that came of it.
     config.server.listen = listener.local_addr()?;
+    // Only now: until here a signal ends the process at once, and the next start goes on from
+    // there.
     let end = interrupted()?;
     let endpoint = std::env::var("AWS_ENDPOINT_URL").ok();
     let router = router(&app, &config, endpoint.as_deref(), None);
@@ -104,6 +107,8 @@ pub async fn run(mut config: Config) -> Result<(), Failure> {
     };
     stop::within_limit();
     service.stop().await;
+    // After the service: its last words go on record through these connections.
     app.close().await;
+    // A failure, so that whoever started the process starts it again.
     broken.map_or(Ok(()), |broken| Err(broken.into()))
 }

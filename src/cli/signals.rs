@@ -20,6 +20,7 @@ pub fn interrupted() -> std::io::Result<impl Future<Output = ()>> {
         any(&mut signals).await;
         tokio::spawn(async move {
             any(&mut signals).await;
+            // 128 and the number of SIGINT, as shells count it.
             std::process::exit(130);
         });
     })

@@ -58,6 +58,7 @@ pub async fn run(config: &Config, command: Token) -> Result<(), Failure> {
             let (id, token) = tokens::create(&app, "command line", &person, &name, expires_in)
                 .await
                 .map_err(Refused::told)?;
+            // To standard error: `TOKEN=$(countersign token create …)` takes the token alone.
             eprintln!("{id} is shown this once:");
             writeln!(std::io::stdout(), "{}", token.expose_secret())?;
         }

@@ -27,6 +27,7 @@ pub(super) fn address<'de, D: Deserializer<'de>>(d: D) -> Result<SocketAddr, D::
 
 pub(super) fn public_url<'de, D: Deserializer<'de>>(d: D) -> Result<Option<String>, D::Error> {
     let text = String::deserialize(d)?;
+    // Told without the text: it holds a password.
     if text.contains('@') {
         return Err(D::Error::custom(
             "expected a URL without user and password such as https://countersign.example.com",
@@ -39,12 +40,14 @@ pub(super) fn public_url<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Strin
         return Err(expected(form));
     };
     let bare = uri.path().trim_matches('/').is_empty() && uri.query().is_none();
+    // Pages link to each other from `/` on, so that below a path nothing would be found.
     if !bare {
         return Err(expected(form));
     }
     match scheme {
         "https" => {}
         "http" if super::is_loopback(authority.host()) => {}
+        // The session's cookie would cross the network in plain text.
         "http" => return Err(expected("https (http is for loopback addresses only)")),
         _ => return Err(expected(form)),
     }
@@ -53,6 +56,7 @@ pub(super) fn public_url<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Strin
 
 pub(super) fn region<'de, D: Deserializer<'de>>(d: D) -> Result<Option<String>, D::Error> {
     let text = String::deserialize(d)?;
+    // A variable that is set to nothing is a mistake, and not the default.
     if text.trim().is_empty() {
         return Err(D::Error::custom("expected a region such as us-east-1"));
     }

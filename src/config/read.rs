@@ -29,6 +29,7 @@ pub(super) fn file(path: &Path, table: &mut Table) -> Result<(), ConfigError> {
                 place,
             });
         };
+        // There is no key to be tried: without this a mistyped section (`[severs]`) would pass.
         if keys.is_empty() {
             let alone = Table::from_iter([(section.clone(), Value::Table(Table::new()))]);
             let tried = alone.try_into::<Config>();
@@ -51,6 +52,7 @@ pub(super) fn variable(
     key: &str,
     text: &str,
 ) -> Result<(), ConfigError> {
+    // Text comes first: what is a text in the configuration may be all digits.
     let as_text = Value::String(text.to_owned());
     let as_number = text.parse().ok().map(Value::Integer);
     let words = text.split(',').map(str::trim).filter(|it| !it.is_empty());

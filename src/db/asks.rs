@@ -11,6 +11,7 @@ use crate::ids::{EntitlementId, PersonId, PrincipalId, RequestId};
 /// # Errors
 /// When the database does not answer, or the lock cannot be had in time.
 pub async fn lock(conn: &mut PgConnection, person: PersonId) -> sqlx::Result<()> {
+    // An advisory lock, since there is no row yet that could be locked.
     sqlx::query_scalar!(
         r#"SELECT pg_advisory_xact_lock(hashtextextended($1, 0))::text AS "locked""#,
         format!("asks of {person}")
@@ -55,6 +56,9 @@ pub async fn before(
     ask: &SameAsk<'_>,
     limit: i64,
 ) -> sqlx::Result<Before> {
+    // A repetition is at most a minute old, so that the latest fifty requests are enough. A grant
+    // that closes leads nowhere: who asks then wants a new one. `IS NOT DISTINCT FROM`: two asks
+    // without a start are the same.
     sqlx::query_as!(
         Before,
         r#"SELECT (SELECT r.id FROM (SELECT * FROM requests WHERE person = $1 ORDER BY id DESC LIMIT 50) r

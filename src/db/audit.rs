@@ -45,6 +45,7 @@ impl<'a> TryFrom<&'a Event> for Columns<'a> {
         let columns = event.told.columns();
         let (action, details) = columns.map_err(|error| sqlx::Error::Encode(error.into()))?;
         Ok(Self {
+            // Made in the order of the events: a history is read in the order of ids.
             id: EventId::new().uuid(),
             at: event.at,
             action,
@@ -217,6 +218,8 @@ async fn list_concerning(
     after: uuid::Uuid,
     limit: i64,
 ) -> sqlx::Result<Vec<Entry>> {
+    // Each walk has a limit of its own: else all events of a busy person would be sorted. `UNION`
+    // takes out what is in both: what they did to their own requests.
     sqlx::query_as!(
         Entry,
         r#"SELECT id AS "id!: EventId", at AS "at!", action AS "action!", actor_kind AS "actor_kind!", actor_id AS "actor_id!",
@@ -251,6 +254,7 @@ async fn list_concerning(
 /// # Errors
 /// When the database does not answer.
 pub async fn history(conn: &mut PgConnection, subjects: &[String]) -> sqlx::Result<Vec<Entry>> {
+    // Refusals are left out here, not by the caller: five hundred of them would hide what happened.
     sqlx::query_as!(
         Entry,
         "SELECT id, at, action, actor_kind, actor_id, actor_name, subject, channel, outcome, code, details \

@@ -41,6 +41,9 @@ pub async fn of_request(
     caller: PersonId,
     moving: Option<Moving<'_>>,
 ) -> sqlx::Result<Option<Case>> {
+    // The caller is read again with the request: they may have left a group since their token was
+    // looked up. `attempts` is 0 once nothing fails any more, so that an old failure delays
+    // nothing.
     let row = sqlx::query_as!(
         CaseRow,
         r#"SELECT r.id, r.version, r.person, r.principal, r.principal_arn, r.principal_unique_id, r.entitlement,

@@ -55,6 +55,7 @@ pub async fn entitlements(
     conn: &mut PgConnection,
     groups: &[String],
 ) -> sqlx::Result<Vec<Entitlement>> {
+    // A retired entitlement is not offered; requests for it keep their own terms.
     let rows = sqlx::query_as!(
         Row,
         "SELECT e.id, e.target, e.name, e.description, t.account, a.name AS account_name, t.arn AS role_arn, \
@@ -119,6 +120,8 @@ pub async fn offer(
     if name.contains('\0') {
         return Ok(None);
     }
+    // The group is asked of the person's row, and who is not in it gets no row: names of
+    // entitlements are for those who may ask.
     let row = sqlx::query!(
         r#"SELECT e.id AS "id: EntitlementId", e.target AS "target: TargetId", e.name, e.description, t.account,
                   a.name AS account_name, t.arn AS role_arn, e.min_duration_seconds, e.max_duration_seconds,
@@ -164,6 +167,8 @@ pub async fn offer(
 /// # Errors
 /// When the database does not answer or refuses the row.
 pub async fn put_account(conn: &mut PgConnection, id: &str, name: &str) -> sqlx::Result<bool> {
+    // Without the last condition every row would count as changed, and nobody could tell what a
+    // file did.
     let done = sqlx::query!(
         "INSERT INTO accounts AS a (id, name) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE \
          SET name = excluded.name WHERE a.name <> excluded.name",
@@ -196,6 +201,7 @@ pub async fn put_person(
     conn: &mut PgConnection,
     person: &NewPerson<'_>,
 ) -> sqlx::Result<(PersonId, bool)> {
+    // Issuer and subject are the person; an e-mail address may pass on to somebody else.
     let done = sqlx::query!(
         "INSERT INTO people AS p (id, issuer, subject, name, email, groups) VALUES ($1, $2, $3, $4, $5, $6)
          ON CONFLICT (issuer, subject) DO UPDATE SET name = excluded.name, email = excluded.email, \
@@ -210,6 +216,7 @@ pub async fn put_person(
     )
     .execute(&mut *conn)
     .await?;
+    // Asked apart: an upsert that changes nothing returns no row.
     let id = sqlx::query_scalar!(
         "SELECT id FROM people WHERE issuer = $1 AND subject = $2",
         person.issuer,
@@ -228,6 +235,7 @@ pub async fn put_principal(
     account: &str,
     arn: &str,
 ) -> sqlx::Result<bool> {
+    // Somebody else's identity is no conflict of this key: a unique index refuses it.
     let done = sqlx::query!(
         "INSERT INTO principals (id, person, account, arn) VALUES ($1, $2, $3, $4) ON CONFLICT (person, arn) \
          DO NOTHING",
@@ -348,6 +356,7 @@ pub async fn put_target(
     account: &str,
     arn: &str,
 ) -> sqlx::Result<TargetId> {
+    // A row that is there is the worker's as well, and stays as it is.
     sqlx::query!(
         "INSERT INTO targets (id, account, kind, arn) VALUES ($1, $2, 'role', $3) ON CONFLICT (arn) DO NOTHING",
         TargetId::new().uuid(),
@@ -370,6 +379,7 @@ pub async fn put_entitlement(
     target: TargetId,
     terms: &Terms,
 ) -> sqlx::Result<bool> {
+    // An unchanged one keeps its version; a retired one that is named again comes back.
     let done = sqlx::query!(
         "INSERT INTO entitlements AS e (id, name, description, target, method, min_duration_seconds, \
          max_duration_seconds, requester_group,

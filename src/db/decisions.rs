@@ -34,6 +34,8 @@ pub async fn decide(
     comment: Option<&Words>,
     at: DateTime<Utc>,
 ) -> sqlx::Result<()> {
+    // Whatever the caller has asked before, the primary key takes one voice of each person, and
+    // triggers none of the requester or of somebody outside the group.
     sqlx::query!(
         "INSERT INTO decisions (request, stage, person, verdict, comment, at) VALUES ($1, 1, $2, $3, $4, $5)",
         request.uuid(),

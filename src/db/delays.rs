@@ -29,6 +29,7 @@ pub async fn of_grants(
     conn: &mut PgConnection,
     grants: &[uuid::Uuid],
 ) -> sqlx::Result<HashMap<GrantId, Delay>> {
+    // A delay is told again every hour; the first of its events says since when.
     let rows = sqlx::query!(
         r#"SELECT g.id AS "id: GrantId", t.last_error AS "error!", t.attempts,
                   coalesce((SELECT min(e.at) FROM audit_events e

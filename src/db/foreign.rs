@@ -18,6 +18,7 @@ pub async fn keep(
     document: &str,
     seen_at: DateTime<Utc>,
 ) -> sqlx::Result<()> {
+    // By its bytes, not by its meaning: white space and order are the owner's too.
     sqlx::query!(
         "INSERT INTO foreign_documents (target, kind, sha256, document, seen_at) VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (target, kind, sha256) DO NOTHING",

@@ -24,6 +24,7 @@ pub async fn store(conn: &mut PgConnection, change: Change<Grant>) -> sqlx::Resu
     let grant = change.value;
     let event = audit::Columns::try_from(&change.event)?;
     let (opening_at, opened_at, closing_at, cause, by, reason, ended_at) = columns(&grant.state);
+    // The row has been locked since it was read, so that its state is still the one that was left.
     let done = sqlx::query!(
         r#"WITH part AS (UPDATE parts SET state = 'closed', closed_at = $9
                          WHERE "grant" = $1 AND $9::timestamptz IS NOT NULL AND state <> 'closed'),
@@ -74,6 +75,7 @@ pub async fn store(conn: &mut PgConnection, change: Change<Grant>) -> sqlx::Resu
 /// When the database does not answer, or the approvals are missing.
 pub async fn insert(conn: &mut PgConnection, grant: &Grant) -> sqlx::Result<()> {
     let part = grant.part();
+    // A trigger refuses the COMMIT of a grant that has no part: nothing would ever settle it.
     sqlx::query!(
         r#"WITH made AS (
                INSERT INTO grants (id, request, target, person, principal_arn, principal_id, grant_name, console_name,
@@ -110,6 +112,7 @@ pub async fn insert(conn: &mut PgConnection, grant: &Grant) -> sqlx::Result<()> 
 /// # Errors
 /// When the database does not answer, or the row spells no state.
 pub async fn lock(conn: &mut PgConnection, id: GrantId) -> sqlx::Result<Option<Grant>> {
+    // The grant's row alone: parts and names are written only by whoever holds it.
     let row = whole!("WHERE g.id = $1 FOR UPDATE OF g", id.uuid());
     row.fetch_optional(conn)
         .await?

@@ -49,6 +49,7 @@ impl Lent {
     /// # Errors
     /// When the database does not answer; whether it was committed is not known then.
     pub async fn commit(mut self) -> sqlx::Result<()> {
+        // On failure the connection is dropped here, and closed: the server may still be at it.
         (&mut *self).execute("COMMIT").await?;
         self.give_back();
         Ok(())
@@ -73,6 +74,7 @@ impl Lent {
 impl Drop for Lent {
     fn drop(&mut self) {
         if let Some(connection) = self.0.take() {
+            // Detached, the pool asks the server nothing on its behalf.
             drop(connection.detach());
         }
     }

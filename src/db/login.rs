@@ -26,6 +26,8 @@ pub(super) struct Login {
 
 /// The role that has connected; nothing where the database has no schema of ours.
 pub(super) async fn of(conn: &mut PgConnection) -> sqlx::Result<Option<Login>> {
+    // `session_user`: a role can be set to work as another one, which `excess` tells. Membership is
+    // asked beside the right to write, since an owner or a superuser has that too.
     let found = sqlx::query!(
         r#"SELECT session_user::text AS "role!", quote_ident(n.nspname) AS "schema!",
                   has_table_privilege(events.oid, 'INSERT') AND EXISTS (

@@ -28,6 +28,9 @@ fn create_role(role: &str) -> String {
 /// Said anew after every migration, so that a new table needs no statement of its own. Tables of
 /// others (extensions) are left alone. Rights on the database can be taken by its owner alone;
 /// where that is somebody else, `serve` says what is to be done.
+// The advisory lock is for two `migrate` at once, whose GRANTs on one table would fail. REVOKE
+// comes first, so that rights of an earlier release go. A table that is not named here is `serve`'s
+// to change as it likes: name it where that is too much.
 const GRANT_TO_ROLES: &str = "
 DO $$
 DECLARE
@@ -134,6 +137,7 @@ pub async fn migrate(owner_url: &str) -> Result<Migrated, MigrationError> {
 
 async fn on(pool: &PgPool, role: String) -> Result<Migrated, MigrationError> {
     let mut conn = pool.acquire().await.map_err(MigrationError::Connect)?;
+    // Before the migrations run: sqlx refuses a database with one that it does not know.
     let newer = newer(&mut conn).await;
     drop(conn);
     let done = match newer {
@@ -148,6 +152,7 @@ async fn on(pool: &PgPool, role: String) -> Result<Migrated, MigrationError> {
             .execute(pool)
             .await
             .map_err(|error| match error.as_database_error() {
+                // The owner may not create roles; an administrator need do it only once.
                 Some(refusal) if refusal.code().as_deref() == Some("42501") => {
                     MigrationError::RoleMissing
                 }
@@ -169,6 +174,7 @@ async fn newer(conn: &mut PgConnection) -> Result<Option<i64>, MigrateError> {
         r#"SELECT to_regclass($1) IS NOT NULL AS "it!""#,
         table.as_ref()
     );
+    // A migration that broke off is told by the run that follows.
     if !exists.fetch_one(&mut *conn).await? || conn.dirty_version(table).await?.is_some() {
         return Ok(None);
     }

@@ -74,6 +74,7 @@ pub async fn in_group(
     without: &[uuid::Uuid],
     limit: i64,
 ) -> sqlx::Result<Vec<String>> {
+    // `@>` is what the index on groups answers; `= ANY(groups)` would read everybody.
     sqlx::query_scalar!(
         "SELECT name FROM people WHERE groups @> ARRAY[$1] AND id <> ALL($2) ORDER BY name LIMIT $3",
         group,
@@ -167,6 +168,8 @@ pub async fn of_session(
     given: Option<DateTime<Utc>>,
     idle: TimeDelta,
 ) -> sqlx::Result<Option<Known>> {
+    // Ended, over or idle looks like never begun: the caller learns nothing of a cookie that does
+    // not work.
     let row = sqlx::query_as!(
         KnownRow,
         r#"SELECT p.id, p.name, p.email, p.groups, now AS "now!",
@@ -190,6 +193,7 @@ pub async fn session_used(
     token_hash: &[u8; 32],
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
+    // The minute is asked for here as well: another process may have written it just now.
     sqlx::query!(
         "UPDATE sessions SET last_seen_at = $2 WHERE token_hash = $1 AND \
          last_seen_at < $2::timestamptz - interval '1 minute'",
@@ -210,6 +214,7 @@ pub async fn end_session(
     token_hash: &[u8; 32],
     now: DateTime<Utc>,
 ) -> sqlx::Result<bool> {
+    // What has ended keeps its first time, and tells the caller that there is no event to write.
     let done = sqlx::query!(
         "UPDATE sessions SET ended_at = $2 WHERE token_hash = $1 AND ended_at IS NULL",
         token_hash,

@@ -92,6 +92,7 @@ fn told(excess: &[Excess]) -> String {
 /// rights.
 pub async fn connect(url: &str, max: u32, timeouts: Timeouts) -> Result<PgPool, ConnectError> {
     open(url, max, timeouts, |login| {
+        // First: a superuser or owner may write all that a member may.
         if !login.excess.is_empty() {
             return Err(ConnectError::TooPowerful {
                 role: login.role,
@@ -147,6 +148,7 @@ async fn open(
         let login = login::of(&mut conn).await?.ok_or_else(never_migrated)?;
         let schema = login.schema.clone();
         check(login)?;
+        // After the role: one that is no member could not read the list of migrations.
         check_schema(&mut conn).await?;
         conn.close().await?;
         Ok::<_, ConnectError>(schema)
@@ -155,6 +157,7 @@ async fn open(
     let schema = first.await.map_err(|_| ConnectError::Silent)??;
     // A temporary table of the same name would come first otherwise.
     let options = options.options([("search_path", format!("{schema},pg_temp"))]);
+    // No connection is made yet: the first one has shown that the database can be used.
     let pool = PgPoolOptions::new()
         .max_connections(max)
         .acquire_timeout(timeouts.acquire);

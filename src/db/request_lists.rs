@@ -62,6 +62,8 @@ pub async fn list(
             .await?
         }
         View::Waiting(person, groups) => {
+            // What the caller cannot decide, or has decided, does not wait for them: the badge
+            // would never go.
             sqlx::query_scalar!(
                 "SELECT id FROM requests r
                  WHERE state = 'pending' AND approver_group = ANY($2) AND person <> $1 AND id < $3
@@ -118,6 +120,8 @@ async fn visible(
     before: uuid::Uuid,
     limit: i64,
 ) -> sqlx::Result<Vec<RequestId>> {
+    // With a state and without, groups are walked along two different indexes; one of the two
+    // branches is always empty.
     sqlx::query_scalar!(
         r#"SELECT id AS "id!: RequestId" FROM (
                (SELECT id FROM requests WHERE person = $1 AND id < $3 AND ($4::text IS NULL OR state = $4)

@@ -55,11 +55,13 @@ impl TryFrom<Row> for Request {
             version: row.version,
             person: row.person,
             principal: row.principal,
+            // Not a column: it follows from the ARN, and a trigger asks for the same at the grant.
             console_name: console_name(&row.principal_arn),
             principal_unique_id: row.principal_unique_id,
             entitlement: row.entitlement,
             target: row.target,
             role_id: row.role_id,
+            // Not checked again: a rule of today must not make an old request unreadable.
             justification: Words::stored(row.justification),
             ticket: row.ticket.map(Ticket::stored),
             terms: row.terms.0,
@@ -153,6 +155,8 @@ pub async fn lock(conn: &mut PgConnection, id: RequestId) -> sqlx::Result<Option
 pub async fn store(conn: &mut PgConnection, change: Change<Request>) -> sqlx::Result<Request> {
     let request = change.value;
     let event = audit::Columns::try_from(&change.event)?;
+    // The row is locked; should a caller ever forget that, a voice still counts on no other version
+    // than the one it saw.
     let done = sqlx::query!(
         "WITH stored AS (
              UPDATE requests SET state = $2, version = $3, closed_at = $4
@@ -194,6 +198,7 @@ pub async fn overdue(
     given: Option<DateTime<Utc>>,
     limit: i64,
 ) -> sqlx::Result<Vec<RequestId>> {
+    // In a SELECT of its own the time is asked once, so that the index on `expires_at` serves.
     sqlx::query_scalar!(
         "SELECT id FROM requests WHERE state = 'pending' AND expires_at <= (SELECT coalesce($1, clock_timestamp()))
          ORDER BY expires_at LIMIT $2",

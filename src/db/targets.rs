@@ -71,6 +71,8 @@ pub async fn make_due(
     target: TargetId,
     at: DateTime<Utc>,
 ) -> sqlx::Result<()> {
+    // Whoever holds the target has set `due_at` to the end of the lease. One microsecond less tells
+    // `store` that something has come in since.
     sqlx::query!(
         "UPDATE targets SET due_at = least(due_at, $2, lease_expires_at - interval '1 microsecond') WHERE id = $1",
         target.uuid(),
@@ -119,6 +121,9 @@ pub async fn claim(
 ) -> sqlx::Result<Claimed> {
     let token = Uuid::now_v7();
     let lease = f64::from(u32::try_from(lease.num_milliseconds()).unwrap_or(u32::MAX)) / 1000.0;
+    // `NO KEY UPDATE` leaves rows alone that refer to the target, and SKIP LOCKED keeps workers
+    // from waiting for each other. A grant past its deadline closes, though no row says so yet.
+    // Both arrays are in the order of ids, since they are zipped.
     let row = sqlx::query!(
         r#"WITH clock AS MATERIALIZED (SELECT coalesce($1, clock_timestamp()) AS now),
            due AS (
@@ -166,6 +171,8 @@ pub async fn hold(
     lease: &Lease,
     now: Option<DateTime<Utc>>,
 ) -> Result<Held, LeaseError> {
+    // A lease that is over is no right, though nobody else has the target yet: our write could land
+    // after the next worker's (docs/guard.md, H4).
     let row = sqlx::query_as!(
         Row,
         r#"WITH clock AS MATERIALIZED (SELECT coalesce($3, clock_timestamp()) AS now)
@@ -201,6 +208,10 @@ pub async fn store(
     release: Option<&Release>,
 ) -> Result<Option<DateTime<Utc>>, LeaseError> {
     let documents = DocumentKey::ALL.map(|key| Document::of(key, target.sent(key)));
+    // `due_at` is ours to set only where it is still what the claim or the last `store` left:
+    // otherwise somebody made the target due meanwhile. A document of which nothing is known gets
+    // no row; one that has a row loses what is known no more. `hold` has asked whether the lease is
+    // over, under the same lock.
     let row = sqlx::query!(
         r#"WITH document AS (
                INSERT INTO documents (target, key, sha256, wrote_at, unclear_at, sent_at, original)
@@ -281,6 +292,7 @@ pub async fn condition(conn: &mut PgConnection, target: TargetId) -> sqlx::Resul
 /// # Errors
 /// When the database does not answer.
 pub async fn resume(conn: &mut PgConnection, target: TargetId) -> sqlx::Result<()> {
+    // `safe_since` stays: until the guard is written anew its age is unknown (docs/guard.md, C13).
     sqlx::query!(
         "UPDATE targets SET condition = 'ok', guard_restores = 0 WHERE id = $1",
         target.uuid()

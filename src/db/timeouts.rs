@@ -28,6 +28,7 @@ impl Timeouts {
             acquire: most(5, 1),
             lock: Duration::from_millis(1500).min(lease / 3),
             statement: most(10, 2),
+            // A stopped process holds its rows no longer than that (docs/guard.md, H9).
             idle_in_transaction: most(5, 2),
             step: Duration::from_secs(15).min(lease / 3 * 2),
         }
@@ -60,6 +61,7 @@ impl Timeouts {
 
     /// The server's settings. Those of TCP mean nothing on a Unix socket.
     pub(super) fn settings(&self) -> [(&'static str, String); 7] {
+        // 0 would mean to the server that there is no limit.
         let milliseconds = |it: Duration| it.as_millis().max(1).to_string();
         [
             ("lock_timeout", milliseconds(self.lock)),

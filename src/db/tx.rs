@@ -72,6 +72,7 @@ impl Tx {
     /// When the database does not answer.
     pub async fn make_due(&mut self, target: TargetId, at: DateTime<Utc>) -> sqlx::Result<()> {
         targets::make_due(&mut self.conn, target, at).await?;
+        // Remembered until the COMMIT: a worker woken earlier would find nothing.
         self.made_due = true;
         Ok(())
     }

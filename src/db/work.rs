@@ -34,6 +34,7 @@ pub async fn read(conn: &mut PgConnection, target: TargetId) -> sqlx::Result<Vec
 /// # Errors
 /// When the database does not answer, or a row cannot be.
 pub async fn lock(conn: &mut PgConnection, target: TargetId) -> sqlx::Result<Vec<(Grant, Part)>> {
+    // By id, as everybody locks several grants: two orders would deadlock.
     let rows = whole!(
         "WHERE n.target = $1 AND n.guard_gone_at IS NULL ORDER BY g.id FOR NO KEY UPDATE OF g",
         target.uuid()
@@ -68,6 +69,7 @@ pub async fn eligible(
     grants: &[GrantId],
 ) -> sqlx::Result<BTreeSet<GrantId>> {
     let ids: Vec<Uuid> = grants.iter().map(|id| id.uuid()).collect();
+    // By the terms of the request: the catalog may name other groups by now.
     let eligible = sqlx::query_scalar!(
         r#"SELECT g.id AS "id: GrantId"
            FROM grants g JOIN requests r ON r.id = g.request JOIN people p ON p.id = g.person
@@ -145,6 +147,8 @@ pub async fn store(
     grants: &[(Grant, Part)],
 ) -> sqlx::Result<()> {
     let rows: Vec<Stored<'_>> = grants.iter().map(Stored::of).collect();
+    // Both names stay in the guard equally long. A console name that has its row keeps it; another
+    // principal's is no conflict of this key, and a trigger refuses it (docs/guard.md, C7).
     sqlx::query!(
         r#"WITH new AS (
                SELECT * FROM jsonb_to_recordset($2) AS it(

@@ -66,6 +66,7 @@ impl Database {
         }
         let database = Self::named(postgres, name);
         migrate(&database.owner_url).await?;
+        // After `migrate`, which makes the groups.
         for (role, group) in [(SERVE, APP_ROLE), (ADMIN, CATALOG_ROLE)] {
             let has_role = sqlx::query_scalar!(
                 r#"SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1) AS "it!""#,

@@ -133,6 +133,7 @@ impl Postgres {
     /// When Postgres is missing or does not start, or the folder is not ours, in use or
     /// unreachable.
     pub fn start(data_dir: &Path, mode: Mode) -> Result<Self, PostgresError> {
+        // Before anything is made: without Postgres no folder is left behind.
         let binaries = find::binaries()?;
         let user = find::run_as()?;
         claim(data_dir)?;
@@ -140,6 +141,7 @@ impl Postgres {
             .canonicalize()
             .map_err(failed_to(format!("open {}", data_dir.display())))?;
         let lock = lock(&data_dir, LOCK)?;
+        // A demo that was killed has left it, and what it says is not so any more.
         let _ = fs::remove_file(data_dir.join(DESCRIPTION));
         user.give(&data_dir, DATA_DIR)?;
         initialise(&binaries, user, &data_dir)?;
@@ -148,6 +150,8 @@ impl Postgres {
         let log = data_dir.join("postgres.log");
         let log_file = File::create(&log).map_err(failed_to(format!("write {}", log.display())))?;
         let socket = socket_folder(user)?;
+        // INT cuts clients off and keeps the data; QUIT writes nothing, which is enough for what is
+        // removed.
         let (signal, doomed) = match mode {
             Mode::Durable => ("INT", Path::new("")),
             Mode::Fast => ("QUIT", data_dir.as_path()),
@@ -164,10 +168,12 @@ impl Postgres {
             .stdin(Stdio::piped())
             .stdout(lock)
             .stderr(log_file)
+            // Ctrl-C goes to a terminal's whole group: the server must outlast our own stopping.
             .process_group(0);
         let shell = command
             .spawn()
             .map_err(failed_to("start a shell for Postgres"))?;
+        // The command has the lock's file as well: the lock would stay after the server has gone.
         drop(command);
         let mut postgres = Self { shell, socket };
         postgres.wait_until_ready(&data_dir.join("postgres/postmaster.pid"), &log)?;
@@ -211,6 +217,7 @@ impl Postgres {
     fn wait_until_ready(&mut self, pid_file: &Path, log: &Path) -> Result<(), PostgresError> {
         let started = Instant::now();
         loop {
+            // The eighth line is the server's status.
             let ready = fs::read_to_string(pid_file)
                 .is_ok_and(|text| text.lines().nth(7).is_some_and(|it| it.trim() == "ready"));
             if ready {
@@ -247,6 +254,7 @@ fn initialise(
     private_folder(&unfinished, user, DATA_DIR)?;
     let output = user
         .command(&binaries.initdb, true)
+        // No password: the socket is the only way in, and its folder is closed to others.
         .args(["--no-sync", "--no-instructions", "--auth=trust"])
         .args(["--locale=C", "--encoding=UTF8", "--username=postgres"])
         .arg("-D")
@@ -315,6 +323,7 @@ fn settings(socket: &Path, mode: Mode) -> Vec<String> {
         "fsync=off",
         "synchronous_commit=off",
         "full_page_writes=off",
+        // `minimal` is refused while there may be WAL senders.
         "wal_level=minimal",
         "max_wal_senders=0",
         "max_connections=500",
@@ -352,6 +361,7 @@ impl find::RunAs {
             return Ok(());
         };
         chown(path, Some(uid), None).map_err(failed_to(format!("give {} away", path.display())))?;
+        // Each folder above has to let that user pass, which is seen best by trying.
         let entered = Command::new("/bin/sh")
             .args(["-c", "cd \"$1\"", "sh"])
             .arg(path)

@@ -89,6 +89,7 @@ async fn with_aws(arguments: &DemoArguments) -> Result<(), Failure> {
     let (stand_in, keys) = start_aws(arguments).await?;
     let url = stand_in.sandbox.url();
     let ended = countersign(arguments, listener, postgres, keys, &url).await;
+    // Last: until then the worker may be in the middle of a call.
     stand_in.sandbox.stop().await;
     ended
 }
@@ -142,6 +143,7 @@ async fn start_aws(arguments: &DemoArguments) -> Result<(StandIn, AllKeys), Fail
         return Err(KeysGone(keys_file, aws_file).into());
     }
     let keys = seed::keys(&keys_file).map_err(|error| Unusable(keys_file.clone(), error))?;
+    // Before the stand-in knows them: a start that breaks off here leaves keys that still fit.
     write_private(&keys_file, &keys)?;
     let sandbox = Sandbox::start(Options {
         addr: SocketAddr::from((Ipv4Addr::LOCALHOST, arguments.aws_port)),
@@ -199,6 +201,7 @@ async fn countersign(
         () = end => None,
         broken = service.broken() => Some(broken),
     };
+    // First, so that it never describes a demo that is not there.
     let _ = std::fs::remove_file(&described);
     stop::within_limit();
     service.stop().await;
@@ -320,6 +323,7 @@ fn write_private(path: &Path, value: &impl serde::Serialize) -> Result<(), Failu
     let beside = path.with_extension("new");
     let cannot = |error| Unusable(path.to_owned(), error);
     let text = serde_json::to_vec_pretty(value)?;
+    // A file that is there would keep its mode, and might be anybody's to read.
     let _ = std::fs::remove_file(&beside);
     let mut options = std::fs::OpenOptions::new();
     let file = options

@@ -94,6 +94,7 @@ pub fn keys(path: &Path) -> std::io::Result<AllKeys> {
     if path.exists() {
         let keys: AllKeys =
             serde_json::from_slice(&std::fs::read(path)?).map_err(std::io::Error::other)?;
+        // New keys for one of them would not be those that the stand-in knows.
         return match users.find(|user| !keys.contains_key(*user)) {
             None => Ok(keys),
             Some(user) => Err(std::io::Error::other(format!(

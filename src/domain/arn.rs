@@ -71,6 +71,7 @@ impl<'a> Arn<'a> {
     #[must_use]
     pub fn read(text: &'a str) -> Option<Self> {
         let parts: Vec<&str> = text.splitn(6, ':').collect();
+        // IAM and STS leave the region empty: with one it is another service's.
         let ["arn", partition, service, "", account, resource] = parts[..] else {
             return None;
         };

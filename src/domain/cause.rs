@@ -44,6 +44,7 @@ impl Cause {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            // A CHECK lists these words: a new one needs a migration.
             Self::Deadline => "deadline",
             Self::Released => "released",
             Self::Revoked => "revoked",

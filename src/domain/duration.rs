@@ -19,6 +19,7 @@ pub enum InvalidDuration {
 /// # Errors
 /// When it is not ISO 8601, or has parts of a second.
 pub fn parse(text: &str) -> Result<i64, InvalidDuration> {
+    // jiff reads a small `p` as well, which the API's pattern does not allow.
     let is_iso = text.starts_with('P') || text.starts_with("-P") || text.starts_with("+P");
     let parsed = SpanParser::new().parse_duration(text);
     let duration = parsed

@@ -26,6 +26,7 @@ impl Method {
 /// later. Stored terms may know more than we do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Terms {
+    // A new field needs a default: requests of before have stored terms without it.
     /// The entitlement's name.
     pub name: String,
     /// Its description.

@@ -227,6 +227,7 @@ impl Grant {
         match self.state {
             GrantState::Opening { .. } if all_open(parts) => self.opened(by).ok(),
             GrantState::Closing(_) if all_closed(parts) => self.closed(by).ok(),
+            // What a look lacks ends no active grant: the plan closes it first, and with a cause.
             GrantState::Scheduled
             | GrantState::Opening { .. }
             | GrantState::Active { .. }
@@ -292,12 +293,14 @@ impl Grant {
         by: &By,
     ) -> Result<Change<Self>, WrongState> {
         let (opening_at, opened_at) = match self.state {
+            // Nothing was sent: closing would have the worker look for what never was.
             GrantState::Scheduled => return Ok(self.never_opened(cause, person, reason, by)),
             GrantState::Opening { at } => (at, None),
             GrantState::Active {
                 opening_at,
                 opened_at,
             } => (opening_at, Some(opened_at)),
+            // The first end counts: its cause, its person and its time stay.
             GrantState::Closing(_) | GrantState::Ended { .. } | GrantState::Failed { .. } => {
                 return Err(self.wrong(verb));
             }
@@ -356,6 +359,7 @@ impl Grant {
                 cause,
             }
         };
+        // No guard has ever named it, so that nobody need remember it.
         self.marks.guard_gone_at = Some(at);
         let event = by.did(self.id, action);
         Change { value: self, event }
@@ -381,6 +385,7 @@ impl Grant {
         } = closing;
         let (request, at) = (self.request, by.at);
         let never_opened = opened_at.is_none() && person.is_none();
+        // A CHECK of the table takes `ended` with no such cause.
         let action = if never_opened || cause == Cause::CouldNotOpen {
             self.state = GrantState::Failed {
                 opening_at: Some(opening_at),

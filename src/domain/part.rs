@@ -99,6 +99,7 @@ impl PartState {
 impl Part {
     /// It was read back as open.
     pub fn opened(&mut self, at: DateTime<Utc>) {
+        // Read back again at each look, it keeps the time of the first one.
         if self.state == PartState::Waiting {
             self.state = PartState::Open { at };
         }
@@ -124,6 +125,7 @@ impl Part {
 /// Whether there are parts, and all of them are open.
 #[must_use]
 pub fn all_open(parts: &[Part]) -> bool {
+    // All of no parts are open: such a grant would count as active with nothing in AWS.
     !parts.is_empty() && parts.iter().all(Part::is_open)
 }
 

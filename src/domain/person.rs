@@ -44,6 +44,7 @@ pub struct Principal {
 pub fn console_name(arn: &str) -> Option<String> {
     let name = Arn::name_of(arn, Kind::User)?;
     let usable = (2..=64).contains(&name.len())
+        // A user of that name could have the session name of another person's grant.
         && !name.starts_with("grant_")
         && name
             .bytes()

@@ -140,6 +140,7 @@ impl Ask {
             ticket: self.ticket,
             target_checked: self.target_checked,
             submitted_at: by.at,
+            // Approved after its window it would open at a time that nobody has asked for.
             expires_at: self
                 .starts_at
                 .map_or(lapse, |start| lapse.min(start + duration)),
@@ -174,6 +175,7 @@ impl Request {
     /// that plus the duration.
     #[must_use]
     pub fn window(&self, at: DateTime<Utc>) -> (DateTime<Utc>, DateTime<Utc>) {
+        // IAM's dates have no parts of a second, and what is stored is what AWS enforces.
         let start = self
             .starts_at
             .map_or(at, |asked| asked.max(at))
@@ -209,6 +211,7 @@ impl Request {
             grant,
             comment: comment.map(ToString::to_string),
         };
+        // A voice that is only counted is a change too: open pages compare the version.
         request.version += 1;
         if have < needed {
             let event = by.did(request.id, told(None));
@@ -262,6 +265,7 @@ impl Request {
     /// # Errors
     /// When the request is not pending.
     pub fn expire(self, by: &By) -> Result<Change<Self>, WrongState> {
+        // Not `pending`, which takes what is overdue for expired: this puts it on record.
         match self.state {
             RequestState::Pending => {
                 let state = RequestState::Expired(by.at);
@@ -319,6 +323,7 @@ impl Request {
             principal_arn: self.principal_arn.clone(),
             principal_id: self.principal_unique_id.clone(),
             role_id: self.role_id.clone(),
+            // Used once: a session of an ended grant is never one of another (docs/guard.md §1).
             grant_name: id.to_string(),
             console_name: self.console_name.clone(),
             requested_at: self.submitted_at,

@@ -47,6 +47,7 @@ impl Condition {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            // A CHECK lists these words: a new one needs a migration.
             Self::Ok => "ok",
             Self::Gone => "gone",
             Self::Replaced => "replaced",

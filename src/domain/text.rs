@@ -60,7 +60,9 @@ impl<const MAX: usize> Text<MAX> {
     /// # Errors
     /// When it is empty, too long, says nothing, or holds a character that is not seen.
     pub fn parse(text: &str) -> Result<Self, InvalidText> {
+        // Browsers send CR LF, and a CR is refused below as a control character.
         let text = text.trim().replace("\r\n", "\n");
+        // Characters, as the columns' CHECKs count them.
         let actual = text.chars().count();
         if actual == 0 {
             return Err(InvalidText::Empty);
@@ -100,6 +102,7 @@ pub fn check_name(name: &str) -> Result<(), InvalidText> {
     if name.trim().is_empty() {
         return Err(InvalidText::Empty);
     }
+    // `is_hidden` lets line ends through, and a name has one line.
     let unseen = |c: char| c.is_control() || is_hidden(c);
     match name.chars().enumerate().find(|(_, c)| unseen(*c)) {
         Some((place, c)) => Err(hidden(c, place)),

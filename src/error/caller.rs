@@ -51,6 +51,7 @@ impl CallerError {
                 "This did not come from a page of Countersign",
                 "Go back to Countersign, reload the page and try again.",
             ),
+            // One text for both: a stranger must not learn which of them it is.
             Self::NotFound => About::new(
                 "not_found",
                 404,

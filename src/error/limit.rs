@@ -30,6 +30,7 @@ impl LimitError {
                 most,
                 of_entitlement,
             } => About::new(
+                // 409, not 429: waiting alone does not help, somebody has to decide or withdraw.
                 "limit_reached",
                 409,
                 "Too many of your requests wait already",

@@ -39,6 +39,7 @@ impl RoleError {
     pub fn about(&self) -> About {
         match self {
             Self::NotFound => About::new(
+                // Not 404, which would deny the entitlement that the caller sees.
                 "role_not_found",
                 409,
                 "The role is not there",

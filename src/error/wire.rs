@@ -102,6 +102,7 @@ impl WireError {
     /// and by its causes: nothing, but of one that was too slow or too large.
     #[must_use]
     pub fn of_body(status: u16, rejection: &(dyn StdError + 'static)) -> Option<Self> {
+        // axum keeps the limit of a body's size itself; its status is all that tells of it here.
         if status == 413 {
             return Some(Self::PayloadTooLarge);
         }

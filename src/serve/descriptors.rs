@@ -41,6 +41,7 @@ pub fn raise() -> u64 {
     };
     match setrlimit(Resource::Nofile, raised) {
         Ok(()) => hard,
+        // The soft limit is what there is; `for_clients` says whether it is enough.
         Err(error) => {
             tracing::warn!(%error, soft, hard, "the limit of open files cannot be raised");
             soft

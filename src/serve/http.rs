@@ -88,6 +88,7 @@ pub async fn serve(
     loop {
         tokio::select! {
             () = &mut stopped => break,
+            // What has ended leaves the set, which is also the count of connections.
             Some(_) = server.connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => server.admit(stream, peer).await,
@@ -95,6 +96,7 @@ pub async fn serve(
             },
         }
     }
+    // First: who comes now is refused, and does not wait for an answer that never comes.
     drop(listener);
     server.stop.send_replace(true);
     let drained = async { while server.connections.join_next().await.is_some() {} };
@@ -122,6 +124,7 @@ impl Server {
                 let _ = stream.try_write(NO_ROOM);
                 return;
             }
+            // Until its place is free: else there would be more than there may be.
             self.connections.join_next().await;
         }
         let connection = Connection {
@@ -187,7 +190,9 @@ impl Connection {
                     }
                     return;
                 }
+                // No request of its own is being answered.
                 () = self.seat.told_to_leave() => return,
+                // Once: it stays true, and the loop would spin.
                 _ = stop.wait_for(|it| *it), if !draining => {
                     draining = true;
                     connection.as_mut().graceful_shutdown();
@@ -228,6 +233,7 @@ fn in_time(body: Incoming, longest: Duration) -> Body {
         match timeout_at(end, chunks.next()).await {
             Ok(None) => Ok(None),
             Ok(Some(chunk)) => chunk.map(|chunk| Some((chunk, chunks))),
+            // `WireError::of_body` finds it again in what the handler's input fails with: 408.
             Err(_) => Err(axum::Error::new(SlowBody)),
         }
     }))

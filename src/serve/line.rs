@@ -85,6 +85,7 @@ impl Seat {
     }
 
     fn leave_line(&self) {
+        // While a request is answered there is no place 0 in the line, and nothing is removed.
         let mut queue = self.line.queue();
         queue
             .waiting

@@ -74,6 +74,7 @@ pub fn refusal(delay: &Delay) -> String {
         "clock_skew" => "The clocks of AWS and of the database differ",
         "gone" => "AWS does not find the role",
         "unplanned" => "Countersign cannot plan on what AWS shows: a fault of its own",
+        // A code of another release is at least named.
         other => return format!("AWS does not do as it is asked ({other})"),
     };
     fixed.to_owned()

@@ -74,6 +74,8 @@ impl Ask {
         form: AskForm,
         mut errors: Vec<FieldError>,
     ) -> Self {
+        // In the order of the form; what concerns the whole of it has no place there and comes
+        // first.
         errors.sort_by_key(|error| FIELDS.iter().position(|field| *field == error.field));
         let terms = &entitlement.terms;
         let within = terms.min_duration_seconds..=terms.max_duration_seconds;
@@ -175,6 +177,7 @@ pub async fn submit(
     };
     let entitlement = match find::entitlement(&visit.ctx, &name).await {
         Ok(entitlement) => entitlement,
+        // No verb has been reached: the refusal is put on record here.
         Err(error) => {
             return Err(visit
                 .ctx
@@ -187,6 +190,7 @@ pub async fn submit(
     match asked {
         Ok(asked) => {
             let place = format!("/requests/{}", asked.request().id);
+            // A redirect: reloading the page must not ask once more.
             Ok(Redirect::to(&place).into_response())
         }
         Err(error) if page::mends(&error) => show(&visit, entitlement, form, Some(error)).await,
@@ -207,6 +211,7 @@ async fn show(
     let page = Ask {
         principals: principals
             .into_iter()
+            // A role is opened for identities of its own account alone.
             .filter(|it| it.account == account)
             .map(|it| it.arn)
             .collect(),

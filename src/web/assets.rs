@@ -76,6 +76,7 @@ pub async fn get(Path(name): Path<String>) -> Response {
         .into_iter()
         .find(|asset| asset.name == path)
     else {
+        // Never the present content under an old name: it would be kept there for a year.
         return StatusCode::NOT_FOUND.into_response();
     };
     let headers = [

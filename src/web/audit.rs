@@ -114,6 +114,7 @@ impl Line {
     }
 
     fn link(&self) -> Option<String> {
+        // Only these have a page.
         let place = match self.subject.split_once('_')?.0 {
             "req" => "requests",
             "grant" => "grants",
@@ -151,6 +152,7 @@ impl Audit {
 
 impl Filter {
     fn read(&self) -> Result<AuditFilter, Error> {
+        // Postgres takes no NUL in a text.
         let text = |typed: &str| visit::typed(&typed.trim().replace('\0', ""));
         let mut wrong = Vec::new();
         let mut time = |field, typed: &str| {
@@ -201,6 +203,7 @@ pub async fn page(visit: Visit, Asked(filter): Asked<Filter>) -> Result<Response
             let listed = find::audit_events(&visit.ctx, read, Page { cursor, limit: 50 }).await?;
             (StatusCode::OK, listed, vec![])
         }
+        // No events: the whole log would look like what the filter has found.
         Err(error) => (
             failed::status(&error),
             Items {

@@ -32,6 +32,7 @@ impl Aws {
             .clone()
             .unwrap_or_else(|| format!("https://sts.{region}.amazonaws.com"));
         format!(
+            // The shell puts the keys in: no page ever holds a secret.
             "curl {url}/ --aws-sigv4 aws:amz:{region}:sts \\\n  \
              --user \"$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY\" \\\n  \
              -d Action=AssumeRole -d Version=2011-06-15 \\\n  -d RoleArn={role_arn} \\\n  -d RoleSessionName={session}"
@@ -46,6 +47,7 @@ impl Aws {
             .as_deref()
             .unwrap_or("https://iam.amazonaws.com");
         format!(
+            // IAM has one endpoint for all regions, whose calls are signed for us-east-1.
             "curl {url}/ --aws-sigv4 aws:amz:us-east-1:iam \\\n  --user \"$SESSION_KEY_ID:$SESSION_SECRET\" \\\n  \
              -H \"X-Amz-Security-Token: $SESSION_TOKEN\" \\\n  -d Action=ListUsers -d Version=2010-05-08"
         )

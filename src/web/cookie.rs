@@ -7,6 +7,7 @@ use axum::http::header::COOKIE;
 #[must_use]
 pub const fn name(https: bool) -> &'static str {
     if https {
+        // Browsers take the prefix only with Secure, so that plain http needs another name.
         "__Host-countersign"
     } else {
         "countersign"
@@ -30,6 +31,8 @@ pub fn read(headers: &HeaderMap, https: bool) -> Option<&str> {
 #[must_use]
 pub fn set(token: &str, https: bool) -> String {
     let secure = if https { "; Secure" } else { "" };
+    // Lax: a link in a mail or chat finds its reader signed in. Forms of other sites are refused by
+    // `security::own_forms`.
     format!(
         "{}={token}; Path=/; HttpOnly; SameSite=Lax{secure}",
         name(https)
@@ -43,12 +46,14 @@ pub fn clear(https: bool) -> String {
 }
 
 /// How long a place may be, with the text of a form in it.
+// Percent codes grow by two thirds when they are encoded again as `next`; an address has 8 kB.
 pub const LONGEST_PLACE: usize = 4000;
 
 /// A place of ours to go to: an absolute path in plain ASCII, else the start page. Never another
 /// host (`//evil`, `/\evil`, `https:…`).
 #[must_use]
 pub fn place(next: &str) -> &str {
+    // No backslash: browsers read `/\evil` as `//evil`.
     let plain = |c: u8| c.is_ascii_alphanumeric() || b"/_-.?=&%:".contains(&c);
     if next.starts_with('/')
         && !next.starts_with("//")

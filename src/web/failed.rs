@@ -21,6 +21,7 @@ impl<E: Into<Error>> From<E> for Failed {
 impl IntoResponse for Failed {
     fn into_response(self) -> Response {
         let mut response = status(&self.0).into_response();
+        // What goes into extensions has to be `Clone`, and an error is not.
         response.extensions_mut().insert(Arc::new(self.0));
         response
     }

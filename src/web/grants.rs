@@ -36,6 +36,7 @@ pub async fn end(
     match end::end(&visit.ctx, id, visit::typed(&form.reason)).await {
         Ok(ended) => Ok(place(ended.request.id).into_response()),
         Err(error) => {
+            // Who may not see the grant gets no page of it: the refusal is all they are told.
             let Ok(found) = find::grant(&visit.ctx, id).await else {
                 return Err(error.into());
             };

@@ -58,6 +58,7 @@ const PLAIN: (Icon, Tone) = (Icon::Key, Tone::Quiet);
 
 /// How a step is drawn.
 const fn look(action: &Action) -> (Icon, Tone) {
+    // By name, each of them: a new action must not slip into a rest.
     match action {
         Action::RequestSubmitted { .. } => (Icon::Ask, Tone::Wait),
         Action::RequestApproved { .. } => (Icon::Check, Tone::Good),
@@ -92,6 +93,7 @@ fn text(action: &Action, actor: &str) -> String {
         Action::RequestDenied { .. } => return format!("{actor} denied it"),
         Action::RequestWithdrawn {} => return format!("{actor} withdrew it"),
         Action::GrantClosing { cause, .. } => return closing(*cause, actor),
+        // Ended at once: nothing was ever sent that AWS could have confirmed.
         Action::GrantEnded {
             requested_at,
             confirmed_at,

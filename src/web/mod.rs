@@ -58,9 +58,12 @@ pub fn router(app: App, settings: Settings, sign_in: MethodRouter<Portal>) -> Ro
         .fallback(async || Failed::from(CallerError::NotFound))
         .method_not_allowed_fallback(async || Failed::from(WireError::MethodNotAllowed))
         .layer(DefaultBodyLimit::max(LARGEST_FORM))
+        // Inside of `pages`, which makes a page of what breaks down.
         .layer(from_fn(problem::caught))
         .layer(from_fn_with_state(portal.clone(), security::own_forms))
         .layer(from_fn_with_state(portal.clone(), problem::pages))
+        // The layers above do not apply to what is added below them: for a style sheet nobody is
+        // looked up.
         .route(ASSETS.path, (ASSETS.handler)())
         .layer(from_fn(move |request, next| {
             security::headers(https, request, next)

@@ -139,6 +139,7 @@ pub fn watch<'a>(frame: &Frame, rows: impl IntoIterator<Item = &'a Row>) -> Stri
     let waiting = frame.me.as_ref().map_or(0, |me| me.waiting);
     hash.update(waiting.to_string());
     for row in rows {
+        // Words, no times: an open page would differ from itself with every second.
         hash.update(row.seen(&frame.now));
         hash.update("\n");
     }

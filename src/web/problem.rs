@@ -40,6 +40,7 @@ pub struct Problem {
 /// Turns what failed below into a page.
 pub async fn pages(State(portal): State<Portal>, request: Request, next: Next) -> Response {
     let https = portal.settings.https();
+    // Before the request is handed on: the page's frame names who has asked.
     let token = cookie::read(request.headers(), https).map(ToOwned::to_owned);
     let extensions = request.extensions().clone();
     let request_id = request.extensions().get::<RequestId>().cloned();
@@ -63,6 +64,7 @@ pub async fn pages(State(portal): State<Portal>, request: Request, next: Next) -
             .frame(Here::Elsewhere)
             .await
             .unwrap_or_else(|_| Frame::nobody()),
+        // The page tells of an error already, and must not fail for want of its frame.
         Err(_) => Frame::nobody(),
     };
     let about = error.about();

@@ -99,6 +99,7 @@ impl RequestPage {
 
     /// Whether there are fewer people left than approvals missing.
     fn cannot_be_approved(&self) -> bool {
+        // Where more are left than are named, nobody has counted them.
         !self.approvers.more && self.approvers.named.len() < self.missing()
     }
 
@@ -149,6 +150,7 @@ impl RequestPage {
                 | GrantState::Active { .. }
                 | GrantState::Closing(_) => true,
                 GrantState::Ended { .. } | GrantState::Failed { .. } => {
+                    // Until then "Settled" is still to come.
                     self.settled_at.is_some_and(|at| at > self.frame.now)
                 }
             },
@@ -229,6 +231,7 @@ impl RequestPage {
     }
 
     fn command(&self, write: impl Fn(&commands::Aws, &str, &str) -> String) -> String {
+        // The grant's own name always works; the console name may be barred.
         let name = self.grant.as_ref().map_or("", |grant| &grant.grant_name);
         write(&self.aws, &self.request.terms.role_arn, name)
     }
@@ -288,6 +291,7 @@ pub async fn decide(
     let visit = match visit {
         Ok(visit) => visit,
         Err(away) => {
+            // The choice is left out: an address fills a form in, and never decides.
             let fields = [("comment", form.comment.as_str())];
             let away = away.keeping(&format!("/requests/{id}"), &fields);
             return Ok(away.into_response());

@@ -73,6 +73,7 @@ pub const ROUTES: &[Route] = &[
         handler: || get(audit::page),
     },
     Route {
+        // No GET: the address of a picture on another site would sign people out.
         path: "/sign-out",
         methods: &[("POST", Some(Verb::SignOut))],
         handler: || post(sign_in::sign_out),

@@ -17,6 +17,7 @@ use crate::error::{CallerError, WireError};
 use crate::telemetry;
 
 /// Nothing but our own style sheet, script and icon; forms only to ourselves; no frame around us.
+// `base-uri`: a `<base>` that got into a page would have its forms sent elsewhere.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src \
 'self'; form-action 'self'; \
                       frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script'";
@@ -41,6 +42,7 @@ pub async fn headers(https: bool, request: Request, next: Next) -> Response {
     for (name, value) in fixed {
         headers.insert(name, HeaderValue::from_static(value));
     }
+    // Over plain http browsers ignore it.
     if https {
         headers.insert(
             STRICT_TRANSPORT_SECURITY,
@@ -48,6 +50,7 @@ pub async fn headers(https: bool, request: Request, next: Next) -> Response {
         );
     }
     headers
+        // Assets have said already for how long they are kept.
         .entry(CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));
     response
@@ -60,6 +63,7 @@ pub async fn headers(https: bool, request: Request, next: Next) -> Response {
 /// with two of the same did not come from a browser at all.
 #[must_use]
 pub fn is_same_site(method: &Method, headers: &HeaderMap, ours: &str) -> bool {
+    // No verb has a safe method, so that there is nothing to protect.
     if method.is_safe() {
         return true;
     }

@@ -49,6 +49,8 @@ pub enum Icon {
 pub struct Drawing {
     icon: Icon,
 }
+// Its own template has escaped what is in it; without this it would be escaped twice. Only
+// templates may say so of themselves.
 impl HtmlSafe for Drawing {}
 
 /// Draws `icon`.

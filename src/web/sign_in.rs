@@ -54,6 +54,7 @@ pub async fn begin(
     let https = portal.settings.https();
     let token = sign_in::start(&portal.app, person, cookie::read(headers, https)).await?;
     let set = cookie::set(token.expose_secret(), https);
+    // `next` comes with the address: a link of ours must lead to no other site.
     Ok(([(SET_COOKIE, set)], Redirect::to(cookie::place(next))).into_response())
 }
 
@@ -64,6 +65,7 @@ pub async fn sign_out(
     headers: HeaderMap,
 ) -> Result<Response, Failed> {
     let https = portal.settings.https();
+    // The session ends in the database: a copy of the cookie would go on working.
     if let Some(token) = cookie::read(&headers, https) {
         sign_in::end(&portal.app, &visit.ctx.person, token).await?;
     }

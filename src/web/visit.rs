@@ -63,6 +63,7 @@ fn encoded(text: &str, room: usize) -> String {
         return whole;
     }
     let mut cut = String::new();
+    // Between characters: half of a percent code would make the address unreadable.
     for letter in text.chars() {
         let letter =
             utf8_percent_encode(letter.encode_utf8(&mut [0; 4]), NON_ALPHANUMERIC).to_string();
@@ -205,6 +206,7 @@ impl<T: DeserializeOwned> FromRequest<Portal> for Sent<T> {
                 Err(Failed::from(WireError::UnsupportedMediaType))
             }
             Err(other) => {
+                // No page of ours sends other fields than it has, so that no verb need hear of it.
                 let known = WireError::of_body(other.status().as_u16(), &other);
                 let error = known.map_or_else(
                     || Error::field("form", "is not one of this page"),
@@ -229,6 +231,7 @@ pub fn moment(typed: &str) -> Result<Option<DateTime<Utc>>, NoMoment> {
     if typed.is_empty() {
         return Ok(None);
     }
+    // Browsers leave the seconds out where they are zero.
     let time = NaiveDateTime::parse_from_str(typed, "%Y-%m-%dT%H:%M")
         .or_else(|_| NaiveDateTime::parse_from_str(typed, "%Y-%m-%dT%H:%M:%S"));
     let known = time.ok().filter(|it| (0..=9999).contains(&it.year()));

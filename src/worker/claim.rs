@@ -51,6 +51,8 @@ pub(super) fn intent(grant: &Grant, now: DateTime<Utc>, propagation: TimeDelta) 
         GrantState::Scheduled if over => Some(Intent::Close(Cause::Deadline)),
         GrantState::Scheduled if too_late => Some(Intent::Close(Cause::CouldNotOpen)),
         GrantState::Scheduled if grant.starts_at <= now => Some(Intent::Open),
+        // Once something was sent, time alone says nothing: AWS may show it as open until the
+        // deadline.
         GrantState::Opening { .. } if over || too_late && grant.marks.sent_until.is_none() => {
             Some(Intent::Close(Cause::CouldNotOpen))
         }
@@ -68,6 +70,7 @@ pub(super) fn intent(grant: &Grant, now: DateTime<Utc>, propagation: TimeDelta) 
 pub(super) fn next_intent(grant: &Grant, propagation: TimeDelta) -> Option<DateTime<Utc>> {
     match grant.state {
         GrantState::Scheduled => Some(grant.starts_at),
+        // As in `intent`: with P left, what was never sent is given up.
         GrantState::Opening { .. } if grant.marks.sent_until.is_none() => {
             Some(grant.deadline - propagation)
         }

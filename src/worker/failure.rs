@@ -44,6 +44,7 @@ impl Worker {
         }
         let own = ledger.grants.iter();
         let own = own.filter_map(|grant| next_intent(grant, TimeDelta::zero()));
+        // A deadline does not wait for the back-off.
         let due = own
             .filter(|at| *at > now)
             .chain([now + backoff(attempts)])

@@ -51,6 +51,8 @@ impl Worker {
     /// Locks the target's grants, then the target.
     pub(super) async fn open(&self, lease: &Lease) -> Result<Ledger, LeaseError> {
         let mut conn = Lent::begin(&self.pool).await?;
+        // As verbs do: the other order would deadlock with an end. The time is asked under the
+        // locks, since waiting for them may have taken some.
         let locked = work::lock(&mut conn, lease.target).await?;
         let held = targets::hold(&mut conn, lease, self.clock.given()).await?;
         let (mut grants, mut parts) = (Vec::with_capacity(locked.len()), BTreeMap::new());
@@ -133,6 +135,7 @@ impl Ledger {
         let Some(grant) = self.grants.iter_mut().find(|grant| grant.id == id) else {
             return false;
         };
+        // A plan may close a grant for two reasons: the first one counts.
         let Ok(change) = transition(grant.clone(), &self.tx.by) else {
             return false;
         };
@@ -241,6 +244,7 @@ impl Ledger {
         if !self.events.is_empty() {
             audit::append_all(self.tx.conn(), &self.events).await?;
         }
+        // With its token lost nothing is committed, and all that was stored above goes as well.
         let due = targets::store(
             self.tx.conn(),
             &self.lease,

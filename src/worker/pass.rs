@@ -91,6 +91,7 @@ impl Worker {
         } else {
             Purpose::Opening
         };
+        // An account's calls are paced, those of a closing never behind others.
         let aws = self.clouds.of_arn(&taken.arn).used_for(purpose);
         let mut pass = Pass::new(self, aws, taken, grants);
         let done = pass.rounds().await;
@@ -140,6 +141,7 @@ impl<'a> Pass<'a> {
     async fn rounds(&mut self) -> Result<Option<TimeDelta>, LeaseError> {
         for _ in 0..MOST_ROUNDS {
             if self.worker.is_stopping() {
+                // Due at once, so that another worker goes on with it.
                 return self.hand_back(TimeDelta::zero()).await;
             }
             match self.round().await? {
@@ -253,6 +255,8 @@ impl<'a> Pass<'a> {
         if let Some(error) = opening.find_map(|grant| seen.unread.get(&grant.principal_arn)) {
             self.trouble = Some(*error);
         }
+        // Whoever is let into our own role could do all that we can: not knowing bars every
+        // opening.
         if let Some(Err(error)) = &seen.ours
             && ledger.grants.iter().any(is_opening)
         {
@@ -282,6 +286,7 @@ impl<'a> Pass<'a> {
 
     /// The plan for what is begun; the closings alone where planning itself breaks down.
     fn planned(&mut self, ledger: &Ledger, observed: &Observed) -> Plan {
+        // A scheduled grant has nothing in AWS, and nothing may be planned for it yet.
         let begun = ledger.grants.iter().filter(|grant| is_begun(grant));
         let begun: Vec<Grant> = begun.cloned().collect();
         let input = Input {
@@ -312,6 +317,7 @@ impl<'a> Pass<'a> {
     /// of them need be at fault.
     fn rest(&mut self, ledger: &mut Ledger, due: Option<DateTime<Utc>>, waits: bool) -> Next {
         if let Some(error) = self.trouble {
+            // Only now, with nothing left to write: what AWS refuses keeps nothing else waiting.
             let (refused, guard_refused) = (&self.refused, self.guard_refused);
             self.worker.fail(ledger, error, refused, guard_refused);
             return Next::Released;
@@ -344,6 +350,7 @@ impl<'a> Pass<'a> {
         let worker = self.worker;
         let done = async {
             let mut ledger = self.open().await?;
+            // AWS's silence keeps no intent off the record (docs/decisions.md, 14).
             ledger.take_up(worker.settings.margins.propagation).await?;
             worker.fail(&mut ledger, error, &self.refused, self.guard_refused);
             self.commit(ledger).await
@@ -376,6 +383,7 @@ fn refuse_our_own(plan: &mut Plan, grants: &[Grant]) {
     }
     let causes = opening.into_iter().map(|id| (id, Cause::CouldNotOpen));
     plan.close.extend(causes);
+    // Whatever the step was, it was planned with these grants open.
     plan.step = Step::Rest;
 }
 

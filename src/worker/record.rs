@@ -74,6 +74,8 @@ impl Ledger {
             self.amend(*id, |grant| {
                 grant
                     .principal_id
+                    // Fixed at the first look: another id later is another user or role
+                    // (docs/guard.md, C8).
                     .get_or_insert_with(|| principal_id.clone());
                 grant.role_id.get_or_insert_with(|| role_id.clone());
             });
@@ -133,6 +135,7 @@ impl Ledger {
         }
         let sent = self.target.sent_mut(write.key);
         sent.written = Some(Written { hash, at: now });
+        // Before the call: a worker that dies in it leaves a write that is waited for.
         sent.unclear_at = Some(now);
         sent.sent_at = Some(now);
         let revision = self.target.revision;
@@ -158,6 +161,8 @@ impl Ledger {
             self.mark(*id, |marks| {
                 unclear.push((*id, marks.unclear_at));
                 marks.unclear_at = Some(now);
+                // Never back, not even after a refusal: a stale save may bring the statement in
+                // until the latest date (docs/guard.md, C11).
                 marks.sent_until = marks.sent_until.max(Some(*until));
             });
         }
@@ -177,6 +182,7 @@ impl Ledger {
         }
         let sent = self.target.sent_mut(sending.write.key);
         match answer {
+            // An earlier write without an answer may still land over this one (docs/guard.md, H4).
             Answer::Done => sent.unclear_at = sending.before.unclear_at,
             Answer::Refused => {
                 // The refusal may be wrong: for P a read may lag behind what it did after all.
@@ -227,6 +233,7 @@ impl Ledger {
             .filter(|grant| refused.contains(&grant.id));
         let newest = open.rev().find_map(|grant| match grant.state {
             GrantState::Opening { .. } => Some((grant.id, Cause::CouldNotOpen)),
+            // It was open, so that it had room: somebody has filled that since.
             GrantState::Active { .. } => Some((grant.id, Cause::RevertedByOwner)),
             GrantState::Scheduled
             | GrantState::Closing(_)

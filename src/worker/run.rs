@@ -87,6 +87,7 @@ impl Worker {
             has_more: false,
         };
         let most = self.settings.concurrency;
+        // With room for one, a reserve would leave none to openings.
         let reserved = if most == 1 { 0 } else { most.div_ceil(4) };
         for (room, closings_only) in [(most - reserved, false), (most, true)] {
             let room = room.saturating_sub(tasks.len());
@@ -102,6 +103,7 @@ impl Worker {
                         error = &error as &dyn std::error::Error,
                         "cannot look for work"
                     );
+                    // What runs goes on; the next poll asks again.
                     return filled;
                 }
             };

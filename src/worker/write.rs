@@ -29,6 +29,7 @@ impl Pass<'_> {
             self.too_old += 1;
             return self.give_up(sending);
         }
+        // What is written twice in one pass is undone as fast as we write.
         self.repeats |= !self.sent.insert(meaning(&sending.write));
         let sent = send(&self.aws, self.role_arn(), &sending.write).await;
         match sent {
@@ -81,12 +82,14 @@ impl Pass<'_> {
     fn refused(&mut self, write: &Write, error: AwsError) -> Round {
         let is_guard = write.key == DocumentKey::Guard;
         match error {
+            // Whether it is gone the plan says, from the next look (docs/guard.md, C14).
             AwsError::Gone => return Round::Again,
             AwsError::Full | AwsError::Malformed | AwsError::Protected
                 if !self.closings_only && (is_guard || !write.opens.is_empty()) =>
             {
                 self.refused.clone_from(&write.opens);
                 self.malformed = error == AwsError::Malformed;
+                // With nothing to be left out, there is only the refusal to be told.
                 self.trouble = self.refused.is_empty().then_some(error);
             }
             AwsError::Full | AwsError::Malformed | AwsError::Protected | AwsError::Denied
@@ -104,6 +107,7 @@ impl Pass<'_> {
 
 /// What a write says, whatever its revision, and of which document.
 fn meaning(write: &Write) -> [u8; 32] {
+    // Each guard has a revision of its own, with which none would ever be a repetition.
     let (key, text) = (write.key.as_str(), write.text());
     let revision = format!("CountersignRev{}i", write.revision);
     let said = fingerprint(&text.replacen(&revision, "", 1));

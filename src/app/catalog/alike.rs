@@ -85,6 +85,8 @@ pub(super) fn tell_apart(file: &File, wrong: &mut Vec<Wrong>) {
     }
     let groups_of_people = file.people.iter().flat_map(|it| &it.groups);
     let groups_of_offers = file.entitlements.iter().flat_map(|it| &it.groups);
+    // Membership is compared byte for byte: `SRE` and `sre` would be two groups to us, and one to
+    // readers.
     for group in groups_of_people.chain(groups_of_offers) {
         note(group.span(), names.told_apart("group", group.get_ref()));
     }

@@ -140,6 +140,7 @@ impl<'a> Fields<'a> {
 
     /// Notes that the field does not fit.
     pub fn refuse(&mut self, at: Range<usize>, key: &str, what: &str) {
+        // The name is the file's: a terminal must not act upon what stands in it.
         let whose = self.whose.escape_debug();
         let what = if self.whose.is_empty() {
             format!("{key} {what}")

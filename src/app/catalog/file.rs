@@ -90,6 +90,7 @@ fn account(mut fields: Fields<'_>) -> Option<Account> {
     }
     let id = fields.text("id", account_id);
     let name = fields.text("name", seen);
+    // Everything is read before the first `?`: else a table would tell of one mistake at a time.
     fields.done();
     Some(Account {
         id: id?,
@@ -144,6 +145,7 @@ fn offer(mut fields: Fields<'_>) -> Option<Offer> {
         name: name.get_ref().clone(),
         description: description?,
         account: role.get_ref().account.clone(),
+        // Comes from the account's row when the entitlement is read.
         account_name: String::new(),
         role_arn: role.get_ref().arn.clone(),
         method: method?.into_inner(),

@@ -98,6 +98,7 @@ pub async fn request(ctx: &Ctx, id: RequestId) -> Result<RequestView, Error> {
             let approvers = approvers(conn, &request, &decisions).await?;
             let roles = ctx.app.roles();
             let open = request.state == RequestState::Pending && !request.is_overdue(now);
+            // Asked of the verbs' own functions: whom they refuse, the page offers no form.
             let may = May {
                 decide: open
                     && !has_decided
@@ -143,12 +144,14 @@ async fn approvers(
 
 fn may_end(ctx: &Ctx, caller: &Person, grant: &Grant, request: &Request) -> bool {
     grant.state.is_open()
+        // `true` matters only to which refusal it would be, and that is not told here.
         && authz::end(ctx.app.roles(), caller, grant.clone(), request, true).is_ok()
 }
 
 /// P after AWS was read back without the grant.
 fn settled_at(grant: &Grant, propagation: TimeDelta) -> Option<DateTime<Utc>> {
     match grant.state {
+        // A part of AWS may go by the older documents for P.
         GrantState::Ended { at, .. } | GrantState::Failed { at, .. } => Some(at + propagation),
         GrantState::Scheduled
         | GrantState::Opening { .. }

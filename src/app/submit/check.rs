@@ -63,6 +63,7 @@ pub(super) fn check(
         invalid("starts_at", why.to_owned());
     }
     let duration_seconds = check_duration(&entitlement.terms, new.duration_seconds, propagation)
+        // One that could not be read has been told already.
         .map_err(|error| wrong.extend(Some(error).filter(|_| is_read)))
         .ok();
     let principal = pick(
@@ -118,6 +119,7 @@ pub(super) fn recheck(
 /// Within the terms, and longer than AWS may need to take over what opens it.
 fn check_duration(terms: &Terms, seconds: i64, propagation: TimeDelta) -> Result<i32, FieldError> {
     let opens_in = i32::try_from(propagation.num_seconds()).unwrap_or(i32::MAX - 1);
+    // What does not last longer than P could never be opened (docs/guard.md, H5).
     let least = terms.min_duration_seconds.max(opens_in + 1);
     let most = terms.max_duration_seconds;
     let fits = i32::try_from(seconds)
@@ -141,6 +143,8 @@ fn pick(
 ) -> Result<Principal, FieldError> {
     let mut fitting: Vec<_> = principals
         .into_iter()
+        // An ARN in the request only chooses among the identities that the catalog calls the
+        // caller's.
         .filter(|own| own.account == account && asked.is_none_or(|arn| arn == own.arn))
         .collect();
     match (fitting.len(), asked) {
@@ -173,6 +177,8 @@ pub(super) fn usable(
     if role.ours {
         return Err(RoleError::Ours.into());
     }
+    // AWS refuses a trust policy that names nobody; whoever took the name later would be let in
+    // (docs/guard.md, C8).
     if role.principal_id.is_none() {
         return Err(Error::field(
             "principal",
@@ -185,6 +191,7 @@ pub(super) fn usable(
         created_at: role.created_at,
         arn: role.role_arn,
         trust: role.trust,
+        // Room in the guard is not asked for here: the trust policy is full long before.
         guard: None,
         trust_quota: role.trust_quota,
         principals: BTreeMap::new(),

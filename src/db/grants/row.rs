@@ -10,6 +10,7 @@ use crate::ids::{GrantId, PartId, PersonId, RequestId, TargetId};
 
 /// Grants as they are, with the conditions and the order that are given. `g` is the grant, `p` its
 /// part, `n` its own name and `c` its console name, on its target.
+// The own name is there from the approval on; the console name comes later, or never.
 macro_rules! whole {
     ($tail:literal, $($arg:expr),* $(,)?) => {
         sqlx::query_as!(
@@ -170,6 +171,8 @@ fn state(row: &Row) -> sqlx::Result<GrantState> {
             cause,
             at,
         }),
+        // Never the nearest state: a page would show access that is not there, or none where there
+        // is.
         _ => Err(broken(row, "impossible state")),
     }
 }

@@ -55,6 +55,7 @@ fn version(postgres: &Path) -> Result<u32, PostgresError> {
 
 fn find() -> Result<Binaries, PostgresError> {
     if let Some(folder) = env::var_os("COUNTERSIGN_PG_BIN") {
+        // No other is looked for: a wrong name would have another version used unnoticed.
         let folder = PathBuf::from(folder);
         return Binaries::of(&folder).ok_or(PostgresError::NoBinariesIn(folder));
     }

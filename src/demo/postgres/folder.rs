@@ -26,6 +26,7 @@ pub fn reset(data_dir: &Path) -> Result<(), PostgresError> {
     if !data_dir.exists() {
         return Ok(());
     }
+    // Both: the AWS stand-in may run in a process of its own.
     let _locks = (
         claim(data_dir)?,
         lock(data_dir, LOCK)?,
@@ -66,6 +67,7 @@ pub fn claim(data_dir: &Path) -> Result<(), PostgresError> {
         return Ok(());
     }
     let mut entries = fs::read_dir(data_dir).map_err(cannot("read"))?;
+    // Without the marker it is somebody's folder, and `--reset` would remove what is in it.
     if entries.next().is_some() {
         return Err(PostgresError::NotOurs(data_dir.to_owned()));
     }

@@ -61,6 +61,8 @@ macro_rules! actions {
     };
 }
 
+// Names of actions and fields stand in stored rows, which are never rewritten: renamed here, older
+// events would read as unknown ones.
 actions! {
     /// A person asked.
     RequestSubmitted = "request.submitted" {

@@ -64,6 +64,7 @@ impl Told {
 
 fn refused(action: &str, details: &Value) -> Option<Told> {
     let count = match details.get("count") {
+        // A count that we cannot read makes the event an unknown one, not a single refusal.
         Some(count) => Some(u32::try_from(count.as_u64()?).ok()?),
         None => None,
     };
