@@ -85,7 +85,7 @@ pub async fn in_group(
     .await
 }
 
-/// The AWS identities of a person, those of one account.
+/// The AWS identities of a person, in every account.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -347,7 +347,7 @@ pub async fn revoke_token(
     now: DateTime<Utc>,
 ) -> sqlx::Result<bool> {
     let done = sqlx::query!(
-        "UPDATE api_tokens SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL",
+        "UPDATE api_tokens SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL AND expires_at > $2",
         id.uuid(),
         now
     );

@@ -17,8 +17,9 @@ impl Aws {
             .endpoint_url
             .as_ref()
             .map_or(String::new(), |url| format!(" \\\n  --endpoint-url {url}"));
+        let (role, session) = (quoted(role_arn), quoted(session));
         format!(
-            "aws sts assume-role --region {} \\\n  --role-arn {role_arn} \\\n  --role-session-name {session}{endpoint}",
+            "aws sts assume-role --region {} \\\n  --role-arn {role} \\\n  --role-session-name {session}{endpoint}",
             self.region
         )
     }
@@ -30,12 +31,14 @@ impl Aws {
         let url = self
             .endpoint_url
             .clone()
-            .unwrap_or_else(|| format!("https://sts.{region}.amazonaws.com"));
+            .unwrap_or_else(|| format!("https://sts.{region}.{}", domain(region)));
         format!(
             // The shell puts the keys in: no page ever holds a secret.
             "curl {url}/ --aws-sigv4 aws:amz:{region}:sts \\\n  \
              --user \"$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY\" \\\n  \
-             -d Action=AssumeRole -d Version=2011-06-15 \\\n  -d RoleArn={role_arn} \\\n  -d RoleSessionName={session}"
+             -d Action=AssumeRole -d Version=2011-06-15 \\\n  {} \\\n  {}",
+            field("RoleArn", role_arn),
+            field("RoleSessionName", session)
         )
     }
 
@@ -51,5 +54,39 @@ impl Aws {
             "curl {url}/ --aws-sigv4 aws:amz:us-east-1:iam \\\n  --user \"$SESSION_KEY_ID:$SESSION_SECRET\" \\\n  \
              -H \"X-Amz-Security-Token: $SESSION_TOKEN\" \\\n  -d Action=ListUsers -d Version=2010-05-08"
         )
+    }
+}
+
+/// AWS's domain in the partition of a region.
+fn domain(region: &str) -> &'static str {
+    if region.starts_with("cn-") {
+        "amazonaws.com.cn"
+    } else {
+        "amazonaws.com"
+    }
+}
+
+/// Whether a shell and a form take the text as it is. IAM allows any visible ASCII in a path, so
+/// that an ARN may hold what a shell would run.
+fn is_plain(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b":/_.,@-".contains(&byte);
+    text.bytes().all(plain)
+}
+
+/// One word for a POSIX shell.
+fn quoted(text: &str) -> String {
+    if is_plain(text) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+/// One field of a form, for curl.
+fn field(name: &str, value: &str) -> String {
+    if is_plain(value) {
+        format!("-d {name}={value}")
+    } else {
+        format!("--data-urlencode {}", quoted(&format!("{name}={value}")))
     }
 }

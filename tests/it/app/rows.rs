@@ -329,10 +329,12 @@ async fn tokens_work_until_they_expire_or_are_revoked() {
         bearer(&company.app, token).await,
         Err(Error::Caller(CallerError::Unauthenticated))
     ));
-    let (_, other) = tokens::create(&company.admin, "cli", "bob@example.com", "test", hour)
+    let (id, other) = tokens::create(&company.admin, "cli", "bob@example.com", "test", hour)
         .await
         .unwrap();
     company.later(hour);
+    let late = tokens::revoke(&company.admin, "cli", id).await;
+    assert!(late.is_err(), "it works no more, and nothing is on record");
     assert!(matches!(
         bearer(&company.app, other.expose_secret()).await,
         Err(Error::Caller(CallerError::Unauthenticated))

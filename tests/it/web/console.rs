@@ -2,6 +2,7 @@
 
 use countersign::domain::grant::{Grant, GrantState, Marks};
 use countersign::domain::request::RequestState;
+use countersign::web::commands::Aws;
 use countersign::web::request::RequestPage;
 
 use super::facts::*;
@@ -33,4 +34,38 @@ fn the_consoles_name_is_promised_where_it_works_alone() {
     assert!(shown(active(), true, true).contains(&format!("or {name}, which the console")));
     assert!(shown(active(), true, false).contains(&format!("and {name}.")));
     assert!(!shown(active(), true, true).contains("cannot be used for now"));
+}
+
+/// IAM takes any visible ASCII in a path; a person pastes the line into a shell.
+#[test]
+fn what_is_to_be_pasted_runs_nothing_else() {
+    let aws = Aws {
+        endpoint_url: None,
+        region: "eu-west-1".to_owned(),
+    };
+    let role = "arn:aws:iam::111122223333:role/$(touch x)/it's;/`id`/prod+admin";
+    for line in [aws.cli(role, "alice+b"), aws.curl(role, "alice+b")] {
+        // The shell itself says what it would make of the line.
+        let words = line.replacen("aws ", "printf '%s\\n' ", 1);
+        let words = words.replacen("curl ", "printf '%s\\n' ", 1);
+        let said = std::process::Command::new("sh")
+            .args(["-c", &words])
+            .output();
+        let said = String::from_utf8(said.unwrap().stdout).unwrap();
+        assert!(said.lines().any(|it| it.ends_with(role)), "{line}: {said}");
+        assert!(said.lines().any(|it| it.ends_with("alice+b")), "{said}");
+    }
+    assert!(
+        aws.curl(role, "a+b")
+            .contains("--data-urlencode 'RoleSessionName=a+b'")
+    );
+    let china = Aws {
+        region: "cn-north-1".to_owned(),
+        ..aws
+    };
+    assert!(
+        china
+            .curl("arn", "a")
+            .contains("sts.cn-north-1.amazonaws.com.cn/")
+    );
 }
