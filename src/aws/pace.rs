@@ -1,8 +1,8 @@
 //! How fast we call AWS. IAM counts the calls of an account, whoever makes them, and a call too
 //! many is refused: what there is goes to closings first.
 //!
-//! One bucket for each process, of tokens that come back with time. AWS does not tell its own rate,
-//! so that ours begins high and is halved each time that AWS asks to slow down.
+//! One bucket for each account in a process, of tokens that come back with time. AWS does not tell
+//! its own rate, so that ours begins high and is halved each time that AWS asks to slow down.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

@@ -168,7 +168,8 @@ fn never_migrated() -> ConnectError {
     ConnectError::Behind(MIGRATIONS.iter().next().map_or(0, |first| first.version))
 }
 
-/// A schema that is newer than this program is fine: replicas are replaced one by one.
+/// A schema that is newer than this program is fine: replicas are replaced one by one, unless the
+/// changelog says that an older release has to be stopped first.
 async fn check_schema(conn: &mut PgConnection) -> Result<(), ConnectError> {
     let table = &MIGRATIONS.table_name;
     if let Some(version) = conn.dirty_version(table).await? {

@@ -1,5 +1,5 @@
-//! The one transaction of a verb: its connection, its time, who acts, and whether it made something
-//! due.
+//! The one transaction of a verb, or of the worker: its connection, its time, who acts, and whether
+//! it made something due.
 
 use std::sync::Arc;
 

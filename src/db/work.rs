@@ -44,9 +44,12 @@ pub async fn lock(conn: &mut PgConnection, target: TargetId) -> sqlx::Result<Vec
     // (READ COMMITTED). A verb changes the joined rows only when it ends a scheduled grant.
     let is_torn = |row: &Row| row.ended_at.is_some() && row.part_closed_at.is_none();
     let rows = if locked.iter().any(is_torn) {
+        // Of the locked ones alone: a grant that was approved meanwhile comes with the next pass.
+        let ids: Vec<Uuid> = locked.iter().map(|row| row.id.uuid()).collect();
         let again = whole!(
-            "WHERE n.target = $1 AND n.guard_gone_at IS NULL ORDER BY g.id",
-            target.uuid()
+            "WHERE n.target = $1 AND n.guard_gone_at IS NULL AND g.id = ANY($2) ORDER BY g.id",
+            target.uuid(),
+            &ids
         );
         again.fetch_all(conn).await?
     } else {

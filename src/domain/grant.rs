@@ -96,6 +96,18 @@ impl GrantState {
         matches!(self, Self::Opening { .. } | Self::Active { .. })
     }
 
+    /// Whether the intent to open is on record, and AWS has not confirmed it yet.
+    #[must_use]
+    pub const fn is_opening(&self) -> bool {
+        matches!(self, Self::Opening { .. })
+    }
+
+    /// Whether the intent to close is on record, and AWS has not confirmed it yet.
+    #[must_use]
+    pub const fn is_closing(&self) -> bool {
+        matches!(self, Self::Closing(_))
+    }
+
     /// Whether nothing of it is left to do: it ended, or failed.
     #[must_use]
     pub const fn is_over(&self) -> bool {
@@ -144,7 +156,7 @@ pub struct Marks {
 }
 
 /// The effect on AWS of an approved request. Everything but `marks` and `state` is fixed at
-/// approval.
+/// approval, and the ids of AWS once they are known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
     /// Its id.
@@ -199,7 +211,7 @@ impl Grant {
         }
     }
 
-    /// `scheduled → opening`: records the intent, before the first AWS call.
+    /// `scheduled → opening`: records the intent, before the first write to AWS.
     ///
     /// # Errors
     /// When it is not scheduled.

@@ -149,7 +149,7 @@ impl<'a> Input<'a> {
 }
 
 /// The next step, and what follows from the look. The worker stores everything else *before* it
-/// takes the step, then looks and plans again.
+/// takes the step, then reads back what it has written and plans again.
 #[must_use]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {

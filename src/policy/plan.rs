@@ -1,4 +1,4 @@
-//! The function: the next step towards the desired state, one write per look, the guard first,
+//! The function: the next step towards the desired state, one write at a time, the guard first,
 //! closings before openings. Its order is that of docs/guard.md §3.
 
 mod guard_step;

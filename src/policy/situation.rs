@@ -33,7 +33,7 @@ pub(super) struct Known<'a> {
 
 impl<'a> Known<'a> {
     pub const fn is_opening(&self) -> bool {
-        matches!(self.grant.state, GrantState::Opening { .. })
+        self.grant.state.is_opening()
     }
 
     /// Read back as open, and within its time.

@@ -66,8 +66,7 @@ impl Worker {
 
 impl Ledger {
     fn close_openings(&mut self) {
-        let is_opening = |grant: &&Grant| matches!(grant.state, GrantState::Opening { .. });
-        let opening = self.grants.iter().filter(is_opening);
+        let opening = self.grants.iter().filter(|grant| grant.state.is_opening());
         let opening: Vec<GrantId> = opening.map(|grant| grant.id).collect();
         for id in opening {
             self.change(id, |grant, by| grant.close(Cause::CouldNotOpen, by));

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::aws::observe::{self, Look};
 use crate::aws::{Aws, AwsError};
-use crate::domain::grant::{Grant, GrantState};
+use crate::domain::grant::Grant;
 use crate::domain::target::DocumentKey;
 use crate::policy::Observed;
 
@@ -21,7 +21,9 @@ pub(super) struct Seen {
     pub ours: Option<Result<bool, AwsError>>,
     /// When AWS was asked last.
     pub asked_at: Instant,
-    /// When the oldest part of it had been read.
+    /// Since when the oldest part of it may be as it was read.
+    begun_at: Instant,
+    /// When the trust policy had been read, which is read last.
     pub looked_at: Instant,
 }
 
@@ -60,6 +62,7 @@ impl Seen {
             unread,
             ours,
             asked_at,
+            begun_at: asked_at,
             looked_at,
         })
     }
@@ -74,7 +77,11 @@ impl Seen {
     ) -> Result<(), AwsError> {
         self.asked_at = Instant::now();
         let read = observe::read_back(aws, role_arn, key, &mut self.observed);
-        in_time(limit, read).await
+        in_time(limit, read).await?;
+        if key == DocumentKey::Trust {
+            self.looked_at = Instant::now();
+        }
+        Ok(())
     }
 
     /// Whether it shows all that has to be known before this grant is opened. One that was approved
@@ -85,13 +92,12 @@ impl Seen {
         };
         let arn = &grant.principal_arn;
         let is_known = role.principals.contains_key(arn) || self.unread.contains_key(arn);
-        let is_opening = matches!(grant.state, GrantState::Opening { .. });
-        !is_opening || self.ours.is_some() && is_known
+        !grant.state.is_opening() || self.ours.is_some() && is_known
     }
 
     /// Whether all of it is young enough to be planned from once more.
     pub fn is_fresh(&self) -> bool {
-        self.looked_at.elapsed() <= FRESH
+        self.begun_at.elapsed() <= FRESH
     }
 }
 

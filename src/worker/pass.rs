@@ -84,7 +84,8 @@ impl Worker {
         let propagation = self.settings.margins.propagation;
         // What is over by now is closed in this pass as well, though no row says so yet.
         let ends = |grant: &Grant| {
-            is_closing(grant) || intent(grant, taken.at, propagation).is_some_and(Intent::closes)
+            grant.state.is_closing()
+                || intent(grant, taken.at, propagation).is_some_and(Intent::closes)
         };
         let purpose = if grants.iter().any(ends) {
             Purpose::Closing
@@ -251,14 +252,17 @@ impl<'a> Pass<'a> {
             self.clocks_differ = true;
             self.trouble = Some(AwsError::ClockSkew);
         }
-        let mut opening = ledger.grants.iter().filter(|grant| is_opening(grant));
+        let mut opening = ledger
+            .grants
+            .iter()
+            .filter(|grant| grant.state.is_opening());
         if let Some(error) = opening.find_map(|grant| seen.unread.get(&grant.principal_arn)) {
             self.trouble = Some(*error);
         }
         // Whoever is let into our own role could do all that we can: not knowing bars every
         // opening.
         if let Some(Err(error)) = &seen.ours
-            && ledger.grants.iter().any(is_opening)
+            && ledger.grants.iter().any(|grant| grant.state.is_opening())
         {
             self.closings_only = true;
             self.trouble = Some(*error);
@@ -375,7 +379,7 @@ impl<'a> Pass<'a> {
 fn refuse_our_own(plan: &mut Plan, grants: &[Grant]) {
     let opening: Vec<GrantId> = grants
         .iter()
-        .filter(|grant| is_opening(grant))
+        .filter(|grant| grant.state.is_opening())
         .map(|grant| grant.id)
         .collect();
     if opening.is_empty() {
@@ -389,12 +393,4 @@ fn refuse_our_own(plan: &mut Plan, grants: &[Grant]) {
 
 fn is_begun(grant: &Grant) -> bool {
     !matches!(grant.state, GrantState::Scheduled) && grant.marks.guard_gone_at.is_none()
-}
-
-fn is_closing(grant: &Grant) -> bool {
-    matches!(grant.state, GrantState::Closing(_))
-}
-
-fn is_opening(grant: &Grant) -> bool {
-    matches!(grant.state, GrantState::Opening { .. })
 }

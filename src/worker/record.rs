@@ -173,8 +173,9 @@ impl Ledger {
     /// not done never happened, but for the time of the call; an earlier unanswered write may still
     /// land.
     pub fn answered(&mut self, sending: &Sending, answer: Answer) {
-        // A commit without an answer may have put it on record, and a later intent with it.
-        if self.target.sent(sending.write.key).sent_at != Some(sending.at) {
+        // A commit without an answer may have put it on record already; what was undone counts
+        // once.
+        if self.target.sent(sending.write.key).unclear_at != Some(sending.at) {
             return;
         }
         for (id, unclear_at) in &sending.unclear {

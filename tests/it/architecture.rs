@@ -23,7 +23,7 @@ const MAY_NAME: [(&str, &[&str]); 15] = [
     ("aws", &["domain", "policy"]),
     ("authn", &["app", "db", "domain"]),
     ("app", &["authz", "db", "domain", "policy", "aws"]),
-    ("worker", &["app", "db", "domain", "policy", "aws"]),
+    ("worker", &["db", "domain", "policy", "aws"]),
     ("web", &["authn", "app", "domain"]),
     ("api", &["authn", "app", "domain"]),
     ("sandbox", &[]),

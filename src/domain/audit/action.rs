@@ -87,7 +87,7 @@ actions! {
     RequestWithdrawn = "request.withdrawn" {}
     /// Nobody decided in time.
     RequestExpired = "request.expired" {}
-    /// The intent to open, recorded before the first AWS call.
+    /// The intent to open, recorded before the first write to AWS.
     GrantOpening = "grant.opening" {
         #[serde(rename = "request_id")]
         request: RequestId,

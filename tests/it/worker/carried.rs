@@ -176,29 +176,30 @@ async fn every_fact_of_a_grant_is_carried_over() {
     let db = database(&cloud).await;
     let before = facts(
         &db,
-        "SELECT grant_name, concat_ws(' ', role_id, sent_until, unclear_at, restores, console_since, guard_until, guard_gone_at)
+        "SELECT grant_name, ROW(role_id, sent_until, unclear_at, restores, console_since, guard_until, guard_gone_at, CASE WHEN console_since IS NOT NULL THEN principal_id END, CASE WHEN console_since IS NOT NULL THEN role_id END, opened_at, ended_at)::text
          FROM grants ORDER BY id",
     )
     .await;
     let documents = facts(
         &db,
-        "SELECT 'trust', concat_ws(' ', written_trust_hash, trust_wrote_at, trust_unclear_at, trust_sent_at, original_trust) FROM targets
-         UNION ALL SELECT 'guard', concat_ws(' ', written_guard_hash, guard_wrote_at, guard_unclear_at) FROM targets",
+        "SELECT 'trust', ROW(written_trust_hash, trust_wrote_at, trust_unclear_at, trust_sent_at, original_trust)::text FROM targets
+         UNION ALL SELECT 'guard', ROW(written_guard_hash, guard_wrote_at, guard_unclear_at, guard_wrote_at, NULL)::text FROM targets",
     )
     .await;
     migrate(&db.owner_url).await.unwrap();
     let after = facts(
         &db,
-        r#"SELECT grant_name, concat_ws(' ', p.target_uid, sent_until, unclear_at, restores, c.since, n.guard_until, n.guard_gone_at)
+        r#"SELECT grant_name, ROW(p.target_uid, sent_until, unclear_at, restores, c.since, n.guard_until, n.guard_gone_at, c.principal_id, c.target_uid, p.opened_at, p.closed_at)::text
            FROM grants g JOIN parts p ON p."grant" = g.id JOIN names n ON n."grant" = g.id AND n.name = grant_name
-           LEFT JOIN names c ON c."grant" = g.id AND c.name = console_name ORDER BY g.id"#,
+           LEFT JOIN names c ON c."grant" = g.id AND c.name = console_name
+             AND (c.guard_until, c.guard_gone_at) IS NOT DISTINCT FROM (n.guard_until, n.guard_gone_at) ORDER BY g.id"#,
     )
     .await;
     assert_eq!(before.len(), 7);
     assert_eq!(before, after);
     let carried = facts(
         &db,
-        "SELECT key, concat_ws(' ', sha256, wrote_at, unclear_at, CASE key WHEN 'trust' THEN sent_at END, original) FROM documents ORDER BY key DESC",
+        "SELECT key, ROW(sha256, wrote_at, unclear_at, sent_at, original)::text FROM documents ORDER BY key DESC",
     )
     .await;
     assert_eq!(documents, carried);
