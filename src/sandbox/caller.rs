@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 
 use super::arn;
 use super::context::Context;
 use super::evaluate::{Decision, Request, decide};
+use super::mode::Mode;
+use super::rules::{Rule, Rules};
 use super::state::{Account, Holder, Session, State};
 use super::wire::Fault;
 
@@ -27,6 +29,11 @@ pub(super) struct Caller {
     /// Of the role and of the session, which counts more.
     tags: BTreeMap<String, String>,
     policies: Vec<String>,
+    /// The permissions boundary; one whose policy is gone allows nothing.
+    boundary: Option<String>,
+    /// The session policies, inline and managed; empty where there are none.
+    session_policies: Vec<String>,
+    pub(super) rules: Rules,
     /// The service called does not tell the time.
     pub(super) timeless: bool,
 }
@@ -68,8 +75,7 @@ pub(super) fn identify(
     state: &State,
     access_key: &str,
     service: &str,
-    now: DateTime<Utc>,
-    delay: TimeDelta,
+    mode: Mode,
 ) -> Result<Caller, Fault> {
     let invalid = || {
         Fault::new(
@@ -84,11 +90,11 @@ pub(super) fn identify(
                 .users
                 .values()
                 .find(|it| it.keys.iter().any(|key| key.id == access_key))?;
-            user_caller(account, &user.id, None, now, delay)
+            user_caller(account, &user.id, None, mode)
         });
         return found.ok_or_else(invalid);
     };
-    if session.expires_at <= now {
+    if session.expires_at <= mode.now && mode.rules.hold(Rule::SessionsEnd) {
         return Err(Fault::new(
             403,
             "ExpiredToken",
@@ -100,7 +106,7 @@ pub(super) fn identify(
         Holder::User { account, id } => state
             .accounts
             .get(account)
-            .and_then(|it| user_caller(it, id, Some(session.clone()), now, delay)),
+            .and_then(|it| user_caller(it, id, Some(session.clone()), mode)),
         Holder::Role {
             account,
             id,
@@ -109,7 +115,7 @@ pub(super) fn identify(
         } => state
             .accounts
             .get(account)
-            .and_then(|it| role_caller(it, id, session_name, session, now, delay)),
+            .and_then(|it| role_caller(it, id, session_name, session, mode)),
     };
     found.ok_or_else(invalid)
 }
@@ -118,8 +124,7 @@ fn user_caller(
     account: &Account,
     id: &str,
     session: Option<Session>,
-    now: DateTime<Utc>,
-    delay: TimeDelta,
+    mode: Mode,
 ) -> Option<Caller> {
     let user = account.users.values().find(|it| it.id == id)?;
     let arn = account.user_arn(user);
@@ -132,11 +137,10 @@ fn user_caller(
         session,
         is_role: false,
         tags: BTreeMap::new(),
-        policies: user
-            .policies
-            .values()
-            .filter_map(|doc| doc.data(now, delay)?.text.clone())
-            .collect(),
+        policies: user.policies.texts(account, mode),
+        boundary: user.policies.boundary_text(account, mode),
+        session_policies: Vec::new(),
+        rules: mode.rules,
         timeless: false,
     })
 }
@@ -146,8 +150,7 @@ fn role_caller(
     id: &str,
     name: &str,
     session: &Session,
-    now: DateTime<Utc>,
-    delay: TimeDelta,
+    mode: Mode,
 ) -> Option<Caller> {
     let role = account.roles.values().find(|it| it.id == id)?;
     let mut tags = role.tags.clone();
@@ -161,13 +164,65 @@ fn role_caller(
         session: Some(session.clone()),
         is_role: true,
         tags,
-        policies: role
-            .policies
-            .values()
-            .filter_map(|doc| doc.data(now, delay)?.text.clone())
-            .collect(),
+        policies: role.policies.texts(account, mode),
+        boundary: role.policies.boundary_text(account, mode),
+        session_policies: session_policies(account, session, mode),
+        rules: mode.rules,
         timeless: false,
     })
+}
+
+/// The texts of a session's policies. A managed one that is gone allows nothing.
+fn session_policies(account: &Account, session: &Session, mode: Mode) -> Vec<String> {
+    let managed = session.managed.iter();
+    let managed = managed.map(|arn| account.managed_text(arn, mode).unwrap_or_default());
+    session.policy.clone().into_iter().chain(managed).collect()
+}
+
+/// The account whose user or role has the access key.
+pub(super) fn account_of(state: &State, access_key: &str) -> Option<String> {
+    if let Some(session) = state.sessions.get(access_key) {
+        let (Holder::User { account, .. } | Holder::Role { account, .. }) = &session.holder;
+        return Some(account.clone());
+    }
+    let mut accounts = state.accounts.values();
+    let owns = |it: &&Account| {
+        let mut keys = it.users.values().flat_map(|user| &user.keys);
+        keys.any(|key| key.id == access_key)
+    };
+    accounts.find(owns).map(|it| it.id.clone())
+}
+
+/// What each kind of policy says by itself; where there is none of a kind, it allows.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Layers {
+    /// The identity policies.
+    pub(super) own: Decision,
+    pub(super) boundary: Decision,
+    pub(super) session: Decision,
+}
+
+impl Layers {
+    /// The kind of policy that denies.
+    pub(super) fn denied(self) -> Option<&'static str> {
+        let kinds = [
+            (self.own, "an identity-based policy"),
+            (self.boundary, "a permissions boundary"),
+            (self.session, "a session policy"),
+        ];
+        let denies = |it: &&(Decision, &str)| it.0 == Decision::ExplicitlyDenied;
+        kinds.iter().find(denies).map(|it| it.1)
+    }
+
+    /// Whether boundary and session policy let through what something else allows.
+    pub(super) fn pass(self) -> bool {
+        self.boundary == Decision::Allowed && self.session == Decision::Allowed
+    }
+
+    /// Whether the identity policies allow, within those limits.
+    pub(super) fn allow(self) -> bool {
+        self.own == Decision::Allowed && self.pass()
+    }
 }
 
 impl Caller {
@@ -221,42 +276,26 @@ impl Caller {
         }
     }
 
-    /// What the caller's own policies say; the session policy, if there is one, limits them.
-    pub(super) fn decide(&self, action: &str, resource: &str, context: &Context) -> Decision {
+    /// What the caller's policies say of a request, each kind by itself.
+    pub(super) fn layers(&self, action: &str, resource: &str, context: &Context) -> Layers {
         let request = Request {
             action,
             resource,
             context,
+            rules: self.rules,
+        };
+        let limit = |texts: &[String], rule| match texts {
+            [] => Decision::Allowed,
+            _ if !self.rules.hold(rule) => Decision::Allowed,
+            texts => decide(texts, &request),
         };
         let own = decide(&self.policies, &request);
-        let limit = self.session_policy(action, resource, context);
-        match (own, limit) {
-            (Decision::ExplicitlyDenied, _) | (_, Decision::ExplicitlyDenied) => {
-                Decision::ExplicitlyDenied
-            }
-            (Decision::Allowed, Decision::Allowed) => Decision::Allowed,
-            _ => Decision::ImplicitlyDenied,
+        let lax = own == Decision::ImplicitlyDenied && !self.rules.hold(Rule::IdentityPolicies);
+        Layers {
+            own: if lax { Decision::Allowed } else { own },
+            boundary: limit(self.boundary.as_slice(), Rule::Boundaries),
+            session: limit(&self.session_policies, Rule::SessionPolicies),
         }
-    }
-
-    /// What the session policy alone says. Where there is none, nothing is limited.
-    pub(super) fn session_policy(
-        &self,
-        action: &str,
-        resource: &str,
-        context: &Context,
-    ) -> Decision {
-        let policy = self.session.as_ref().and_then(|it| it.policy.as_deref());
-        policy.map_or(Decision::Allowed, |text| {
-            decide(
-                &[text],
-                &Request {
-                    action,
-                    resource,
-                    context,
-                },
-            )
-        })
     }
 
     /// Refuses what the caller's own policies do not allow. `tags` are the resource's.
@@ -272,14 +311,16 @@ impl Caller {
             context.set(&format!("aws:ResourceTag/{key}"), value.as_str());
             context.set(&format!("iam:ResourceTag/{key}"), value.as_str());
         }
-        let why = match self.decide(action, resource, &context) {
-            Decision::Allowed => return Ok(()),
-            Decision::ImplicitlyDenied => {
-                format!("because no identity-based policy allows the {action} action")
-            }
-            Decision::ExplicitlyDenied => {
-                "with an explicit deny in an identity-based policy".to_owned()
-            }
+        let layers = self.layers(action, resource, &context);
+        let silent = match layers {
+            _ if layers.allow() => return Ok(()),
+            Layers { own, .. } if own != Decision::Allowed => "identity-based policy",
+            Layers { boundary, .. } if boundary != Decision::Allowed => "permissions boundary",
+            Layers { .. } => "session policy",
+        };
+        let why = match layers.denied() {
+            Some(kind) => format!("with an explicit deny in {kind}"),
+            None => format!("because no {silent} allows the {action} action"),
         };
         Err(Fault::denied(&self.arn, action, resource, &why))
     }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::context::Context;
 use super::element::strings;
 use super::pattern::{expand, glob, literal};
+use super::rules::{Rule, Rules};
 
 /// An operator, taken apart.
 struct Operator<'a> {
@@ -16,7 +17,7 @@ struct Operator<'a> {
     set: Set,
 }
 
-#[derive(PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Set {
     Single,
     AllValues,
@@ -102,13 +103,17 @@ pub(super) fn fault(condition: &Value) -> Option<String> {
     None
 }
 
-/// Whether every operator and key holds. No element holds always. `variables` is where `${…}` is
-/// looked up, if the policy's version has it.
-pub(super) fn holds(
-    condition: Option<&Value>,
-    context: &Context,
-    variables: Option<&Context>,
-) -> bool {
+/// What conditions are compared with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Scope<'a> {
+    pub(super) context: &'a Context,
+    /// Where `${…}` is looked up, if the policy's version has it.
+    pub(super) variables: Option<&'a Context>,
+    pub(super) rules: Rules,
+}
+
+/// Whether every operator and key holds. No element holds always.
+pub(super) fn holds(condition: Option<&Value>, scope: &Scope<'_>) -> bool {
     let Some(Value::Object(operators)) = condition else {
         return condition.is_none();
     };
@@ -117,7 +122,7 @@ pub(super) fn holds(
             return false;
         };
         keys.iter().all(|(key, wanted)| {
-            key_holds(&operator, context.get(key), &strings(wanted), variables)
+            key_holds(&operator, scope.context.get(key), &strings(wanted), scope)
         })
     })
 }
@@ -126,20 +131,30 @@ fn key_holds(
     operator: &Operator<'_>,
     actual: Option<&[String]>,
     wanted: &[String],
-    variables: Option<&Context>,
+    scope: &Scope<'_>,
 ) -> bool {
+    let rules = scope.rules;
+    if operator.base.starts_with("Date") && !rules.hold(Rule::Dates) {
+        return true;
+    }
     if operator.base == "Null" {
         let missing = actual.is_none().to_string();
         return wanted.iter().any(|it| it.eq_ignore_ascii_case(&missing));
     }
     let positive = positive_of(operator.base);
     let negated = positive != operator.base;
+    let set = if rules.hold(Rule::SetOperators) {
+        operator.set
+    } else {
+        Set::Single
+    };
     let Some(actual) = actual else {
-        return operator.if_exists
-            || match operator.set {
+        let skipped = operator.if_exists && rules.hold(Rule::IfExists);
+        return skipped
+            || match set {
                 Set::AllValues => true,
                 Set::AnyValue => false,
-                Set::Single => negated,
+                Set::Single => negated || !rules.hold(Rule::MissingKeys),
             };
     };
     // Several wanted values: any of them for a positive operator, none of them for a negated one
@@ -147,10 +162,10 @@ fn key_holds(
     let one = |value: &String| {
         let any = wanted
             .iter()
-            .any(|it| compare(positive, value, it, variables));
+            .any(|it| compare(positive, value, it, scope.variables));
         any != negated
     };
-    match operator.set {
+    match set {
         Set::AllValues => actual.iter().all(one),
         Set::AnyValue => actual.iter().any(one),
         Set::Single if negated => actual.iter().all(one),

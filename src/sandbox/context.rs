@@ -23,6 +23,13 @@ impl Context {
         self.0.remove(&key.to_ascii_lowercase());
     }
 
+    /// Takes a key away, or all that begin with it where it ends with a slash.
+    pub(super) fn unset_all(&mut self, key: &str) {
+        let key = key.to_ascii_lowercase();
+        let meant = |it: &String| *it == key || (key.ends_with('/') && it.starts_with(&key));
+        self.0.retain(|it, _| !meant(it));
+    }
+
     /// The values of a key, if the request has it.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&[String]> {

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::watch;
 
+use super::mode::Mode;
+use super::quota;
+use super::rules::Rules;
 use super::wire::Params;
 
 /// How many calls the log keeps.
@@ -68,7 +71,7 @@ pub(super) struct Incoming {
 
 /// What happens to the n-th call of an action.
 #[derive(Debug, Clone)]
-pub(super) struct Rule {
+pub(super) struct Plan {
     pub(super) action: String,
     /// Calls still to come, this one included; 0 for every call.
     pub(super) countdown: usize,
@@ -114,10 +117,24 @@ pub(super) struct Dials {
     pub(super) timeless: Vec<String>,
     /// How many calls of IAM there may be; none is refused where this is empty.
     pub(super) rate: Option<Rate>,
-    pub(super) rules: Vec<Rule>,
+    /// How single accounts answer.
+    pub(super) lines: BTreeMap<String, Line>,
+    /// The packed size, where it is not the usual one.
+    pub(super) packed: Option<usize>,
+    pub(super) rules: Rules,
+    pub(super) plans: Vec<Plan>,
     pub(super) calls: Vec<Call>,
     /// How many calls were one too many.
     pub(super) throttled: usize,
+}
+
+/// How one account answers.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Line {
+    pub(super) silent: bool,
+    pub(super) rate: Option<Rate>,
+    pub(super) throttled: usize,
+    pub(super) latency: Duration,
 }
 
 /// A bucket of the calls of one second, which fills again with time.
@@ -161,10 +178,33 @@ impl Dials {
         }
     }
 
-    /// Whether this call is one too many.
-    pub(super) fn throttles(&mut self, service: &str) -> bool {
-        let rate = self.rate.as_mut().filter(|_| service == "iam");
-        let throttles = rate.is_some_and(|rate| !rate.takes());
+    /// How the next call is answered.
+    pub(super) fn mode(&self) -> Mode {
+        Mode {
+            now: self.now(),
+            delay: self.delay,
+            stale: self.stale_reads,
+            normalised: self.normalised_reads,
+            bare_plus: self.bare_plus_reads,
+            packed: self.packed.unwrap_or(quota::PACKED),
+            rules: self.rules,
+        }
+    }
+
+    pub(super) fn line(&mut self, account: &str) -> &mut Line {
+        self.lines.entry(account.to_owned()).or_default()
+    }
+
+    /// Whether this call of an account is one too many.
+    pub(super) fn throttles(&mut self, service: &str, account: &str) -> bool {
+        if service != "iam" {
+            return false;
+        }
+        let full = |rate: Option<&mut Rate>| rate.is_some_and(|rate| !rate.takes());
+        let line = self.line(account);
+        let one = full(line.rate.as_mut());
+        line.throttled += usize::from(one);
+        let throttles = one || full(self.rate.as_mut());
         self.throttled += usize::from(throttles);
         throttles
     }
@@ -176,22 +216,22 @@ impl Dials {
         self.calls.push(call);
     }
 
-    /// The rules that this call sets off.
-    pub(super) fn arriving(&mut self, action: &str) -> Vec<Rule> {
+    /// The plans that this call sets off.
+    pub(super) fn arriving(&mut self, action: &str) -> Vec<Plan> {
         let mut due = Vec::new();
-        self.rules.retain_mut(|rule| {
-            if rule.action != action {
+        self.plans.retain_mut(|plan| {
+            if plan.action != action {
                 return true;
             }
-            if rule.countdown == 0 {
-                due.push(rule.clone());
+            if plan.countdown == 0 {
+                due.push(plan.clone());
                 return true;
             }
-            rule.countdown -= 1;
-            if rule.countdown == 0 {
-                due.push(rule.clone());
+            plan.countdown -= 1;
+            if plan.countdown == 0 {
+                due.push(plan.clone());
             }
-            rule.countdown > 0
+            plan.countdown > 0
         });
         due
     }

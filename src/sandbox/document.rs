@@ -33,6 +33,8 @@ pub(super) enum Kind {
     Trust,
     /// Names resources, and no principal.
     Identity,
+    /// Of a bucket: names both.
+    Bucket,
 }
 
 /// Checks the text as IAM does when it is put. Where a key stands twice in an object, the last one
@@ -114,8 +116,15 @@ fn check_statement(statement: &Map<String, Value>, kind: Kind) -> Result<(), Fau
     }
     check_actions(statement, kind)?;
     match kind {
+        Kind::Trust if has("Resource") || has("NotResource") => {
+            return malformed("Has prohibited field Resource");
+        }
+        Kind::Identity if has("Principal") || has("NotPrincipal") => {
+            return malformed("Policy document should not specify a principal.");
+        }
         Kind::Trust => check_principal(statement)?,
         Kind::Identity => check_resource(statement)?,
+        Kind::Bucket => check_principal(statement).and_then(|()| check_resource(statement))?,
     }
     match statement.get("Condition").and_then(condition::fault) {
         Some(fault) => malformed(&fault),
@@ -148,12 +157,9 @@ fn is_of_trust(action: &str) -> bool {
     action.starts_with("sts:assumerole") || others.contains(&action.as_str())
 }
 
-/// Of a trust policy: somebody is named, and no resource.
+/// Somebody is named.
 fn check_principal(statement: &Map<String, Value>) -> Result<(), Fault> {
     let has = |key: &str| statement.contains_key(key);
-    if has("Resource") || has("NotResource") {
-        return Err(Fault::malformed("Has prohibited field Resource"));
-    }
     if has("Principal") == has("NotPrincipal") {
         return Err(Fault::malformed("Missing required field Principal"));
     }
@@ -178,14 +184,9 @@ fn check_principal(statement: &Map<String, Value>) -> Result<(), Fault> {
     }
 }
 
-/// Of an identity policy: resources are named, and nobody.
+/// Resources are named.
 fn check_resource(statement: &Map<String, Value>) -> Result<(), Fault> {
     let has = |key: &str| statement.contains_key(key);
-    if has("Principal") || has("NotPrincipal") {
-        return Err(Fault::malformed(
-            "Policy document should not specify a principal.",
-        ));
-    }
     if has("Resource") == has("NotResource") {
         return Err(Fault::malformed("Policy statement must contain resources."));
     }

@@ -1,39 +1,31 @@
 //! What a call does: the decision, the effect, the line in the log.
 
 use super::dials::{Call, Incoming};
-use super::iam::Mode;
 use super::shared::Shared;
 use super::wire::{Fault as Refusal, Xml};
 use super::{caller, iam, sts};
 
 /// Authorizes the call, does it, and writes it into the log.
 pub(super) fn effect(shared: &Shared, call: &Incoming) -> Result<Xml, Refusal> {
-    let (delay, timeless, mode) = {
+    let (timeless, mode) = {
         let dials = shared.dials();
-        let mode = Mode {
-            now: dials.now(),
-            stale: dials.stale_reads,
-            normalised: dials.normalised_reads,
-            bare_plus: dials.bare_plus_reads,
-        };
-        let timeless = dials.timeless.contains(&call.action);
-        (dials.delay, timeless, mode)
+        (dials.timeless.contains(&call.action), dials.mode())
     };
     let mut state = shared.state();
-    let mut caller = caller::identify(&state, &call.access_key, &call.service, mode.now, delay)?;
+    let mut caller = caller::identify(&state, &call.access_key, &call.service, mode)?;
     caller.timeless = timeless;
     let params = &call.params;
     let (action, now) = (call.action.as_str(), mode.now);
     let result = check_version(call).and_then(|()| match (call.service.as_str(), action) {
         ("sts", "GetCallerIdentity") => Ok(sts::caller_identity(&caller)),
-        ("sts", "AssumeRole") => sts::assume_role(&mut state, &caller, params, now, delay),
-        ("sts", "GetSessionToken") => sts::session_token(&mut state, &caller, params, now),
+        ("sts", "AssumeRole") => sts::assume_role(&mut state, &caller, params, mode),
+        ("sts", "GetSessionToken") => sts::session_token(&mut state, &caller, params, mode),
         ("iam", _) => {
             let caller = &caller;
             iam::call(
                 &mut state,
-                action,
                 &iam::Call {
+                    action,
                     caller,
                     params,
                     mode,

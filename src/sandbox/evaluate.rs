@@ -3,10 +3,11 @@
 
 use serde_json::{Map, Value};
 
-use super::condition;
+use super::condition::{self, Scope};
 use super::context::Context;
 use super::element::{principals, strings};
 use super::pattern::{expand, glob};
+use super::rules::{Rule, Rules};
 
 /// What the policies say together: an explicit Deny wins over every Allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub struct Request<'a> {
     pub resource: &'a str,
     /// The condition keys.
     pub context: &'a Context,
+    /// What holds.
+    pub rules: Rules,
 }
 
 /// Who is named by a statement's `Principal`.
@@ -53,33 +56,35 @@ pub fn decide<S: AsRef<str>>(policies: &[S], request: &Request<'_>) -> Decision 
             if !policy.applies(statement, request) {
                 continue;
             }
-            if is_deny(statement) {
+            if !is_deny(statement) {
+                decision = Decision::Allowed;
+            } else if request.rules.hold(Rule::ExplicitDeny) {
                 return Decision::ExplicitlyDenied;
             }
-            decision = Decision::Allowed;
         }
     }
     decision
 }
 
-/// Decides over a trust policy: what it says, and how closely the statement that allows names the
-/// caller. `names` tells for one entry of `Principal.AWS` how it names the caller.
-pub fn decide_trust(
-    trust: &str,
+/// Decides over a policy that names principals: what it says, and how closely the statement that
+/// allows names the caller. `names` tells for one entry of `Principal.AWS` how it names the caller.
+pub fn decide_named(
+    policy: &str,
     request: &Request<'_>,
     names: impl Fn(&str) -> Naming,
 ) -> (Decision, Naming) {
     let mut best = Naming::None;
-    let policy = Policy::parse(trust);
+    let policy = Policy::parse(policy);
     for statement in &policy.statements {
         let naming = naming(statement, &names);
         if naming == Naming::None || !policy.applies(statement, request) {
             continue;
         }
-        if is_deny(statement) {
+        if !is_deny(statement) {
+            best = best.max(naming);
+        } else if request.rules.hold(Rule::ExplicitDeny) {
             return (Decision::ExplicitlyDenied, naming);
         }
-        best = best.max(naming);
     }
     match best {
         Naming::None => (Decision::ImplicitlyDenied, best),
@@ -132,7 +137,23 @@ impl Policy {
 
     /// Whether the statement is about this action and resource, and its conditions hold.
     fn applies(&self, statement: &Map<String, Value>, request: &Request<'_>) -> bool {
-        let variables = self.variables.then_some(request.context);
+        let scope = Scope {
+            context: request.context,
+            variables: self.values(request),
+            rules: request.rules,
+        };
+        self.is_about(statement, request) && condition::holds(statement.get("Condition"), &scope)
+    }
+
+    /// Where variables are looked up, if they stand for anything.
+    fn values<'a>(&self, request: &Request<'a>) -> Option<&'a Context> {
+        let stand = self.variables && request.rules.hold(Rule::Variables);
+        stand.then_some(request.context)
+    }
+
+    /// Whether the statement is about this action and resource, whatever its conditions are.
+    fn is_about(&self, statement: &Map<String, Value>, request: &Request<'_>) -> bool {
+        let variables = self.values(request);
         let action = request.action.to_ascii_lowercase();
         let of_action = |pattern: &String| glob(&pattern.to_ascii_lowercase(), &action);
         let of_resource = |pattern: &String| {
@@ -140,7 +161,6 @@ impl Policy {
         };
         lists(statement, "Action", "NotAction", of_action)
             && lists(statement, "Resource", "NotResource", of_resource)
-            && condition::holds(statement.get("Condition"), request.context, variables)
     }
 }
 

@@ -1,28 +1,22 @@
 //! What tests turn: the clock, calls held or failed before or after their effect, documents that
-//! lag, the call log, edits by another hand.
+//! lag, the call log, edits by another hand, accounts that do not answer, rules that do not hold.
 
-use std::collections::BTreeMap;
+mod accounts;
+mod documents;
+
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::watch;
 
-use super::arn::locate;
-use super::dials::{Call, Dials, Fault, Rate, Rule, Slot, Time, What, When};
+use super::dials::{Call, Dials, Fault, Plan, Rate, Slot, Time, What, When};
 use super::effect::effect;
-use super::iam::{self, NewRole};
+use super::mode::Mode;
+use super::rules::{Rule, Rules};
 use super::shared::Shared;
-use super::state::{Doc, State};
-use super::wire::Fault as Refusal;
+use super::state::State;
 
-/// A document with a data plane of its own.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Document {
-    /// The trust policy of a role, by ARN.
-    Trust(String),
-    /// An inline policy of a role, by ARN and name.
-    RolePolicy(String, String),
-}
+pub use documents::Document;
 
 /// A call that is held.
 #[derive(Debug)]
@@ -116,7 +110,7 @@ impl Knobs {
     pub fn hold(&self, action: &str, nth: usize, when: When) -> Hold {
         let (reached, is_reached) = watch::channel(false);
         let (release, released) = watch::channel(false);
-        self.rule(action, nth, when, What::Hold { reached, released });
+        self.plan(action, nth, when, What::Hold { reached, released });
         Hold {
             reached: is_reached,
             release,
@@ -125,12 +119,12 @@ impl Knobs {
 
     /// The `nth` call of `action` from now (from 1) fails.
     pub fn fail(&self, action: &str, nth: usize, when: When, fault: Fault) {
-        self.rule(action, nth, when, What::Fail(fault));
+        self.plan(action, nth, when, What::Fail(fault));
     }
 
     /// Every call of `action` fails until [`Self::clear`].
     pub fn fail_always(&self, action: &str, when: When, fault: Fault) {
-        self.rule(action, 0, when, What::Fail(fault));
+        self.plan(action, 0, when, What::Fail(fault));
     }
 
     /// The `nth` call of `action` loses its answer at once and takes effect only when it is told
@@ -139,7 +133,7 @@ impl Knobs {
     pub fn land_late(&self, action: &str, nth: usize) -> LateWrite {
         let slot = Slot::default();
         let what = What::Late(Arc::clone(&slot));
-        self.rule(action, nth, When::BeforeEffect, what);
+        self.plan(action, nth, When::BeforeEffect, what);
         LateWrite {
             shared: Arc::clone(&self.0),
             slot,
@@ -148,11 +142,11 @@ impl Knobs {
 
     /// Forgets every hold and fault that has not happened.
     pub fn clear(&self) {
-        self.dials().rules.clear();
+        self.dials().plans.clear();
     }
 
-    fn rule(&self, action: &str, countdown: usize, when: When, what: What) {
-        self.dials().rules.push(Rule {
+    fn plan(&self, action: &str, countdown: usize, when: When, what: What) {
+        self.dials().plans.push(Plan {
             action: action.to_owned(),
             countdown,
             when,
@@ -160,23 +154,25 @@ impl Knobs {
         });
     }
 
+    /// From now on this rule does not hold, so that a test can show that it would notice.
+    pub fn without(&self, rule: Rule) {
+        let mut dials = self.dials();
+        dials.rules = dials.rules.without(rule);
+    }
+
+    /// Every rule holds again.
+    pub fn with_every_rule(&self) {
+        self.dials().rules = Rules::default();
+    }
+
+    /// How much the packed size of session policies and tags may be, instead of the usual 1,024.
+    pub fn packed_quota(&self, most: usize) {
+        self.dials().packed = Some(most);
+    }
+
     /// How long the data plane goes on with an older version of every document.
     pub fn propagation_delay(&self, delay: TimeDelta) {
         self.dials().delay = delay;
-    }
-
-    /// The data plane stands still for this document.
-    pub fn freeze(&self, document: &Document) {
-        let (now, delay) = {
-            let dials = self.dials();
-            (dials.now(), dials.delay)
-        };
-        self.edit(|state, _| with_doc(state, document, |doc| doc.freeze(now, delay)));
-    }
-
-    /// The data plane follows again.
-    pub fn thaw(&self, document: &Document) {
-        self.edit(|state, _| with_doc(state, document, Doc::thaw));
     }
 
     /// How far the `Date` of answers is ahead of real time. Signatures are still judged by real
@@ -225,112 +221,16 @@ impl Knobs {
         self.dials().calls.clone()
     }
 
-    /// The role's trust policy as it is read.
-    #[must_use]
-    pub fn trust(&self, role: &str) -> Option<String> {
-        let state = self.state();
-        let (account, name) = locate(role)?;
-        let role = state.accounts.get(&account)?.roles.get(&name)?;
-        role.trust
-            .control(false)
-            .map(|version| state.shown(version))
-    }
-
-    /// Puts a role's trust policy, as another hand would.
-    ///
-    /// # Errors
-    /// As IAM refuses it.
-    pub fn put_trust(&self, role: &str, text: &str) -> Result<(), Refusal> {
-        self.edit(|state, now| iam::put_trust(state, role, text, now))
-    }
-
-    /// An inline policy of a role.
-    #[must_use]
-    pub fn role_policy(&self, role: &str, policy: &str) -> Option<String> {
-        let state = self.state();
-        let (account, name) = locate(role)?;
-        let role = state.accounts.get(&account)?.roles.get(&name)?;
-        role.policies.get(policy)?.control(false)?.text.clone()
-    }
-
-    /// Puts or, without a text, deletes an inline policy of a role.
-    ///
-    /// # Errors
-    /// As IAM refuses it.
-    pub fn put_role_policy(
-        &self,
-        role: &str,
-        policy: &str,
-        text: Option<&str>,
-    ) -> Result<(), Refusal> {
-        self.edit(|state, now| iam::put_role_policy(state, role, policy, text, now))
-    }
-
-    /// Deletes a user, whatever it has.
-    pub fn delete_user(&self, arn: &str) {
-        self.edit(|state, _| {
-            locate(arn)
-                .and_then(|(account, name)| state.accounts.get_mut(&account)?.users.remove(&name))
-        });
-    }
-
-    /// Makes a user with an access key.
-    pub fn create_user(&self, arn: &str, access_key_id: &str, secret: &str) {
-        self.edit(|state, now| iam::create_user(state, arn, Some((access_key_id, secret)), now));
-    }
-
-    /// Deletes a role, whatever it has.
-    pub fn delete_role(&self, arn: &str) {
-        self.edit(|state, _| {
-            locate(arn)
-                .and_then(|(account, name)| state.accounts.get_mut(&account)?.roles.remove(&name))
-        });
-    }
-
-    /// Makes a role.
-    ///
-    /// # Errors
-    /// As IAM refuses it.
-    pub fn create_role(&self, arn: &str, trust: &str) -> Result<(), Refusal> {
-        let new = NewRole {
-            arn,
-            trust,
-            seconds: 3_600,
-            description: "",
-            tags: BTreeMap::new(),
-        };
-        self.edit(|state, now| iam::create_role(state, new, now))
-    }
-
-    /// The unique id of a user or role.
-    #[must_use]
-    pub fn unique_id(&self, arn: &str) -> Option<String> {
-        self.state().id_of(arn)
-    }
-
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state()
     }
 
-    fn edit<T>(&self, change: impl FnOnce(&mut State, DateTime<Utc>) -> T) -> T {
-        let now = self.now();
+    fn edit<T>(&self, change: impl FnOnce(&mut State, Mode) -> T) -> T {
+        let mode = self.dials().mode();
         let mut state = self.state();
-        let result = change(&mut state, now);
+        let result = change(&mut state, mode);
         // What fails is logged.
         let _ = self.0.save(&state);
         result
-    }
-}
-
-fn with_doc(state: &mut State, document: &Document, change: impl FnOnce(&mut Doc)) {
-    let (Document::Trust(arn) | Document::RolePolicy(arn, _)) = document;
-    let Some(role) = locate(arn)
-        .and_then(|(account, name)| state.accounts.get_mut(&account)?.roles.get_mut(&name))
-    else {
-        return;
-    };
-    match document {
-        Document::Trust(_) => change(&mut role.trust),
-        Document::RolePolicy(_, policy) => change(role.policies.entry(policy.clone()).or_default()),
     }
 }

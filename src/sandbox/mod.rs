@@ -2,19 +2,24 @@
 //! and enforces policies, so that tests and the demo can see by *using* credentials what AWS would
 //! do. It knows nothing of the rest of the program: it is the oracle.
 
+mod admit;
 mod arn;
 mod caller;
 mod condition;
 pub mod context;
 mod dials;
+mod doc;
 mod document;
 mod effect;
 mod element;
 pub mod evaluate;
 mod iam;
 mod knobs;
+mod managed;
+mod mode;
 mod pattern;
 mod quota;
+pub mod rules;
 mod seed;
 mod server;
 mod shared;
@@ -35,6 +40,7 @@ use tokio::task::JoinHandle;
 
 pub use dials::{Call, Fault, When};
 pub use knobs::{Document, Hold, Knobs, LateWrite};
+pub use rules::Rule;
 pub use seed::{Seed, SeedAccount, SeedRole, SeedUser};
 pub use wire::Fault as Refusal;
 

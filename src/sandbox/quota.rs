@@ -1,6 +1,9 @@
 //! How much fits: sizes of documents (IAM User Guide, "IAM and AWS STS quotas") and the characters
 //! of names.
 
+use std::collections::BTreeSet;
+
+use super::rules::{Rule, Rules};
 use super::wire::Fault;
 
 /// Inline policies of one role together, in characters.
@@ -17,6 +20,14 @@ pub(super) const TRUST: usize = 2_048;
 pub(super) const TRUST_MOST: usize = 8_192;
 /// A session policy, white space included (STS API Reference, AssumeRole).
 pub(super) const SESSION_POLICY: usize = 2_048;
+
+/// Managed policies of one user or role (10, unless the account's quota was raised).
+pub(super) const ATTACHED: usize = 10;
+/// Managed session policies.
+const SESSION_ARNS: usize = 10;
+/// The packed size of session policies and tags. AWS tells only how much of it is used: this is a
+/// measure of our own ([`packed`]).
+pub(super) const PACKED: usize = 1_024;
 
 /// How many characters count: white space does not.
 pub(super) fn size(text: &str) -> usize {
@@ -51,10 +62,56 @@ pub(super) fn inline<'a>(
     Ok(())
 }
 
+/// Refuses session policies that are too many or, together, too long: `Policy` and the ARNs count
+/// (STS API Reference, AssumeRole: "the plaintext that you use for both"; that an ARN counts by its
+/// own length is inferred).
+pub(super) fn session_policies(
+    inline: Option<&str>,
+    managed: &[String],
+    rules: Rules,
+) -> Result<(), Fault> {
+    if managed.len() > SESSION_ARNS {
+        let constraint = "Member must have length less than or equal to 10";
+        return Err(Fault::constraint("policyArns", "[…]", constraint));
+    }
+    let texts = managed.iter().map(String::as_str).chain(inline);
+    let together: usize = texts.map(|it| it.chars().count()).sum();
+    if together > rules.quota(Rule::SessionPolicyQuota, SESSION_POLICY) {
+        return Err(Fault::validation(format!(
+            "The session policies have {together} characters together, and may have {SESSION_POLICY}"
+        )));
+    }
+    Ok(())
+}
+
+/// How much texts take when they are packed. AWS does not tell how; here, as in any such packing, a
+/// stretch that was there before costs an eighth of a new one, so that ids pack badly.
+pub(super) fn packed<'a>(texts: impl Iterator<Item = &'a str>) -> usize {
+    let mut seen = BTreeSet::new();
+    let mut eighths = 0;
+    for text in texts {
+        let bytes = text.as_bytes();
+        for at in 0..bytes.len() {
+            let stretch = &bytes[at..bytes.len().min(at + 4)];
+            eighths += if seen.insert(stretch) { 8 } else { 1 };
+        }
+    }
+    eighths / 8
+}
+
 /// Refuses one more key than a user may have.
 pub(super) fn keys(have: usize) -> Result<(), Fault> {
     if have >= KEYS {
         let message = format!("Cannot exceed quota for AccessKeysPerUser: {KEYS}");
+        return Err(exceeded(message));
+    }
+    Ok(())
+}
+
+/// Refuses one more managed policy than a `User` or `Role` may have.
+pub(super) fn attached(have: usize, kind: &str) -> Result<(), Fault> {
+    if have >= ATTACHED {
+        let message = format!("Cannot exceed quota for PoliciesPer{kind}: {ATTACHED}");
         return Err(exceeded(message));
     }
     Ok(())

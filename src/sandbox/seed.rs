@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::doc::Doc;
 use super::quota;
-use super::state::{AccessKey, Account, Doc, Mfa, Role, State, User};
+use super::state::{AccessKey, Account, Mfa, Policies, Role, State, User};
 
 /// Seeded things are old, so that no data plane lags behind them.
 const START: DateTime<Utc> = DateTime::UNIX_EPOCH;
@@ -174,7 +175,7 @@ impl SeedUser {
             path: self.path,
             created_at: START,
             keys: key.into_iter().collect(),
-            policies: docs(self.policies),
+            policies: Policies::inline(docs(self.policies)),
             mfa: self.mfa_code.map(|code| Mfa { serial, code }),
         })
     }
@@ -196,7 +197,7 @@ impl SeedRole {
             description: String::new(),
             max_session_duration: self.max_session_duration,
             trust: Doc::new(self.trust, START),
-            policies: docs(self.policies),
+            policies: Policies::inline(docs(self.policies)),
             tags: self.tags,
         })
     }

@@ -1,15 +1,15 @@
-//! Everything that the sandbox knows, and the two planes of each document.
+//! Everything that the sandbox knows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::arn::{is_account, session_role};
+use super::doc::{Doc, Version};
 use super::document;
-
-/// How many versions of a document are kept for a data plane that lags.
-const KEPT: usize = 32;
+use super::managed::of_aws;
+use super::mode::Mode;
 
 /// Accounts and issued sessions.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -17,6 +17,12 @@ pub(super) struct State {
     pub(super) accounts: BTreeMap<String, Account>,
     /// By access key id.
     pub(super) sessions: BTreeMap<String, Session>,
+    /// By sign-in token.
+    #[serde(default)]
+    pub(super) signins: BTreeMap<String, Signin>,
+    /// Browsers that are signed in to the console, by cookie.
+    #[serde(default)]
+    pub(super) browsers: BTreeMap<String, Session>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -27,6 +33,12 @@ pub(super) struct Account {
     pub(super) users: BTreeMap<String, User>,
     /// Likewise.
     pub(super) roles: BTreeMap<String, Role>,
+    /// Managed policies of the account's own, by ARN.
+    #[serde(default)]
+    pub(super) managed: BTreeMap<String, Managed>,
+    /// By name.
+    #[serde(default)]
+    pub(super) buckets: BTreeMap<String, Bucket>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -36,7 +48,8 @@ pub(super) struct User {
     pub(super) id: String,
     pub(super) created_at: DateTime<Utc>,
     pub(super) keys: Vec<AccessKey>,
-    pub(super) policies: BTreeMap<String, Doc>,
+    #[serde(flatten)]
+    pub(super) policies: Policies,
     pub(super) mfa: Option<Mfa>,
 }
 
@@ -62,8 +75,49 @@ pub(super) struct Role {
     pub(super) description: String,
     pub(super) max_session_duration: i64,
     pub(super) trust: Doc,
-    pub(super) policies: BTreeMap<String, Doc>,
+    #[serde(flatten)]
+    pub(super) policies: Policies,
     pub(super) tags: BTreeMap<String, String>,
+}
+
+/// The identity policies of a user or role, and what limits them.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Policies {
+    /// By name.
+    #[serde(rename = "policies")]
+    pub(super) inline: BTreeMap<String, Doc>,
+    /// By the ARN of the managed policy, which is the text: attaching is a write like any other.
+    #[serde(default)]
+    pub(super) attached: BTreeMap<String, Doc>,
+    /// The ARN of the managed policy that is the permissions boundary.
+    #[serde(default)]
+    pub(super) boundary: Doc,
+}
+
+/// A managed policy of an account's own.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Managed {
+    pub(super) name: String,
+    pub(super) path: String,
+    pub(super) id: String,
+    pub(super) created_at: DateTime<Utc>,
+    pub(super) doc: Doc,
+}
+
+/// A bucket with its policy.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Bucket {
+    pub(super) policy: Doc,
+    pub(super) objects: BTreeMap<String, String>,
+}
+
+/// What a sign-in token stands for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Signin {
+    pub(super) made_at: DateTime<Utc>,
+    pub(super) session: Session,
+    /// `SessionDuration`, where it was given.
+    pub(super) seconds: Option<i64>,
 }
 
 /// A session that STS issued.
@@ -80,6 +134,18 @@ pub(super) struct Session {
     pub(super) policy: Option<String>,
     #[serde(default)]
     pub(super) tags: BTreeMap<String, String>,
+    /// Managed policies that are session policies, by ARN.
+    #[serde(default)]
+    pub(super) managed: Vec<String>,
+    /// The keys of the tags that go on through role chaining.
+    #[serde(default)]
+    pub(super) transitive: BTreeSet<String>,
+    /// A role's session got it.
+    #[serde(default)]
+    pub(super) chained: bool,
+    /// It was asked for with `DurationSeconds`.
+    #[serde(default)]
+    pub(super) timed: bool,
 }
 
 /// Whose session it is.
@@ -97,81 +163,6 @@ pub(super) enum Holder {
     },
 }
 
-/// A document: the versions that were written, the last of which is the control plane's.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(super) struct Doc {
-    versions: Vec<Version>,
-    /// The data plane stands still at this version.
-    #[serde(skip)]
-    frozen: Option<Option<Version>>,
-}
-
-/// One version; no text once it was deleted.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Version {
-    pub(super) at: DateTime<Utc>,
-    pub(super) text: Option<String>,
-    /// The unique ids that the principals' ARNs were bound to when it was written.
-    pub(super) bound: BTreeMap<String, String>,
-}
-
-impl Doc {
-    pub(super) fn new(text: String, at: DateTime<Utc>) -> Self {
-        let mut doc = Self::default();
-        doc.put(Some(text), BTreeMap::new(), at);
-        doc
-    }
-
-    pub(super) fn put(
-        &mut self,
-        text: Option<String>,
-        bound: BTreeMap<String, String>,
-        at: DateTime<Utc>,
-    ) {
-        self.versions.push(Version { at, text, bound });
-        let surplus = self.versions.len().saturating_sub(KEPT);
-        let gone = self.versions.drain(..surplus).next_back();
-        if let Some(gone) = gone {
-            // The oldest that is kept stands for those before it.
-            self.versions[0].at = gone.at;
-        }
-    }
-
-    /// Whether nothing was ever written.
-    pub(super) const fn is_new(&self) -> bool {
-        self.versions.is_empty()
-    }
-
-    /// What a read shows: the last version, or, when reads are stale, the one before.
-    pub(super) fn control(&self, stale: bool) -> Option<&Version> {
-        let back = usize::from(stale && self.versions.len() > 1);
-        self.versions
-            .iter()
-            .rev()
-            .nth(back)
-            .filter(|it| it.text.is_some())
-    }
-
-    /// What evaluation uses: the last version that is at least `delay` old; without a delay the
-    /// last, wherever the clock was set to.
-    pub(super) fn data(&self, now: DateTime<Utc>, delay: TimeDelta) -> Option<&Version> {
-        let version = match &self.frozen {
-            Some(frozen) => frozen.as_ref(),
-            None if delay.is_zero() => self.versions.last(),
-            None => self.versions.iter().rev().find(|it| it.at + delay <= now),
-        };
-        version.filter(|it| it.text.is_some())
-    }
-
-    pub(super) fn freeze(&mut self, now: DateTime<Utc>, delay: TimeDelta) {
-        self.frozen = Some(self.data(now, delay).cloned());
-    }
-
-    pub(super) fn thaw(&mut self) {
-        self.frozen = None;
-    }
-}
-
 impl Account {
     pub(super) fn new(id: &str, trust_quota: usize) -> Self {
         Self {
@@ -179,6 +170,8 @@ impl Account {
             trust_quota,
             users: BTreeMap::new(),
             roles: BTreeMap::new(),
+            managed: BTreeMap::new(),
+            buckets: BTreeMap::new(),
         }
     }
 
@@ -188,6 +181,57 @@ impl Account {
 
     pub(super) fn role_arn(&self, role: &Role) -> String {
         format!("arn:aws:iam::{}:role{}{}", self.id, role.path, role.name)
+    }
+}
+
+impl Account {
+    /// What evaluation has of a managed policy, the account's own or AWS's.
+    pub(super) fn managed_text(&self, arn: &str, mode: Mode) -> Option<String> {
+        if let Some(text) = of_aws(arn) {
+            return Some(text.to_owned());
+        }
+        let version = self.managed.get(arn)?.doc.data(mode.now, mode.delay)?;
+        version.text.clone()
+    }
+
+    /// Whether there is such a managed policy for the account.
+    pub(super) fn has_managed(&self, arn: &str) -> bool {
+        let own = self.managed.get(arn);
+        of_aws(arn).is_some() || own.is_some_and(|it| it.doc.control(false).is_some())
+    }
+}
+
+impl Policies {
+    /// What must be done before its owner can be deleted: `delete` or `detach` policies.
+    pub(super) fn first(&self) -> Option<&'static str> {
+        let there = |doc: &Doc| doc.control(false).is_some();
+        if self.inline.values().any(there) {
+            return Some("delete");
+        }
+        self.attached.values().any(there).then_some("detach")
+    }
+
+    pub(super) fn inline(inline: BTreeMap<String, Doc>) -> Self {
+        Self {
+            inline,
+            ..Self::default()
+        }
+    }
+
+    /// What evaluation has of them.
+    pub(super) fn texts(&self, account: &Account, mode: Mode) -> Vec<String> {
+        let data = |doc: &Doc| doc.data(mode.now, mode.delay)?.text.clone();
+        let attached = self.attached.values().filter_map(data);
+        let attached = attached.filter_map(|arn| account.managed_text(&arn, mode));
+        let inline = self.inline.values().filter_map(data);
+        inline.chain(attached).collect()
+    }
+
+    /// What evaluation has of the boundary; none where there is none.
+    pub(super) fn boundary_text(&self, account: &Account, mode: Mode) -> Option<String> {
+        let version = self.boundary.data(mode.now, mode.delay)?;
+        let text = account.managed_text(version.text.as_deref()?, mode);
+        Some(text.unwrap_or_default())
     }
 }
 
@@ -235,6 +279,19 @@ impl State {
         Ok(bound)
     }
 
+    /// The same, without those that do not exist: they name nobody.
+    pub(super) fn bind_known(&self, text: &str) -> BTreeMap<String, String> {
+        let names = document::named(text).into_iter();
+        let known = names.filter_map(|it| self.id_behind(&it).map(|id| (it, id)));
+        known.collect()
+    }
+
+    /// A bucket: the names of all accounts are one list.
+    pub(super) fn bucket_mut(&mut self, name: &str) -> Option<&mut Bucket> {
+        let mut accounts = self.accounts.values_mut();
+        accounts.find_map(|it| it.buckets.get_mut(name))
+    }
+
     /// Binds the principals of seeded trust policies; those that do not exist stay unbound and name
     /// nobody.
     pub(super) fn bind_all(&mut self) {
@@ -244,12 +301,8 @@ impl State {
             .values_mut()
             .flat_map(|it| it.roles.values_mut())
         {
-            for version in &mut role.trust.versions {
-                let names = document::named(version.text.as_deref().unwrap_or_default());
-                version.bound = names
-                    .into_iter()
-                    .filter_map(|it| before.id_behind(&it).map(|id| (it, id)))
-                    .collect();
+            for version in role.trust.versions_mut() {
+                version.bound = before.bind_known(version.text.as_deref().unwrap_or_default());
             }
         }
     }

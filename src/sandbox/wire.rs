@@ -145,6 +145,13 @@ impl Params {
         Ok(tags)
     }
 
+    /// A list: `before`, its numbers from 1, `after`.
+    pub(super) fn list(&self, before: &str, after: &str) -> Vec<String> {
+        let numbered = (1..).map(|n| self.get(&format!("{before}{n}{after}")));
+        let there = numbered.take_while(Option::is_some).flatten();
+        there.map(str::to_owned).collect()
+    }
+
     /// Refuses a parameter that AWS would act upon and the sandbox would not: silence would be a
     /// wrong answer.
     pub(super) fn without(&self, names: &[&str]) -> Result<(), Fault> {

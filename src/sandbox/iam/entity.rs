@@ -4,23 +4,14 @@ use chrono::{DateTime, Utc};
 
 use crate::sandbox::arn::{locate, path_and_name};
 use crate::sandbox::caller::Caller;
+use crate::sandbox::mode::Mode;
+use crate::sandbox::rules::{Rule, Rules};
 use crate::sandbox::state::{Account, Role, State, User};
 use crate::sandbox::wire::{Fault, Params};
 
-/// How a call is answered, beside what it asks for.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Mode {
-    pub(crate) now: DateTime<Utc>,
-    /// Reads show the version before the last.
-    pub(crate) stale: bool,
-    /// Reads show documents with other white space and order of keys.
-    pub(crate) normalised: bool,
-    /// Reads leave a plus sign as it is.
-    pub(crate) bare_plus: bool,
-}
-
 /// One call.
 pub(crate) struct Call<'a> {
+    pub(crate) action: &'a str,
     pub(crate) caller: &'a Caller,
     pub(crate) params: &'a Params,
     pub(crate) mode: Mode,
@@ -55,8 +46,8 @@ pub(super) fn is_reserved(path: &str) -> bool {
 }
 
 /// Service-linked roles and those of Identity Center are AWS's own.
-pub(super) fn require_modifiable(role: &Role) -> Result<(), Fault> {
-    if is_reserved(&role.path) {
+pub(super) fn require_modifiable(role: &Role, rules: Rules) -> Result<(), Fault> {
+    if is_reserved(&role.path) && rules.hold(Rule::ProtectedRoles) {
         let message = format!(
             "Cannot perform the operation on the protected role '{}' - this role is only modifiable by AWS",
             role.name
@@ -76,6 +67,13 @@ pub(super) fn user<'a>(state: &'a State, it: &Call<'_>) -> Result<(&'a Account, 
         .get(&name.to_lowercase())
         .ok_or_else(|| Fault::no_such("user", name))?;
     Ok((account, user))
+}
+
+/// The user of an ARN.
+pub(super) fn user_of<'a>(state: &'a mut State, arn: &str) -> Result<&'a mut User, Fault> {
+    let found = locate(arn)
+        .and_then(|(account, name)| state.accounts.get_mut(&account)?.users.get_mut(&name));
+    found.ok_or_else(|| Fault::no_such("user", &path_and_name(arn).1))
 }
 
 pub(super) fn user_mut<'a>(state: &'a mut State, it: &Call<'_>) -> Result<&'a mut User, Fault> {

@@ -2,6 +2,7 @@
 
 mod documents;
 mod entity;
+mod managed;
 mod roles;
 mod users;
 
@@ -11,8 +12,9 @@ use super::quota;
 use super::state::{Role, State};
 use super::wire::{Fault, Xml};
 
-pub(super) use documents::{put_role_policy, put_trust};
-pub(super) use entity::{Call, Mode};
+pub(super) use documents::{put_bucket_policy, put_role_policy, put_trust, put_user_policy};
+pub(super) use entity::Call;
+pub(super) use managed::put_managed;
 pub(super) use roles::{NewRole, create_role};
 pub(super) use users::create_user;
 
@@ -37,8 +39,20 @@ fn handler(action: &str) -> Option<Handler> {
         "DeleteRolePolicy" => documents::delete_of_role,
         "GetUserPolicy" => |state, it, _| documents::get_of_user(state, it),
         "ListUserPolicies" => |state, it, _| documents::list_of_user(state, it),
-        "PutUserPolicy" => |state, it, _| documents::put_of_user(state, it),
-        "DeleteUserPolicy" => |state, it, _| documents::delete_of_user(state, it),
+        "PutUserPolicy" => documents::put_of_user,
+        "DeleteUserPolicy" => documents::delete_of_user,
+        "AttachUserPolicy" | "AttachRolePolicy" | "DetachUserPolicy" | "DetachRolePolicy" => {
+            managed::attach
+        }
+        "ListAttachedUserPolicies" | "ListAttachedRolePolicies" => {
+            |state, it, _| managed::list(state, it)
+        }
+        "PutUserPermissionsBoundary"
+        | "PutRolePermissionsBoundary"
+        | "DeleteUserPermissionsBoundary"
+        | "DeleteRolePermissionsBoundary" => managed::bound,
+        "GetPolicy" => |state, it, _| managed::get(state, it),
+        "GetPolicyVersion" => |state, it, _| managed::get_version(state, it),
         "GetUser" => |state, it, _| users::get(state, it),
         "ListUsers" => |state, it, _| users::list(state, it),
         "CreateUser" => users::create,
@@ -53,15 +67,15 @@ fn handler(action: &str) -> Option<Handler> {
 }
 
 /// Authorizes and does it.
-pub(super) fn call(state: &mut State, action: &str, it: &Call<'_>) -> Result<Xml, Fault> {
+pub(super) fn call(state: &mut State, it: &Call<'_>) -> Result<Xml, Fault> {
+    let action = it.action;
     let handler = handler(action).ok_or_else(|| unknown(action, "2010-05-08"))?;
-    it.params.without(&["PermissionsBoundary"])?;
     for field in ["RoleName", "UserName"] {
         if let Some(name) = it.params.get(field) {
             quota::name(field, name, 1..=128)?;
         }
     }
-    let (arn, role) = resource(state, action, it)?;
+    let (arn, role) = resource(state, it)?;
     let none = BTreeMap::new();
     let tags = role.map_or(&none, |role| &role.tags);
     it.caller
@@ -80,16 +94,16 @@ pub(super) fn unknown(action: &str, version: &str) -> Fault {
 
 /// The ARN that the action is about, as policies see it, and the role where it is one that is
 /// there. The action decides whose name counts.
-fn resource<'a>(
-    state: &'a State,
-    action: &str,
-    it: &Call<'_>,
-) -> Result<(String, Option<&'a Role>), Fault> {
+fn resource<'a>(state: &'a State, it: &Call<'_>) -> Result<(String, Option<&'a Role>), Fault> {
+    let action = it.action;
     let account = &it.caller.account;
     let path = it.params.get("Path").unwrap_or("/");
     let prefix = it.params.get("PathPrefix").unwrap_or("/");
     match action {
         "GetAccountSummary" => return Ok(("*".to_owned(), None)),
+        "GetPolicy" | "GetPolicyVersion" => {
+            return Ok((it.params.need("PolicyArn")?.to_owned(), None));
+        }
         "ListRoles" => return Ok((format!("arn:aws:iam::{account}:role{prefix}"), None)),
         "ListUsers" => return Ok((format!("arn:aws:iam::{account}:user{prefix}"), None)),
         _ => {}
@@ -103,7 +117,11 @@ fn resource<'a>(
     }
     // Only these are about the caller where no user is named, and only of a user.
     let of_caller = action == "GetUser" || action.contains("AccessKey");
-    if it.params.get("UserName").is_none() && of_caller && !it.caller.is_role {
+    if it.params.get("UserName").is_none() && of_caller {
+        if it.caller.is_role {
+            let message = "Must specify userName when calling with non-User credentials";
+            return Err(Fault::validation(message));
+        }
         return Ok((it.caller.principal_arn.clone(), None));
     }
     let name = it.params.need("UserName")?;

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
-
 use super::documents::{check_trust, encode};
 use super::entity::{Call, is_reserved, own, require_modifiable, role, role_mut, stamp};
+use super::managed::{check_boundary, show_boundary};
 use crate::sandbox::arn::{locate, path_and_name};
+use crate::sandbox::doc::Doc;
+use crate::sandbox::mode::Mode;
 use crate::sandbox::quota;
-use crate::sandbox::state::{Account, Doc, Role, State};
+use crate::sandbox::state::{Account, Policies, Role, State};
 use crate::sandbox::wire::{Fault, Xml};
 
 /// A role to be made.
@@ -18,14 +19,12 @@ pub(crate) struct NewRole<'a> {
     pub(crate) seconds: i64,
     pub(crate) description: &'a str,
     pub(crate) tags: BTreeMap<String, String>,
+    /// The ARN of its permissions boundary.
+    pub(crate) boundary: Option<&'a str>,
 }
 
 /// Makes a role, also one that only AWS could make.
-pub(crate) fn create_role(
-    state: &mut State,
-    new: NewRole<'_>,
-    now: DateTime<Utc>,
-) -> Result<(), Fault> {
+pub(crate) fn create_role(state: &mut State, new: NewRole<'_>, mode: Mode) -> Result<(), Fault> {
     let (path, name) = path_and_name(new.arn);
     quota::name("roleName", &name, 1..=64)?;
     quota::path(&path)?;
@@ -37,18 +36,25 @@ pub(crate) fn create_role(
     if roles.contains_key(&key) {
         return Err(Fault::exists("Role", &name));
     }
-    let bound = check_trust(state, &account, new.trust)?;
+    let bound = check_trust(state, &account, new.trust, mode.rules)?;
+    let mut policies = Policies::default();
+    if let Some(arn) = new.boundary {
+        check_boundary(state, &account, arn)?;
+        policies
+            .boundary
+            .write(Some(arn), BTreeMap::new(), mode.now);
+    }
     let mut trust = Doc::default();
-    trust.put(Some(new.trust.to_owned()), bound, now);
+    trust.put(Some(new.trust.to_owned()), bound, mode.now);
     let role = Role {
         name,
         path,
         id: State::unique_id("AROA"),
-        created_at: now,
+        created_at: mode.now,
         description: new.description.to_owned(),
         max_session_duration: new.seconds,
         trust,
-        policies: BTreeMap::new(),
+        policies,
         tags: new.tags,
     };
     let roles = state.accounts.get_mut(&account).map(|it| &mut it.roles);
@@ -72,15 +78,16 @@ pub(super) fn create(state: &mut State, it: &Call<'_>, arn: &str) -> Result<Xml,
         seconds: seconds.unwrap_or(3_600),
         description: params.get("Description").unwrap_or_default(),
         tags: params.tags()?,
+        boundary: params.get("PermissionsBoundary"),
     };
-    create_role(state, new, it.mode.now)?;
+    create_role(state, new, it.mode)?;
     get(state, it)
 }
 
 pub(super) fn update(state: &mut State, it: &Call<'_>, arn: &str) -> Result<Xml, Fault> {
     let seconds = it.params.number("MaxSessionDuration", 3_600..=43_200)?;
     let role = role_mut(state, arn)?;
-    require_modifiable(role)?;
+    require_modifiable(role, it.mode.rules)?;
     role.max_session_duration = seconds.unwrap_or(role.max_session_duration);
     if let Some(description) = it.params.get("Description") {
         description.clone_into(&mut role.description);
@@ -90,14 +97,10 @@ pub(super) fn update(state: &mut State, it: &Call<'_>, arn: &str) -> Result<Xml,
 
 pub(super) fn delete(state: &mut State, it: &Call<'_>) -> Result<Xml, Fault> {
     let (_, role) = role(state, it)?;
-    require_modifiable(role)?;
-    let there = |doc: &Doc| doc.control(false).is_some();
-    if role.policies.values().any(there) {
-        return Err(Fault::new(
-            409,
-            "DeleteConflict",
-            "Cannot delete entity, must delete policies first.",
-        ));
+    require_modifiable(role, it.mode.rules)?;
+    if let Some(what) = role.policies.first() {
+        let message = format!("Cannot delete entity, must {what} policies first.");
+        return Err(Fault::new(409, "DeleteConflict", message));
     }
     let key = role.name.to_lowercase();
     let account = state.accounts.get_mut(&it.caller.account);
@@ -108,7 +111,7 @@ pub(super) fn delete(state: &mut State, it: &Call<'_>) -> Result<Xml, Fault> {
 pub(super) fn tag(state: &mut State, it: &Call<'_>, arn: &str) -> Result<Xml, Fault> {
     let new = it.params.tags()?;
     let role = role_mut(state, arn)?;
-    require_modifiable(role)?;
+    require_modifiable(role, it.mode.rules)?;
     let mut tags = role.tags.clone();
     let is_new = |key: &String| new.keys().all(|it| it.to_lowercase() != key.to_lowercase());
     tags.retain(|key, _| is_new(key));
@@ -123,14 +126,15 @@ pub(super) fn list_tags(state: &State, it: &Call<'_>) -> Result<Xml, Fault> {
     Xml::default().page("Tags", tags(role), it.params)
 }
 
-fn tags(role: &Role) -> Vec<Xml> {
+pub(super) fn tags(role: &Role) -> Vec<Xml> {
     let tag = |(key, value)| Xml::default().leaf("Key", key).leaf("Value", value);
     role.tags.iter().map(tag).collect()
 }
 
 pub(super) fn get(state: &State, it: &Call<'_>) -> Result<Xml, Fault> {
     let (account, role) = role(state, it)?;
-    let shown = show(state, account, role, it).members("Tags", tags(role));
+    let shown = show(state, account, role, it);
+    let shown = show_boundary(shown, &role.policies, it).members("Tags", tags(role));
     Ok(Xml::default().node("Role", shown))
 }
 
@@ -143,7 +147,7 @@ pub(super) fn list(state: &State, it: &Call<'_>) -> Result<Xml, Fault> {
     Xml::default().page("Roles", roles, it.params)
 }
 
-fn show(state: &State, account: &Account, role: &Role, it: &Call<'_>) -> Xml {
+pub(super) fn show(state: &State, account: &Account, role: &Role, it: &Call<'_>) -> Xml {
     let trust = role.trust.control(it.mode.stale);
     let trust = trust
         .map(|version| state.shown(version))

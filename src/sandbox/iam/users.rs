@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::entity::{Call, own, stamp, user, user_mut};
+use super::entity::{Call, own, stamp, user, user_mut, user_of};
+use super::managed::{check_boundary, show_boundary};
 use crate::sandbox::arn::{locate, path_and_name};
 use crate::sandbox::quota;
-use crate::sandbox::state::{AccessKey, Account, State, User};
+use crate::sandbox::state::{AccessKey, Account, Policies, State, User};
 use crate::sandbox::wire::{Fault, Xml};
 
 /// Makes a user; one of the same name is replaced, as by deleting it first.
@@ -35,7 +36,7 @@ pub(crate) fn create_user(
         id: State::unique_id("AIDA"),
         created_at: now,
         keys: key.into_iter().collect(),
-        policies: BTreeMap::new(),
+        policies: Policies::default(),
         mfa: None,
     };
     account.users.insert(lower, user);
@@ -48,22 +49,31 @@ pub(super) fn create(state: &mut State, it: &Call<'_>, arn: &str) -> Result<Xml,
     if user(state, it).is_ok() {
         return Err(Fault::exists("User", name));
     }
+    if let Some(boundary) = it.params.get("PermissionsBoundary") {
+        check_boundary(state, &it.caller.account, boundary)?;
+    }
     create_user(state, arn, None, it.mode.now);
+    if let Some(boundary) = it.params.get("PermissionsBoundary") {
+        let policies = &mut user_of(state, arn)?.policies;
+        let none = BTreeMap::new();
+        policies.boundary.write(Some(boundary), none, it.mode.now);
+    }
     get(state, it)
 }
 
 pub(super) fn delete(state: &mut State, it: &Call<'_>) -> Result<Xml, Fault> {
     it.params.need("UserName")?;
     let (_, user) = user(state, it)?;
-    let policies = user.policies.values();
-    let has_policies = policies.into_iter().any(|doc| doc.control(false).is_some());
-    let has = [
-        ("access keys", !user.keys.is_empty()),
-        ("policies", has_policies),
-        ("MFA device", user.mfa.is_some()),
-    ];
-    if let Some((what, _)) = has.iter().find(|(_, there)| *there) {
-        let message = format!("Cannot delete entity, must delete {what} first.");
+    let policies = user.policies.first();
+    let what = match policies {
+        _ if !user.keys.is_empty() => Some("delete access keys"),
+        Some("delete") => Some("delete policies"),
+        Some(_) => Some("detach all policies"),
+        None if user.mfa.is_some() => Some("delete MFA device"),
+        None => None,
+    };
+    if let Some(what) = what {
+        let message = format!("Cannot delete entity, must {what} first.");
         return Err(Fault::new(409, "DeleteConflict", message));
     }
     let key = user.name.to_lowercase();
@@ -74,7 +84,8 @@ pub(super) fn delete(state: &mut State, it: &Call<'_>) -> Result<Xml, Fault> {
 
 pub(super) fn get(state: &State, it: &Call<'_>) -> Result<Xml, Fault> {
     let (account, user) = user(state, it)?;
-    Ok(Xml::default().node("User", show(account, user)))
+    let shown = show_boundary(show(account, user), &user.policies, it);
+    Ok(Xml::default().node("User", shown))
 }
 
 pub(super) fn list(state: &State, it: &Call<'_>) -> Result<Xml, Fault> {
@@ -86,7 +97,7 @@ pub(super) fn list(state: &State, it: &Call<'_>) -> Result<Xml, Fault> {
     Xml::default().page("Users", users, it.params)
 }
 
-fn show(account: &Account, user: &User) -> Xml {
+pub(super) fn show(account: &Account, user: &User) -> Xml {
     Xml::default()
         .leaf("Path", &user.path)
         .leaf("UserName", &user.name)

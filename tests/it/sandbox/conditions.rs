@@ -3,6 +3,7 @@
 
 use countersign::sandbox::context::Context;
 use countersign::sandbox::evaluate::{Decision, Request, decide};
+use countersign::sandbox::rules::Rules;
 
 const ISSUED: &str = "2026-06-01T11:00:00Z";
 
@@ -37,6 +38,7 @@ fn holds_in(condition: &str, context: &Context) -> bool {
         action: "iam:ListUsers",
         resource: "*",
         context,
+        rules: Rules::default(),
     };
     decide(&[policy], &request) == Decision::Allowed
 }
@@ -268,6 +270,7 @@ fn variables_stand_for_values_only_in_the_newer_version() {
             action: "iam:GetUser",
             resource: "arn:aws:iam::1:user/alice",
             context: &context,
+            rules: Rules::default(),
         };
         assert_eq!(decide(&[policy], &request), expected, "{version}");
     }
@@ -281,6 +284,7 @@ fn actions_and_resources_match_by_pattern_and_deny_wins() {
         action: "iam:DeleteRolePolicy",
         resource: role,
         context: &context,
+        rules: Rules::default(),
     };
     let statement = |effect: &str, rest: &str| {
         format!(r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"{effect}",{rest}}}]}}"#)

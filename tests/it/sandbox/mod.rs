@@ -1,8 +1,11 @@
 //! The AWS stand-in against the documented behaviour of AWS, through the real SDKs.
 
+mod across;
+mod boundaries;
 mod conditions;
 mod documents;
 mod entities;
+mod inline;
 mod knobs;
 mod quotas;
 mod restart;
@@ -19,6 +22,9 @@ use aws_sdk_sts::operation::assume_role::{AssumeRoleError, AssumeRoleOutput};
 use countersign::sandbox::{Hold, Options, Sandbox, Seed, SeedAccount, SeedRole, SeedUser};
 
 pub const ACCOUNT: &str = "111122223333";
+/// Other accounts.
+pub const OTHER: &str = "444455556666";
+pub const THIRD: &str = "777788889999";
 pub const ROLE: &str = "arn:aws:iam::111122223333:role/prod-admin";
 pub const ALICE: &str = "arn:aws:iam::111122223333:user/alice";
 pub const ALLOW_ALL: &str =
@@ -92,6 +98,23 @@ pub async fn start_with(account: SeedAccount) -> Sandbox {
         .expect("a free port")
 }
 
+/// A sandbox with these accounts.
+pub async fn start_all(accounts: Vec<SeedAccount>) -> Sandbox {
+    Sandbox::start(options(accounts))
+        .await
+        .expect("a free port")
+}
+
+/// An account with these users and roles alone.
+pub fn account_of(id: &str, users: Vec<SeedUser>, roles: Vec<SeedRole>) -> SeedAccount {
+    SeedAccount {
+        id: id.to_owned(),
+        trust_quota: 2_048,
+        users,
+        roles,
+    }
+}
+
 /// Trust of one principal under a condition.
 pub fn trusting(principal: &str, condition: &str) -> String {
     format!(
@@ -109,6 +132,12 @@ pub fn identity(effect: &str, action: &str, condition: &str) -> String {
     format!(
         r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"{effect}","Action":"{action}","Resource":"*","Condition":{condition}}}]}}"#
     )
+}
+
+/// A document as reads give it, decoded.
+pub fn decoded(text: &str) -> String {
+    let text = percent_encoding::percent_decode_str(text);
+    text.decode_utf8().expect("UTF-8").into_owned()
 }
 
 /// AWS's code, or `ok`.

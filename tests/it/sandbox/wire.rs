@@ -304,18 +304,13 @@ async fn an_action_that_is_not_there_is_named() {
 #[tokio::test]
 async fn what_it_cannot_do_it_refuses_rather_than_overlook() {
     let sandbox = start(&trusts(ALICE)).await;
-    let iam = as_user(&sandbox, "admin").0;
-    let boundary = iam
-        .create_role()
-        .role_name("x")
-        .assume_role_policy_document(trusts(ALICE));
-    let boundary = boundary.permissions_boundary("arn:aws:iam::aws:policy/ReadOnlyAccess");
-    assert_eq!(code(boundary.send().await), "ValidationError");
-    let managed = aws_sdk_sts::types::PolicyDescriptorType::builder()
-        .arn("arn:aws:iam::aws:policy/x")
-        .build();
+    let context = aws_sdk_sts::types::ProvidedContext::builder()
+        .provider_arn("arn:aws:iam::aws:contextProvider/IdentityCenter")
+        .context_assertion("eyJ");
     let call = as_user(&sandbox, "alice").1.assume_role().role_arn(ROLE);
-    let call = call.role_session_name("alice").policy_arns(managed);
+    let call = call
+        .role_session_name("alice")
+        .provided_contexts(context.build());
     assert_eq!(code(call.send().await), "ValidationError");
 }
 
