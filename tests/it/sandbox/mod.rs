@@ -2,11 +2,13 @@
 
 mod across;
 mod boundaries;
+mod chained;
 mod conditions;
 mod documents;
 mod entities;
 mod inline;
 mod knobs;
+mod packed;
 mod quotas;
 mod restart;
 mod sessions;
