@@ -98,6 +98,7 @@ fn alone_suffices(caller: &Caller, naming: Naming, layers: Layers) -> bool {
 /// were bound to when the policy was written.
 fn names(caller: &Caller, policy: &Version, name: &str) -> Naming {
     if name == "*" {
+        // That everybody is named as closely as by an ARN is inferred.
         return Naming::Exactly;
     }
     if let Some(account) = account_of(name) {

@@ -298,18 +298,17 @@ impl Caller {
         }
     }
 
-    /// Refuses what the caller's own policies do not allow. `tags` are the resource's.
+    /// Refuses what the caller's own policies do not allow. `keys` are those of this request alone.
     pub(super) fn require(
         &self,
         action: &str,
         resource: &str,
-        tags: &BTreeMap<String, String>,
+        keys: &BTreeMap<String, String>,
         now: DateTime<Utc>,
     ) -> Result<(), Fault> {
         let mut context = self.context(now);
-        for (key, value) in tags {
-            context.set(&format!("aws:ResourceTag/{key}"), value.as_str());
-            context.set(&format!("iam:ResourceTag/{key}"), value.as_str());
+        for (key, value) in keys {
+            context.set(key, value.as_str());
         }
         let layers = self.layers(action, resource, &context);
         let silent = match layers {

@@ -73,6 +73,8 @@ pub(super) struct Incoming {
 #[derive(Debug, Clone)]
 pub(super) struct Plan {
     pub(super) action: String,
+    /// Calls of this account alone.
+    pub(super) account: Option<String>,
     /// Calls still to come, this one included; 0 for every call.
     pub(super) countdown: usize,
     pub(super) when: When,
@@ -112,6 +114,7 @@ pub(super) struct Dials {
     pub(super) date_ahead: TimeDelta,
     pub(super) stale_reads: bool,
     pub(super) normalised_reads: bool,
+    pub(super) collapsed_reads: bool,
     pub(super) bare_plus_reads: bool,
     /// Actions whose requests have no `aws:CurrentTime`.
     pub(super) timeless: Vec<String>,
@@ -185,6 +188,7 @@ impl Dials {
             delay: self.delay,
             stale: self.stale_reads,
             normalised: self.normalised_reads,
+            collapsed: self.collapsed_reads,
             bare_plus: self.bare_plus_reads,
             packed: self.packed.unwrap_or(quota::PACKED),
             rules: self.rules,
@@ -217,10 +221,11 @@ impl Dials {
     }
 
     /// The plans that this call sets off.
-    pub(super) fn arriving(&mut self, action: &str) -> Vec<Plan> {
+    pub(super) fn arriving(&mut self, action: &str, account: &str) -> Vec<Plan> {
         let mut due = Vec::new();
         self.plans.retain_mut(|plan| {
-            if plan.action != action {
+            let elsewhere = plan.account.as_ref().is_some_and(|it| it != account);
+            if plan.action != action || elsewhere {
                 return true;
             }
             if plan.countdown == 0 {

@@ -298,3 +298,21 @@ fn find<'a>(
 pub(super) fn normalised(text: &str) -> String {
     serde_json::from_str::<Value>(text).map_or_else(|_| text.to_owned(), |it| it.to_string())
 }
+
+/// The document with each list of one as its one entry, but for the list of statements.
+pub(super) fn collapsed(text: &str) -> String {
+    let Ok(mut document) = serde_json::from_str::<Value>(text) else {
+        return text.to_owned();
+    };
+    let statements = document.get_mut("Statement").and_then(Value::as_array_mut);
+    statements.into_iter().flatten().for_each(collapse);
+    document.to_string()
+}
+
+fn collapse(value: &mut Value) {
+    match value {
+        Value::Array(all) if all.len() == 1 => *value = all.remove(0),
+        Value::Object(members) => members.values_mut().for_each(collapse),
+        _ => {}
+    }
+}

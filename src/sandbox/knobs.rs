@@ -148,6 +148,7 @@ impl Knobs {
     fn plan(&self, action: &str, countdown: usize, when: When, what: What) {
         self.dials().plans.push(Plan {
             action: action.to_owned(),
+            account: None,
             countdown,
             when,
             what,
@@ -190,6 +191,11 @@ impl Knobs {
     /// does not promise to give back what was written.
     pub fn normalised_reads(&self, on: bool) {
         self.dials().normalised_reads = on;
+    }
+
+    /// Whether reads show a list of one as its one entry.
+    pub fn collapsed_reads(&self, on: bool) {
+        self.dials().collapsed_reads = on;
     }
 
     /// Whether reads leave a plus sign as it is; RFC 3986 asks for neither.

@@ -6,6 +6,7 @@ mod admit;
 mod arn;
 mod caller;
 mod condition;
+mod console;
 pub mod context;
 mod dials;
 mod doc;
@@ -20,9 +21,11 @@ mod mode;
 mod pattern;
 mod quota;
 pub mod rules;
+mod s3;
 mod seed;
 mod server;
 mod shared;
+mod signin;
 mod sigv4;
 mod state;
 mod sts;
@@ -34,6 +37,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
+use axum::routing::{any, get};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -142,6 +146,9 @@ impl Sandbox {
             stopped,
         });
         let router = Router::new()
+            .route("/federation", any(console::federation))
+            .route("/console", get(console::page))
+            .route("/console/keys", get(console::keys))
             .fallback(server::handle)
             .with_state(Arc::clone(&shared));
         let server = axum::serve(listener, router).with_graceful_shutdown(async move {

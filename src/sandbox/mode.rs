@@ -14,6 +14,8 @@ pub(super) struct Mode {
     pub(super) stale: bool,
     /// Reads show documents with other white space and order of keys.
     pub(super) normalised: bool,
+    /// Reads show a list of one as its one entry.
+    pub(super) collapsed: bool,
     /// Reads leave a plus sign as it is.
     pub(super) bare_plus: bool,
     /// How much the packed size of session policies and tags may be.

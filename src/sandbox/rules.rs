@@ -72,11 +72,20 @@ pub enum Rule {
     PackedQuota,
     /// AWS's own roles cannot be changed.
     ProtectedRoles,
+    /// A link into the console works for 15 minutes.
+    SigninTokensEnd,
+    /// Chained credentials that were asked for with a duration do not open the console.
+    ChainedFederation,
+    /// The keys that the console makes are under the session policy of those that it was opened
+    /// with.
+    ConsoleKeepsSessionPolicy,
+    /// The keys that the console makes have a time of issue of their own.
+    ConsoleKeysAreNew,
 }
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 38] = [
         Self::Signatures,
         Self::SessionsEnd,
         Self::SecondFactor,
@@ -111,6 +120,10 @@ impl Rule {
         Self::SessionPolicyQuota,
         Self::PackedQuota,
         Self::ProtectedRoles,
+        Self::SigninTokensEnd,
+        Self::ChainedFederation,
+        Self::ConsoleKeepsSessionPolicy,
+        Self::ConsoleKeysAreNew,
     ];
 }
 

@@ -19,7 +19,7 @@ use super::wire::{Fault as Refusal, Params, Xml};
 use super::{caller, sigv4, wire};
 
 /// What comes of a call.
-enum Outcome {
+pub(super) enum Outcome {
     Answer(Result<Xml, Refusal>),
     /// The connection breaks.
     Broken,
@@ -66,7 +66,7 @@ fn date(shared: &Shared, answer: &mut Response) {
 }
 
 /// An answer that never becomes whole: the connection is cut.
-fn broken() -> Response {
+pub(super) fn broken() -> Response {
     let cut = async { Err::<&[u8], _>(io::Error::from(io::ErrorKind::ConnectionReset)) };
     Response::new(Body::from_stream(futures_util::stream::once(cut)))
 }
@@ -77,7 +77,7 @@ fn broken() -> Response {
 )]
 fn authenticate(shared: &Shared, parts: &Parts, body: &[u8]) -> Result<Incoming, Refusal> {
     let claim = sigv4::claim(parts, chrono::Utc::now())?;
-    if claim.service != "iam" && claim.service != "sts" {
+    if !["iam", "sts", "s3"].contains(&claim.service.as_str()) {
         let service = &claim.service;
         let message = format!("Credential should be scoped to correct service, not '{service}'.");
         return Err(Refusal::new(403, "SignatureDoesNotMatch", message));
@@ -86,6 +86,14 @@ fn authenticate(shared: &Shared, parts: &Parts, body: &[u8]) -> Result<Incoming,
     let secret = caller::secret(&shared.state(), &claim.access_key, token)?;
     if shared.dials().rules.hold(Rule::Signatures) {
         sigv4::verify(&claim, &secret, parts, body)?;
+    }
+    if claim.service == "s3" {
+        return Ok(Incoming {
+            access_key: claim.access_key,
+            action: "GetObject".to_owned(),
+            params: Params::of_object(parts.uri.path()),
+            service: claim.service,
+        });
     }
     let params = Params::parse(if parts.method == Method::GET {
         parts.uri.query().unwrap_or_default().as_bytes()
@@ -101,14 +109,16 @@ fn authenticate(shared: &Shared, parts: &Parts, body: &[u8]) -> Result<Incoming,
 }
 
 /// The knobs before, the effect, the knobs after.
-async fn serve(shared: &Shared, call: &Incoming) -> Outcome {
+pub(super) async fn serve(shared: &Shared, call: &Incoming) -> Outcome {
     let account = caller::account_of(&shared.state(), &call.access_key).unwrap_or_default();
-    wait(shared, call, &account).await;
+    let role = call.params.get("RoleArn").and_then(locate);
+    let owner = role.map_or_else(|| account.clone(), |(owner, _)| owner);
+    wait(shared, &account, &owner).await;
     if shared.dials().throttles(&call.service, &account) {
         let refusal = Refusal::new(400, "Throttling", "Rate exceeded");
         return Outcome::Answer(Err(refusal));
     }
-    let plans = shared.dials().arriving(&call.action);
+    let plans = shared.dials().arriving(&call.action, &owner);
     for plan in &plans {
         if let What::Late(slot) = &plan.what {
             let mut slot = slot
@@ -129,14 +139,13 @@ async fn serve(shared: &Shared, call: &Incoming) -> Outcome {
     end.unwrap_or(Outcome::Answer(result))
 }
 
-/// As long as the account takes; without an end where it, or that of the role, does not answer.
-async fn wait(shared: &Shared, call: &Incoming, account: &str) {
-    let role = call.params.get("RoleArn").and_then(locate);
-    let owner = role.map_or_else(|| account.to_owned(), |(owner, _)| owner);
+/// As long as the account takes that the call is about, the `owner`; without an end where it, or
+/// the caller's, does not answer.
+async fn wait(shared: &Shared, account: &str, owner: &str) {
     let (silent, latency) = {
         let mut dials = shared.dials();
-        let silent = dials.line(account).silent || dials.line(&owner).silent;
-        (silent, dials.line(&owner).latency)
+        let silent = dials.line(account).silent || dials.line(owner).silent;
+        (silent, dials.line(owner).latency)
     };
     if silent {
         return std::future::pending().await;

@@ -115,6 +115,8 @@ pub(super) struct Bucket {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Signin {
     pub(super) made_at: DateTime<Utc>,
+    /// Of the credentials that it was made with.
+    pub(super) access_key: String,
     pub(super) session: Session,
     /// `SessionDuration`, where it was given.
     pub(super) seconds: Option<i64>,
@@ -286,7 +288,12 @@ impl State {
         known.collect()
     }
 
-    /// A bucket: the names of all accounts are one list.
+    /// A bucket with its account: the names of all accounts are one list.
+    pub(super) fn bucket(&self, name: &str) -> Option<(&str, &Bucket)> {
+        let mut accounts = self.accounts.values();
+        accounts.find_map(|it| Some((it.id.as_str(), it.buckets.get(name)?)))
+    }
+
     pub(super) fn bucket_mut(&mut self, name: &str) -> Option<&mut Bucket> {
         let mut accounts = self.accounts.values_mut();
         accounts.find_map(|it| it.buckets.get_mut(name))

@@ -1,7 +1,7 @@
 //! The AWS query protocol: parameters in a form, answers and faults in XML.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -81,6 +81,20 @@ impl Params {
         Self(form_urlencoded::parse(body).into_owned().collect())
     }
 
+    /// Where an object is, from the path of a request: `/bucket/key`.
+    pub(super) fn of_object(path: &str) -> Self {
+        let (bucket, key) = path
+            .trim_start_matches('/')
+            .split_once('/')
+            .unwrap_or((path, ""));
+        let named = [("Bucket", bucket), ("Key", key)];
+        Self(
+            named
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into(),
+        )
+    }
+
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
@@ -152,6 +166,20 @@ impl Params {
         there.map(str::to_owned).collect()
     }
 
+    /// Which part of a list `MaxItems` (100 unless said otherwise) and `Marker` ask for, and the
+    /// marker of the rest.
+    pub(super) fn window(
+        &self,
+        all: usize,
+    ) -> Result<(std::ops::Range<usize>, Option<String>), Fault> {
+        let most = self.number("MaxItems", 1..=1_000)?.unwrap_or(100);
+        let from = self.number("Marker", 0..=i64::MAX)?.unwrap_or(0);
+        let (from, most) = (from.unsigned_abs() as usize, most.unsigned_abs() as usize);
+        let from = from.min(all);
+        let to = all.min(from + most);
+        Ok((from..to, (to < all).then(|| to.to_string())))
+    }
+
     /// Refuses a parameter that AWS would act upon and the sandbox would not: silence would be a
     /// wrong answer.
     pub(super) fn without(&self, names: &[&str]) -> Result<(), Fault> {
@@ -164,10 +192,12 @@ impl Params {
         }
     }
 
-    /// What may be shown in a log: everything but codes.
+    /// What may be shown in a log: everything but codes, keys and tokens.
     pub(super) fn shown(&self) -> BTreeMap<String, String> {
         let mut shown = self.0.clone();
-        shown.remove("TokenCode");
+        for secret in ["TokenCode", "Session", "SigninToken"] {
+            shown.remove(secret);
+        }
         shown
     }
 }
@@ -205,23 +235,29 @@ impl Xml {
         Self(escape(text))
     }
 
-    /// The part of a list that `MaxItems` (100 unless said otherwise) and `Marker` ask for, and the
-    /// marker of the rest.
+    /// What is no XML, as it is.
+    pub(super) fn raw(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    /// The part of a list that is asked for, and the marker of the rest.
     pub(super) fn page(self, name: &str, all: Vec<Self>, params: &Params) -> Result<Self, Fault> {
-        let most = params.number("MaxItems", 1..=1_000)?.unwrap_or(100);
-        let from = params.number("Marker", 0..=i64::MAX)?.unwrap_or(0);
-        let (from, most) = (from.unsigned_abs() as usize, most.unsigned_abs() as usize);
-        let rest = all.len().saturating_sub(from) > most;
-        let shown = all.into_iter().skip(from).take(most);
-        let marker = rest.then(|| (from + most).to_string());
+        let (window, marker) = params.window(all.len())?;
+        let shown = all.into_iter().skip(window.start).take(window.len());
         Ok(self
             .members(name, shown)
-            .leaf("IsTruncated", rest.to_string())
+            .leaf("IsTruncated", marker.is_some().to_string())
             .maybe("Marker", marker.as_deref()))
     }
 }
 
-fn escape(text: &str) -> String {
+impl fmt::Display for Xml {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+pub(super) fn escape(text: &str) -> String {
     let mut done = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -239,6 +275,23 @@ fn escape(text: &str) -> String {
     done
 }
 
+/// The answer of a bucket: the object, or a fault in S3's form.
+fn object(request_id: &str, result: Result<Xml, Fault>) -> Response {
+    match result {
+        Ok(object) => object.0.into_response(),
+        Err(fault) => {
+            let error = Xml::default()
+                .leaf("Code", &fault.code)
+                .leaf("Message", &fault.message)
+                .leaf("RequestId", request_id);
+            let status = StatusCode::from_u16(fault.status);
+            let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            let body = Xml::default().node("Error", error).0;
+            (status, [(header::CONTENT_TYPE, "application/xml")], body).into_response()
+        }
+    }
+}
+
 /// The answer to a call: its result, or its fault.
 pub(super) fn answer(
     service: &str,
@@ -247,10 +300,12 @@ pub(super) fn answer(
     result: Result<Xml, Fault>,
 ) -> Response {
     let namespace = match service {
+        "s3" => return object(request_id, result),
         "sts" => "https://sts.amazonaws.com/doc/2011-06-15/",
         _ => "https://iam.amazonaws.com/doc/2010-05-08/",
     };
-    let (status, body) = match result {
+    let status = result.as_ref().map_or_else(|fault| fault.status, |_| 200);
+    let body = match result {
         Ok(xml) => {
             // Calls that answer nothing have no result element; UpdateRole has an empty one (IAM's
             // service model).
@@ -261,30 +316,18 @@ pub(super) fn answer(
             };
             let meta =
                 format!("<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata>");
-            (
-                200,
-                format!(
-                    "<{action}Response xmlns=\"{namespace}\">{result}{meta}</{action}Response>"
-                ),
-            )
+            format!("<{action}Response xmlns=\"{namespace}\">{result}{meta}</{action}Response>")
         }
         Err(fault) => {
-            let side = if fault.status < 500 {
-                "Sender"
-            } else {
-                "Receiver"
-            };
+            let sender = fault.status < 500;
             let error = Xml::default()
-                .leaf("Type", side)
+                .leaf("Type", if sender { "Sender" } else { "Receiver" })
                 .leaf("Code", &fault.code)
                 .leaf("Message", &fault.message);
             let error = error.0;
-            (
-                fault.status,
-                format!(
-                    "<ErrorResponse xmlns=\"{namespace}\"><Error>{error}</Error>\
-                     <RequestId>{request_id}</RequestId></ErrorResponse>"
-                ),
+            format!(
+                "<ErrorResponse xmlns=\"{namespace}\"><Error>{error}</Error>\
+                 <RequestId>{request_id}</RequestId></ErrorResponse>"
             )
         }
     };

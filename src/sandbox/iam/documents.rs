@@ -25,11 +25,13 @@ const BARE_PLUS: &AsciiSet = &ENCODED.remove(b'+');
 
 /// A document as it is read.
 pub(super) fn encode(text: &str, it: &Call<'_>) -> String {
-    let text = if it.mode.normalised {
-        document::normalised(text)
-    } else {
-        text.to_owned()
-    };
+    let mut text = text.to_owned();
+    if it.mode.collapsed {
+        text = document::collapsed(&text);
+    }
+    if it.mode.normalised {
+        text = document::normalised(&text);
+    }
     let encoded = if it.mode.bare_plus {
         BARE_PLUS
     } else {

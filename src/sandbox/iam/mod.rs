@@ -8,8 +8,9 @@ mod users;
 
 use std::collections::BTreeMap;
 
+use super::arn::locate;
 use super::quota;
-use super::state::{Role, State};
+use super::state::{Policies, Role, State};
 use super::wire::{Fault, Xml};
 
 pub(super) use documents::{put_bucket_policy, put_role_policy, put_trust, put_user_policy};
@@ -76,11 +77,47 @@ pub(super) fn call(state: &mut State, it: &Call<'_>) -> Result<Xml, Fault> {
         }
     }
     let (arn, role) = resource(state, it)?;
-    let none = BTreeMap::new();
-    let tags = role.map_or(&none, |role| &role.tags);
+    let keys = keys(
+        it,
+        role.map(|it| &it.policies).or_else(|| of_user(state, &arn)),
+        role,
+    );
     it.caller
-        .require(&format!("iam:{action}"), &arn, tags, it.mode.now)?;
+        .require(&format!("iam:{action}"), &arn, &keys, it.mode.now)?;
     handler(state, it, &arn)
+}
+
+fn of_user<'a>(state: &'a State, arn: &str) -> Option<&'a Policies> {
+    let (account, name) = locate(arn)?;
+    let user = state.accounts.get(&account)?.users.get(&name)?;
+    arn.contains(":user/").then_some(&user.policies)
+}
+
+/// The keys of a request to IAM, beside those of every request (Service Authorization Reference,
+/// "AWS Identity and Access Management"): tags, the managed policy, the boundary that is put or
+/// that is there.
+fn keys(
+    it: &Call<'_>,
+    policies: Option<&Policies>,
+    role: Option<&Role>,
+) -> BTreeMap<String, String> {
+    let mut keys = BTreeMap::new();
+    for (key, value) in role.iter().flat_map(|role| &role.tags) {
+        keys.insert(format!("aws:ResourceTag/{key}"), value.clone());
+        keys.insert(format!("iam:ResourceTag/{key}"), value.clone());
+    }
+    if let Some(arn) = it.params.get("PolicyArn") {
+        keys.insert("iam:PolicyARN".to_owned(), arn.to_owned());
+    }
+    let put = it.params.get("PermissionsBoundary").map(str::to_owned);
+    let there = || {
+        let doc = &policies?.boundary;
+        doc.data(it.mode.now, it.mode.delay)?.text.clone()
+    };
+    if let Some(boundary) = put.or_else(there) {
+        keys.insert("iam:PermissionsBoundary".to_owned(), boundary);
+    }
+    keys
 }
 
 /// What AWS answers to an action that it does not have.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::Knobs;
-use crate::sandbox::dials::Rate;
+use super::{Knobs, LateWrite};
+use crate::sandbox::dials::{Fault, Plan, Rate, When};
 
 impl Knobs {
     /// Whether one account answers nothing: no call of its users and sessions, and no AssumeRole of
@@ -26,6 +26,30 @@ impl Knobs {
     /// How long each call of one account takes, in real time.
     pub fn latency(&self, account: &str, each: Duration) {
         self.dials().line(account).latency = each;
+    }
+
+    /// The `nth` call of `action` in one account from now (from 1; 0 for every one) fails. The
+    /// account is the caller's, of AssumeRole the role's.
+    pub fn fail_in(&self, account: &str, action: &str, nth: usize, when: When, fault: Fault) {
+        // 0 counts as every call.
+        self.fail(action, nth, when, fault);
+        self.confine(account);
+    }
+
+    /// The `nth` call of `action` in one account from now (from 1) loses its answer at once and
+    /// takes effect only when it is told to.
+    #[must_use]
+    pub fn land_late_in(&self, account: &str, action: &str, nth: usize) -> LateWrite {
+        let late = self.land_late(action, nth);
+        self.confine(account);
+        late
+    }
+
+    /// Confines what was planned last to one account.
+    fn confine(&self, account: &str) {
+        if let Some(Plan { account: of, .. }) = self.dials().plans.last_mut() {
+            *of = Some(account.to_owned());
+        }
     }
 
     /// Every account answers at once again.

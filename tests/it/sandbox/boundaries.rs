@@ -231,3 +231,39 @@ async fn a_role_has_ten_managed_policies_at_most_and_aws_own_roles_none_of_ours(
     let reserved = attach("AWSReservedSSO_Admin", 1).await;
     assert!(reserved.starts_with("UnmodifiableEntity"), "{reserved}");
 }
+
+#[tokio::test]
+async fn who_changes_policies_can_be_confined_to_what_has_a_boundary_and_to_one_policy() {
+    let condition = format!(r#"{{"ArnEquals":{{"iam:PermissionsBoundary":"{READ_ONLY}"}}}}"#);
+    let mut account = account(&trusts(ALICE));
+    account.users[0] = user("alice", Some(&identity("Allow", "iam:*", &condition)));
+    let attach = format!(r#"{{"ArnEquals":{{"iam:PolicyARN":"{READ_ONLY}"}}}}"#);
+    account
+        .users
+        .push(user("dora", Some(&identity("Allow", "iam:*", &attach))));
+    let sandbox = start_with(account).await;
+    let put = async || {
+        let (iam, _) = as_user(&sandbox, "alice");
+        let role = iam.put_role_policy().role_name("prod-admin");
+        let role = role.policy_name("p").policy_document(ALLOW_ALL);
+        let user = iam.put_user_policy().user_name("bob").policy_name("p");
+        let user = user.policy_document(ALLOW_ALL);
+        (code(role.send().await), code(user.send().await))
+    };
+    let (ok, no) = ("ok".to_owned(), DENIED.to_owned());
+    assert_eq!(put().await, (no.clone(), no.clone()));
+    assert_eq!(bound(&sandbox, "prod-admin", READ_ONLY).await, "ok");
+    assert_eq!(put().await, (ok.clone(), no));
+    assert_eq!(bound(&sandbox, "bob", READ_ONLY).await, "ok");
+    assert_eq!(put().await, (ok.clone(), ok));
+    let iam = as_user(&sandbox, "alice").0;
+    let own = iam.put_user_permissions_boundary().user_name("alice");
+    let other = own.clone().permissions_boundary(ADMINISTRATOR).send().await;
+    assert_eq!(code(other), DENIED);
+    assert_eq!(code(own.permissions_boundary(READ_ONLY).send().await), "ok");
+    let dora = as_user(&sandbox, "dora").0;
+    for (arn, expected) in [(READ_ONLY, "ok"), (ADMINISTRATOR, DENIED)] {
+        let call = dora.attach_user_policy().user_name("bob").policy_arn(arn);
+        assert_eq!(code(call.send().await), expected, "{arn}");
+    }
+}

@@ -288,3 +288,16 @@ async fn another_hand_writes_between_a_read_and_a_write() {
     assert_eq!(put(&sandbox, "p", LIST).await, "ok", "the last writer wins");
     assert_eq!(knobs.user_policy(ALICE, "p").as_deref(), Some(LIST));
 }
+
+#[tokio::test]
+async fn reads_show_a_list_of_one_as_its_entry() {
+    let sandbox = start(&trusts(ALICE)).await;
+    let lists = LIST.replace("\"iam:ListUsers\"", "[\"iam:ListUsers\"]");
+    assert_eq!(put(&sandbox, "p", &lists).await, "ok");
+    sandbox.knobs().collapsed_reads(true);
+    let shown = read(&sandbox).await.unwrap();
+    let parsed = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    assert_eq!(parsed(&shown), parsed(LIST));
+    sandbox.knobs().collapsed_reads(false);
+    assert_eq!(read(&sandbox).await, Ok(lists));
+}

@@ -1,9 +1,12 @@
 //! The AWS stand-in against the documented behaviour of AWS, through the real SDKs.
 
+mod accounts;
 mod across;
 mod boundaries;
+mod bucket;
 mod chained;
 mod conditions;
+mod console;
 mod documents;
 mod entities;
 mod inline;

@@ -240,3 +240,42 @@ fn a_seed_is_toml_or_json_and_unknown_keys_are_errors() {
     let error = toml::from_str::<Seed>(&text.replace("mfa_code", "mfa_cod")).unwrap_err();
     assert!(error.message().contains("mfa_cod"), "{error}");
 }
+
+/// Takes these members out of a value, wherever they are.
+fn forget(value: &mut serde_json::Value, members: &[&str]) {
+    match value {
+        serde_json::Value::Object(all) => {
+            all.retain(|key, _| !members.contains(&key.as_str()));
+            all.values_mut().for_each(|it| forget(it, members));
+        }
+        serde_json::Value::Array(all) => all.iter_mut().for_each(|it| forget(it, members)),
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn a_state_of_an_earlier_release_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let before = Sandbox::start(keeping(&folder)).await.unwrap();
+    let session = session(&before, "alice", "alice").await;
+    before.stop().await;
+    let path = folder.path().join("state.json");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let mut state: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let new = [
+        "signins",
+        "browsers",
+        "managed",
+        "buckets",
+        "attached",
+        "boundary",
+        "transitive",
+        "chained",
+        "timed",
+    ];
+    forget(&mut state, &new);
+    std::fs::write(&path, state.to_string()).unwrap();
+    let after = Sandbox::start(keeping(&folder)).await.unwrap();
+    assert!(works(&after, &session).await);
+    assert!(after.knobs().role_policy(ROLE, "all").is_some());
+}

@@ -161,7 +161,7 @@ async fn a_signature_must_be_whole_fresh_and_made_with_the_secret() {
         (
             "another service",
             Ask {
-                service: "s3",
+                service: "ec2",
                 ..good()
             },
             MISMATCH,
