@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::context::Context;
 use super::element::strings;
-use super::pattern::{expand, glob, literal};
+use super::pattern::{expand, glob, literal, variables};
 use super::rules::{Rule, Rules};
 
 /// An operator, taken apart.
@@ -255,6 +255,20 @@ fn in_network(address: &str, network: &str) -> Option<bool> {
     let ignored = 128 - length.min(width);
     let prefix = |it| bits(it).checked_shr(ignored).unwrap_or(0);
     Some(address.is_ipv4() == base.is_ipv4() && length <= width && prefix(address) == prefix(base))
+}
+
+/// The keys that an element looks at, in conditions and in variables.
+pub(super) fn keys(condition: Option<&Value>) -> Vec<String> {
+    let Some(Value::Object(operators)) = condition else {
+        return Vec::new();
+    };
+    let all = operators.values().filter_map(Value::as_object).flatten();
+    let both = all.flat_map(|(key, wanted)| {
+        let inside = strings(wanted);
+        let inside = inside.iter().flat_map(|it| variables(it));
+        inside.chain([key.clone()]).collect::<Vec<_>>()
+    });
+    both.collect()
 }
 
 /// The text without marks: what is meant where `*` and `?` are characters like any other.

@@ -249,6 +249,22 @@ fn members(text: &str) -> Vec<(String, &RawValue)> {
     serde_json::from_str::<Members<'_>>(text).map_or_else(|_| Vec::new(), |it| it.0)
 }
 
+/// Where each statement that is an object stands in the text.
+pub(super) fn statement_spans(text: &str) -> Vec<Range<usize>> {
+    let all = members(text);
+    // Where the key stands twice, the last one counts.
+    let Some((_, last)) = all.iter().rev().find(|it| it.0 == "Statement") else {
+        return Vec::new();
+    };
+    let list: Vec<&RawValue> = serde_json::from_str(last.get()).unwrap_or_else(|_| vec![*last]);
+    let objects = list.iter().filter(|it| it.get().starts_with('{'));
+    let span = |it: &&RawValue| {
+        let start = it.get().as_ptr().addr() - text.as_ptr().addr();
+        start..start + it.get().len()
+    };
+    objects.map(span).collect()
+}
+
 /// The text with some of its principals written otherwise (a deleted one as its raw id); every
 /// other byte as it was.
 pub(super) fn rename_principals(text: &str, names: &BTreeMap<String, String>) -> String {

@@ -1,12 +1,14 @@
 //! Pure: what IAM decides about one request, from the texts of the policies and the request's
 //! context (IAM User Guide, "Policy evaluation logic").
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use super::condition::{self, Scope};
 use super::context::Context;
 use super::element::{principals, strings};
-use super::pattern::{expand, glob};
+use super::pattern::{expand, glob, variables};
 use super::rules::{Rule, Rules};
 
 /// What the policies say together: an explicit Deny wins over every Allow.
@@ -90,6 +92,35 @@ pub fn decide_named(
         Naming::None => (Decision::ImplicitlyDenied, best),
         Naming::Account | Naming::Exactly | Naming::Session => (Decision::Allowed, best),
     }
+}
+
+/// The statements that apply, by number: whether each denies.
+pub(super) fn matching(text: &str, request: &Request<'_>) -> Vec<(usize, bool)> {
+    let policy = Policy::parse(text);
+    let all = policy.statements.iter().enumerate();
+    let apply = all.filter(|(_, it)| policy.applies(it, request));
+    apply.map(|(n, it)| (n, is_deny(it))).collect()
+}
+
+/// The keys that statements about the action and resource look at, and that the request lacks.
+pub(super) fn missing(text: &str, request: &Request<'_>) -> BTreeSet<String> {
+    let policy = Policy::parse(text);
+    let about = |it: &&Map<String, Value>| {
+        let resources = ["Resource", "NotResource"].map(|key| it.get(key).map(strings));
+        let unknown = resources.iter().flatten().flatten();
+        // A resource that cannot be told for want of a value may be meant.
+        policy.is_about(it, request) || unknown.flat_map(|it| variables(it)).next().is_some()
+    };
+    let mut keys = BTreeSet::new();
+    for statement in policy.statements.iter().filter(about) {
+        keys.extend(condition::keys(statement.get("Condition")));
+        for element in ["Resource", "NotResource"] {
+            let named = statement.get(element).map(strings).unwrap_or_default();
+            keys.extend(named.iter().flat_map(|it| variables(it)));
+        }
+    }
+    keys.retain(|key| request.context.get(key).is_none());
+    keys
 }
 
 fn naming(statement: &Map<String, Value>, names: impl Fn(&str) -> Naming) -> Naming {

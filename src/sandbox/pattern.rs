@@ -67,3 +67,11 @@ pub(super) fn expand(text: &str, variables: Option<&Context>) -> Option<String> 
     done.push_str(rest);
     Some(done)
 }
+
+/// The keys of the request that a text's variables stand for.
+pub(super) fn variables(text: &str) -> Vec<String> {
+    let pieces = text.split("${").skip(1);
+    let keys = pieces.filter_map(|it| Some(it.split_once('}')?.0));
+    let keys = keys.filter(|it| !["*", "?", "$"].contains(it));
+    keys.map(str::to_owned).collect()
+}

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::documents::{check, encode};
-use super::entity::{Call, own, require_modifiable, role, role_mut, user, user_of};
+use super::entity::{Call, own, require_modifiable, role, role_mut, stamp, user, user_of};
 use crate::sandbox::arn::path_and_name;
 use crate::sandbox::doc::Doc;
 use crate::sandbox::document::Kind;
@@ -199,4 +199,19 @@ fn show_version(text: &str, it: &Call<'_>) -> Xml {
         .leaf("Document", encode(text, it))
         .leaf("VersionId", VERSION)
         .leaf("IsDefaultVersion", "true")
+}
+
+/// A managed policy with its text, as GetAccountAuthorizationDetails shows it; nothing where it was
+/// deleted.
+pub(super) fn details(arn: &str, policy: &Managed, it: &Call<'_>) -> Option<Xml> {
+    let text = policy.doc.control(it.mode.stale)?.text.as_deref()?;
+    let shown = Xml::default()
+        .leaf("PolicyName", &policy.name)
+        .leaf("PolicyId", &policy.id)
+        .leaf("Arn", arn)
+        .leaf("Path", &policy.path)
+        .leaf("DefaultVersionId", VERSION)
+        .leaf("IsAttachable", "true")
+        .leaf("CreateDate", stamp(policy.created_at));
+    Some(shown.members("PolicyVersionList", [show_version(text, it)]))
 }

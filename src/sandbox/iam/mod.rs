@@ -1,9 +1,11 @@
 //! IAM: roles, users and their documents.
 
+mod details;
 mod documents;
 mod entity;
 mod managed;
 mod roles;
+mod simulate;
 mod users;
 
 use std::collections::BTreeMap;
@@ -61,6 +63,8 @@ fn handler(action: &str) -> Option<Handler> {
         "CreateAccessKey" => |state, it, _| users::create_key(state, it),
         "DeleteAccessKey" => |state, it, _| users::delete_key(state, it),
         "ListAccessKeys" => |state, it, _| users::list_keys(state, it),
+        "SimulatePrincipalPolicy" => |state, it, _| simulate::simulate(state, it),
+        "GetAccountAuthorizationDetails" => |state, it, _| details::get(state, it),
         "GetAccountSummary" => |state, it, _| users::account_summary(state, it),
         _ => return None,
     };
@@ -137,7 +141,12 @@ fn resource<'a>(state: &'a State, it: &Call<'_>) -> Result<(String, Option<&'a R
     let path = it.params.get("Path").unwrap_or("/");
     let prefix = it.params.get("PathPrefix").unwrap_or("/");
     match action {
-        "GetAccountSummary" => return Ok(("*".to_owned(), None)),
+        "SimulatePrincipalPolicy" => {
+            return Ok((it.params.need("PolicySourceArn")?.to_owned(), None));
+        }
+        "GetAccountSummary" | "GetAccountAuthorizationDetails" => {
+            return Ok(("*".to_owned(), None));
+        }
         "GetPolicy" | "GetPolicyVersion" => {
             return Ok((it.params.need("PolicyArn")?.to_owned(), None));
         }

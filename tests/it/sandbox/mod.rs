@@ -15,6 +15,7 @@ mod packed;
 mod quotas;
 mod restart;
 mod sessions;
+mod simulate;
 mod trust;
 mod wire;
 
