@@ -16,6 +16,7 @@ mod quotas;
 mod restart;
 mod sessions;
 mod simulate;
+mod switches;
 mod trust;
 mod wire;
 
