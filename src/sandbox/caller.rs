@@ -16,6 +16,8 @@ use super::wire::Fault;
 #[derive(Debug, Clone)]
 pub(super) struct Caller {
     pub(super) account: String,
+    /// The organization of the account, if any.
+    organization: Option<String>,
     /// The user's ARN, or the session's.
     pub(super) arn: String,
     /// `AIDA…`, or `AROA…:session`.
@@ -130,6 +132,7 @@ fn user_caller(
     let arn = account.user_arn(user);
     Some(Caller {
         account: account.id.clone(),
+        organization: account.organization.clone(),
         principal_arn: arn.clone(),
         arn,
         user_id: user.id.clone(),
@@ -157,6 +160,7 @@ fn role_caller(
     tags.extend(session.tags.clone());
     Some(Caller {
         account: account.id.clone(),
+        organization: account.organization.clone(),
         arn: arn::of_session(&account.id, &role.name, name),
         user_id: format!("{}:{name}", role.id),
         principal_arn: account.role_arn(role),
@@ -243,6 +247,9 @@ impl Caller {
             "aws:PrincipalType",
             if self.is_role { "AssumedRole" } else { "User" },
         );
+        if let Some(organization) = &self.organization {
+            context.set("aws:PrincipalOrgID", organization.as_str());
+        }
         context.set("aws:SecureTransport", "false");
         context.set("aws:SourceIp", "127.0.0.1");
         context.set("aws:ViaAWSService", "false");

@@ -199,16 +199,24 @@ impl Dials {
         self.lines.entry(account.to_owned()).or_default()
     }
 
+    /// Whether any knob asks for the account of a call.
+    pub(super) fn knows_accounts(&self) -> bool {
+        !self.lines.is_empty() || self.plans.iter().any(|it| it.account.is_some())
+    }
+
     /// Whether this call of an account is one too many.
     pub(super) fn throttles(&mut self, service: &str, account: &str) -> bool {
         if service != "iam" {
             return false;
         }
         let full = |rate: Option<&mut Rate>| rate.is_some_and(|rate| !rate.takes());
-        let line = self.line(account);
-        let one = full(line.rate.as_mut());
-        line.throttled += usize::from(one);
-        let throttles = one || full(self.rate.as_mut());
+        let line = self.lines.get_mut(account);
+        let throttles = line.is_some_and(|line| {
+            let one = full(line.rate.as_mut());
+            line.throttled += usize::from(one);
+            one
+        });
+        let throttles = throttles || full(self.rate.as_mut());
         self.throttled += usize::from(throttles);
         throttles
     }

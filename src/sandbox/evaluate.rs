@@ -107,9 +107,10 @@ pub(super) fn missing(text: &str, request: &Request<'_>) -> BTreeSet<String> {
     let policy = Policy::parse(text);
     let about = |it: &&Map<String, Value>| {
         let resources = ["Resource", "NotResource"].map(|key| it.get(key).map(strings));
-        let unknown = resources.iter().flatten().flatten();
+        let mut named = resources.iter().flatten().flatten();
         // A resource that cannot be told for want of a value may be meant.
-        policy.is_about(it, request) || unknown.flat_map(|it| variables(it)).next().is_some()
+        let may_be = named.any(|it| !variables(it).is_empty());
+        is_of_action(it, request) && (may_be || policy.is_about(it, request))
     };
     let mut keys = BTreeSet::new();
     for statement in policy.statements.iter().filter(about) {
@@ -185,14 +186,17 @@ impl Policy {
     /// Whether the statement is about this action and resource, whatever its conditions are.
     fn is_about(&self, statement: &Map<String, Value>, request: &Request<'_>) -> bool {
         let variables = self.values(request);
-        let action = request.action.to_ascii_lowercase();
-        let of_action = |pattern: &String| glob(&pattern.to_ascii_lowercase(), &action);
         let of_resource = |pattern: &String| {
             expand(pattern, variables).is_some_and(|it| glob(&it, request.resource))
         };
-        lists(statement, "Action", "NotAction", of_action)
-            && lists(statement, "Resource", "NotResource", of_resource)
+        is_of_action(statement, request) && lists(statement, "Resource", "NotResource", of_resource)
     }
+}
+
+fn is_of_action(statement: &Map<String, Value>, request: &Request<'_>) -> bool {
+    let action = request.action.to_ascii_lowercase();
+    let of_action = |pattern: &String| glob(&pattern.to_ascii_lowercase(), &action);
+    lists(statement, "Action", "NotAction", of_action)
 }
 
 fn is_deny(statement: &Map<String, Value>) -> bool {

@@ -76,6 +76,8 @@ pub enum Rule {
     SigninTokensEnd,
     /// Chained credentials that were asked for with a duration do not open the console.
     ChainedFederation,
+    /// The keys that the console makes are of the session's name.
+    ConsoleKeepsName,
     /// The keys that the console makes are under the session policy of those that it was opened
     /// with.
     ConsoleKeepsSessionPolicy,
@@ -85,7 +87,7 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 39] = [
         Self::Signatures,
         Self::SessionsEnd,
         Self::SecondFactor,
@@ -122,6 +124,7 @@ impl Rule {
         Self::ProtectedRoles,
         Self::SigninTokensEnd,
         Self::ChainedFederation,
+        Self::ConsoleKeepsName,
         Self::ConsoleKeepsSessionPolicy,
         Self::ConsoleKeysAreNew,
     ];

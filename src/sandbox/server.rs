@@ -110,9 +110,7 @@ fn authenticate(shared: &Shared, parts: &Parts, body: &[u8]) -> Result<Incoming,
 
 /// The knobs before, the effect, the knobs after.
 pub(super) async fn serve(shared: &Shared, call: &Incoming) -> Outcome {
-    let account = caller::account_of(&shared.state(), &call.access_key).unwrap_or_default();
-    let role = call.params.get("RoleArn").and_then(locate);
-    let owner = role.map_or_else(|| account.clone(), |(owner, _)| owner);
+    let (account, owner) = accounts(shared, call);
     wait(shared, &account, &owner).await;
     if shared.dials().throttles(&call.service, &account) {
         let refusal = Refusal::new(400, "Throttling", "Rate exceeded");
@@ -139,18 +137,30 @@ pub(super) async fn serve(shared: &Shared, call: &Incoming) -> Outcome {
     end.unwrap_or(Outcome::Answer(result))
 }
 
+/// The account of the caller, and that of what the call is about; empty where no knob asks.
+fn accounts(shared: &Shared, call: &Incoming) -> (String, String) {
+    if !shared.dials().knows_accounts() {
+        return (String::new(), String::new());
+    }
+    let account = caller::account_of(&shared.state(), &call.access_key).unwrap_or_default();
+    let role = call.params.get("RoleArn").and_then(locate);
+    let owner = role.map_or_else(|| account.clone(), |(owner, _)| owner);
+    (account, owner)
+}
+
 /// As long as the account takes that the call is about, the `owner`; without an end where it, or
 /// the caller's, does not answer.
 async fn wait(shared: &Shared, account: &str, owner: &str) {
     let (silent, latency) = {
-        let mut dials = shared.dials();
-        let silent = dials.line(account).silent || dials.line(owner).silent;
-        (silent, dials.line(owner).latency)
+        let dials = shared.dials();
+        let silent = |account| dials.lines.get(account).is_some_and(|it| it.silent);
+        let latency = dials.lines.get(owner).map(|it| it.latency);
+        (silent(account) || silent(owner), latency)
     };
     if silent {
         return std::future::pending().await;
     }
-    if !latency.is_zero() {
+    if let Some(latency) = latency {
         tokio::time::sleep(latency).await;
     }
 }

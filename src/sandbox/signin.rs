@@ -117,8 +117,8 @@ fn login(state: &mut State, params: &Params, mode: Mode) -> Result<Xml, Fault> {
 }
 
 /// What the console works with: keys that it makes itself, for the session that the browser is
-/// signed in with. The name of the session stays. That its policies do is inferred, and so is that
-/// the keys are issued anew; both can be switched off.
+/// signed in with. That its name and its policies stay is inferred, and so is that the keys are
+/// issued anew; each can be switched off.
 pub(super) fn keys(shared: &Shared, cookie: &str) -> Option<(String, Session)> {
     let mode = shared.dials().mode();
     let mut state = shared.state();
@@ -136,6 +136,11 @@ pub(super) fn keys(shared: &Shared, cookie: &str) -> Option<(String, Session)> {
     };
     if !mode.rules.hold(Rule::ConsoleKeysAreNew) {
         session.issued_at = old.issued_at;
+    }
+    if let Holder::Role { session_name, .. } = &mut session.holder
+        && !mode.rules.hold(Rule::ConsoleKeepsName)
+    {
+        "console".clone_into(session_name);
     }
     if !mode.rules.hold(Rule::ConsoleKeepsSessionPolicy) {
         session.policy = None;

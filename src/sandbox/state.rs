@@ -29,6 +29,9 @@ pub(super) struct State {
 pub(super) struct Account {
     pub(super) id: String,
     pub(super) trust_quota: usize,
+    /// The organization that it is of, if any.
+    #[serde(default)]
+    pub(super) organization: Option<String>,
     /// By lower-case name: IAM's names are unique without regard to case.
     pub(super) users: BTreeMap<String, User>,
     /// Likewise.
@@ -170,6 +173,7 @@ impl Account {
         Self {
             id: id.to_owned(),
             trust_quota,
+            organization: None,
             users: BTreeMap::new(),
             roles: BTreeMap::new(),
             managed: BTreeMap::new(),

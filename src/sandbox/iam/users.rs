@@ -151,10 +151,16 @@ fn show_key(user: &User, key: &AccessKey) -> Xml {
 pub(super) fn account_summary(state: &State, it: &Call<'_>) -> Result<Xml, Fault> {
     let account = own(state, it)?;
     let devices = account.users.values().filter(|it| it.mfa.is_some()).count();
+    let managed = account.managed.values();
+    let policies = managed.filter(|it| it.doc.control(false).is_some()).count();
     let all = [
         ("AccessKeysPerUserQuota", quota::KEYS),
         ("AssumeRolePolicySizeQuota", account.trust_quota),
+        ("AttachedPoliciesPerRoleQuota", quota::ATTACHED),
+        ("AttachedPoliciesPerUserQuota", quota::ATTACHED),
         ("MFADevices", devices),
+        ("Policies", policies),
+        ("RolePolicySizeQuota", quota::ROLE_INLINE),
         ("Roles", account.roles.len()),
         ("UserPolicySizeQuota", quota::USER_INLINE),
         ("Users", account.users.len()),

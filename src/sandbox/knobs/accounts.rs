@@ -28,6 +28,14 @@ impl Knobs {
         self.dials().line(account).latency = each;
     }
 
+    /// The organization that an account is of from now on.
+    pub fn join_organization(&self, account: &str, organization: &str) {
+        self.edit(|state, _| {
+            let account = state.accounts.get_mut(account)?;
+            account.organization.replace(organization.to_owned())
+        });
+    }
+
     /// The `nth` call of `action` in one account from now (from 1; 0 for every one) fails. The
     /// account is the caller's, of AssumeRole the role's.
     pub fn fail_in(&self, account: &str, action: &str, nth: usize, when: When, fault: Fault) {

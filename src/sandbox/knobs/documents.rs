@@ -118,6 +118,27 @@ impl Knobs {
         self.edit(|state, mode| iam::put_managed(state, arn, text, mode))
     }
 
+    /// Attaches a managed policy to a user or role, or detaches it, whatever the quota is.
+    pub fn attach(&self, arn: &str, policy: &str, on: bool) {
+        self.edit(|state, mode| {
+            let doc = find(
+                state,
+                &Document::Attachment(arn.to_owned(), policy.to_owned()),
+            )?;
+            doc.write(on.then_some(policy), BTreeMap::new(), mode.now);
+            Some(())
+        });
+    }
+
+    /// Puts or, without one, deletes the permissions boundary of a user or role.
+    pub fn put_boundary(&self, arn: &str, boundary: Option<&str>) {
+        self.edit(|state, mode| {
+            let doc = find(state, &Document::Boundary(arn.to_owned()))?;
+            doc.write(boundary, BTreeMap::new(), mode.now);
+            Some(())
+        });
+    }
+
     /// Makes a bucket, empty and without a policy. Nothing happens where there is no such account.
     pub fn create_bucket(&self, account: &str, bucket: &str) {
         self.edit(|state, _| {

@@ -198,3 +198,17 @@ async fn each_action_sees_keys_of_its_own() {
         assert_eq!(code(answer), expected, "{each} {name} {identity:?}");
     }
 }
+
+#[tokio::test]
+async fn a_trust_policy_can_ask_for_an_organization() {
+    let condition = r#"{"StringEquals":{"aws:PrincipalOrgID":"o-abc"}}"#;
+    let other = account_of(OTHER, vec![user("carol", Some(MAY_ASSUME))], vec![]);
+    let sandbox = start_all(vec![account(&trusting("*", condition)), other]).await;
+    assert_eq!(code(assume(&sandbox, "carol", "carol").await), DENIED);
+    sandbox.knobs().join_organization(OTHER, "o-xyz");
+    assert_eq!(code(assume(&sandbox, "carol", "carol").await), DENIED);
+    sandbox.knobs().join_organization(OTHER, "o-abc");
+    assert_eq!(code(assume(&sandbox, "carol", "carol").await), "ok");
+    let alice = assume(&sandbox, "alice", "alice").await;
+    assert_eq!(code(alice), DENIED, "her account is of none");
+}

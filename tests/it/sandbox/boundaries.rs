@@ -267,3 +267,23 @@ async fn who_changes_policies_can_be_confined_to_what_has_a_boundary_and_to_one_
         assert_eq!(code(call.send().await), expected, "{arn}");
     }
 }
+
+#[tokio::test]
+async fn another_hand_attaches_and_bounds() {
+    let sandbox = start(&trusts(ALICE)).await;
+    let knobs = sandbox.knobs();
+    let alice = as_user(&sandbox, "alice").0;
+    let may = async || code(alice.list_users().send().await);
+    knobs.attach(ALICE, READ_ONLY, true);
+    assert_eq!(may().await, "ok");
+    knobs.put_boundary(ALICE, Some("arn:aws:iam::aws:policy/AWSDenyAll"));
+    assert_eq!(may().await, DENIED);
+    let document = Document::Boundary(ALICE.to_owned());
+    knobs.freeze(&document);
+    knobs.put_boundary(ALICE, None);
+    assert_eq!(may().await, DENIED, "the data plane lags here too");
+    knobs.thaw(&document);
+    assert_eq!(may().await, "ok");
+    knobs.attach(ALICE, READ_ONLY, false);
+    assert_eq!(may().await, DENIED);
+}

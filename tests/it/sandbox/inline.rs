@@ -301,3 +301,15 @@ async fn reads_show_a_list_of_one_as_its_entry() {
     sandbox.knobs().collapsed_reads(false);
     assert_eq!(read(&sandbox).await, Ok(lists));
 }
+
+#[tokio::test]
+async fn an_inert_deny_is_taken_and_decides_nothing() {
+    let inert = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"sts:AssumeRole","Resource":"*","Condition":{"NumericLessThan":{"aws:EpochTime":"1"}}}]}"#;
+    for (trust, expected) in [(trusts(ALICE), "ok"), (trusts(ACCOUNT), "AccessDenied")] {
+        let sandbox = start(&trust).await;
+        assert_eq!(put(&sandbox, "p", inert).await, "ok");
+        let role = sandbox.knobs().put_role_policy(ROLE, "p", Some(inert));
+        assert!(role.is_ok());
+        assert_eq!(code(assume(&sandbox, "alice", "xx").await), expected);
+    }
+}

@@ -75,6 +75,12 @@ async fn a_decision_names_its_statement_and_the_keys_that_it_lacks() {
             "{at} {name}"
         );
     }
+    // A statement that is about another action lacks nothing here.
+    let own = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::${x:y}"}]}"#;
+    let knobs = sandbox.knobs();
+    knobs.put_user_policy(ALICE, "q", Some(own)).unwrap();
+    let bucket = one(asking(&sandbox, ALICE, "s3:GetObject")).await;
+    assert_eq!(bucket.missing_context_values(), ["x:y"]);
     let other = one(call()
         .action_names("iam:ListUsers")
         .max_items(1)

@@ -261,6 +261,7 @@ async fn console(rule: Rule, stage: &Stage) -> Option<String> {
     }
     let console = [
         Rule::SigninTokensEnd,
+        Rule::ConsoleKeepsName,
         Rule::ConsoleKeepsSessionPolicy,
         Rule::ConsoleKeysAreNew,
     ];
@@ -277,6 +278,13 @@ async fn console(rule: Rule, stage: &Stage) -> Option<String> {
     knobs.advance(TimeDelta::minutes(1));
     assert_eq!(browser.login(&token).await, 303);
     let (iam, _) = browser.clients().await;
+    if rule == Rule::ConsoleKeepsName {
+        let id = knobs.unique_id(ROLE).unwrap();
+        let named = format!(r#"{{"StringEquals":{{"aws:userid":"{id}:grant_1"}}}}"#);
+        let deny = identity("Deny", "*", &named);
+        knobs.put_role_policy(ROLE, "deny", Some(&deny)).unwrap();
+        return Some(code(iam.list_users().send().await));
+    }
     if rule == Rule::ConsoleKeepsSessionPolicy {
         return Some(code(iam.list_roles().send().await));
     }
