@@ -166,7 +166,7 @@ impl Knobs {
         self.dials().rules = Rules::default();
     }
 
-    /// How much the packed size of session policies and tags may be, instead of the usual 1,024.
+    /// How much the packed size of session policies and tags may be, instead of the usual 455.
     pub fn packed_quota(&self, most: usize) {
         self.dials().packed = Some(most);
     }

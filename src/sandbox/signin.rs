@@ -75,7 +75,8 @@ fn token(state: &mut State, call: &Incoming, mode: Mode) -> Result<Xml, Fault> {
     let session = session.filter(|it| matches!(it.holder, Holder::Role { .. }));
     let session = session.ok_or_else(|| refused("These are no credentials of AssumeRole."))?;
     // With DurationSeconds, AssumeRole must be called with long-term credentials, else the call to
-    // the federation endpoint fails; that SessionDuration fails like it is inferred.
+    // the federation endpoint fails; SessionDuration was seen to fail like it
+    // (synfinatic/aws-sso-cli#1247).
     let timed = session.timed || seconds.is_some();
     if session.chained && timed && mode.rules.hold(Rule::ChainedFederation) {
         return Err(refused(

@@ -145,7 +145,7 @@ pub(super) struct Session {
     /// The keys of the tags that go on through role chaining.
     #[serde(default)]
     pub(super) transitive: BTreeSet<String>,
-    /// A role's session got it.
+    /// A session got it.
     #[serde(default)]
     pub(super) chained: bool,
     /// It was asked for with `DurationSeconds`.

@@ -141,8 +141,9 @@ impl<'a> Ask<'a> {
         quota::tags(self.tags.len())
     }
 
-    /// The keys of this request for one of the actions, beside those of every request. That tags
-    /// which go on count among those of the request is inferred.
+    /// The keys of this request for one of the actions, beside those of every request. Tags that
+    /// go on must be allowed like those of the request (aws/eks-pod-identity-agent#80); that
+    /// conditions see them among those is inferred.
     pub(super) fn context(
         &self,
         caller: &Caller,
@@ -216,13 +217,19 @@ impl<'a> Ask<'a> {
         if self.policy.is_none() && self.managed.is_empty() && self.tags.is_empty() {
             return Ok(None);
         }
+        let managed = self.managed.iter().map(String::as_str);
+        let policies = self.policy.into_iter().chain(managed);
         let tags = self.tags.iter().flat_map(|(key, value)| [key, value]);
-        let texts = self.managed.iter().chain(tags).map(String::as_str);
-        let percent = quota::packed(self.policy.into_iter().chain(texts)) * 100 / most.max(1);
+        let used = quota::packed(policies, tags.map(String::as_str));
+        let percent = used * 100 / most.max(1);
         if percent > 100 && rules.hold(Rule::PackedQuota) {
-            let message = format!(
-                "Packed size of session policies and session tags consumes {percent}% of allotted space."
-            );
+            let what = if self.policy.is_none() && self.managed.is_empty() {
+                "session tags"
+            } else {
+                // How AWS words this is inferred.
+                "session policies and session tags"
+            };
+            let message = format!("Packed size of {what} consumes {percent}% of allotted space.");
             return Err(Fault::new(400, "PackedPolicyTooLarge", message));
         }
         Ok(Some(percent))

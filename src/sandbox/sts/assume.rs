@@ -11,7 +11,8 @@ use crate::sandbox::rules::{Rule, Rules};
 use crate::sandbox::state::{Account, Holder, Role, Session, State};
 use crate::sandbox::wire::{Fault, Params, Xml};
 
-/// Chained sessions last an hour at most (STS API Reference, AssumeRole).
+/// Chained sessions last an hour at most (STS API Reference, AssumeRole). Those that a session of
+/// GetSessionToken asks for were seen to count among them (mmmorris1975/aws-runas#11).
 const CHAINED: i64 = 3_600;
 /// How much of the most that a session token may have is used without policies and tags, in
 /// percent. AWS does not tell; this is a number of our own.
@@ -52,7 +53,7 @@ pub(crate) fn assume_role(
         managed: ask.managed.clone(),
         tags: ask.tags.clone(),
         transitive: ask.transitive.clone(),
-        chained: caller.is_role,
+        chained: caller.session.is_some(),
         timed: ask.seconds.is_some(),
         ..session(holder, ask.mfa, seconds, mode.now)
     };
@@ -119,7 +120,7 @@ fn duration(
             "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
         ));
     }
-    if caller.is_role && seconds > CHAINED && rules.hold(Rule::ChainedHour) {
+    if caller.session.is_some() && seconds > CHAINED && rules.hold(Rule::ChainedHour) {
         return Err(Fault::validation(
             "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining",
         ));

@@ -167,3 +167,18 @@ async fn chained_sessions_last_an_hour_and_no_more_in_every_region() {
         assert_eq!(code(call.send().await), "ok", "{region}");
     }
 }
+
+#[tokio::test]
+async fn what_a_users_session_asks_for_counts_as_chained() {
+    let sandbox = start_chain().await;
+    let sts = as_user(&sandbox, "alice").1;
+    let token = sts.get_session_token().send().await.unwrap();
+    let (_, sts) = with_keys(&sandbox, token.credentials().unwrap());
+    for (seconds, expected) in [(3_600, "ok"), (3_601, "ValidationError")] {
+        let call = sts.assume_role().role_arn(HUB).role_session_name("first");
+        let call = call.duration_seconds(seconds);
+        assert_eq!(code(call.send().await), expected, "{seconds}");
+    }
+    let own = to_hub(&sandbox).duration_seconds(3_601).send().await;
+    assert_eq!(code(own), "ok", "with her own key");
+}
