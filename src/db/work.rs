@@ -108,10 +108,11 @@ struct Stored<'a> {
     restores: i16,
     guard_until: Option<DateTime<Utc>>,
     guard_gone_at: Option<DateTime<Utc>>,
+    named_since: Option<DateTime<Utc>>,
 }
 
 impl<'a> Stored<'a> {
-    fn of((grant, part): &'a (Grant, Part)) -> Self {
+    fn of((grant, part): &'a (Grant, Part), named: &BTreeMap<GrantId, DateTime<Utc>>) -> Self {
         let (opening_at, opened_at, closing_at, cause, by, reason, ended_at) =
             columns(&grant.state);
         let marks = &grant.marks;
@@ -136,11 +137,14 @@ impl<'a> Stored<'a> {
             restores: marks.restores,
             guard_until: marks.guard_until,
             guard_gone_at: marks.guard_gone_at,
+            named_since: named.get(&grant.id).copied(),
         }
     }
 }
 
-/// Stores locked grants as they are now, with their parts and names on the target.
+/// Stores locked grants as they are now, with their parts and names on the target. Those that are
+/// `named` have their console name from that time on; whoever had it before was forgotten in an
+/// earlier transaction, since a row that is forgotten here is still seen as it was.
 ///
 /// # Errors
 /// When the database does not answer or refuses a row.
@@ -148,8 +152,10 @@ pub async fn store(
     conn: &mut PgConnection,
     target: TargetId,
     grants: &[(Grant, Part)],
+    named: &BTreeMap<GrantId, DateTime<Utc>>,
 ) -> sqlx::Result<()> {
-    let rows: Vec<Stored<'_>> = grants.iter().map(Stored::of).collect();
+    let rows = grants.iter().map(|both| Stored::of(both, named));
+    let rows: Vec<Stored<'_>> = rows.collect();
     // Both names stay in the guard equally long. A console name that has its row keeps it; another
     // principal's is no conflict of this key, and a trigger refuses it (docs/guard.md, C7).
     sqlx::query!(
@@ -159,7 +165,7 @@ pub async fn store(
                    cause text, closing_by uuid, closing_reason text, ended_at timestamptz, principal_id text,
                    principal_missing_since timestamptz, part_state text, part_opened_at timestamptz,
                    part_closed_at timestamptz, target_uid text, sent_until timestamptz, unclear_at timestamptz,
-                   restores smallint, guard_until timestamptz, guard_gone_at timestamptz)),
+                   restores smallint, guard_until timestamptz, guard_gone_at timestamptz, named_since timestamptz)),
            part AS (
                UPDATE parts p SET state = new.part_state, opened_at = new.part_opened_at,
                    closed_at = new.part_closed_at, target_uid = new.target_uid, sent_until = new.sent_until,
@@ -167,7 +173,12 @@ pub async fn store(
                FROM new WHERE p."grant" = new.id AND p.target = $1),
            name AS (
                UPDATE names n SET guard_until = new.guard_until, guard_gone_at = new.guard_gone_at
-               FROM new WHERE n."grant" = new.id AND n.target = $1)
+               FROM new WHERE n."grant" = new.id AND n.target = $1),
+           console AS (
+               INSERT INTO names (target, name, "grant", principal_id, target_uid, since, guard_until)
+               SELECT $1, g.console_name, g.id, new.principal_id, new.target_uid, new.named_since, new.guard_until
+               FROM new JOIN grants g ON g.id = new.id
+               WHERE new.named_since IS NOT NULL AND g.console_name IS NOT NULL)
            UPDATE grants g SET state = new.state, opening_at = new.opening_at, opened_at = new.opened_at,
                closing_at = new.closing_at, cause = new.cause, closing_by = new.closing_by,
                closing_reason = new.closing_reason, ended_at = new.ended_at, principal_id = new.principal_id,
@@ -175,33 +186,6 @@ pub async fn store(
            FROM new WHERE g.id = new.id"#,
         target.uuid(),
         Json(&rows) as _,
-    )
-    .execute(conn)
-    .await
-    .map(drop)
-}
-
-/// Gives these stored grants their console names on the target, from those times on.
-///
-/// # Errors
-/// When the database does not answer, or a name is another principal's.
-pub async fn give_names(
-    conn: &mut PgConnection,
-    target: TargetId,
-    named: &BTreeMap<GrantId, DateTime<Utc>>,
-) -> sqlx::Result<()> {
-    let (ids, since): (Vec<Uuid>, Vec<DateTime<Utc>>) =
-        named.iter().map(|(id, since)| (id.uuid(), *since)).unzip();
-    sqlx::query!(
-        r#"INSERT INTO names (target, name, "grant", principal_id, target_uid, since, guard_until)
-           SELECT p.target, g.console_name, g.id, g.principal_id, p.target_uid, it.since, n.guard_until
-           FROM unnest($2::uuid[], $3::timestamptz[]) AS it(id, since)
-           JOIN grants g ON g.id = it.id JOIN parts p ON p."grant" = g.id AND p.target = $1
-           JOIN names n ON n."grant" = g.id AND n.target = $1 AND n.name = g.grant_name
-           WHERE g.console_name IS NOT NULL"#,
-        target.uuid(),
-        &ids,
-        &since,
     )
     .execute(conn)
     .await

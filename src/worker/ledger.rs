@@ -235,11 +235,7 @@ impl Ledger {
             }
         }
         if !changed.is_empty() {
-            work::store(self.tx.conn(), target, &changed).await?;
-        }
-        // Only now: whoever had the name before may have been forgotten by these very rows.
-        if !self.named.is_empty() {
-            work::give_names(self.tx.conn(), target, &self.named).await?;
+            work::store(self.tx.conn(), target, &changed, &self.named).await?;
         }
         if !self.events.is_empty() {
             audit::append_all(self.tx.conn(), &self.events).await?;

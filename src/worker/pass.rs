@@ -276,9 +276,13 @@ impl<'a> Pass<'a> {
             if matches!(seen.ours, Some(Ok(true))) {
                 refuse_our_own(&mut plan, &ledger.grants);
             }
-            // What has begun to close is planned for at once: nothing was written meanwhile.
+            // What has begun to close is planned for at once: nothing was written meanwhile. Who is
+            // forgotten makes room for another holder of the name in the next transaction alone.
             if ledger.record(&plan, &seen.observed) {
-                continue;
+                if plan.guard_removed.is_empty() {
+                    continue;
+                }
+                return Next::Again;
             }
             return match plan.step {
                 Step::Write(write) => Next::Write(Box::new(ledger.intend(*write, held_at))),

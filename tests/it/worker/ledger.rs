@@ -33,30 +33,28 @@ pub async fn two_of_a_name(stage: &Stage) -> (GrantId, GrantId) {
 }
 
 #[tokio::test]
-async fn c7_a_name_goes_on_in_the_transaction_that_forgets_who_had_it() {
+async fn c7_a_name_goes_on_once_who_had_it_is_forgotten() {
     let stage = Stage::new().await;
     let (first, second) = two_of_a_name(&stage).await;
-    let now = stage.now();
+    let (now, nobody) = (stage.now(), [].into());
+    let named = [(second, now)].into();
     let mut tx = stage.rows.pool.begin().await.unwrap();
     let mut locked = work::lock(&mut tx, stage.rows.target).await.unwrap();
-    let named = [(second, now)].into();
-    let early = work::give_names(&mut tx, stage.rows.target, &named).await;
-    let constraint = early.unwrap_err();
-    let constraint = constraint.as_database_error().unwrap().constraint();
+    let early = work::store(&mut tx, stage.rows.target, &locked, &named).await;
+    let refused = early.unwrap_err();
+    let constraint = refused.as_database_error().unwrap().constraint();
     assert_eq!(constraint, Some("name_of_another"));
     tx.rollback().await.unwrap();
 
-    let mut tx = stage.rows.pool.begin().await.unwrap();
     for (grant, _) in locked.iter_mut().filter(|(grant, _)| grant.id == first) {
         grant.marks.guard_gone_at = Some(now);
     }
-    work::store(&mut tx, stage.rows.target, &locked)
-        .await
-        .unwrap();
-    work::give_names(&mut tx, stage.rows.target, &named)
-        .await
-        .unwrap();
-    tx.commit().await.unwrap();
+    for named in [&nobody, &named] {
+        let mut conn = stage.rows.pool.acquire().await.unwrap();
+        work::store(&mut conn, stage.rows.target, &locked, named)
+            .await
+            .unwrap();
+    }
     assert_eq!(stage.grant(second).await.console_since, Some(now));
 }
 
