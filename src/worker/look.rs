@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
+
 use crate::aws::observe::{self, Look};
 use crate::aws::{Aws, AwsError};
 use crate::domain::grant::Grant;
@@ -29,13 +31,15 @@ pub(super) struct Seen {
 
 impl Seen {
     /// Reads everything: the role, its guard, and the principals of what may be opened or is open.
-    /// `opens`: something is to be opened, so that it has to be known whose the role is.
+    /// `opens`: something is to be opened, so that it has to be known whose the role is. `at`: what
+    /// is over by then closes, whoever its principal is by now.
     pub async fn whole(
         aws: &Aws,
         limit: Duration,
         role_arn: &str,
         grants: &[Grant],
         opens: bool,
+        at: DateTime<Utc>,
     ) -> Result<Self, AwsError> {
         // Before the look, which would grow old while STS is silent: a closing beside it is then
         // planned all the same.
@@ -45,7 +49,8 @@ impl Seen {
             None
         };
         let asked_at = Instant::now();
-        let open = grants.iter().filter(|grant| grant.state.is_open());
+        let is_open = |grant: &&Grant| grant.state.is_open() && at < grant.deadline;
+        let open = grants.iter().filter(is_open);
         let principals: BTreeSet<String> = open.map(|grant| grant.principal_arn.clone()).collect();
         let look = observe::observe(aws, role_arn, principals);
         let Look { observed, unread } = in_time(limit, look).await?;

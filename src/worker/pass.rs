@@ -182,7 +182,9 @@ impl<'a> Pass<'a> {
     async fn round(&mut self) -> Result<Round, LeaseError> {
         if !self.seen.as_ref().is_some_and(Seen::is_fresh) {
             let (limit, opens) = (self.look_limit(), self.opens());
-            match Seen::whole(&self.aws, limit, &self.taken.arn, &self.grants, opens).await {
+            let Taken { arn, at, .. } = self.taken;
+            let look = Seen::whole(&self.aws, limit, arn, &self.grants, opens, *at);
+            match look.await {
                 Ok(seen) => self.seen = Some(seen),
                 Err(error) => return Ok(Round::Failed(error)),
             }

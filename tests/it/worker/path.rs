@@ -89,6 +89,17 @@ async fn a_closing_reads_everything_once_and_then_what_it_has_written() {
 }
 
 #[tokio::test]
+async fn a_deadline_asks_for_nobody() {
+    let stage = Stage::new().await;
+    let grant = stage.open("alice", 60).await;
+    stage.cloud.take_log();
+    stage.pass(minutes(60)).await;
+    assert_eq!(stage.state(grant).await, "ended");
+    let log = stage.cloud.take_log();
+    assert!(!log.contains(&"GetUser".to_owned()), "{log:?}");
+}
+
+#[tokio::test]
 async fn a_revoked_grant_leaves_the_guards_list_first_and_then_the_trust_policy() {
     let stage = Stage::new().await;
     let grant = stage.open("alice", 60).await;
