@@ -89,7 +89,7 @@ async fn the_callers_own_policy_sees_the_name_the_time_and_the_second_factor() {
     assert_eq!(code(call.send().await), "ok");
 }
 
-/// A hub in one account, a manager and a target in another, as METHODS has them.
+/// A hub in one account, a manager and a target in another.
 async fn chain(target: &str, manager_may: &str) -> Sandbox {
     let hub = "arn:aws:iam::444455556666:role/hub";
     let mut member = account(target);
