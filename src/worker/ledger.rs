@@ -37,8 +37,8 @@ pub(super) struct Ledger {
     /// Those that have their console name from now on.
     named: BTreeMap<GrantId, DateTime<Utc>>,
     events: Vec<Event>,
-    /// Documents that are about to be overwritten, and that we did not send.
-    foreign: Vec<(DocumentKey, String)>,
+    /// The document that is about to be overwritten, and that we did not send.
+    foreign: Option<(DocumentKey, String)>,
     /// The role's unique id, where this look showed it.
     pub role_id: Option<String>,
     /// How the work on the target went before.
@@ -70,7 +70,7 @@ impl Worker {
             changed: BTreeSet::new(),
             named: BTreeMap::new(),
             events: Vec::new(),
-            foreign: Vec::new(),
+            foreign: None,
             role_id: None,
             before: Release {
                 due: None,
@@ -96,7 +96,7 @@ impl Ledger {
 
     /// Keeps a document that is about to be overwritten.
     pub fn keep(&mut self, key: DocumentKey, text: String) {
-        self.foreign.push((key, text));
+        self.foreign = Some((key, text));
     }
 
     /// Turns what is due into intents, each with its event: scheduled grants open or fail, open
@@ -221,7 +221,7 @@ impl Ledger {
     pub async fn commit(mut self) -> Result<(Vec<Grant>, Option<TimeDelta>), LeaseError> {
         let target = self.lease.target;
         let now = self.tx.now();
-        for (key, text) in &self.foreign {
+        if let Some((key, text)) = &self.foreign {
             foreign::keep(self.tx.conn(), target, *key, text, now).await?;
         }
         let mut changed = Vec::new();

@@ -163,14 +163,11 @@ impl<'a> Pass<'a> {
 
     /// Whether something is to be opened, as far as the rows were seen.
     fn opens(&self) -> bool {
+        let propagation = self.worker.settings.margins.propagation;
         let mut grants = self.grants.iter();
-        grants.any(|grant| match grant.state {
-            GrantState::Opening { .. } => true,
-            GrantState::Scheduled => grant.starts_at <= self.taken.at,
-            GrantState::Active { .. }
-            | GrantState::Closing(_)
-            | GrantState::Ended { .. }
-            | GrantState::Failed { .. } => false,
+        grants.any(|grant| {
+            grant.state.is_opening()
+                || intent(grant, self.taken.at, propagation) == Some(Intent::Open)
         })
     }
 
@@ -180,17 +177,17 @@ impl<'a> Pass<'a> {
     }
 
     async fn round(&mut self) -> Result<Round, LeaseError> {
-        if !self.seen.as_ref().is_some_and(Seen::is_fresh) {
-            let (limit, opens) = (self.look_limit(), self.opens());
-            let Taken { arn, at, .. } = self.taken;
-            let look = Seen::whole(&self.aws, limit, arn, &self.grants, opens, *at);
-            match look.await {
-                Ok(seen) => self.seen = Some(seen),
-                Err(error) => return Ok(Round::Failed(error)),
+        let seen = match self.seen.take().filter(Seen::is_fresh) {
+            Some(seen) => seen,
+            None => {
+                let (limit, opens) = (self.look_limit(), self.opens());
+                let Taken { arn, at, .. } = self.taken;
+                let look = Seen::whole(&self.aws, limit, arn, &self.grants, opens, *at);
+                match look.await {
+                    Ok(seen) => seen,
+                    Err(error) => return Ok(Round::Failed(error)),
+                }
             }
-        }
-        let Some(seen) = self.seen.take() else {
-            return Ok(Round::Again);
         };
         let worker = self.worker;
         let (next, due) = worker.in_time("plan", self.plan(&seen)).await?;

@@ -174,6 +174,16 @@ async fn a_name_that_two_hold_in_the_rows_of_the_release_before_keeps_no_closing
 async fn every_fact_of_a_grant_is_carried_over() {
     let cloud = Cloud::start(FOREIGN, LEFT.parse().unwrap()).await;
     let db = database(&cloud).await;
+    // No two of a row's times are the same, so that none can stand for another.
+    db.as_superuser(
+        "SET session_replication_role = replica;
+         UPDATE grants SET console_since = console_since + interval '1 s', sent_until = sent_until + interval '2 s', unclear_at = unclear_at + interval '3 s',
+             opened_at = opened_at + interval '4 s', ended_at = ended_at + interval '5 s', guard_until = guard_until + interval '6 s',
+             guard_gone_at = guard_gone_at + interval '7 s', restores = 2;
+         UPDATE targets SET trust_wrote_at = now() + interval '1 s', trust_unclear_at = now() + interval '2 s', trust_sent_at = now() + interval '3 s',
+             guard_wrote_at = now() + interval '4 s', guard_unclear_at = now() + interval '5 s'",
+    )
+    .await;
     let before = facts(
         &db,
         "SELECT grant_name, ROW(role_id, sent_until, unclear_at, restores, console_since, guard_until, guard_gone_at, CASE WHEN console_since IS NOT NULL THEN principal_id END, CASE WHEN console_since IS NOT NULL THEN role_id END, opened_at, ended_at)::text
