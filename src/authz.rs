@@ -43,6 +43,10 @@ pub struct Withdrawable(pub Request);
 #[derive(Debug)]
 pub struct Endable(pub Grant, pub Cause);
 
+/// A grant whose credentials the caller may have.
+#[derive(Debug)]
+pub struct Fetchable(pub Grant);
+
 /// Whether the person may see a request: its requester, whoever may decide it or could have,
 /// whoever decided it, auditors and admins. An approver goes on seeing what somebody else decided,
 /// or what was withdrawn or lapsed: they may have it open, and have to know what became of it.
@@ -142,6 +146,24 @@ pub fn end(
         request,
         has_decided,
     )))
+}
+
+/// Whether the person may have the grant's credentials: only its own person.
+///
+/// # Errors
+/// `NotFound` or `Forbidden`.
+pub fn fetch(
+    roles: &Roles,
+    person: &Person,
+    grant: Grant,
+    request: &Request,
+    has_decided: bool,
+) -> Result<Fetchable, CallerError> {
+    if grant.person == person.id {
+        return Ok(Fetchable(grant));
+    }
+    let seen = sees_granted(roles, person, request, &grant, has_decided);
+    Err(hidden_or_forbidden(seen))
 }
 
 // A 403 would tell a stranger that the id is one of a request.

@@ -1,6 +1,7 @@
 //! Why something was not done, by kind; each kind tells of itself with one `about`, for the API's
 //! problem details and the portal's pages alike.
 
+mod aws;
 mod caller;
 mod input;
 mod limit;
@@ -14,6 +15,7 @@ use std::error::Error as StdError;
 use crate::domain::change::WrongState;
 use crate::ids::InvalidId;
 
+pub use aws::StsError;
 pub use caller::CallerError;
 pub use input::{FieldCode, FieldError, InputError};
 pub use limit::LimitError;
@@ -68,6 +70,9 @@ pub enum Error {
     /// The role cannot be opened.
     #[error(transparent)]
     Role(#[from] RoleError),
+    /// AWS hands out no credentials.
+    #[error(transparent)]
+    Sts(#[from] StsError),
     /// The caller has reached a limit.
     #[error(transparent)]
     Limit(#[from] LimitError),
@@ -89,6 +94,7 @@ impl Error {
             Self::Input(error) => error.about(),
             Self::State(error) => error.about(),
             Self::Role(error) => error.about(),
+            Self::Sts(error) => error.about(),
             Self::Limit(error) => error.about(),
             Self::Busy => About::new(
                 "busy",
@@ -121,7 +127,9 @@ impl Error {
     #[must_use]
     pub const fn retry_after(&self) -> Option<u32> {
         match self {
-            Self::Busy => Some(2),
+            Self::Busy | Self::Sts(StsError::Silent) | Self::State(StateError::Unguarded) => {
+                Some(2)
+            }
             Self::Limit(LimitError::TooFast(seconds)) => Some(seconds.get()),
             // What a rule or a state refuses would be refused again.
             _ => None,

@@ -90,6 +90,8 @@ id!(/// The effect on AWS of an approved request; also its pinned session name.
     GrantId, GrantKind, "grant");
 id!(/// A grant on one target.
     PartId, PartKind, "part");
+id!(/// One time that STS is asked for credentials of a grant.
+    FetchId, FetchKind, "fetch");
 id!(/// One immutable row of the audit log.
     EventId, EventKind, "event");
 id!(/// What may be asked for.

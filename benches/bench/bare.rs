@@ -159,8 +159,8 @@ impl Bare {
             .execute(&mut *tx)
             .await?;
         let grant = r#"WITH made AS (
-                 INSERT INTO grants (id, request, target, person, principal_arn, grant_name, console_name, state, starts_at, deadline, approved_at)
-                 SELECT $1, $2, $3, $4, $5, $6, $7, 'scheduled', at, at + interval '1 hour', now()
+                 INSERT INTO grants (id, request, target, person, method, principal_arn, grant_name, console_name, state, starts_at, deadline, approved_at)
+                 SELECT $1, $2, $3, $4, 'trust_policy', $5, $6, $7, 'scheduled', at, at + interval '1 hour', now()
                  FROM (SELECT date_trunc('second', now()) + make_interval(days => $8)) it (at)),
              part AS (
                  INSERT INTO parts (id, "grant", target, kind, state) VALUES (gen_random_uuid(), $1, $3, 'statement', 'waiting'))

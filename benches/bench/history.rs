@@ -27,9 +27,9 @@ const REQUESTS: &str = "
     INSERT INTO decisions (request, person, verdict, comment, at)
       SELECT r.id, a.id, CASE r.state WHEN 'approved' THEN 'approve' ELSE 'deny' END, 'Said.', r.closed_at
       FROM requests r JOIN people a ON a.subject = 'approver-' || right('0' || (get_byte(uuid_send(r.id), 15) % 32), 2) WHERE r.state IN ('approved', 'denied');
-    INSERT INTO grants (id, request, target, person, principal_arn, grant_name, state, starts_at, deadline, approved_at, opening_at, opened_at,
+    INSERT INTO grants (id, request, target, person, method, principal_arn, grant_name, state, starts_at, deadline, approved_at, opening_at, opened_at,
                         closing_at, cause, ended_at)
-      SELECT overlay(r.id::text PLACING '019' FROM 1 FOR 3)::uuid, r.id, r.target, r.person, r.principal_arn, 'grant_0' || lpad((row_number() OVER ())::text, 25, '0'),
+      SELECT overlay(r.id::text PLACING '019' FROM 1 FOR 3)::uuid, r.id, r.target, r.person, 'trust_policy', r.principal_arn, 'grant_0' || lpad((row_number() OVER ())::text, 25, '0'),
              'ended', date_trunc('second', r.closed_at), date_trunc('second', r.closed_at) + interval '1 hour', r.closed_at, r.closed_at, r.closed_at,
              r.closed_at, 'deadline', r.closed_at
       FROM requests r WHERE r.state = 'approved';

@@ -80,8 +80,8 @@ const SEED: &str = "
     voices AS (
         INSERT INTO decisions (request, person, verdict, at) SELECT request, (SELECT id FROM people WHERE subject = $8), 'approve', now() FROM new),
     made AS (
-        INSERT INTO grants (id, request, target, person, principal_arn, grant_name, console_name, state, starts_at, deadline, approved_at, opening_at, opened_at)
-        SELECT id, request, target, person, user_arn, name, subject, CASE WHEN $9 THEN 'active' ELSE 'scheduled' END, $6, $7, now(),
+        INSERT INTO grants (id, request, target, person, method, principal_arn, grant_name, console_name, state, starts_at, deadline, approved_at, opening_at, opened_at)
+        SELECT id, request, target, person, 'trust_policy', user_arn, name, subject, CASE WHEN $9 THEN 'active' ELSE 'scheduled' END, $6, $7, now(),
                CASE WHEN $9 THEN now() END, CASE WHEN $9 THEN now() END FROM new),
     part AS (
         INSERT INTO parts (id, \"grant\", target, kind, state, opened_at, sent_until)

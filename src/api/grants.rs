@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::extract::{Asked, Caller, Id, Said, page};
 use super::problem::Problem;
-use super::types::{End, Grant, List};
+use super::types::{Credentials, End, Grant, List, Nothing};
 use crate::app::{self, find};
 use crate::ids::GrantId;
 
@@ -60,4 +60,18 @@ pub(super) async fn end(
     let ended = app::end::end(&ctx, id, said.reason).await?;
     // 202: the end is on record, and AWS follows. The grant is `closing` until AWS was read back.
     Ok((StatusCode::ACCEPTED, Json(Grant::of(&ended))))
+}
+
+/// Fetch credentials of an open grant, in the form of an AWS credential process
+#[utoipa::path(post, path = "/grants/{id}/credentials",
+    params(("id" = String, Path, description = "TypeID", format = "grant")),
+    request_body = Option<Nothing>,
+    responses((status = 200, body = Credentials)))]
+pub(super) async fn credentials(
+    Caller(ctx): Caller,
+    Id(id): Id<GrantId>,
+    Said(_): Said<Nothing>,
+) -> Result<Json<Credentials>, Problem> {
+    let handed_out = app::credentials::fetch(&ctx, id).await?;
+    Ok(Json(Credentials::of(&handed_out)))
 }

@@ -21,8 +21,8 @@ use crate::ids::{EntitlementId, EventId, GrantId, PersonId, RequestId};
          description = "Just-in-time elevation for AWS IAM: ask, countersign, real access, deadline, audit."),
     servers((url = "/api/v1")),
     paths(requests::submit, requests::list, requests::get, requests::approve, requests::deny,
-          requests::withdraw, grants::list, grants::get, grants::end, catalog::entitlements, catalog::me,
-          audit::list, get),
+          requests::withdraw, grants::list, grants::get, grants::end, grants::credentials,
+          catalog::entitlements, catalog::me, audit::list, get),
     components(schemas(ProblemDetails)),
     security(("bearer" = [])),
     modifiers(&Bearer, &Problems, &TypeIds)
@@ -89,6 +89,9 @@ fn problems(operation: &Operation) -> Vec<u16> {
         // Whoever may see the row may not always do it.
         all.extend(has_id.then_some(403));
     }
+    // AWS itself is asked.
+    let asks_aws = operation.operation_id.as_deref() == Some("credentials");
+    all.extend(asks_aws.then_some(502));
     all
 }
 
@@ -155,6 +158,7 @@ fn problem(status: u16) -> Response {
         422 => "A value does not fit: `errors` names each",
         429 => "Too many calls: try again later",
         500 => "A fault of Countersign",
+        502 => "AWS gives no credentials",
         _ => "Busy: try again later",
     };
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("ProblemDetails")));

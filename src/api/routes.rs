@@ -60,6 +60,11 @@ pub const ROUTES: &[Route] = &[
         handler: || post(grants::end),
     },
     Route {
+        path: "/grants/{id}/credentials",
+        methods: &[("POST", Some(Verb::Fetch))],
+        handler: || post(grants::credentials),
+    },
+    Route {
         path: "/entitlements",
         methods: &[("GET", None)],
         handler: || get(catalog::entitlements),

@@ -1,10 +1,12 @@
 //! What goes over the wire.
 
 use chrono::{DateTime, Utc};
+use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::moment::Moment;
+use crate::app;
 use crate::app::find::{GrantView, Items};
 use crate::domain::duration;
 use crate::domain::entitlement;
@@ -107,8 +109,11 @@ pub(super) struct Request {
     /// TypeID of the requester.
     #[schema(format = "person")]
     person_id: String,
-    /// ARN of the AWS identity to be let in.
-    principal_arn: String,
+    /// How it is opened: trust_policy or sts_credentials.
+    #[schema(pattern = "^(trust_policy|sts_credentials)$")]
+    method: &'static str,
+    /// ARN of the AWS identity to be let in; null where the method needs none.
+    principal_arn: Option<String>,
     /// Why.
     justification: String,
     /// ISO 8601.
@@ -143,6 +148,7 @@ impl Request {
             account: it.terms.account.clone(),
             role_arn: it.terms.role_arn.clone(),
             person_id: it.person.to_string(),
+            method: it.terms.method.as_str(),
             principal_arn: it.principal_arn.clone(),
             justification: it.justification.to_string(),
             duration: duration::print(it.duration_seconds),
@@ -174,8 +180,11 @@ pub(super) struct Grant {
     entitlement: String,
     /// ARN of the role.
     role_arn: String,
-    /// ARN of the AWS identity that is let in.
-    principal_arn: String,
+    /// How it is opened: trust_policy or sts_credentials.
+    #[schema(pattern = "^(trust_policy|sts_credentials)$")]
+    method: &'static str,
+    /// ARN of the AWS identity that is let in; null where the method needs none.
+    principal_arn: Option<String>,
     /// The names that a session may have now.
     session_names: Vec<String>,
     /// From when.
@@ -225,6 +234,7 @@ impl Grant {
             request_id: it.request.to_string(),
             entitlement: view.request.terms.name.clone(),
             role_arn: view.request.terms.role_arn.clone(),
+            method: it.method.as_str(),
             principal_arn: it.principal_arn.clone(),
             // A console name that may still be another person's is not told: the statement does not
             // admit it (docs/guard.md, C7).
@@ -243,6 +253,35 @@ impl Grant {
     }
 }
 
+/// A session of AWS, in the form that `credential_process` takes.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Credentials {
+    /// 1: the version of this form.
+    version: u8,
+    /// The access key's id.
+    #[schema(pattern = "^[A-Z0-9]{16,128}$")]
+    access_key_id: String,
+    /// The access key.
+    secret_access_key: String,
+    /// What has to be sent with each call.
+    session_token: String,
+    /// When it stops to work: at the grant's deadline, or before it. An early end stops it at once.
+    expiration: DateTime<Utc>,
+}
+
+impl Credentials {
+    pub(super) fn of(it: &app::credentials::Credentials) -> Self {
+        Self {
+            version: 1,
+            access_key_id: it.access_key_id.clone(),
+            secret_access_key: it.secret.expose_secret().to_owned(),
+            session_token: it.token.expose_secret().to_owned(),
+            expiration: it.expires_at,
+        }
+    }
+}
+
 /// What may be asked for.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Entitlement {
@@ -257,7 +296,8 @@ pub(super) struct Entitlement {
     account_name: String,
     /// ARN of the role.
     role_arn: String,
-    /// How it is opened.
+    /// How it is opened: trust_policy or sts_credentials.
+    #[schema(pattern = "^(trust_policy|sts_credentials)$")]
     method: &'static str,
     /// Shortest duration, ISO 8601.
     min_duration: String,

@@ -275,6 +275,9 @@ fn notes(file: &File) -> Vec<String> {
                 terms.account, terms.name
             ));
         }
+        if !terms.method.needs_identity() {
+            continue;
+        }
         let may_ask = |it: &&Somebody| {
             let mut groups = it.groups.iter();
             groups.any(|it| *it.get_ref() == terms.requester_group)

@@ -49,6 +49,8 @@ struct Inner {
 pub struct Settings {
     /// How long a request waits for a decision.
     pub expire_after: TimeDelta,
+    /// L: how long a call without an answer may still be carried out.
+    pub unanswered: TimeDelta,
     /// P: nothing is opened with less time than this left (docs/guard.md, H5).
     pub propagation: TimeDelta,
     /// How long a session lives without use.
@@ -85,6 +87,7 @@ impl App {
         let delta = |setting| TimeDelta::from_std(setting).unwrap_or(TimeDelta::MAX);
         let settings = Settings {
             expire_after: delta(config.requests.expire_after),
+            unanswered: delta(config.aws.unanswered_margin),
             propagation: delta(config.aws.propagation_margin),
             session_idle: delta(config.sessions.idle),
             session_lifetime: delta(config.sessions.lifetime),

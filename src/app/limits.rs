@@ -14,7 +14,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::config;
 use crate::error::{Error, LimitError};
-use crate::ids::PersonId;
+use crate::ids::{GrantId, PersonId};
 
 /// How many tokens that have not worked yet are looked up at a time: the database has connections
 /// left for everybody else.
@@ -24,6 +24,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How long a token that worked is looked up whatever others at its address do.
 const TRUSTED: Duration = Duration::from_mins(10);
 
+/// How often credentials of one grant may be fetched in a minute, and how often at once.
+const FETCHES: NonZeroU32 = NonZeroU32::new(120).unwrap();
+const FETCHES_AT_ONCE: NonZeroU32 = NonZeroU32::new(60).unwrap();
+
 /// SHA-256 of a token.
 type TokenHash = [u8; 32];
 
@@ -32,6 +36,7 @@ type TokenHash = [u8; 32];
 pub struct Limits {
     calls: Buckets<PersonId>,
     asks: Buckets<PersonId>,
+    fetches: Buckets<GrantId>,
     failures: Buckets<IpAddr>,
     /// Until when no unknown token of an address is looked up.
     shut: Mutex<HashMap<IpAddr, Instant>>,
@@ -48,6 +53,7 @@ impl Limits {
         Self {
             calls: Buckets::new(Quota::per_minute(settings.person_per_minute)),
             asks: Buckets::new(Quota::per_hour(settings.asks_per_hour)),
+            fetches: Buckets::new(Quota::per_minute(FETCHES).allow_burst(FETCHES_AT_ONCE)),
             failures: Buckets::new(Quota::per_minute(settings.peer_per_minute)),
             shut: Mutex::default(),
             worked: Mutex::default(),
@@ -70,6 +76,15 @@ impl Limits {
     /// 429 when they ask too often.
     pub fn ask(&self, person: PersonId) -> Result<(), Error> {
         self.asks.take(person).map_err(too_soon)
+    }
+
+    /// One fetch of credentials of a grant. SDKs ask at every call of theirs while less than ten
+    /// minutes are left.
+    ///
+    /// # Errors
+    /// 429 when they are fetched too often.
+    pub fn fetch(&self, grant: GrantId) -> Result<(), Error> {
+        self.fetches.take(grant).map_err(too_soon)
     }
 
     /// Whether a token from that address may be looked up. Keep what this gives until it has been.
@@ -134,6 +149,7 @@ impl Limits {
     pub fn tidy(&self) {
         self.calls.tidy();
         self.asks.tidy();
+        self.fetches.tidy();
         self.failures.tidy();
         locked(&self.shut).retain(|_, until| *until > Instant::now());
         locked(&self.worked).retain(|_, at| at.elapsed() < TRUSTED);

@@ -2,6 +2,7 @@
 
 pub mod approve;
 pub mod catalog;
+pub mod credentials;
 pub mod ctx;
 pub mod deny;
 mod desk;

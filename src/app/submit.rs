@@ -145,7 +145,7 @@ async fn again(
     let ask = db::asks::SameAsk {
         person: ctx.person.id,
         entitlement: asked.entitlement.id,
-        principal: asked.principal.id,
+        principal: asked.principal.as_ref().map(|it| it.id),
         justification: &asked.justification,
         duration_seconds: asked.duration_seconds,
         starts_at: asked.starts_at,
@@ -245,10 +245,10 @@ async fn look(ctx: &Ctx, checked: &Checked, others: &[db::grants::Seated]) -> Re
     let look = Box::pin(crate::aws::check(
         &cloud,
         &terms.role_arn,
-        &checked.principal.arn,
+        checked.principal.as_ref().map(|it| it.arn.as_str()),
     ));
     match tokio::time::timeout(LOOK, look).await {
-        Ok(Ok(role)) => usable(role, &checked.principal, others),
+        Ok(Ok(role)) => usable(role, checked.principal.as_ref(), others),
         // One such answer is enough here, unlike in the worker: asking again is all it costs.
         Ok(Err(AwsError::Gone)) => Err(RoleError::NotFound.into()),
         Ok(Err(error)) => {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
 use aws_sdk_iam::types::SummaryKeyType;
 use chrono::{DateTime, Utc};
 use tokio::sync::OnceCell;
@@ -15,10 +16,13 @@ use super::pace::{Pace, Purpose};
 use super::recent::Recent;
 use super::role::Role;
 use crate::domain::arn::Arn;
+use crate::domain::fetch::MOST_TO_ANSWER;
 use crate::policy::Identity;
 
 /// What AWS allows a trust policy to have when the account says nothing (characters).
 pub(super) const DEFAULT_TRUST_QUOTA: usize = 2_048;
+/// How long a connection to STS may take to come about.
+const MOST_TO_CONNECT: Duration = Duration::from_secs(3);
 /// How long the account's quota is believed.
 const QUOTA_AGE: Duration = Duration::from_mins(5);
 
@@ -34,6 +38,8 @@ pub struct Aws {
     /// they take nothing of what the worker needs.
     looks: aws_sdk_iam::Client,
     sts: aws_sdk_sts::Client,
+    /// For sessions that are handed out.
+    pub(super) sessions: aws_sdk_sts::Client,
     timeout: Duration,
     purpose: Purpose,
     pace: Pace,
@@ -70,6 +76,7 @@ impl Aws {
             writes: client(sdk, &known, &pace, RetryConfig::disabled()),
             looks: client(sdk, &known, &pace, RetryConfig::disabled()),
             sts: aws_sdk_sts::Client::new(sdk),
+            sessions: sessions(sdk),
             timeout,
             purpose: Purpose::Opening,
             pace,
@@ -157,8 +164,7 @@ impl Aws {
     /// # Errors
     /// When STS does not tell.
     pub async fn identify(&self) -> Result<(), AwsError> {
-        let caller = self.known.caller.get_or_try_init(|| self.caller());
-        caller.await.map(drop)
+        self.known_caller().await.map(drop)
     }
 
     /// Whether the role is the one that we work as: by its unique id, or by account and name (case
@@ -167,8 +173,7 @@ impl Aws {
     /// # Errors
     /// When STS does not tell who we are.
     pub async fn is_ours(&self, role_arn: &str, role_id: &str) -> Result<bool, AwsError> {
-        // A failure is not kept: the next look asks again.
-        let caller = self.known.caller.get_or_try_init(|| self.caller()).await?;
+        let caller = self.known_caller().await?;
         // Of a role's session STS tells `AROA…:name`; the role's id stands before the colon.
         let caller_id = caller.user_id.split(':').next();
         let us = Arn::read(&caller.arn);
@@ -176,6 +181,19 @@ impl Aws {
             .zip(us)
             .is_some_and(|(role, us)| role.is_same_role(&us));
         Ok(caller_id == Some(role_id) || same_name)
+    }
+
+    /// The ARN that we have in this account.
+    ///
+    /// # Errors
+    /// When STS does not tell who we are.
+    pub(super) async fn us(&self) -> Result<&str, AwsError> {
+        Ok(&self.known_caller().await?.arn)
+    }
+
+    /// A failure is not kept: the next look asks again.
+    async fn known_caller(&self) -> Result<&Caller, AwsError> {
+        self.known.caller.get_or_try_init(|| self.caller()).await
     }
 
     /// Whether we work in the account that the ARN names, asked anew: what is not found there may
@@ -218,4 +236,18 @@ fn client(
     let config = config.interceptor(known.dates.clone());
     let config = config.interceptor(pace.clone());
     aws_sdk_iam::Client::from_conf(config.build())
+}
+
+/// The client for sessions that are handed out: never repeated, since each try may make a session,
+/// and quick.
+fn sessions(sdk: &SdkConfig) -> aws_sdk_sts::Client {
+    let most = MOST_TO_ANSWER.to_std().unwrap_or_default();
+    let timeouts = TimeoutConfig::builder()
+        .operation_timeout(most)
+        .connect_timeout(MOST_TO_CONNECT)
+        .build();
+    let config = aws_sdk_sts::config::Builder::from(sdk)
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(timeouts);
+    aws_sdk_sts::Client::from_conf(config.build())
 }

@@ -88,7 +88,7 @@ impl AwsError {
         match code.unwrap_or_default() {
             "NoSuchEntity" => Self::Gone,
             "UnmodifiableEntity" => Self::Protected,
-            "LimitExceeded" => Self::Full,
+            "LimitExceeded" | "PackedPolicyTooLarge" => Self::Full,
             "MalformedPolicyDocument"
             | "InvalidInput"
             | "ValidationError"
@@ -110,6 +110,7 @@ impl AwsError {
             | "IncompleteSignature"
             | "MissingAuthenticationToken"
             | "OptInRequired"
+            | "RegionDisabledException"
             | "RequestExpired" => Self::Denied,
             // IAM's own fault (`ServiceFailure`) or a code that we do not know: a write may have
             // been done all the same, and is waited for.

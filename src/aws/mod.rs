@@ -1,6 +1,7 @@
 //! The AWS SDK and nothing else: what a role looks like, and the three writes that we make.
 
 pub mod apply;
+pub mod assume;
 pub mod client;
 pub mod clouds;
 mod credentials;
@@ -11,6 +12,7 @@ mod pace;
 mod recent;
 mod role;
 
+pub use assume::{Session, Wish};
 pub use client::Aws;
 pub use clouds::Clouds;
 pub use error::AwsError;

@@ -26,32 +26,44 @@ pub struct Check {
     pub trust: String,
     /// How many characters it may have.
     pub trust_quota: usize,
+    /// Who we are, as STS tells it.
+    pub us: String,
     /// Unique id of the principal (`AIDA…`); `None` when it is not there.
     pub principal_id: Option<String>,
     /// Whether it is the role that Countersign itself works as, which is never a target.
     pub ours: bool,
 }
 
-/// Looks at a role and a principal without writing anything, for whoever asks for access. What was
-/// seen a few seconds ago is not looked at again.
+/// Looks at a role, and a principal if there is one, without writing anything, for whoever asks for
+/// access. What was seen a few seconds ago is not looked at again.
 ///
 /// # Errors
 /// `Gone` when there is no such role; whatever else the reads fail with.
-pub async fn check(aws: &Aws, role_arn: &str, principal_arn: &str) -> Result<Check, AwsError> {
+pub async fn check(
+    aws: &Aws,
+    role_arn: &str,
+    principal_arn: Option<&str>,
+) -> Result<Check, AwsError> {
     let aws = &aws.used_for(Purpose::Looking);
     // The SDK's futures are large: on the heap, they are not part of everything that waits for
     // them.
     let role = Box::pin(role(aws, role_arn));
-    let user = Box::pin(user(aws, principal_arn));
+    let user = Box::pin(async {
+        match principal_arn {
+            Some(arn) => aws.known.users.get(arn, user(aws, arn)).await,
+            None => Ok(None),
+        }
+    });
     let quota = Box::pin(async { Ok(Some(aws.trust_quota().await)) });
     let (role, principal, quota) = tokio::try_join!(
         aws.known.roles.get(role_arn, role),
-        aws.known.users.get(principal_arn, user),
+        user,
         aws.known.quotas.get("", quota),
     )?;
     let role = role.ok_or(AwsError::Gone)?;
     let ours = aws.is_ours(&role.arn, &role.id).await?;
     Ok(Check {
+        us: aws.us().await?.to_owned(),
         role_id: role.id,
         created_at: role.created_at,
         role_arn: role.arn,

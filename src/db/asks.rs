@@ -27,7 +27,7 @@ pub async fn lock(conn: &mut PgConnection, person: PersonId) -> sqlx::Result<()>
 pub struct SameAsk<'a> {
     pub person: PersonId,
     pub entitlement: EntitlementId,
-    pub principal: PrincipalId,
+    pub principal: Option<PrincipalId>,
     pub justification: &'a Words,
     pub duration_seconds: i32,
     pub starts_at: Option<DateTime<Utc>>,
@@ -62,7 +62,8 @@ pub async fn before(
     sqlx::query_as!(
         Before,
         r#"SELECT (SELECT r.id FROM (SELECT * FROM requests WHERE person = $1 ORDER BY id DESC LIMIT 50) r
-                   WHERE r.entitlement = $2 AND r.principal = $3 AND r.justification = $4 AND r.duration_seconds = $5
+                   WHERE r.entitlement = $2 AND r.principal IS NOT DISTINCT FROM $3 AND r.justification = $4
+                     AND r.duration_seconds = $5
                      AND r.starts_at IS NOT DISTINCT FROM $6 AND r.ticket IS NOT DISTINCT FROM $7
                      AND r.submitted_at > $8
                      AND (r.state = 'pending'
@@ -73,7 +74,7 @@ pub async fn before(
            FROM (SELECT entitlement FROM requests WHERE person = $1 AND state = 'pending' LIMIT $9) waiting"#,
         ask.person.uuid(),
         ask.entitlement.uuid(),
-        ask.principal.uuid(),
+        ask.principal.map(PrincipalId::uuid),
         ask.justification.as_str(),
         ask.duration_seconds,
         ask.starts_at,

@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
+use sqlx::types::Json;
 
-use crate::domain::entitlement::{Entitlement, Method, Terms};
+use crate::domain::entitlement::{Entitlement, Method, Scope, Terms};
 use crate::domain::target::Condition;
 use crate::ids::{EntitlementId, PersonId, PrincipalId, TargetId};
 
@@ -15,6 +16,8 @@ struct Row {
     account: String,
     account_name: String,
     role_arn: String,
+    method: String,
+    session_scope: Option<Json<Scope>>,
     min_duration_seconds: i32,
     max_duration_seconds: i32,
     requester_group: String,
@@ -23,9 +26,13 @@ struct Row {
     version: i32,
 }
 
-impl From<Row> for Entitlement {
-    fn from(row: Row) -> Self {
-        Self {
+impl TryFrom<Row> for Entitlement {
+    type Error = sqlx::Error;
+
+    fn try_from(row: Row) -> sqlx::Result<Self> {
+        let method = Method::parse(&row.method)
+            .ok_or_else(|| sqlx::Error::Decode(format!("unknown method {}", row.method).into()))?;
+        Ok(Self {
             id: row.id,
             target: row.target,
             terms: Terms {
@@ -34,8 +41,8 @@ impl From<Row> for Entitlement {
                 account: row.account,
                 account_name: row.account_name,
                 role_arn: row.role_arn,
-                // The column's CHECK knows one method.
-                method: Method::TrustPolicy,
+                method,
+                scope: row.session_scope.map(|scope| scope.0).unwrap_or_default(),
                 min_duration_seconds: row.min_duration_seconds,
                 max_duration_seconds: row.max_duration_seconds,
                 requester_group: row.requester_group,
@@ -43,7 +50,7 @@ impl From<Row> for Entitlement {
                 needed: row.needed,
                 version: row.version,
             },
-        }
+        })
     }
 }
 
@@ -58,19 +65,15 @@ pub async fn entitlements(
     // A retired entitlement is not offered; requests for it keep their own terms.
     let rows = sqlx::query_as!(
         Row,
-        "SELECT e.id, e.target, e.name, e.description, t.account, a.name AS account_name, t.arn AS role_arn, \
-         e.min_duration_seconds,
-                e.max_duration_seconds, e.requester_group, e.approver_group, e.needed, e.version
-         FROM entitlements e JOIN targets t ON t.id = e.target JOIN accounts a ON a.id = t.account
-         WHERE e.retired_at IS NULL AND e.requester_group = ANY($1) ORDER BY e.name",
+        r#"SELECT e.id, e.target, e.name, e.description, t.account, a.name AS account_name, t.arn AS role_arn, e.method,
+                  e.session_scope AS "session_scope: Json<Scope>", e.min_duration_seconds, e.max_duration_seconds,
+                  e.requester_group, e.approver_group, e.needed, e.version
+           FROM entitlements e JOIN targets t ON t.id = e.target JOIN accounts a ON a.id = t.account
+           WHERE e.retired_at IS NULL AND e.requester_group = ANY($1) ORDER BY e.name"#,
         groups
     );
-    Ok(rows
-        .fetch_all(conn)
-        .await?
-        .into_iter()
-        .map(Into::into)
-        .collect())
+    let rows = rows.fetch_all(conn).await?;
+    rows.into_iter().map(TryInto::try_into).collect()
 }
 
 /// One entitlement of the catalog.
@@ -84,14 +87,15 @@ pub async fn entitlement(conn: &mut PgConnection, name: &str) -> sqlx::Result<Op
     }
     let row = sqlx::query_as!(
         Row,
-        "SELECT e.id, e.target, e.name, e.description, t.account, a.name AS account_name, t.arn AS role_arn, \
-         e.min_duration_seconds,
-                e.max_duration_seconds, e.requester_group, e.approver_group, e.needed, e.version
-         FROM entitlements e JOIN targets t ON t.id = e.target JOIN accounts a ON a.id = t.account
-         WHERE e.retired_at IS NULL AND e.name = $1",
+        r#"SELECT e.id, e.target, e.name, e.description, t.account, a.name AS account_name, t.arn AS role_arn, e.method,
+                  e.session_scope AS "session_scope: Json<Scope>", e.min_duration_seconds, e.max_duration_seconds,
+                  e.requester_group, e.approver_group, e.needed, e.version
+           FROM entitlements e JOIN targets t ON t.id = e.target JOIN accounts a ON a.id = t.account
+           WHERE e.retired_at IS NULL AND e.name = $1"#,
         name
     );
-    Ok(row.fetch_optional(conn).await?.map(Into::into))
+    let row = row.fetch_optional(conn).await?;
+    row.map(TryInto::try_into).transpose()
 }
 
 /// An entitlement that somebody may ask for.
@@ -124,7 +128,8 @@ pub async fn offer(
     // entitlements are for those who may ask.
     let row = sqlx::query!(
         r#"SELECT e.id AS "id: EntitlementId", e.target AS "target: TargetId", e.name, e.description, t.account,
-                  a.name AS account_name, t.arn AS role_arn, e.min_duration_seconds, e.max_duration_seconds,
+                  a.name AS account_name, t.arn AS role_arn, e.method,
+                  e.session_scope AS "session_scope: Json<Scope>", e.min_duration_seconds, e.max_duration_seconds,
                   e.requester_group, e.approver_group, e.needed, e.version, t.condition,
                   coalesce($3, clock_timestamp()) AS "now!"
            FROM entitlements e JOIN targets t ON t.id = e.target JOIN accounts a ON a.id = t.account
@@ -148,6 +153,8 @@ pub async fn offer(
         account: row.account,
         account_name: row.account_name,
         role_arn: row.role_arn,
+        method: row.method,
+        session_scope: row.session_scope,
         min_duration_seconds: row.min_duration_seconds,
         max_duration_seconds: row.max_duration_seconds,
         requester_group: row.requester_group,
@@ -156,7 +163,7 @@ pub async fn offer(
         version: row.version,
     };
     Ok(Some(Offer {
-        entitlement: entitlement.into(),
+        entitlement: entitlement.try_into()?,
         condition,
         now: row.now,
     }))
@@ -326,8 +333,8 @@ pub async fn without_identity(conn: &mut PgConnection) -> sqlx::Result<Vec<Lacki
         Lacking,
         "SELECT p.email, e.name AS entitlement, t.account
          FROM entitlements e JOIN targets t ON t.id = e.target JOIN people p ON p.groups @> ARRAY[e.requester_group]
-         WHERE e.retired_at IS NULL AND NOT EXISTS (SELECT FROM principals o WHERE o.person = p.id \
-         AND o.account = t.account)
+         WHERE e.retired_at IS NULL AND e.method = 'trust_policy' AND NOT EXISTS \
+         (SELECT FROM principals o WHERE o.person = p.id AND o.account = t.account)
          ORDER BY e.name, p.email LIMIT 20"
     )
     .fetch_all(conn)
@@ -379,24 +386,22 @@ pub async fn put_entitlement(
     target: TargetId,
     terms: &Terms,
 ) -> sqlx::Result<bool> {
+    let scope = (!terms.scope.is_role()).then_some(Json(&terms.scope));
     // An unchanged one keeps its version; a retired one that is named again comes back.
     let done = sqlx::query!(
-        "INSERT INTO entitlements AS e (id, name, description, target, method, min_duration_seconds, \
-         max_duration_seconds, requester_group,
-             approver_group, needed)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-         ON CONFLICT (name) DO UPDATE SET description = excluded.description, target = excluded.target, \
-         method = excluded.method,
+        "INSERT INTO entitlements AS e (id, name, description, target, method, min_duration_seconds,
+             max_duration_seconds, requester_group, approver_group, needed, session_scope)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+         ON CONFLICT (name) DO UPDATE SET description = excluded.description, target = excluded.target,
+             method = excluded.method, session_scope = excluded.session_scope,
              min_duration_seconds = excluded.min_duration_seconds, max_duration_seconds = excluded.max_duration_seconds,
-             requester_group = excluded.requester_group, approver_group = excluded.approver_group, \
-             needed = excluded.needed,
-             version = e.version + 1, retired_at = NULL
-         WHERE (e.description, e.target, e.method, e.min_duration_seconds, e.max_duration_seconds, \
-         e.requester_group, e.approver_group, e.needed,
-                e.retired_at)
+             requester_group = excluded.requester_group, approver_group = excluded.approver_group,
+             needed = excluded.needed, version = e.version + 1, retired_at = NULL
+         WHERE (e.description, e.target, e.method, e.min_duration_seconds, e.max_duration_seconds,
+                e.requester_group, e.approver_group, e.needed, e.session_scope, e.retired_at)
             IS DISTINCT FROM (excluded.description, excluded.target, excluded.method, excluded.min_duration_seconds,
-                excluded.max_duration_seconds, excluded.requester_group, excluded.approver_group, \
-                excluded.needed, NULL::timestamptz)",
+                excluded.max_duration_seconds, excluded.requester_group, excluded.approver_group,
+                excluded.needed, excluded.session_scope, NULL::timestamptz)",
         EntitlementId::new().uuid(),
         terms.name,
         terms.description,
@@ -407,6 +412,7 @@ pub async fn put_entitlement(
         terms.requester_group,
         terms.approver_group,
         terms.needed,
+        scope as _,
     );
     Ok(done.execute(conn).await?.rows_affected() == 1)
 }

@@ -79,8 +79,8 @@ pub async fn insert(conn: &mut PgConnection, grant: &Grant) -> sqlx::Result<()> 
     sqlx::query!(
         r#"WITH made AS (
                INSERT INTO grants (id, request, target, person, principal_arn, principal_id, grant_name, console_name,
-                                   state, starts_at, deadline, approved_at)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)),
+                                   state, starts_at, deadline, approved_at, method)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $17)),
            part AS (
                INSERT INTO parts (id, "grant", target, kind, state, target_uid)
                VALUES ($13, $1, $3, $14, $15, $16))
@@ -101,6 +101,7 @@ pub async fn insert(conn: &mut PgConnection, grant: &Grant) -> sqlx::Result<()> 
         part.kind.as_str(),
         part.state.as_str(),
         grant.role_id,
+        grant.method.as_str(),
     )
     .execute(conn)
     .await
@@ -226,9 +227,10 @@ pub async fn seated(
 ) -> sqlx::Result<Vec<Seated>> {
     sqlx::query_as!(
         Seated,
-        "SELECT principal_arn, console_name FROM grants
-         WHERE target = $1 AND (state IN ('opening', 'active', 'closing') OR (state = 'scheduled' AND starts_at < $3 \
-           AND deadline > $2))",
+        r#"SELECT principal_arn AS "principal_arn!", console_name FROM grants
+           WHERE target = $1 AND method = 'trust_policy'
+             AND (state IN ('opening', 'active', 'closing')
+                  OR (state = 'scheduled' AND starts_at < $3 AND deadline > $2))"#,
         target.uuid(),
         from,
         until

@@ -59,7 +59,8 @@ BEGIN
             WHEN item.relname = 'api_tokens' THEN 'SELECT, UPDATE (last_used_at)'
             WHEN item.relname = 'sessions' THEN 'SELECT, INSERT, UPDATE (last_seen_at, ended_at)'
             WHEN item.relname = 'targets' THEN 'SELECT, UPDATE'
-            WHEN item.relname IN ('requests', 'grants', 'parts', 'names', 'documents') THEN 'SELECT, INSERT, UPDATE'
+            WHEN item.relname IN ('requests', 'grants', 'parts', 'names', 'documents', \
+            'fetches') THEN 'SELECT, INSERT, UPDATE'
             ELSE 'SELECT, INSERT, UPDATE, DELETE'
         END;
         catalog := CASE

@@ -6,6 +6,7 @@ pub mod cases;
 pub mod catalog;
 pub mod decisions;
 pub mod delays;
+pub mod fetches;
 pub mod foreign;
 pub mod grants;
 pub mod lent;

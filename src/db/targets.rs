@@ -48,6 +48,15 @@ pub struct Held {
     pub now: DateTime<Utc>,
 }
 
+/// What a look showed of a target beside its documents.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Shown {
+    /// The role's unique id.
+    pub role_id: Option<String>,
+    /// When the guard was read as it should be, with every open grant in its list.
+    pub guard_equal_at: Option<DateTime<Utc>>,
+}
+
 /// How work on a target ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Release {
@@ -202,7 +211,7 @@ pub async fn hold(
 pub async fn store(
     conn: &mut PgConnection,
     lease: &Lease,
-    unique_id: Option<&str>,
+    shown: &Shown,
     target: &Target,
     until: DateTime<Utc>,
     release: Option<&Release>,
@@ -224,7 +233,8 @@ pub async fn store(
                ON CONFLICT (target, key) DO UPDATE SET sha256 = excluded.sha256, wrote_at = excluded.wrote_at,
                    unclear_at = excluded.unclear_at, sent_at = excluded.sent_at, original = excluded.original)
            UPDATE targets
-           SET unique_id = coalesce($3, unique_id), revision = $4, condition = $5, guard_restores = $6,
+           SET unique_id = coalesce($3, unique_id), guard_equal_at = coalesce($17, guard_equal_at),
+               revision = $4, condition = $5, guard_restores = $6,
                missing_since = $7, kept = $8, safe_since = $10,
                due_at = CASE WHEN due_at = lease_expires_at
                                   THEN CASE WHEN $12 THEN $13::timestamptz ELSE $11::timestamptz END
@@ -238,7 +248,7 @@ pub async fn store(
            RETURNING due_at"#,
         lease.target.uuid(),
         lease.token,
-        unique_id,
+        shown.role_id,
         target.revision,
         target.condition.as_str(),
         target.guard_restores,
@@ -252,6 +262,7 @@ pub async fn store(
         release.map_or(0, |it| it.attempts),
         release.and_then(|it| it.last_error.as_deref()),
         release.and_then(|it| it.last_error_at),
+        shown.guard_equal_at,
     )
     .fetch_optional(conn)
     .await?;

@@ -29,14 +29,15 @@ pub async fn read(conn: &mut PgConnection, target: TargetId) -> sqlx::Result<Vec
     rows.into_iter().map(Grant::try_from).collect()
 }
 
-/// The same with their parts, locked until the transaction ends.
+/// The same with their parts, both locked until the transaction ends: what a fetch of credentials
+/// stores in a part while this waits for the grant must be read here.
 ///
 /// # Errors
 /// When the database does not answer, or a row cannot be.
 pub async fn lock(conn: &mut PgConnection, target: TargetId) -> sqlx::Result<Vec<(Grant, Part)>> {
     // By id, as everybody locks several grants: two orders would deadlock.
     let rows = whole!(
-        "WHERE n.target = $1 AND n.guard_gone_at IS NULL ORDER BY g.id FOR NO KEY UPDATE OF g",
+        "WHERE n.target = $1 AND n.guard_gone_at IS NULL ORDER BY g.id FOR NO KEY UPDATE OF g, p",
         target.uuid()
     );
     let locked = rows.fetch_all(&mut *conn).await?;

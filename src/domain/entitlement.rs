@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::part::PartKind;
 use crate::ids::{EntitlementId, TargetId};
 
 /// How access is given.
@@ -10,15 +11,98 @@ use crate::ids::{EntitlementId, TargetId};
 pub enum Method {
     /// A statement in the role's trust policy.
     TrustPolicy,
+    /// Countersign assumes the role for the person, and hands the credentials over.
+    StsCredentials,
 }
 
 impl Method {
+    /// Every method.
+    pub const ALL: [Self; 2] = [Self::TrustPolicy, Self::StsCredentials];
+
     /// The word used in the catalog, the API and the database.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::TrustPolicy => "trust_policy",
+            Self::StsCredentials => "sts_credentials",
         }
+    }
+
+    /// The method of that name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|method| method.as_str() == text)
+    }
+
+    /// Whether it lets in somebody who has an identity in AWS.
+    #[must_use]
+    pub const fn needs_identity(self) -> bool {
+        match self {
+            Self::TrustPolicy => true,
+            Self::StsCredentials => false,
+        }
+    }
+
+    /// What a grant of it needs on the role.
+    #[must_use]
+    pub const fn part(self) -> PartKind {
+        match self {
+            Self::TrustPolicy => PartKind::Statement,
+            Self::StsCredentials => PartKind::Listed,
+        }
+    }
+}
+
+/// What a session that Countersign hands out may do at most.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// All that the role may.
+    #[default]
+    Role,
+    /// What both the role and this policy allow: the text of a policy document.
+    ScopeDown(String),
+    /// What both the role and one of these managed policies allow.
+    PolicyArns(PolicyArns),
+}
+
+impl Scope {
+    /// Whether it is all that the role may.
+    #[must_use]
+    pub const fn is_role(&self) -> bool {
+        matches!(self, Self::Role)
+    }
+
+    /// The managed policies that STS is given.
+    #[must_use]
+    pub fn policy_arns(&self) -> &[String] {
+        match self {
+            Self::PolicyArns(arns) => &arns.0,
+            Self::Role | Self::ScopeDown(_) => &[],
+        }
+    }
+}
+
+/// ARNs of managed policies, at least one: a session with a Deny alone, and no policy that allows
+/// anything, could do nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<String>", into = "Vec<String>")]
+pub struct PolicyArns(Vec<String>);
+
+impl TryFrom<Vec<String>> for PolicyArns {
+    type Error = &'static str;
+
+    fn try_from(arns: Vec<String>) -> Result<Self, Self::Error> {
+        if arns.is_empty() {
+            return Err("there is no ARN");
+        }
+        Ok(Self(arns))
+    }
+}
+
+impl From<PolicyArns> for Vec<String> {
+    fn from(arns: PolicyArns) -> Self {
+        arns.0
     }
 }
 
@@ -39,6 +123,9 @@ pub struct Terms {
     pub role_arn: String,
     /// How it is opened.
     pub method: Method,
+    /// What sessions may do that are handed out (sts_credentials).
+    #[serde(default, skip_serializing_if = "Scope::is_role")]
+    pub scope: Scope,
     /// Shortest duration, seconds.
     pub min_duration_seconds: i32,
     /// Longest duration, seconds.

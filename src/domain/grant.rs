@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 use super::audit::{Action, By};
 use super::cause::Cause;
 use super::change::{Change, WrongState};
-use super::part::{Part, PartKind, PartState, all_closed, all_open};
+use super::entitlement::Method;
+use super::part::{Part, PartState, all_closed, all_open};
 use super::text::Words;
 use crate::ids::{GrantId, PartId, PersonId, RequestId, TargetId};
 
@@ -167,8 +168,10 @@ pub struct Grant {
     pub target: TargetId,
     /// For whom.
     pub person: PersonId,
-    /// The AWS identity that is let in.
-    pub principal_arn: String,
+    /// How it is opened.
+    pub method: Method,
+    /// The AWS identity that is let in; none where the method needs none.
+    pub principal_arn: Option<String>,
     /// Its unique id (`AIDA…`); known at approval, or at the first read when AWS was silent until
     /// then.
     pub principal_id: Option<String>,
@@ -199,14 +202,14 @@ impl Grant {
         self.marks.console_since.and(self.console_name.as_deref())
     }
 
-    /// What the grant needs in AWS, before anything is written: trust_policy needs one statement.
+    /// What the grant needs in AWS, before anything is written.
     #[must_use]
     pub fn part(&self) -> Part {
         Part {
             id: PartId::new(),
             grant: self.id,
             target: self.target,
-            kind: PartKind::Statement,
+            kind: self.method.part(),
             state: PartState::Waiting,
         }
     }

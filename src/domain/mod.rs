@@ -6,6 +6,7 @@ pub mod cause;
 pub mod change;
 pub mod duration;
 pub mod entitlement;
+pub mod fetch;
 pub mod grant;
 pub mod part;
 pub mod person;

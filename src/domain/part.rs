@@ -24,17 +24,21 @@ pub struct Part {
 pub enum PartKind {
     /// A statement in the role's trust policy, with the guard beside it (trust_policy).
     Statement,
+    /// The grant's name in the guard's list, and nothing else: what lets the person in is elsewhere
+    /// (sts_credentials: Countersign assumes the role).
+    Listed,
 }
 
 impl PartKind {
     /// Every kind.
-    pub const ALL: [Self; 1] = [Self::Statement];
+    pub const ALL: [Self; 2] = [Self::Statement, Self::Listed];
 
     /// The word that the database stores.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Statement => "statement",
+            Self::Listed => "listed",
         }
     }
 

@@ -59,10 +59,10 @@ pub struct Request {
     pub version: i32,
     /// Who asks.
     pub person: PersonId,
-    /// The AWS identity to be let in.
-    pub principal: PrincipalId,
+    /// The AWS identity to be let in; none where the method needs none.
+    pub principal: Option<PrincipalId>,
     /// Its ARN as it was when asked.
-    pub principal_arn: String,
+    pub principal_arn: Option<String>,
     /// Its unique id, unless AWS was silent at submit.
     pub principal_unique_id: Option<String>,
     /// The session name that the console would use for it.
@@ -96,8 +96,8 @@ pub struct Request {
 /// What an ask is made of, already checked field by field.
 #[derive(Debug)]
 pub struct Ask {
-    /// Who is to be let in.
-    pub principal: Principal,
+    /// Who is to be let in, where the method asks for an identity.
+    pub principal: Option<Principal>,
     /// Unique id of the principal, when AWS told it.
     pub principal_unique_id: Option<String>,
     /// What is asked for.
@@ -126,9 +126,9 @@ impl Ask {
             id: RequestId::new(),
             version: 1,
             person,
-            principal: self.principal.id,
-            console_name: console_name(&self.principal.arn),
-            principal_arn: self.principal.arn,
+            principal: self.principal.as_ref().map(|it| it.id),
+            console_name: self.principal.as_ref().and_then(|it| console_name(&it.arn)),
+            principal_arn: self.principal.map(|it| it.arn),
             principal_unique_id: self.principal_unique_id,
             entitlement: self.entitlement.id,
             target: self.entitlement.target,
@@ -320,6 +320,7 @@ impl Request {
             request: self.id,
             target: self.target,
             person: self.person,
+            method: self.terms.method,
             principal_arn: self.principal_arn.clone(),
             principal_id: self.principal_unique_id.clone(),
             role_id: self.role_id.clone(),

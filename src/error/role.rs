@@ -31,6 +31,13 @@ pub enum RoleError {
     /// The trust policy cannot be edited as text, or a deleted principal in it blocks every change.
     #[error("trust policy unreadable")]
     TrustPolicyUnreadable,
+    /// The trust policy does not let us assume the role: the statements that would.
+    #[error("role not assumable")]
+    NotAssumable(String),
+    /// The trust policy lets us assume the role without a grant's name, or in nobody's: the
+    /// statements to put in the place of that one.
+    #[error("role not pinned")]
+    NotPinned(String),
 }
 
 impl RoleError {
@@ -82,6 +89,8 @@ impl RoleError {
                 "It is not a policy that can be edited without touching what others wrote, or it \
                  names a deleted user or role. Have its owner repair it.",
             ),
+            Self::NotAssumable(add) => not_assumable(add),
+            Self::NotPinned(add) => not_pinned(add),
         }
     }
 }
@@ -94,6 +103,30 @@ const fn suspended(condition: Condition) -> &'static str {
         "AWS shows a guard that this Countersign has not written. The people who run it have to \
          look first; `countersign target resume` takes it back."
     }
+}
+
+fn not_assumable(add: &str) -> About {
+    About::new(
+        "role_not_assumable",
+        409,
+        "The role does not let Countersign in",
+        format!(
+            "Countersign assumes this role for people, and its trust policy does not say that it \
+             may. Have its owner add these statements: {add}"
+        ),
+    )
+}
+
+fn not_pinned(add: &str) -> About {
+    About::new(
+        "role_not_pinned",
+        409,
+        "The role lets Countersign in too freely",
+        format!(
+            "A statement of its trust policy lets Countersign, or its whole account, assume the \
+             role under any session name. Have its owner put these in its place: {add}"
+        ),
+    )
 }
 
 fn full(used: usize, quota: usize, needed: usize) -> String {

@@ -15,6 +15,15 @@ pub enum StateError {
     /// Who asked may not ask for it any more.
     #[error("not eligible")]
     NotEligible,
+    /// The grant's method hands nothing out.
+    #[error("not fetched")]
+    NotFetched,
+    /// Too little of the grant's time is left.
+    #[error("too late")]
+    TooLate,
+    /// The guard is not known to stand.
+    #[error("unguarded")]
+    Unguarded,
 }
 
 impl StateError {
@@ -43,6 +52,25 @@ impl StateError {
                 409,
                 "The requester may not ask for this any more",
                 "They have left the group that may ask.",
+            ),
+            Self::NotFetched => About::new(
+                "not_fetched",
+                409,
+                "There are no credentials to fetch",
+                "This grant lets your own AWS identity assume the role: do it with your own keys.",
+            ),
+            Self::TooLate => About::new(
+                "too_late",
+                409,
+                "There is too little time left",
+                "Less than a minute is left of this grant. Ask for another one.",
+            ),
+            Self::Unguarded => About::new(
+                "guard_unconfirmed",
+                409,
+                "AWS has not confirmed the role's guard",
+                "Credentials are handed out only while the guard that ends them is known to stand. \
+                 It is being looked at: try again in a moment.",
             ),
         }
     }

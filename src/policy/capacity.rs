@@ -16,19 +16,26 @@ pub const INLINE_QUOTA: usize = 10_240;
 /// counted here, to be on the safe side.
 #[must_use]
 pub fn size(document: &str) -> usize {
-    let (mut inside, mut escaped, mut count) = (false, false, 0);
-    for c in document.chars() {
-        if inside || !c.is_ascii_whitespace() {
-            count += 1;
-        }
+    counted(document).count()
+}
+
+/// The document without the white space that does not count.
+pub(super) fn compact(document: &str) -> String {
+    counted(document).collect()
+}
+
+fn counted(document: &str) -> impl Iterator<Item = char> {
+    let (mut inside, mut escaped) = (false, false);
+    document.chars().filter(move |c| {
+        let counts = inside || !c.is_ascii_whitespace();
         match c {
             _ if escaped => escaped = false,
             '\\' if inside => escaped = true,
             '"' => inside = !inside,
             _ => {}
         }
-    }
-    count
+        counts
+    })
 }
 
 /// Room in a trust policy, in characters.

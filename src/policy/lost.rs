@@ -89,7 +89,7 @@ fn principal_is_gone(input: &Input<'_>, grant: &Grant, role: &ObservedRole) -> b
 }
 
 fn user_is_gone(input: &Input<'_>, grant: &Grant, role: &ObservedRole) -> bool {
-    let shown = role.principals.get(&grant.principal_arn);
+    let shown = role.shows(grant);
     match (shown, &grant.principal_id) {
         // One answer that there is no such user may be wrong (docs/guard.md, C14).
         (Some(None), _) => {
@@ -117,16 +117,19 @@ fn statement_shows_bare_id(grant: &Grant, role: &ObservedRole) -> bool {
 }
 
 /// Ids of AWS that nobody knew at approval and that this look shows: principal id and role id.
-pub(super) fn identified(input: &Input<'_>) -> Vec<(GrantId, String, String)> {
+pub(super) fn identified(input: &Input<'_>) -> Vec<(GrantId, Option<String>, String)> {
     let Observed::Role(role) = input.observed else {
         return Vec::new();
     };
     let mut found = Vec::new();
     for grant in input.open_grants() {
-        if grant.principal_id.is_some() && grant.role_id.is_some() {
+        let needs_identity = grant.method.needs_identity();
+        let knows_principal = grant.principal_id.is_some() || !needs_identity;
+        if knows_principal && grant.role_id.is_some() {
             continue;
         }
-        if let Some(principal_id) = identified_principal(grant, role) {
+        let principal_id = identified_principal(grant, role);
+        if principal_id.is_some() || !needs_identity {
             let role_id = grant.role_id.as_ref().unwrap_or(&role.role_id);
             found.push((grant.id, principal_id, role_id.clone()));
         }
@@ -140,6 +143,6 @@ fn identified_principal(grant: &Grant, role: &ObservedRole) -> Option<String> {
     if grant.principal_id.is_some() {
         return grant.principal_id.clone();
     }
-    let user = role.principals.get(&grant.principal_arn)?.as_ref()?;
+    let user = role.shows(grant)??;
     (user.created_at <= grant.requested_at).then(|| user.id.clone())
 }

@@ -1,6 +1,7 @@
 //! Pure: what AWS documents should say, and the next step that brings AWS there. No I/O; time is a
 //! parameter. docs/guard.md explains every branch.
 
+pub mod assumable;
 pub mod capacity;
 mod condition;
 mod desired;
@@ -17,6 +18,7 @@ mod nothing;
 mod plain;
 mod plan;
 mod reverted;
+pub mod session;
 mod situation;
 pub mod trust;
 mod unknown;

@@ -78,6 +78,16 @@ pub struct ObservedRole {
     pub principals: BTreeMap<String, Option<Identity>>,
 }
 
+impl ObservedRole {
+    /// What AWS says of the identity of a grant: `Some(None)` where it says that there is none,
+    /// `None` where nobody looked, or the grant needs no identity.
+    #[must_use]
+    pub fn shows(&self, grant: &Grant) -> Option<Option<&Identity>> {
+        let shown = self.principals.get(grant.principal_arn.as_deref()?)?;
+        Some(shown.as_ref())
+    }
+}
+
 /// Everything that the next step follows from.
 #[derive(Debug, Clone, Copy)]
 pub struct Input<'a> {
@@ -155,8 +165,9 @@ impl<'a> Input<'a> {
 pub struct Plan {
     /// Marks that changed: to be stored before the step.
     pub marks: Vec<(GrantId, Marks)>,
-    /// Ids of AWS that were not known at approval and are now: principal id and role id.
-    pub identified: Vec<(GrantId, String, String)>,
+    /// Ids of AWS that were not known at approval and are now: principal id, where the
+    /// method needs an identity, and role id.
+    pub identified: Vec<(GrantId, Option<String>, String)>,
     /// The role's condition as seen.
     pub condition: Condition,
     /// When AWS first said that the role is not there; `None` where this look showed it.
@@ -178,6 +189,8 @@ pub struct Plan {
     pub closed: Vec<GrantId>,
     /// Ended grants that the guard need not name any more and does not.
     pub guard_removed: Vec<GrantId>,
+    /// Whether the guard was read as it should be, with every open grant in its list.
+    pub guard_equal: bool,
     /// The next AWS write, if there is one.
     pub step: Step,
     /// When to look again, if no write is to be made now.

@@ -21,6 +21,7 @@ pub(super) fn nothing(input: &Input<'_>, condition: Condition) -> Plan {
         guard_removed: Vec::new(),
         step: Step::Rest,
         due: None,
+        guard_equal: false,
         waits: false,
     }
 }

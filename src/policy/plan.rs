@@ -108,6 +108,7 @@ impl Planner<'_> {
         };
         // "Ended" must not be said while the guard still lets the grant in (step 13).
         if matches!(guard_step, GuardStep::Confirmed) {
+            answer.guard_equal = self.lists_all_live();
             answer.opened = self.ids_of(Self::is_opened);
             answer.closed = self.ids_of(Self::is_closed);
             answer.guard_removed = self.ids_of(Self::is_forgotten);
@@ -179,17 +180,37 @@ impl Planner<'_> {
         ids
     }
 
-    /// Opening, and guard and statement are read back.
+    /// Whether a guard stands, and its list has the name of every live grant.
+    fn lists_all_live(&self) -> bool {
+        let mut live = self.situation.grants.iter().filter(|known| known.live);
+        let all = live.all(|known| self.situation.lists(known));
+        all && self.situation.role.guard.is_some()
+    }
+
+    /// Opening, and the guard is read back, with the statement where the grant needs one.
     fn is_opened(&self, known: &Known<'_>) -> bool {
         let is_listed = self.guard.until.contains_key(&known.grant.grant_name);
-        known.live && known.is_opening() && known.stands_as_sent() && is_listed
+        let stands = if known.wants_statement() {
+            known.stands_as_sent()
+        } else {
+            self.may_let_in()
+        };
+        known.live && known.is_opening() && stands && is_listed
+    }
+
+    /// Whether somebody may be let in by what no document of this role holds back: a role that
+    /// waits for a person's judgement opens for nobody.
+    fn may_let_in(&self) -> bool {
+        !self.condition.needs_a_person() && !self.situation.input.closings_only
     }
 
     /// Closing, and nothing of it is left open: no statement, and no guard write that could list it
     /// again (docs/guard.md, H4).
     fn is_closed(&self, known: &Known<'_>) -> bool {
         let is_closing = matches!(known.grant.state, GrantState::Closing(_));
-        let is_shut = known.absent || !known.was_sent();
+        // The guard that was read back does not list it: who is not let in by a statement is out.
+        let needs_none = known.statement.is_none() && !known.wants_statement();
+        let is_shut = known.absent || needs_none || !known.was_sent();
         is_closing && is_shut && !self.situation.input.guard_is_unclear()
     }
 

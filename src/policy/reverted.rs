@@ -48,8 +48,8 @@ impl Reverts {
             }
         }
         for known in &situation.grants {
-            if is_of_a_lost_time(situation, known) {
-                reverts.close.push((known.grant.id, Cause::CouldNotOpen));
+            if let Some(cause) = of_a_lost_time(situation, known) {
+                reverts.close.push((known.grant.id, cause));
             }
         }
         reverts
@@ -84,21 +84,26 @@ fn is_unlisted(situation: &Situation<'_>, known: &Known<'_>) -> bool {
     known.statement.is_none() && situation.input.guard_has_settled() && !situation.lists(known)
 }
 
-/// Whether a restored database says that a grant is still to be opened, and the guard, which is
-/// written before anything opens, does not list it: in the time that the database has lost it may
-/// have been opened and revoked (docs/guard.md, C13). Asked P after that was noticed, when no read
-/// lags behind a lost write; and once more at the look after a person has lifted safe mode, the
-/// last one that knows when it was noticed.
-fn is_of_a_lost_time(situation: &Situation<'_>, known: &Known<'_>) -> bool {
-    let Some(noticed) = situation.input.target.safe_since else {
-        return false;
+/// Why a grant closes whose end, or whose whole life, a restored database has forgotten: it says
+/// that the grant is still to be opened, or is open without a statement that would tell, and the
+/// guard, which is written before anything opens, does not list it (docs/guard.md, C13). Asked P
+/// after that was noticed, when no read lags behind a lost write; and once more at the look after a
+/// person has lifted safe mode, the last one that knows when it was noticed.
+fn of_a_lost_time(situation: &Situation<'_>, known: &Known<'_>) -> Option<Cause> {
+    let noticed = situation.input.target.safe_since?;
+    let cause = if known.is_opening() {
+        Cause::CouldNotOpen
+    } else if known.is_active() && !known.wants_statement() {
+        Cause::RevertedByOwner
+    } else {
+        return None;
     };
     // Grants that begin after safe mode was noticed are not touched (docs/decisions.md, 10).
-    known.is_opening()
-        && known.grant.starts_at <= noticed
+    let is_lost = known.grant.starts_at <= noticed
         && situation.input.has_settled(Some(noticed))
         && situation.role.guard.is_some()
-        && !situation.lists(known)
+        && !situation.lists(known);
+    is_lost.then_some(cause)
 }
 
 /// Whether somebody deleted the guard under an active grant. While a read may lag, or a write of
@@ -115,5 +120,6 @@ pub(super) fn guard_was_deleted(situation: &Situation<'_>) -> bool {
 pub(super) fn was_undone(situation: &Situation<'_>, known: &Known<'_>) -> bool {
     let read = &situation.trust_read;
     let readable = situation.document.is_ok() && !read.stale && !read.as_written;
-    known.is_active() && !known.stands_as_sent() && readable && !situation.input.trust_is_unclear()
+    let is_missing = known.wants_statement() && !known.stands_as_sent();
+    known.is_active() && is_missing && readable && !situation.input.trust_is_unclear()
 }

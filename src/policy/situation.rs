@@ -9,6 +9,7 @@ use super::mutations::{Clause, stands};
 use super::trust::{self, Wording};
 use super::{Input, ObservedRole, fingerprint};
 use crate::domain::grant::{Grant, GrantState, Marks};
+use crate::domain::part::PartKind;
 use crate::domain::target::Condition;
 
 /// The longest session that STS gives out, whatever the role's current maximum (docs/guard.md, H3).
@@ -39,6 +40,11 @@ impl<'a> Known<'a> {
     /// Read back as open, and within its time.
     pub const fn is_active(&self) -> bool {
         self.live && matches!(self.grant.state, GrantState::Active { .. })
+    }
+
+    /// Whether a statement in the trust policy lets the person in; else what does is elsewhere.
+    pub fn wants_statement(&self) -> bool {
+        self.grant.method.part() == PartKind::Statement
     }
 
     /// Whether its statement reads as it was sent, now or before.
@@ -212,7 +218,7 @@ impl<'a> Situation<'a> {
     /// Since when AWS says that there is no such user. Where nobody asked, what was known stays.
     fn principal_missing_since(&self, grant: &Grant) -> Option<DateTime<Utc>> {
         let since = grant.marks.principal_missing_since;
-        match self.role.principals.get(&grant.principal_arn) {
+        match self.role.shows(grant) {
             Some(None) => since.or(Some(self.input.now)),
             Some(Some(_)) => None,
             None => since,
@@ -246,8 +252,7 @@ impl<'a> Situation<'a> {
         if let Some(fixed) = &grant.principal_id {
             return Some(fixed);
         }
-        let shown = self.role.principals.get(&grant.principal_arn)?;
-        Some(&shown.as_ref()?.id)
+        Some(&self.role.shows(grant)??.id)
     }
 
     /// Whether the guard as read names the grant.

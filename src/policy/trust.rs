@@ -45,7 +45,10 @@ pub fn of(grant: &Grant, console: bool, until: DateTime<Utc>) -> String {
         .into_iter()
         .chain([grant.grant_name.as_str()])
         .collect();
-    statement(grant.id, &grant.principal_arn, &names, until)
+    // A grant without an identity wants no statement: one with its Sid is a hand's, and reads like
+    // nothing of ours.
+    let principal = grant.principal_arn.as_deref().unwrap_or_default();
+    statement(grant.id, principal, &names, until)
 }
 
 /// How the statement of a grant reads beside what was sent.

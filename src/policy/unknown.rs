@@ -122,7 +122,10 @@ impl Situation<'_> {
         } else {
             // The principal of the statement has the name now.
             let mut open = open.iter();
-            open.any(|grant| stray.principals == [grant.principal_arn.as_str()])
+            open.any(|grant| {
+                let own = grant.principal_arn.as_deref();
+                own.is_some_and(|own| stray.principals == [own])
+            })
         }
     }
 

@@ -90,3 +90,51 @@ fn field(name: &str, value: &str) -> String {
         format!("--data-urlencode {}", quoted(&format!("{name}={value}")))
     }
 }
+
+/// Where credentials of a grant are fetched.
+#[derive(Debug, Clone, Copy)]
+pub struct Fetching<'a> {
+    /// What browsers call us, without a slash at the end.
+    pub public_url: &'a str,
+    /// The grant's id.
+    pub grant: &'a str,
+}
+
+impl Fetching<'_> {
+    /// One call of the API, whose answer is what AWS's tools take. The token comes from the
+    /// environment, so that no file holds it.
+    #[must_use]
+    pub fn curl(&self) -> String {
+        let Self { public_url, grant } = self;
+        format!(
+            "curl -fsS -X POST -H \"Authorization: Bearer $COUNTERSIGN_TOKEN\" \
+             {public_url}/api/v1/grants/{grant}/credentials"
+        )
+    }
+
+    /// A profile whose credentials AWS's tools fetch anew whenever they need to.
+    #[must_use]
+    pub fn profile(&self, name: &str, aws: &Aws) -> String {
+        // Tools run the line without a shell, and only a shell knows the token.
+        let process = format!("credential_process = sh -c '{}'", self.curl());
+        let endpoint = aws
+            .endpoint_url
+            .as_ref()
+            .map_or(String::new(), |url| format!("\nendpoint_url = {url}"));
+        let region = &aws.region;
+        format!("[profile {name}]\n{process}\nregion = {region}{endpoint}")
+    }
+
+    /// The same once, for one shell.
+    #[must_use]
+    pub fn exports(&self) -> String {
+        let export = |name: &str, field: &str| format!(r#""export {name}=\(.{field})""#);
+        let read = [
+            export("AWS_ACCESS_KEY_ID", "AccessKeyId"),
+            export("AWS_SECRET_ACCESS_KEY", "SecretAccessKey"),
+            export("AWS_SESSION_TOKEN", "SessionToken"),
+        ]
+        .join(", ");
+        format!("eval \"$({} \\\n  | jq -r '{read}')\"", self.curl())
+    }
+}

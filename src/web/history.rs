@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::show::{self, Icon, Tone};
 use crate::app::find;
-use crate::domain::audit::{Action, Told};
+use crate::domain::audit::{Action, ActionName, Told};
 use crate::domain::cause::Cause;
 
 /// One step.
@@ -27,7 +27,11 @@ pub struct Entry {
 /// What was done.
 #[must_use]
 pub fn entries(events: &[find::Entry]) -> Vec<Entry> {
-    events.iter().map(entry).collect()
+    // What was asked for is told by what came of it.
+    let told = events
+        .iter()
+        .filter(|event| event.action != ActionName::CredentialsRequested.as_str());
+    told.map(entry).collect()
 }
 
 fn entry(event: &find::Entry) -> Entry {
@@ -70,6 +74,10 @@ const fn look(action: &Action) -> (Icon, Tone) {
         Action::GrantEnded { .. } => (Icon::Closed, Tone::Quiet),
         Action::GrantFailed { .. } => (Icon::Warning, Tone::Bad),
         Action::GrantDelayed { .. } | Action::GrantRestored { .. } => (Icon::Warning, Tone::Wait),
+        Action::CredentialsIssued { .. } => (Icon::Key, Tone::Good),
+        Action::CredentialsDiscarded { .. } | Action::CredentialsFailed { .. } => {
+            (Icon::Key, Tone::Wait)
+        }
         Action::GuardRemoved { .. } => (Icon::Shield, Tone::Quiet),
         Action::GuardRestored {}
         | Action::TargetChanged { .. }
@@ -77,7 +85,8 @@ const fn look(action: &Action) -> (Icon, Tone) {
         | Action::SessionEnded {}
         | Action::TokenCreated { .. }
         | Action::TokenRevoked {}
-        | Action::CatalogApplied { .. } => PLAIN,
+        | Action::CatalogApplied { .. }
+        | Action::CredentialsRequested { .. } => PLAIN,
     }
 }
 
@@ -102,12 +111,20 @@ fn text(action: &Action, actor: &str) -> String {
         Action::GrantFailed { cause, .. } => {
             return format!("It was not opened: {}", show::cause(cause));
         }
+        Action::CredentialsIssued { access_key_id, .. } => {
+            return format!("{actor} fetched credentials: {access_key_id}");
+        }
         Action::GrantDelayed { error, .. } => return format!("AWS keeps it waiting: {error}"),
         Action::RequestExpired {} => "Nobody decided in time",
         Action::GrantOpening { .. } => "Opening began; this was on record before AWS was asked",
         Action::GrantOpened { .. } => "AWS confirmed that it is open",
         Action::GrantEnded { .. } => "AWS confirmed that it is closed",
         Action::GrantRestored { .. } => "Somebody took it out of the trust policy; it was put back",
+        Action::CredentialsRequested { .. } => return format!("{actor} asked for credentials"),
+        Action::CredentialsDiscarded { .. } => {
+            "AWS gave credentials, and nobody got them: it was not open any more"
+        }
+        Action::CredentialsFailed { .. } => "AWS gave no credentials",
         Action::GuardRemoved { .. } => "No session of it can be left; the guard forgets it",
         Action::GuardRestored {}
         | Action::TargetChanged { .. }

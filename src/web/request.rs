@@ -15,7 +15,7 @@ use super::visit::{self, Asked, Away, Named, Sent, Visit};
 use super::{assets, commands};
 use crate::app::find::{self, Approvers, Decision, Delay, May};
 use crate::app::{approve, deny, withdraw};
-use crate::domain::entitlement::Method;
+use crate::domain::entitlement::{Method, Scope};
 use crate::domain::grant::{Grant, GrantState};
 use crate::domain::request::{Request, RequestState};
 use crate::domain::text::Words;
@@ -67,6 +67,8 @@ pub struct RequestPage {
     pub history: Vec<Entry>,
     /// Where AWS is, for the commands.
     pub aws: commands::Aws,
+    /// What browsers call us, for the commands.
+    pub public_url: String,
     /// What was typed for a decision.
     pub form: DecideForm,
     /// What was typed as the reason of an end.
@@ -226,6 +228,17 @@ impl RequestPage {
         self.command(commands::Aws::curl)
     }
 
+    fn profile(&self) -> String {
+        self.fetching().profile(&self.request.terms.name, &self.aws)
+    }
+
+    fn fetching(&self) -> commands::Fetching<'_> {
+        commands::Fetching {
+            public_url: &self.public_url,
+            grant: self.grant.as_ref().map_or("", |grant| &grant.grant_name),
+        }
+    }
+
     fn try_command(&self) -> String {
         self.aws.list_users()
     }
@@ -368,6 +381,7 @@ async fn look(
         settled_at: view.settled_at,
         history: history::entries(&view.events),
         aws: visit.portal.settings.aws.clone(),
+        public_url: visit.portal.settings.public_url.clone(),
         form: typed.form,
         reason: typed.reason,
         errors,

@@ -51,7 +51,9 @@ impl Seen {
         let asked_at = Instant::now();
         let is_open = |grant: &&Grant| grant.state.is_open() && at < grant.deadline;
         let open = grants.iter().filter(is_open);
-        let principals: BTreeSet<String> = open.map(|grant| grant.principal_arn.clone()).collect();
+        let principals: BTreeSet<String> = open
+            .filter_map(|grant| grant.principal_arn.clone())
+            .collect();
         let look = observe::observe(aws, role_arn, principals);
         let Look { observed, unread } = in_time(limit, look).await?;
         let looked_at = Instant::now();
@@ -95,8 +97,9 @@ impl Seen {
         let Observed::Role(role) = &self.observed else {
             return true;
         };
-        let arn = &grant.principal_arn;
-        let is_known = role.principals.contains_key(arn) || self.unread.contains_key(arn);
+        let arn = grant.principal_arn.as_ref();
+        let is_known = arn
+            .is_none_or(|arn| role.principals.contains_key(arn) || self.unread.contains_key(arn));
         !grant.state.is_opening() || self.ours.is_some() && is_known
     }
 

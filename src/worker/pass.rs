@@ -255,7 +255,8 @@ impl<'a> Pass<'a> {
             .grants
             .iter()
             .filter(|grant| grant.state.is_opening());
-        if let Some(error) = opening.find_map(|grant| seen.unread.get(&grant.principal_arn)) {
+        let unread = |grant: &Grant| seen.unread.get(grant.principal_arn.as_deref()?);
+        if let Some(error) = opening.find_map(unread) {
             self.trouble = Some(*error);
         }
         // Whoever is let into our own role could do all that we can: not knowing bars every

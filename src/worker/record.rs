@@ -50,7 +50,10 @@ impl Ledger {
         self.target.kept.clone_from(&plan.kept);
         self.target.revision = plan.revision;
         if let Observed::Role(role) = observed {
-            self.role_id = Some(role.role_id.clone());
+            self.shown.role_id = Some(role.role_id.clone());
+        }
+        if plan.guard_equal {
+            self.shown.guard_equal_at = Some(self.now());
         }
         if self.target.condition != plan.condition {
             let (from, to) = (self.target.condition, plan.condition);
@@ -72,11 +75,11 @@ impl Ledger {
     fn seen(&mut self, plan: &Plan) {
         for (id, principal_id, role_id) in &plan.identified {
             self.amend(*id, |grant| {
-                grant
-                    .principal_id
-                    // Fixed at the first look: another id later is another user or role
-                    // (docs/guard.md, C8).
-                    .get_or_insert_with(|| principal_id.clone());
+                // Fixed at the first look: another id later is another user or role (docs/guard.md,
+                // C8).
+                if grant.principal_id.is_none() {
+                    grant.principal_id.clone_from(principal_id);
+                }
                 grant.role_id.get_or_insert_with(|| role_id.clone());
             });
         }

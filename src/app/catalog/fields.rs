@@ -66,6 +66,18 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// A text that may be left out. `None` where it does not fit.
+    pub fn maybe_text<T>(
+        &mut self,
+        key: &'static str,
+        rule: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<Option<Spanned<T>>> {
+        match self.value(key) {
+            Some(value) => self.fitting(key, value, rule).map(Some),
+            None => Some(None),
+        }
+    }
+
     /// A list of texts, which may be left out.
     pub fn list<T>(
         &mut self,

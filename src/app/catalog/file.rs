@@ -8,8 +8,9 @@ use super::fields::Fields;
 use super::wrong::Wrong;
 use crate::domain::arn::{Arn, Kind};
 use crate::domain::duration;
-use crate::domain::entitlement::{Method, Terms};
+use crate::domain::entitlement::{Method, PolicyArns, Scope, Terms};
 use crate::domain::text::{all_seen, check_name};
+use crate::policy::session;
 
 /// The longest session that AWS knows, and so the longest grant (seconds).
 const LONGEST: i64 = 43_200;
@@ -132,6 +133,7 @@ fn offer(mut fields: Fields<'_>) -> Option<Offer> {
     let requester_group = fields.text("requester_group", seen);
     let approver_group = fields.text("approver_group", seen);
     let needed = fields.number("needed", 1..=10, 1);
+    let scope = scope(&mut fields, method.as_ref().map(|it| *it.get_ref()));
     if let (Some(least), Some(most)) = (&least, &most)
         && least.get_ref() > most.get_ref()
     {
@@ -149,6 +151,7 @@ fn offer(mut fields: Fields<'_>) -> Option<Offer> {
         account_name: String::new(),
         role_arn: role.get_ref().arn.clone(),
         method: method?.into_inner(),
+        scope: scope?,
         min_duration_seconds: least?.into_inner(),
         max_duration_seconds: most?.into_inner(),
         requester_group,
@@ -193,10 +196,67 @@ fn entitlement_name(text: &str) -> Result<String, String> {
 }
 
 fn method(text: &str) -> Result<Method, String> {
-    if text == Method::TrustPolicy.as_str() {
-        return Ok(Method::TrustPolicy);
+    Method::parse(text).ok_or_else(|| "must be \"trust_policy\" or \"sts_credentials\"".to_owned())
+}
+
+/// What sessions may do that are handed out.
+fn scope(fields: &mut Fields<'_>, method: Option<Method>) -> Option<Scope> {
+    let text = fields.maybe_text("scope_down", scope_down)?;
+    let arns = fields.list("policy_arns", managed_policy)?;
+    let at = text.as_ref().map(Spanned::span);
+    let at = at.or_else(|| arns.first().map(Spanned::span));
+    let (Some(at), Some(method)) = (at, method) else {
+        return Some(Scope::Role);
+    };
+    let key = if text.is_some() {
+        "scope_down"
+    } else {
+        "policy_arns"
+    };
+    if method != Method::StsCredentials {
+        let what = "goes with method = \"sts_credentials\" alone: no other session is Countersign's to limit";
+        fields.refuse(at, key, what);
+        return None;
     }
-    Err("must be \"trust_policy\", the one method that there is".to_owned())
+    let arns: Vec<String> = arns.into_iter().map(Spanned::into_inner).collect();
+    let scope = match (text, PolicyArns::try_from(arns)) {
+        (Some(_), Ok(_)) => {
+            let what =
+                "cannot stand beside policy_arns: AWS would allow what either of them allows";
+            fields.refuse(at, key, what);
+            return None;
+        }
+        (Some(text), Err(_)) => Scope::ScopeDown(text.into_inner()),
+        (None, Ok(arns)) => Scope::PolicyArns(arns),
+        (None, Err(_)) => Scope::Role,
+    };
+    // Each deadline is as long as any other.
+    match session::policy(&scope, chrono::DateTime::UNIX_EPOCH) {
+        Ok(_) => Some(scope),
+        Err(unfit) => {
+            fields.refuse(at, key, &unfit.to_string());
+            None
+        }
+    }
+}
+
+/// Lines break where they like: white space does not count.
+fn scope_down(text: &str) -> Result<String, String> {
+    all_seen(text).map_err(|it| it.to_string())?;
+    Ok(text.to_owned())
+}
+
+fn managed_policy(text: &str) -> Result<String, String> {
+    let is_policy = |arn: &Arn<'_>| arn.name.starts_with("policy/") && !arn.account.is_empty();
+    if Arn::read(text).is_some_and(|arn| is_policy(&arn))
+        && text.bytes().all(|b| b.is_ascii_graphic())
+    {
+        return Ok(text.to_owned());
+    }
+    Err(
+        "must be ARNs of managed policies such as arn:aws:iam::aws:policy/ReadOnlyAccess"
+            .to_owned(),
+    )
 }
 
 /// A duration of a grant, in seconds.

@@ -13,7 +13,9 @@ use crate::domain::person::{Principal, console_name};
 use crate::domain::text::{Ticket, Words};
 use crate::error::{Error, FieldCode, FieldError, InputError, RoleError};
 use crate::policy::ObservedRole;
+use crate::policy::assumable::{self, Lacking};
 use crate::policy::capacity::{self, Obstacle, Seat};
+use crate::policy::document::Document;
 
 /// How far ahead a start may be.
 const AHEAD: TimeDelta = TimeDelta::days(30);
@@ -21,7 +23,8 @@ const AHEAD: TimeDelta = TimeDelta::days(30);
 /// Everything that was sent, checked field by field.
 pub(super) struct Checked {
     pub entitlement: Entitlement,
-    pub principal: Principal,
+    /// None where the method needs none.
+    pub principal: Option<Principal>,
     pub justification: Words,
     pub duration_seconds: i32,
     pub starts_at: Option<DateTime<Utc>>,
@@ -66,13 +69,9 @@ pub(super) fn check(
         // One that could not be read has been told already.
         .map_err(|error| wrong.extend(Some(error).filter(|_| is_read)))
         .ok();
-    let principal = pick(
-        principals,
-        &entitlement.terms.account,
-        new.principal.as_deref(),
-    )
-    .map_err(|error| wrong.push(error))
-    .ok();
+    let principal = principal(&entitlement.terms, principals, new.principal.as_deref())
+        .map_err(|error| wrong.push(error))
+        .ok();
     match (justification, duration_seconds, principal) {
         (Some(justification), Some(duration_seconds), Some(principal)) if wrong.is_empty() => {
             Ok(Checked {
@@ -108,8 +107,12 @@ pub(super) fn recheck(
     if capacity::is_protected(&terms.role_arn) {
         return Err(RoleError::Protected.into());
     }
-    if checked.principal.account != terms.account {
-        return Err(Error::field("principal", "is not in the role's account"));
+    let account = checked.principal.as_ref().map(|it| &it.account);
+    if account != Some(&terms.account).filter(|_| terms.method.needs_identity()) {
+        return Err(Error::field(
+            "principal",
+            "is not what the entitlement now asks for",
+        ));
     }
     check_duration(terms, checked.duration_seconds.into(), propagation)
         .map(drop)
@@ -134,6 +137,24 @@ fn check_duration(terms: &Terms, seconds: i64, propagation: TimeDelta) -> Result
             duration::words(most)
         ),
     })
+}
+
+/// Who is to be let in, where the method lets somebody in who has an identity in AWS.
+fn principal(
+    terms: &Terms,
+    principals: Vec<Principal>,
+    asked: Option<&str>,
+) -> Result<Option<Principal>, FieldError> {
+    if terms.method.needs_identity() {
+        return pick(principals, &terms.account, asked).map(Some);
+    }
+    match asked {
+        None => Ok(None),
+        Some(_) => Err(FieldError::invalid(
+            "principal",
+            "must be left out: Countersign hands out credentials, whoever you are in AWS",
+        )),
+    }
 }
 
 fn pick(
@@ -171,12 +192,15 @@ fn pick(
 /// Refuses a role that cannot take one more grant.
 pub(super) fn usable(
     role: Check,
-    principal: &Principal,
+    principal: Option<&Principal>,
     others: &[db::grants::Seated],
 ) -> Result<Seen, Error> {
     if role.ours {
         return Err(RoleError::Ours.into());
     }
+    let Some(principal) = principal else {
+        return assumable(role);
+    };
     // AWS refuses a trust policy that names nobody; whoever took the name later would be let in
     // (docs/guard.md, C8).
     if role.principal_id.is_none() {
@@ -214,6 +238,21 @@ pub(super) fn usable(
         principal_id,
         checked: true,
     })
+}
+
+/// A role that we assume ourselves: no statement is added, and it has to let us in.
+fn assumable(role: Check) -> Result<Seen, Error> {
+    let document = Document::parse(&role.trust).map_err(|it| why(it.into()))?;
+    let statements = || assumable::statements(&role.us);
+    match assumable::check(&document, &role.us) {
+        Ok(()) => Ok(Seen {
+            role_id: Some(role.role_id),
+            principal_id: None,
+            checked: true,
+        }),
+        Err(Lacking::Statement) => Err(RoleError::NotAssumable(statements()).into()),
+        Err(Lacking::Pins) => Err(RoleError::NotPinned(statements()).into()),
+    }
 }
 
 fn why(obstacle: Obstacle) -> RoleError {

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::domain::cause::Cause;
+use crate::domain::entitlement::Method;
 use crate::domain::grant::{Closing, Grant, GrantState, Marks};
 use crate::domain::part::{Part, PartKind, PartState};
 use crate::domain::text::Words;
@@ -15,8 +16,9 @@ macro_rules! whole {
     ($tail:literal, $($arg:expr),* $(,)?) => {
         sqlx::query_as!(
             crate::db::grants::row::Row,
-            r#"SELECT g.id, g.request, g.target, g.person, g.principal_arn, g.principal_id, p.target_uid AS role_id,
-                      g.grant_name, g.console_name, g.state, g.starts_at, g.deadline, g.approved_at, p.sent_until,
+            r#"SELECT g.id, g.request, g.target, g.person, g.method, g.principal_arn, g.principal_id,
+                      p.target_uid AS role_id, g.grant_name, g.console_name, g.state, g.starts_at, g.deadline,
+                      g.approved_at, p.sent_until,
                       c.since AS "console_since?", p.unclear_at, g.opening_at, g.opened_at, g.closing_at, g.cause,
                       g.closing_by, g.closing_reason, g.ended_at, n.guard_until, n.guard_gone_at, p.restores,
                       g.principal_missing_since, r.submitted_at AS requested_at, p.id AS part, p.kind,
@@ -39,7 +41,8 @@ pub(in crate::db) struct Row {
     pub request: RequestId,
     pub target: TargetId,
     pub person: PersonId,
-    pub principal_arn: String,
+    pub method: String,
+    pub principal_arn: Option<String>,
     pub principal_id: Option<String>,
     pub role_id: Option<String>,
     pub grant_name: String,
@@ -75,11 +78,13 @@ impl TryFrom<Row> for Grant {
 
     fn try_from(row: Row) -> sqlx::Result<Self> {
         let state = state(&row)?;
+        let method = Method::parse(&row.method).ok_or_else(|| broken(&row, "unknown method"))?;
         Ok(Self {
             id: row.id,
             request: row.request,
             target: row.target,
             person: row.person,
+            method,
             principal_arn: row.principal_arn,
             principal_id: row.principal_id,
             role_id: row.role_id,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::cause::Cause;
 use crate::domain::target::Condition;
-use crate::ids::{GrantId, RequestId};
+use crate::ids::{FetchId, GrantId, RequestId};
 
 /// Makes [`Action`] and [`ActionName`] from one list, so that each name stands in one place.
 macro_rules! actions {
@@ -136,6 +136,39 @@ actions! {
     GuardRemoved = "guard.removed" {
         #[serde(rename = "request_id")]
         request: RequestId,
+    }
+    /// STS is about to be asked for credentials; recorded before the call.
+    CredentialsRequested = "credentials.requested" {
+        #[serde(rename = "request_id")]
+        request: RequestId,
+        #[serde(rename = "fetch_id")]
+        fetch: FetchId,
+    }
+    /// Credentials were handed out.
+    CredentialsIssued = "credentials.issued" {
+        #[serde(rename = "request_id")]
+        request: RequestId,
+        #[serde(rename = "fetch_id")]
+        fetch: FetchId,
+        access_key_id: String,
+        expires_at: DateTime<Utc>,
+        packed_percent: Option<i16>,
+    }
+    /// STS gave credentials, and the grant was not open any more: nobody got them.
+    CredentialsDiscarded = "credentials.discarded" {
+        #[serde(rename = "request_id")]
+        request: RequestId,
+        #[serde(rename = "fetch_id")]
+        fetch: FetchId,
+        access_key_id: String,
+        expires_at: DateTime<Utc>,
+    }
+    /// STS gave none.
+    CredentialsFailed = "credentials.failed" {
+        #[serde(rename = "request_id")]
+        request: RequestId,
+        #[serde(rename = "fetch_id")]
+        fetch: FetchId,
     }
     /// The condition of a role changed.
     TargetChanged = "target.changed" {

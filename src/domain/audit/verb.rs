@@ -15,6 +15,8 @@ pub enum Verb {
     Withdraw,
     /// End a grant before its deadline.
     End,
+    /// Fetch credentials of a grant.
+    Fetch,
     /// Start a session of the portal.
     SignIn,
     /// End it.
@@ -23,12 +25,13 @@ pub enum Verb {
 
 impl Verb {
     /// Every verb.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Submit,
         Self::Approve,
         Self::Deny,
         Self::Withdraw,
         Self::End,
+        Self::Fetch,
         Self::SignIn,
         Self::SignOut,
     ];
@@ -43,6 +46,7 @@ impl Verb {
             Self::Deny => ActionName::RequestDenied,
             Self::Withdraw => ActionName::RequestWithdrawn,
             Self::End => ActionName::GrantClosing,
+            Self::Fetch => ActionName::CredentialsRequested,
             Self::SignIn => ActionName::SessionStarted,
             Self::SignOut => ActionName::SessionEnded,
         }

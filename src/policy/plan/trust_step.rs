@@ -67,7 +67,10 @@ impl Planner<'_> {
     /// Whether a live grant has that Sid, and its statement reads as it was sent.
     fn is_live_as_sent(&self, own: &str) -> bool {
         let mut grants = self.situation.grants.iter();
-        grants.any(|known| known.live && known.stands_as_sent() && sid(known.grant.id) == own)
+        grants.any(|known| {
+            let stands = known.wants_statement() && known.stands_as_sent();
+            known.live && stands && sid(known.grant.id) == own
+        })
     }
 
     /// Adds and updates the statements of live grants, if nothing stands against it. `None` where
@@ -120,7 +123,8 @@ impl Planner<'_> {
         let mut wanted = Vec::new();
         for known in &self.situation.grants {
             let is_current = known.statement == Some(Wording::Current);
-            if known.live && !is_current && self.may_be_opened(known) {
+            let is_missing = known.wants_statement() && !is_current;
+            if known.live && is_missing && self.may_be_opened(known) {
                 wanted.push(known);
             }
         }
@@ -135,8 +139,7 @@ impl Planner<'_> {
     fn may_be_opened(&self, known: &Known<'_>) -> bool {
         let input = self.situation.input;
         let has_time = input.now + input.margins.propagation < known.grant.deadline;
-        let principals = &self.situation.role.principals;
-        let Some(Some(user)) = principals.get(&known.grant.principal_arn) else {
+        let Some(Some(user)) = self.situation.role.shows(known.grant) else {
             return false;
         };
         has_time && self.situation.principal_id(known.grant) == Some(&user.id)

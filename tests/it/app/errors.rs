@@ -8,7 +8,7 @@ use countersign::domain::change::WrongState;
 use countersign::domain::target::Condition;
 use countersign::error::{
     CallerError, Error, FieldCode, FieldError, InputError, LimitError, RoleError, StateError,
-    WireError,
+    StsError, WireError,
 };
 use countersign::ids::RequestId;
 
@@ -20,6 +20,7 @@ fn all() -> Vec<Error> {
     all.extend(inputs().map(Error::from));
     all.extend(states().map(Error::from));
     all.extend(roles().map(Error::from));
+    all.extend([StsError::Refused, StsError::Silent].map(Error::from));
     all.extend(limits().map(Error::from));
     all.extend([Error::Busy, Error::Internal("hidden".into())]);
     for error in &all {
@@ -29,6 +30,7 @@ fn all() -> Vec<Error> {
             | Error::Input(_)
             | Error::State(_)
             | Error::Role(_)
+            | Error::Sts(_)
             | Error::Limit(_)
             | Error::Busy
             | Error::Internal(_) => {}
@@ -101,9 +103,14 @@ fn inputs() -> [InputError; 5] {
     all
 }
 
-fn states() -> [StateError; 3] {
+fn states() -> [StateError; 6] {
     let known = |error: &StateError| match error {
-        StateError::Wrong(_) | StateError::AlreadyDecided | StateError::NotEligible => {}
+        StateError::Wrong(_)
+        | StateError::AlreadyDecided
+        | StateError::NotEligible
+        | StateError::NotFetched
+        | StateError::TooLate
+        | StateError::Unguarded => {}
     };
     let all = [
         StateError::Wrong(WrongState {
@@ -113,19 +120,24 @@ fn states() -> [StateError; 3] {
         }),
         StateError::AlreadyDecided,
         StateError::NotEligible,
+        StateError::NotFetched,
+        StateError::TooLate,
+        StateError::Unguarded,
     ];
     all.iter().for_each(known);
     all
 }
 
-fn roles() -> [RoleError; 7] {
+fn roles() -> [RoleError; 9] {
     let known = |error: &RoleError| match error {
         RoleError::NotFound
         | RoleError::Protected
         | RoleError::Ours
         | RoleError::Suspended(_)
         | RoleError::TrustPolicyFull { .. }
-        | RoleError::TrustPolicyUnreadable => {}
+        | RoleError::TrustPolicyUnreadable
+        | RoleError::NotAssumable(_)
+        | RoleError::NotPinned(_) => {}
     };
     let all = [
         RoleError::NotFound,
@@ -139,6 +151,8 @@ fn roles() -> [RoleError; 7] {
             needed: 300,
         },
         RoleError::TrustPolicyUnreadable,
+        RoleError::NotAssumable("{…}".to_owned()),
+        RoleError::NotPinned("{…}".to_owned()),
     ];
     all.iter().for_each(known);
     all

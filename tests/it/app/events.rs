@@ -8,7 +8,7 @@ use countersign::domain::audit::verb::Verb;
 use countersign::domain::audit::{Action, NAMES, Told};
 use countersign::domain::cause::Cause;
 use countersign::domain::target::Condition;
-use countersign::ids::{GrantId, RequestId};
+use countersign::ids::{FetchId, GrantId, RequestId};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -18,6 +18,7 @@ fn all() -> Vec<Action> {
         RequestId::from_uuid(Uuid::nil()),
         GrantId::from_uuid(Uuid::nil()),
     );
+    let fetch = FetchId::from_uuid(Uuid::nil());
     let (cause, deadline) = (Cause::Deadline, DateTime::UNIX_EPOCH);
     let every = |action: &Action| match action {
         Action::RequestSubmitted { .. }
@@ -34,6 +35,10 @@ fn all() -> Vec<Action> {
         | Action::GrantRestored { .. }
         | Action::GuardRestored {}
         | Action::GuardRemoved { .. }
+        | Action::CredentialsRequested { .. }
+        | Action::CredentialsIssued { .. }
+        | Action::CredentialsDiscarded { .. }
+        | Action::CredentialsFailed { .. }
         | Action::TargetChanged { .. }
         | Action::SessionStarted {}
         | Action::SessionEnded {}
@@ -80,6 +85,21 @@ fn all() -> Vec<Action> {
         Action::GrantRestored { request },
         Action::GuardRestored {},
         Action::GuardRemoved { request },
+        Action::CredentialsRequested { request, fetch },
+        Action::CredentialsIssued {
+            request,
+            fetch,
+            access_key_id: "ASIAQ3EGRIKLMNOPQRST".to_owned(),
+            expires_at: deadline,
+            packed_percent: Some(12),
+        },
+        Action::CredentialsDiscarded {
+            request,
+            fetch,
+            access_key_id: "ASIAQ3EGRIKLMNOPQRST".to_owned(),
+            expires_at: deadline,
+        },
+        Action::CredentialsFailed { request, fetch },
         Action::TargetChanged {
             from: Condition::Ok,
             to: Condition::Contested,

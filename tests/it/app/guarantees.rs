@@ -64,11 +64,11 @@ async fn terms_ask_for_approvals_by_the_group_that_is_indexed() {
 fn granted(request: &Request, column: &str, value: &str) -> String {
     format!(
         "CREATE UNLOGGED TABLE made AS
-             SELECT person, target, principal_arn, submitted_at AS starts_at, submitted_at + duration_seconds * interval '1 second' AS deadline
+             SELECT person, target, terms->>'method' AS method, principal_arn, submitted_at AS starts_at, submitted_at + duration_seconds * interval '1 second' AS deadline
              FROM requests WHERE id = '{id}';
          UPDATE made SET {column} = {value};
-         INSERT INTO grants (id, request, target, person, principal_arn, grant_name, state, starts_at, deadline, approved_at)
-         SELECT gen_random_uuid(), '{id}', target, person, principal_arn, 'grant_00000000000000000000000000', 'scheduled', starts_at, deadline, starts_at
+         INSERT INTO grants (id, request, target, person, method, principal_arn, grant_name, state, starts_at, deadline, approved_at)
+         SELECT gen_random_uuid(), '{id}', target, person, method, principal_arn, 'grant_00000000000000000000000000', 'scheduled', starts_at, deadline, starts_at
          FROM made",
         id = request.id.uuid()
     )
@@ -102,6 +102,7 @@ async fn a_grant_is_what_was_approved() {
             "(SELECT id FROM targets WHERE arn LIKE '%prod-root')",
         ),
         ("principal_arn", "'arn:aws:iam::111122223333:user/mallory'"),
+        ("method", "'sts_credentials'"),
         ("deadline", "deadline + interval '1 second'"),
         ("starts_at", "starts_at - interval '1 second'"),
     ] {

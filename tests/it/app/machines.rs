@@ -60,12 +60,12 @@ fn submit(wish: &Wish) -> Change<Request> {
     entitlement.terms.needed = wish.needed;
     let person = PersonId::new();
     let ask = Ask {
-        principal: Principal {
+        principal: Some(Principal {
             id: PrincipalId::new(),
             person,
             account: "111122223333".to_owned(),
             arn: "arn:aws:iam::111122223333:user/alice".to_owned(),
-        },
+        }),
         principal_unique_id: None,
         entitlement,
         role_id: None,

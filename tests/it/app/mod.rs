@@ -21,6 +21,7 @@ mod resume;
 mod roles;
 mod rows;
 mod schema;
+mod scopes;
 mod stored;
 mod text;
 mod unwritten;

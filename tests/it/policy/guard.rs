@@ -329,7 +329,7 @@ fn twenty_seven_grants_fit_and_what_is_too_much_is_given_up() {
     let mut grants = Vec::new();
     for nth in 1..=31 {
         let mut g = grant(nth, ALICE, 0, 3600 + i64::try_from(nth).unwrap());
-        g.principal_arn = format!("arn:aws:iam::111122223333:user/person{nth:02}");
+        g.principal_arn = Some(format!("arn:aws:iam::111122223333:user/person{nth:02}"));
         g.console_name = Some(format!("person{nth:02}"));
         grants.push(g);
     }
@@ -338,7 +338,7 @@ fn twenty_seven_grants_fit_and_what_is_too_much_is_given_up() {
     let ids = run.grants.iter();
     let ids = ids.map(|g| {
         (
-            g.principal_arn.clone(),
+            g.principal_arn.clone().unwrap(),
             g.principal_id.as_deref().map(identity),
         )
     });

@@ -128,7 +128,7 @@ fn shares_its_name_with_the_past(known: &Run, index: usize) -> bool {
 /// any more may go to whom it was approved for.
 fn is_approved(known: &Run, person: usize, name: &str) -> bool {
     let holds = |g: &Grant| {
-        g.principal_arn == PEOPLE[person].0
+        g.principal_arn.as_deref() == Some(PEOPLE[person].0)
             && g.console_name.as_deref() == Some(name)
             && is_open(g)
             && known.now < g.deadline

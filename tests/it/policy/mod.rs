@@ -1,5 +1,6 @@
 //! `policy` is pure; these tests judge its documents with an evaluator of their own.
 
+mod assumable;
 mod capacity;
 mod document;
 mod evaluate;
@@ -10,6 +11,7 @@ mod histories;
 mod invariants;
 mod judge;
 mod lasting;
+mod listed;
 mod liveness;
 mod normal;
 mod plain;
@@ -20,12 +22,14 @@ mod reverted;
 mod run;
 mod sequences;
 mod service;
+mod session;
 mod world;
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use countersign::domain::cause::Cause;
+use countersign::domain::entitlement::Method;
 use countersign::domain::grant::{Closing, Grant, GrantState, Marks};
 use countersign::domain::target::{Condition, DocumentKey, Sent, Target};
 use countersign::ids::{GrantId, PersonId, RequestId, TargetId};
@@ -92,7 +96,8 @@ pub fn grant(nth: u128, person: usize, starts: i64, deadline: i64) -> Grant {
         request: RequestId::from_uuid(Uuid::from_u128(nth)),
         target: TargetId::from_uuid(Uuid::nil()),
         person: PersonId::from_uuid(Uuid::from_u128(person as u128)),
-        principal_arn: arn.to_owned(),
+        method: Method::TrustPolicy,
+        principal_arn: Some(arn.to_owned()),
         principal_id: Some(id.to_owned()),
         role_id: Some(ROLE_ID.to_owned()),
         grant_name: grant_id(nth).to_string(),

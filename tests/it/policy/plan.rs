@@ -217,7 +217,11 @@ fn ids_that_nobody_could_read_at_approval_are_fixed_at_the_first_look() {
     let look = run.look();
     assert_eq!(
         look.identified,
-        [(grant_id(1), PEOPLE[ALICE].1.to_owned(), ROLE_ID.to_owned())]
+        [(
+            grant_id(1),
+            Some(PEOPLE[ALICE].1.to_owned()),
+            ROLE_ID.to_owned()
+        )]
     );
     let _ = run.settle();
     assert!(is_active(&run, 0));

@@ -137,7 +137,7 @@ impl Run {
             }
             if let Some((_, principal, role)) = plan.identified.iter().find(|(id, ..)| *id == g.id)
             {
-                g.principal_id = Some(principal.clone());
+                g.principal_id.clone_from(principal);
                 g.role_id = Some(role.clone());
             }
             if let (true, GrantState::Opening { at }) = (plan.opened.contains(&g.id), &g.state) {

@@ -97,7 +97,7 @@ impl World {
         // Only those are asked for whose grants are open.
         let asked = |arn: &&str| {
             let mut open = self.grants.iter().filter(|g| is_open(g));
-            open.any(|g| g.principal_arn == **arn)
+            open.any(|g| g.principal_arn.as_deref() == Some(*arn))
         };
         let users = self.users.iter().map(|id| id.as_deref().map(identity));
         let arns = PEOPLE.iter().map(|(arn, ..)| *arn);

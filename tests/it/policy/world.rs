@@ -219,7 +219,7 @@ impl World {
         self.say(format!("approved {} for {person}, {lasts} s", new.id));
         self.approved.push(Approved {
             id: new.id,
-            arn: new.principal_arn.clone(),
+            arn: new.principal_arn.clone().unwrap(),
             principal,
             role_id: self.role_id.clone(),
             grant_name: new.grant_name.clone(),

@@ -59,7 +59,7 @@ FILE:10:55: alice@example.com: principals must be the ARN of an IAM user such as
 10 | principals = ["arn:aws:iam::111122223333:user/alice", "alice"]
    |                                                       ^^^^^^^
 
-FILE:15:10: entitlement prod-admin: method must be "trust_policy", the one method that there is
+FILE:15:10: entitlement prod-admin: method must be "trust_policy" or "sts_credentials"
    |
 15 | method = "magic"
    |          ^^^^^^^

@@ -97,6 +97,11 @@ impl TestApp {
         self.anew(aws)
     }
 
+    /// With that AWS.
+    pub fn with_clouds(self, aws: Clouds) -> Self {
+        self.anew(aws)
+    }
+
     /// With other settings.
     pub fn configured(mut self, change: impl FnOnce(&mut Config)) -> Self {
         change(&mut self.config);
@@ -250,7 +255,7 @@ async fn warm_up(aws: &Clouds) {
     // Somebody who is not there: what is would be remembered.
     let [role, user] =
         ["role", "user"].map(|kind| format!("arn:aws:iam::111122223333:{kind}/nobody"));
-    let _ = countersign::aws::check(&aws.of_arn(&role), &role, &user).await;
+    let _ = countersign::aws::check(&aws.of_arn(&role), &role, Some(&user)).await;
 }
 
 /// A good ask, in other words each time.

@@ -233,6 +233,15 @@ impl Keys {
         }
     }
 
+    /// Keys that somebody was handed.
+    pub fn handed(cloud: &Cloud, id: &str, secret: &str, token: &str) -> Self {
+        let token = Some(token.to_owned());
+        Self {
+            endpoint: cloud.endpoint(),
+            credentials: Credentials::new(id, secret, token, None, "test"),
+        }
+    }
+
     /// Whether a session can be used: an ordinary call with its keys.
     pub async fn work(&self) -> bool {
         self.iam().list_users().send().await.is_ok()

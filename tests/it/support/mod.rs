@@ -5,6 +5,7 @@ pub mod app;
 pub mod catalog;
 pub mod cloud;
 mod cluster;
+pub mod issuing;
 pub mod parts;
 pub mod portal;
 pub mod rows;

@@ -143,8 +143,8 @@ impl Rows {
         let (person, target, until) = (person.uuid(), self.target.uuid(), at + length);
         let sql = format!(
             "UPDATE requests SET state = 'approved', closed_at = '{at}', version = 2 WHERE id = '{request}';
-             INSERT INTO grants (id, request, target, person, principal_arn, grant_name, console_name, state, starts_at, deadline, approved_at)
-             VALUES ('{}', '{request}', '{target}', '{person}', '{principal_arn}', '{grant}', '{console}', 'scheduled', '{at}', '{until}', '{at}'); {FOLLOW}",
+             INSERT INTO grants (id, request, target, person, method, principal_arn, grant_name, console_name, state, starts_at, deadline, approved_at)
+             VALUES ('{}', '{request}', '{target}', '{person}', 'trust_policy', '{principal_arn}', '{grant}', '{console}', 'scheduled', '{at}', '{until}', '{at}'); {FOLLOW}",
             grant.uuid());
         let mut tx = self.pool.begin().await.unwrap();
         tx.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await.unwrap();

@@ -1,12 +1,13 @@
 //! The name that the console's Switch Role sends is shown as usable only where AWS takes it.
 
+use countersign::domain::entitlement::Scope;
 use countersign::domain::grant::{Grant, GrantState, Marks};
 use countersign::domain::request::RequestState;
 use countersign::web::commands::Aws;
 use countersign::web::request::RequestPage;
 
 use super::facts::*;
-use super::samples::{html, page};
+use super::samples::{handed_out, html, page};
 
 fn shown(state: GrantState, has_console: bool, mine: bool) -> String {
     let granted = Grant {
@@ -68,4 +69,37 @@ fn what_is_to_be_pasted_runs_nothing_else() {
             .curl("arn", "a")
             .contains("sts.cn-north-1.amazonaws.com.cn/")
     );
+}
+
+#[test]
+fn credentials_that_are_handed_out_are_fetched_by_a_profile_or_one_call() {
+    let granted = page(RequestState::Approved(now()), Some(grant(active())));
+    let own = html(&handed_out(granted));
+    let url = "https://countersign.example.com/api/v1/grants/grant_";
+    assert_eq!(own.matches(url).count(), 3, "{own}");
+    for told in [
+        "[profile prod-admin]",
+        "credential_process = sh -c",
+        "export AWS_SESSION_TOKEN=",
+        "may not be the end",
+        "AmazonSQSFullAccess",
+    ] {
+        assert!(own.contains(told), "{told}: {own}");
+    }
+    for old in [
+        "assume-role",
+        "Lets in",
+        "Switch Role",
+        "trust policy lets in",
+    ] {
+        assert!(!own.contains(old), "{old}: {own}");
+    }
+    let others = html(&RequestPage {
+        mine: false,
+        ..handed_out(page(RequestState::Approved(now()), Some(grant(active()))))
+    });
+    assert!(!others.contains(url), "{others}");
+    let mut whole = handed_out(page(RequestState::Pending, None));
+    whole.request.terms.scope = Scope::ScopeDown("{}".to_owned());
+    assert!(html(&whole).contains("what the entitlement's own policy allows"));
 }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use countersign::domain::cause::Cause;
-use countersign::domain::entitlement::{Entitlement, Method, Terms};
+use countersign::domain::entitlement::{Entitlement, Method, Scope, Terms};
 use countersign::domain::grant::{Closing, Grant, GrantState, Marks};
 use countersign::domain::request::{Request, RequestState};
 use countersign::domain::text::Text;
@@ -32,6 +32,7 @@ pub fn terms() -> Terms {
         account_name: "Production".into(),
         role_arn: "arn:aws:iam::111122223333:role/prod-admin".into(),
         method: Method::TrustPolicy,
+        scope: Scope::Role,
         min_duration_seconds: 5,
         max_duration_seconds: 28_800,
         requester_group: "engineers".into(),
@@ -54,8 +55,8 @@ pub fn request(state: RequestState) -> Request {
         id: RequestId::from_uuid(uuid(3)),
         version: 1,
         person: PersonId::from_uuid(uuid(4)),
-        principal: PrincipalId::from_uuid(uuid(5)),
-        principal_arn: "arn:aws:iam::111122223333:user/alice".into(),
+        principal: Some(PrincipalId::from_uuid(uuid(5))),
+        principal_arn: Some("arn:aws:iam::111122223333:user/alice".into()),
         principal_unique_id: Some("AIDAQ3EGRIKLMNOPQRST".into()),
         console_name: Some("alice".into()),
         entitlement: EntitlementId::from_uuid(uuid(1)),
@@ -80,7 +81,8 @@ pub fn grant(state: GrantState) -> Grant {
         request: RequestId::from_uuid(uuid(3)),
         target: TargetId::from_uuid(uuid(2)),
         person: PersonId::from_uuid(uuid(4)),
-        principal_arn: "arn:aws:iam::111122223333:user/alice".into(),
+        method: Method::TrustPolicy,
+        principal_arn: Some("arn:aws:iam::111122223333:user/alice".into()),
         principal_id: Some("AIDAQ3EGRIKLMNOPQRST".into()),
         role_id: Some("AROAQ3EGRIKLMNOPQRST".into()),
         grant_name: GrantId::from_uuid(uuid(6)).to_string(),

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use askama::Template;
 use countersign::app::find::Approvers;
 use countersign::demo;
+use countersign::domain::entitlement::Entitlement;
 use countersign::domain::grant::GrantState;
 use countersign::domain::request::RequestState;
 use countersign::error::{CallerError, Error, RoleError, StateError};
@@ -221,6 +222,31 @@ fn every() -> Vec<(&'static str, Sample)> {
                 mine: false,
                 ..approved(active())
             }),
+        ),
+        (
+            "grant-active-handed-out",
+            sample(&handed_out(approved(active()))),
+        ),
+        (
+            "grant-active-handed-out-revoker",
+            sample(&RequestPage {
+                frame: frame(Here::Waiting, "Bob Brandt", 0),
+                mine: false,
+                ..handed_out(approved(active()))
+            }),
+        ),
+        ("review-handed-out", sample(&handed_out(review()))),
+        (
+            "ask-handed-out",
+            sample(&Ask::new(
+                frame(Here::Home, "Alice Archer", 0),
+                Entitlement {
+                    terms: handed_out_terms(),
+                    ..entitlement()
+                },
+                AskForm::default(),
+                vec![],
+            )),
         ),
         ("grant-never-open", sample(&approved(never_open()))),
         ("grant-closing", sample(&approved(closing()))),

@@ -32,7 +32,7 @@ pub fn all() -> Vec<(&'static str, String)> {
         terms: terms.clone(),
         justification: Text::parse(HOSTILE).expect("a text"),
         ticket: Some(Text::parse(HOSTILE).expect("a text")),
-        principal_arn: text(),
+        principal_arn: Some(text()),
         console_name: Some(text()),
         ..request(RequestState::Pending)
     };

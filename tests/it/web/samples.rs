@@ -3,6 +3,7 @@
 use askama::Template;
 use countersign::app::find::{Approvers, Decision, Delay, May};
 use countersign::domain::change::WrongState;
+use countersign::domain::entitlement::{Method, PolicyArns, Scope, Terms};
 use countersign::domain::grant::{Grant, GrantState};
 use countersign::domain::person::Person;
 use countersign::domain::request::{Request, RequestState};
@@ -147,10 +148,42 @@ pub fn page(state: RequestState, granted: Option<Grant>) -> RequestPage {
             endpoint_url: Some("http://127.0.0.1:4566".into()),
             region: "us-east-1".into(),
         },
+        public_url: "https://countersign.example.com".into(),
         form: DecideForm::default(),
         reason: String::new(),
         errors: vec![],
         request: request(state),
+    }
+}
+
+/// The same of an entitlement whose credentials are handed out.
+pub fn handed_out(page: RequestPage) -> RequestPage {
+    RequestPage {
+        request: Request {
+            terms: handed_out_terms(),
+            principal: None,
+            principal_arn: None,
+            principal_unique_id: None,
+            console_name: None,
+            ..page.request
+        },
+        grant: page.grant.map(|granted| Grant {
+            method: Method::StsCredentials,
+            principal_arn: None,
+            principal_id: None,
+            console_name: None,
+            ..granted
+        }),
+        ..page
+    }
+}
+
+pub fn handed_out_terms() -> Terms {
+    let arns = vec!["arn:aws:iam::aws:policy/AmazonSQSFullAccess".to_owned()];
+    Terms {
+        method: Method::StsCredentials,
+        scope: Scope::PolicyArns(PolicyArns::try_from(arns).expect("an ARN")),
+        ..terms()
     }
 }
 

@@ -19,7 +19,7 @@ async fn accounts(aws: &Sandbox) -> (Aws, Aws) {
 
 /// Looks at somebody whom no look has found before.
 async fn look(account: &Aws) -> Result<(), AwsError> {
-    match check(account, ROLE, "arn:aws:iam::111122223333:user/nobody").await {
+    match check(account, ROLE, Some("arn:aws:iam::111122223333:user/nobody")).await {
         Ok(seen) => {
             assert_eq!(seen.principal_id, None);
             Ok(())

@@ -22,7 +22,7 @@ async fn many_who_ask_for_one_role_make_one_look() {
     .await
     .of_arn(ROLE);
     let held = stage.cloud.hold("GetRole", false);
-    let look = async |user: usize| aws::check(&client, ROLE, &users[user]).await.unwrap();
+    let look = async |user: usize| aws::check(&client, ROLE, Some(&users[user])).await.unwrap();
     let released = async {
         held.reached().await;
         held.release();
@@ -53,7 +53,7 @@ async fn a_look_that_failed_is_not_believed() {
     stage
         .cloud
         .once("GetRole", Knob::Refuse("ServiceFailure", 500));
-    aws::check(&client, ROLE, &user).await.unwrap_err();
-    aws::check(&client, ROLE, &user).await.unwrap();
+    aws::check(&client, ROLE, Some(&user)).await.unwrap_err();
+    aws::check(&client, ROLE, Some(&user)).await.unwrap();
     stage.cloud.delete_user("alice");
 }

@@ -6,6 +6,7 @@ mod befalls;
 mod carried;
 mod crash;
 mod elevated;
+mod fetches;
 mod hands;
 mod histories;
 mod judge;

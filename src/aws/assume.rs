@@ -1,0 +1,77 @@
+//! Assuming a role for a person: the one call that gives out secrets.
+
+use aws_sdk_sts::types::PolicyDescriptorType;
+use chrono::{DateTime, TimeDelta, Utc};
+use secrecy::SecretString;
+
+use super::{Aws, AwsError};
+use crate::domain::fetch::Issued;
+
+/// What session is asked for.
+#[derive(Debug)]
+pub struct Wish<'a> {
+    /// The role.
+    pub role_arn: &'a str,
+    /// RoleSessionName: the grant's id.
+    pub session_name: &'a str,
+    /// SourceIdentity: the person's id.
+    pub source_identity: &'a str,
+    /// The session's own policy.
+    pub policy: &'a str,
+    /// Managed policies beside it.
+    pub policy_arns: &'a [String],
+    /// How long it is to last.
+    pub duration: TimeDelta,
+}
+
+/// A session with its secrets, which print and serialize nowhere and are overwritten when it is
+/// dropped.
+pub struct Session {
+    /// What may be on record.
+    pub issued: Issued,
+    /// SecretAccessKey.
+    pub secret: SecretString,
+    /// SessionToken.
+    pub token: SecretString,
+}
+
+impl Aws {
+    /// Assumes a role, once.
+    ///
+    /// # Errors
+    /// `Unclear` when a session may have been made that nobody has; anything else means that there
+    /// is none.
+    pub async fn assume(&self, wish: &Wish<'_>) -> Result<Session, AwsError> {
+        let seconds = i32::try_from(wish.duration.num_seconds()).unwrap_or(i32::MAX);
+        let arns = wish.policy_arns.iter();
+        let arns: Vec<_> = arns
+            .map(|arn| PolicyDescriptorType::builder().arn(arn).build())
+            .collect();
+        let call = self
+            .sessions
+            .assume_role()
+            .role_arn(wish.role_arn)
+            .role_session_name(wish.session_name)
+            .source_identity(wish.source_identity)
+            .policy(wish.policy)
+            .set_policy_arns((!arns.is_empty()).then_some(arns))
+            .duration_seconds(seconds);
+        let answer = Box::pin(call.send()).await;
+        let answer = answer.map_err(|error| AwsError::of("AssumeRole", &error))?;
+        let given = answer.credentials.ok_or(AwsError::Unclear)?;
+        let expires_at = DateTime::from_timestamp(given.expiration.secs(), 0);
+        #[expect(deprecated, reason = "STS may tell the one or the other")]
+        let percent = answer
+            .packed_policy_size
+            .or(answer.session_token_utilization);
+        Ok(Session {
+            issued: Issued {
+                access_key_id: given.access_key_id,
+                expires_at: expires_at.unwrap_or(DateTime::<Utc>::MAX_UTC),
+                packed_percent: percent.and_then(|it| i16::try_from(it).ok()),
+            },
+            secret: given.secret_access_key.into(),
+            token: given.session_token.into(),
+        })
+    }
+}
