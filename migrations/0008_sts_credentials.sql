@@ -122,7 +122,7 @@ BEGIN
     END IF;
     RETURN NULL;
 END $$;
-CREATE CONSTRAINT TRIGGER parts_of_method AFTER INSERT ON parts DEFERRABLE INITIALLY DEFERRED
+CREATE CONSTRAINT TRIGGER parts_of_method AFTER INSERT OR UPDATE OF kind ON parts DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW EXECUTE FUNCTION part_is_of_method();
 
 -- They look at the tables of their own schema, whatever the caller's search path says.

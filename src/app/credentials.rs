@@ -55,8 +55,14 @@ struct Intended {
 /// guard is not known to stand, it is fetched too often, or STS gives none.
 pub async fn fetch(ctx: &Ctx, id: GrantId) -> Result<Credentials, Error> {
     let intended = intend(ctx, id).await?;
-    let answer = ask(ctx, &intended).await;
-    settle(ctx, intended, answer).await
+    let ctx = ctx.clone();
+    // By itself from here on: a client that hangs up would leave a fetch without an outcome.
+    let asked = tokio::spawn(async move {
+        let answer = ask(&ctx, &intended).await;
+        settle(&ctx, intended, answer).await
+    });
+    let answered = asked.await;
+    answered.unwrap_or_else(|broken| Err(Error::Internal(Box::new(broken))))
 }
 
 /// Puts the intent on record. A guard that is only just being written is waited for.
@@ -192,8 +198,8 @@ async fn settle(
                 let error = failure(&outcome);
                 (outcome, Err(error))
             }
-            Ok(session) => match open(ctx, tx, id).await {
-                Ok(_) => {
+            Ok(session) => match still_open(ctx, tx, id, &session).await {
+                Ok(()) => {
                     let credentials = Credentials {
                         access_key_id: session.issued.access_key_id.clone(),
                         secret: session.secret,
@@ -215,6 +221,17 @@ async fn settle(
         Ok(done)
     })
     .await?
+}
+
+/// As [`open`]; and that the session is one of the role whose guard lists the grant. A role that
+/// was deleted and made anew while nobody looked has no guard (docs/guard.md, C8).
+async fn still_open(ctx: &Ctx, tx: &mut Tx, id: GrantId, session: &Session) -> Result<(), Error> {
+    let (grant, _) = open(ctx, tx, id).await?;
+    if session.role_id.is_none() || session.role_id != grant.role_id {
+        tx.make_due(grant.target, tx.now()).await?;
+        return Err(StateError::Unguarded.into());
+    }
+    Ok(())
 }
 
 fn failure(outcome: &Outcome) -> Error {

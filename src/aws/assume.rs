@@ -29,6 +29,8 @@ pub struct Wish<'a> {
 pub struct Session {
     /// What may be on record.
     pub issued: Issued,
+    /// The unique id of the role that was assumed (`AROA…`), where STS tells it.
+    pub role_id: Option<String>,
     /// SecretAccessKey.
     pub secret: SecretString,
     /// SessionToken.
@@ -59,12 +61,16 @@ impl Aws {
         let answer = Box::pin(call.send()).await;
         let answer = answer.map_err(|error| AwsError::of("AssumeRole", &error))?;
         let given = answer.credentials.ok_or(AwsError::Unclear)?;
+        // AssumedRoleId is `AROA…:session name`.
+        let assumed = answer.assumed_role_user.map(|user| user.assumed_role_id);
+        let role_id = assumed.and_then(|id| Some(id.split_once(':')?.0.to_owned()));
         let expires_at = DateTime::from_timestamp(given.expiration.secs(), 0);
         #[expect(deprecated, reason = "STS may tell the one or the other")]
         let percent = answer
             .packed_policy_size
             .or(answer.session_token_utilization);
         Ok(Session {
+            role_id,
             issued: Issued {
                 access_key_id: given.access_key_id,
                 expires_at: expires_at.unwrap_or(DateTime::<Utc>::MAX_UTC),

@@ -191,6 +191,12 @@ impl Aws {
         Ok(&self.known_caller().await?.arn)
     }
 
+    /// The same, as far as it is known.
+    #[must_use]
+    pub fn known_us(&self) -> Option<&str> {
+        self.known.caller.get().map(|caller| caller.arn.as_str())
+    }
+
     /// A failure is not kept: the next look asks again.
     async fn known_caller(&self) -> Result<&Caller, AwsError> {
         self.known.caller.get_or_try_init(|| self.caller()).await

@@ -77,7 +77,7 @@ impl AwsError {
             tracing::warn!(
                 aws.call = call,
                 error.code = kind.code(),
-                error = %DisplayErrorContext(error),
+                error = told(error),
                 "AWS call failed"
             );
         }
@@ -116,6 +116,27 @@ impl AwsError {
             // been done all the same, and is waited for.
             _ => Self::Unclear,
         }
+    }
+}
+
+/// What the log says of a failed call: of an answer AWS's code and message alone, since one that
+/// cannot be read may hold the secrets of a session.
+fn told<E, R>(error: &SdkError<E, R>) -> String
+where
+    E: ProvideErrorMetadata + Error + 'static,
+    R: std::fmt::Debug + 'static,
+{
+    match error {
+        SdkError::ServiceError(answer) => {
+            let code = answer
+                .err()
+                .code()
+                .unwrap_or("an answer that cannot be read");
+            let message = answer.err().message().unwrap_or_default();
+            format!("{code}: {message}")
+        }
+        SdkError::ResponseError(_) => "an answer that cannot be read".to_owned(),
+        _ => DisplayErrorContext(error).to_string(),
     }
 }
 

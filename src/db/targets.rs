@@ -48,15 +48,6 @@ pub struct Held {
     pub now: DateTime<Utc>,
 }
 
-/// What a look showed of a target beside its documents.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Shown {
-    /// The role's unique id.
-    pub role_id: Option<String>,
-    /// When the guard was read as it should be, with every open grant in its list.
-    pub guard_equal_at: Option<DateTime<Utc>>,
-}
-
 /// How work on a target ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Release {
@@ -186,6 +177,7 @@ pub async fn hold(
         Row,
         r#"WITH clock AS MATERIALIZED (SELECT coalesce($3, clock_timestamp()) AS now)
            SELECT t.id, t.account, t.arn, t.revision, t.condition, t.missing_since, t.safe_since, t.guard_restores,
+                  t.guard_equal_at,
                   t.kept AS "kept: Json<BTreeMap<String, DateTime<Utc>>>", t.attempts, t.last_error, t.last_error_at,
                   coalesce((SELECT jsonb_agg(to_jsonb(d) || jsonb_build_object('sha256', encode(d.sha256, 'hex')))
                             FROM documents d WHERE d.target = t.id), '[]')
@@ -211,7 +203,7 @@ pub async fn hold(
 pub async fn store(
     conn: &mut PgConnection,
     lease: &Lease,
-    shown: &Shown,
+    role_id: Option<&str>,
     target: &Target,
     until: DateTime<Utc>,
     release: Option<&Release>,
@@ -233,9 +225,8 @@ pub async fn store(
                ON CONFLICT (target, key) DO UPDATE SET sha256 = excluded.sha256, wrote_at = excluded.wrote_at,
                    unclear_at = excluded.unclear_at, sent_at = excluded.sent_at, original = excluded.original)
            UPDATE targets
-           SET unique_id = coalesce($3, unique_id), guard_equal_at = coalesce($17, guard_equal_at),
-               revision = $4, condition = $5, guard_restores = $6,
-               missing_since = $7, kept = $8, safe_since = $10,
+           SET unique_id = coalesce($3, unique_id), revision = $4, condition = $5, guard_restores = $6,
+               missing_since = $7, kept = $8, safe_since = $10, guard_equal_at = $17,
                due_at = CASE WHEN due_at = lease_expires_at
                                   THEN CASE WHEN $12 THEN $13::timestamptz ELSE $11::timestamptz END
                              WHEN $12 THEN least(due_at, $13) ELSE due_at END,
@@ -248,7 +239,7 @@ pub async fn store(
            RETURNING due_at"#,
         lease.target.uuid(),
         lease.token,
-        shown.role_id,
+        role_id,
         target.revision,
         target.condition.as_str(),
         target.guard_restores,
@@ -262,7 +253,7 @@ pub async fn store(
         release.map_or(0, |it| it.attempts),
         release.and_then(|it| it.last_error.as_deref()),
         release.and_then(|it| it.last_error_at),
-        shown.guard_equal_at,
+        target.guard_equal_at,
     )
     .fetch_optional(conn)
     .await?;
@@ -328,6 +319,7 @@ struct Row {
     safe_since: Option<DateTime<Utc>>,
     kept: Json<BTreeMap<String, DateTime<Utc>>>,
     guard_restores: i16,
+    guard_equal_at: Option<DateTime<Utc>>,
     attempts: i32,
     last_error: Option<String>,
     last_error_at: Option<DateTime<Utc>>,
@@ -360,6 +352,7 @@ impl Row {
                 safe_since: self.safe_since,
                 kept: self.kept.0,
                 guard_restores: self.guard_restores,
+                guard_equal_at: self.guard_equal_at,
                 installation: self.installation,
             },
             attempts: self.attempts,

@@ -123,7 +123,7 @@ impl Guarding {
             .is_some_and(|at| at >= opened_at && now <= at + fresh);
         // A deletion of the guard, or an older guard, may still land.
         let may_land = self.unclear_at.is_some_and(|at| now < at + unanswered);
-        let is_same_role = self.role_id == grant.role_id;
+        let is_same_role = self.role_id.is_some() && self.role_id == grant.role_id;
         is_read && !may_land && is_same_role && !self.clocks_differ
     }
 }

@@ -101,6 +101,9 @@ pub struct Target {
     /// How often the guard was put back after somebody deleted it under an active grant; 0 again
     /// once no grant is opening or active, or a person has resumed the role.
     pub guard_restores: i16,
+    /// When the guard was last read as it should be, with every live grant in its list; `None`
+    /// where a look has found something else since.
+    pub guard_equal_at: Option<DateTime<Utc>>,
     /// Id of this installation, which its guards carry: 8 characters of base32.
     pub installation: String,
 }

@@ -69,8 +69,9 @@ impl StateError {
                 "guard_unconfirmed",
                 409,
                 "AWS has not confirmed the role's guard",
-                "Credentials are handed out only while the guard that ends them is known to stand. \
-                 It is being looked at: try again in a moment.",
+                "Credentials are handed out only while AWS is known to hold what ends them: the \
+                 role's guard, and the pins under which the role lets Countersign in. It is being \
+                 looked at: try again in a moment.",
             ),
         }
     }

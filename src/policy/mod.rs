@@ -24,7 +24,7 @@ pub mod trust;
 mod unknown;
 
 pub use meaning::fingerprint;
-pub use model::{Identity, Input, Margins, Observed, ObservedRole, Plan, Step, Write};
+pub use model::{GuardRead, Identity, Input, Margins, Observed, ObservedRole, Plan, Step, Write};
 #[cfg(feature = "mutations")]
 pub use mutations::Clause;
 pub use plain::{BrokeDown, or_plain};

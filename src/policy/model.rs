@@ -189,14 +189,25 @@ pub struct Plan {
     pub closed: Vec<GrantId>,
     /// Ended grants that the guard need not name any more and does not.
     pub guard_removed: Vec<GrantId>,
-    /// Whether the guard was read as it should be, with every open grant in its list.
-    pub guard_equal: bool,
+    /// What was read of the guard, for whoever is let in only while it is known to stand.
+    pub guard_read: GuardRead,
     /// The next AWS write, if there is one.
     pub step: Step,
     /// When to look again, if no write is to be made now.
     pub due: Option<DateTime<Utc>>,
     /// Whether a write is waited for: one without an answer, or one that reads do not show yet.
     pub waits: bool,
+}
+
+/// What a look showed of the guard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GuardRead {
+    /// It is as it should be, with every live grant in its list.
+    Whole,
+    /// It is what we sent last, and something else is wanted by now.
+    AsSent,
+    /// It is gone, somebody else changed it, or an older one was read.
+    Other,
 }
 
 /// What is done next.

@@ -2,7 +2,7 @@
 
 use super::condition::{safe_since, shown_revision};
 use super::lost::identified;
-use super::{Input, Plan, Step};
+use super::{GuardRead, Input, Observed, Plan, Step, fingerprint};
 use crate::domain::target::Condition;
 
 /// What every other plan is built from.
@@ -21,8 +21,22 @@ pub(super) fn nothing(input: &Input<'_>, condition: Condition) -> Plan {
         guard_removed: Vec::new(),
         step: Step::Rest,
         due: None,
-        guard_equal: false,
+        guard_read: guard_read(input),
         waits: false,
+    }
+}
+
+fn guard_read(input: &Input<'_>) -> GuardRead {
+    match input.observed {
+        Observed::Role(role)
+            if input
+                .target
+                .guard
+                .is(&fingerprint(role.guard.as_deref().unwrap_or_default())) =>
+        {
+            GuardRead::AsSent
+        }
+        Observed::Role(_) | Observed::Gone => GuardRead::Other,
     }
 }
 

@@ -14,7 +14,7 @@ use super::mutations::{Clause, stands};
 use super::nothing::nothing;
 use super::reverted::Reverts;
 use super::situation::{Known, Situation};
-use super::{Input, Observed, Plan, Step};
+use super::{GuardRead, Input, Observed, Plan, Step};
 use crate::domain::cause::Cause;
 use crate::domain::grant::{GrantState, Marks};
 use crate::domain::target::Condition;
@@ -108,7 +108,9 @@ impl Planner<'_> {
         };
         // "Ended" must not be said while the guard still lets the grant in (step 13).
         if matches!(guard_step, GuardStep::Confirmed) {
-            answer.guard_equal = self.lists_all_live();
+            if self.lists_all_live() {
+                answer.guard_read = GuardRead::Whole;
+            }
             answer.opened = self.ids_of(Self::is_opened);
             answer.closed = self.ids_of(Self::is_closed);
             answer.guard_removed = self.ids_of(Self::is_forgotten);

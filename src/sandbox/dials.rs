@@ -40,6 +40,8 @@ pub enum Fault {
     DropConnection,
     /// No answer ever comes.
     NeverAnswer,
+    /// The answer comes with a date that nobody can read.
+    Garbled,
 }
 
 /// One call that arrived with a good signature and was decided. One that a knob failed before its

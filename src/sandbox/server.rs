@@ -133,6 +133,14 @@ pub(super) async fn serve(shared: &Shared, call: &Incoming) -> Outcome {
         return Outcome::Broken;
     }
     let result = effect(shared, call);
+    let is_garbled = plans
+        .iter()
+        .any(|plan| matches!(plan.what, What::Fail(Fault::Garbled)));
+    let result = if is_garbled {
+        result.map(Xml::garbled)
+    } else {
+        result
+    };
     let end = obey_all(&plans, When::AfterEffect).await;
     end.unwrap_or(Outcome::Answer(result))
 }
@@ -192,6 +200,6 @@ async fn obey(what: &What) -> Option<Outcome> {
         }
         What::Fail(Fault::DropConnection) => Some(Outcome::Broken),
         What::Fail(Fault::NeverAnswer) => std::future::pending().await,
-        What::Late(_) => None,
+        What::Fail(Fault::Garbled) | What::Late(_) => None,
     }
 }

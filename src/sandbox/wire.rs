@@ -207,6 +207,11 @@ impl Params {
 pub(super) struct Xml(String);
 
 impl Xml {
+    /// The same with a date that nobody can read.
+    pub(super) fn garbled(self) -> Self {
+        Self(self.0.replace("<Expiration>", "<Expiration>on "))
+    }
+
     pub(super) fn leaf(mut self, name: &str, text: impl AsRef<str>) -> Self {
         let _ = write!(self.0, "<{name}>{}</{name}>", escape(text.as_ref()));
         self

@@ -102,13 +102,14 @@ pub struct Fetching<'a> {
 
 impl Fetching<'_> {
     /// One call of the API, whose answer is what AWS's tools take. The token comes from the
-    /// environment, so that no file holds it.
+    /// environment, so that no file holds it, and reaches curl by its input, so that no list of
+    /// processes shows it.
     #[must_use]
     pub fn curl(&self) -> String {
         let Self { public_url, grant } = self;
         format!(
-            "curl -fsS -X POST -H \"Authorization: Bearer $COUNTERSIGN_TOKEN\" \
-             {public_url}/api/v1/grants/{grant}/credentials"
+            "printf \"Authorization: Bearer %s\" \"$COUNTERSIGN_TOKEN\" | \
+             curl -fsS -X POST -H @- {public_url}/api/v1/grants/{grant}/credentials"
         )
     }
 
@@ -128,7 +129,8 @@ impl Fetching<'_> {
     /// The same once, for one shell.
     #[must_use]
     pub fn exports(&self) -> String {
-        let export = |name: &str, field: &str| format!(r#""export {name}=\(.{field})""#);
+        // jq quotes each value for the shell, whatever is in it.
+        let export = |name: &str, field: &str| format!(r#""export {name}=\(.{field} | @sh)""#);
         let read = [
             export("AWS_ACCESS_KEY_ID", "AccessKeyId"),
             export("AWS_SECRET_ACCESS_KEY", "SecretAccessKey"),

@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::Worker;
 use super::claim::{Intent, intent};
 use crate::db::lent::Lent;
-use crate::db::targets::{self, Lease, LeaseError, Release, Shown};
+use crate::db::targets::{self, Lease, LeaseError, Release};
 use crate::db::tx::Tx;
 use crate::db::{audit, foreign, work};
 use crate::domain::Change;
@@ -39,8 +39,8 @@ pub(super) struct Ledger {
     events: Vec<Event>,
     /// The document that is about to be overwritten, and that we did not send.
     foreign: Option<(DocumentKey, String)>,
-    /// What this look showed beside the documents.
-    pub shown: Shown,
+    /// The role's unique id, where this look showed it.
+    pub role_id: Option<String>,
     /// How the work on the target went before.
     pub before: Release,
     /// How the target is given back, if it is.
@@ -71,7 +71,7 @@ impl Worker {
             named: BTreeMap::new(),
             events: Vec::new(),
             foreign: None,
-            shown: Shown::default(),
+            role_id: None,
             before: Release {
                 due: None,
                 attempts: held.attempts,
@@ -244,7 +244,7 @@ impl Ledger {
         let due = targets::store(
             self.tx.conn(),
             &self.lease,
-            &self.shown,
+            self.role_id.as_deref(),
             &self.target,
             self.until,
             self.release.as_ref(),

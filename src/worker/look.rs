@@ -10,6 +10,8 @@ use crate::aws::{Aws, AwsError};
 use crate::domain::grant::Grant;
 use crate::domain::target::DocumentKey;
 use crate::policy::Observed;
+use crate::policy::assumable::{self, Lacking};
+use crate::policy::document::Document;
 
 /// How old a read may be from which a document is written, or a look that serves once more.
 pub(super) const FRESH: Duration = Duration::from_secs(2);
@@ -21,6 +23,8 @@ pub(super) struct Seen {
     pub unread: BTreeMap<String, AwsError>,
     /// Whether it is the role that we work as; asked where something may be opened.
     pub ours: Option<Result<bool, AwsError>>,
+    /// The ARN that we have in the role's account, as far as STS has told it.
+    us: Option<String>,
     /// When AWS was asked last.
     pub asked_at: Instant,
     /// Since when the oldest part of it may be as it was read.
@@ -68,6 +72,8 @@ impl Seen {
             observed,
             unread,
             ours,
+            // Never asked for here, where the look would grow old; an opening has asked before it.
+            us: aws.known_us().map(str::to_owned),
             asked_at,
             begun_at: asked_at,
             looked_at,
@@ -89,6 +95,17 @@ impl Seen {
             self.looked_at = Instant::now();
         }
         Ok(())
+    }
+
+    /// What the role's trust policy lacks for us to assume it pinned, whatever it was like when it
+    /// was asked for (METHODS F10).
+    pub fn lacks(&self) -> Option<Lacking> {
+        let (Observed::Role(role), Some(us)) = (&self.observed, &self.us) else {
+            return None;
+        };
+        // A text that cannot be read is a condition of its own, and opens nothing.
+        let trust = Document::parse(&role.trust).ok()?;
+        assumable::check(&trust, us).err()
     }
 
     /// Whether it shows all that has to be known before this grant is opened. One that was approved

@@ -14,9 +14,11 @@ use crate::aws::{Aws, AwsError, Purpose};
 use crate::clock::Clock;
 use crate::db::targets::{LeaseError, Taken};
 use crate::domain::cause::Cause;
+use crate::domain::entitlement::Method;
 use crate::domain::grant::{Grant, GrantState};
 use crate::ids::GrantId;
-use crate::policy::{Input, Observed, Plan, Step, or_plain, plan};
+use crate::policy::assumable::Lacking;
+use crate::policy::{GuardRead, Input, Observed, Plan, Step, or_plain, plan};
 
 /// Plans for one target before it is given back; far more than its work takes.
 const MOST_ROUNDS: usize = 24;
@@ -96,6 +98,7 @@ impl Worker {
         let aws = self.clouds.of_arn(&taken.arn).used_for(purpose);
         let mut pass = Pass::new(self, aws, taken, grants);
         let done = pass.rounds().await;
+        pass.ask_who_we_are().await;
         // What the database has cut off is given back on another connection, so that nobody need
         // wait for the lease's end; and with the answer to the last write, which else counted as
         // unanswered for L and P.
@@ -131,6 +134,16 @@ impl<'a> Pass<'a> {
             refused: Vec::new(),
             malformed: false,
             trouble: None,
+        }
+    }
+
+    /// Where credentials are handed out, the next look has to know who we are. Asked for now, when
+    /// nothing waits for the answer.
+    async fn ask_who_we_are(&self) {
+        if self.aws.known_us().is_none() && self.grants.iter().any(is_handed_out) {
+            let asked = tokio::time::timeout(self.aws.timeout(), self.aws.identify());
+            // Without an answer the next pass asks again.
+            drop(asked.await);
         }
     }
 
@@ -276,6 +289,11 @@ impl<'a> Pass<'a> {
             if matches!(seen.ours, Some(Ok(true))) {
                 refuse_our_own(&mut plan, &ledger.grants);
             }
+            if ledger.grants.iter().any(is_handed_out)
+                && let Some(lacking) = seen.lacks()
+            {
+                hand_nothing_out(&mut plan, &ledger.grants, lacking);
+            }
             // What has begun to close is planned for at once: nothing was written meanwhile. Who is
             // forgotten makes room for another holder of the name in the next transaction alone.
             if ledger.record(&plan, &seen.observed) {
@@ -381,14 +399,34 @@ impl<'a> Pass<'a> {
 
 /// Our own role is never opened: whoever is let into it could do all that we can.
 fn refuse_our_own(plan: &mut Plan, grants: &[Grant]) {
-    let opening: Vec<GrantId> = grants
+    let opening = grants.iter().filter(|grant| grant.state.is_opening());
+    could_not_open(plan, opening.map(|grant| grant.id).collect());
+}
+
+/// A role that does not let us in pinned opens for nobody by credentials of ours, and what is open
+/// is handed out no more until it does.
+fn hand_nothing_out(plan: &mut Plan, grants: &[Grant], lacking: Lacking) {
+    tracing::warn!(
+        ?lacking,
+        "the role's trust policy does not let us in pinned: no credentials are handed out"
+    );
+    plan.guard_read = GuardRead::Other;
+    let opening = grants
         .iter()
-        .filter(|grant| grant.state.is_opening())
-        .map(|grant| grant.id)
-        .collect();
+        .filter(|grant| grant.state.is_opening() && is_handed_out(grant));
+    could_not_open(plan, opening.map(|grant| grant.id).collect());
+}
+
+/// Whether credentials are handed out for it, or are to be.
+fn is_handed_out(grant: &Grant) -> bool {
+    grant.method == Method::StsCredentials && grant.state.is_open()
+}
+
+fn could_not_open(plan: &mut Plan, opening: Vec<GrantId>) {
     if opening.is_empty() {
         return;
     }
+    plan.opened.retain(|id| !opening.contains(id));
     let causes = opening.into_iter().map(|id| (id, Cause::CouldNotOpen));
     plan.close.extend(causes);
     // Whatever the step was, it was planned with these grants open.

@@ -12,7 +12,7 @@ use crate::domain::part::Part;
 use crate::domain::target::{DocumentKey, Sent, Written};
 use crate::ids::GrantId;
 use crate::policy::document::has_grants;
-use crate::policy::{Observed, Plan, Write, fingerprint};
+use crate::policy::{GuardRead, Observed, Plan, Write, fingerprint};
 
 /// A write whose intent is stored, with what has to be put back once AWS answers.
 pub(super) struct Sending {
@@ -50,10 +50,13 @@ impl Ledger {
         self.target.kept.clone_from(&plan.kept);
         self.target.revision = plan.revision;
         if let Observed::Role(role) = observed {
-            self.shown.role_id = Some(role.role_id.clone());
+            self.role_id = Some(role.role_id.clone());
         }
-        if plan.guard_equal {
-            self.shown.guard_equal_at = Some(self.now());
+        match plan.guard_read {
+            GuardRead::Whole => self.target.guard_equal_at = Some(self.now()),
+            // Nothing new: it lists whom it listed.
+            GuardRead::AsSent => {}
+            GuardRead::Other => self.target.guard_equal_at = None,
         }
         if self.target.condition != plan.condition {
             let (from, to) = (self.target.condition, plan.condition);

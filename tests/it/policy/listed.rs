@@ -1,8 +1,8 @@
 //! Grants that need no statement: the guard lists them, and what lets the person in is elsewhere.
 
 use countersign::domain::target::Condition;
-use countersign::policy::LONGEST_SESSION;
 use countersign::policy::document::sid;
+use countersign::policy::{GuardRead, LONGEST_SESSION};
 
 use super::plan::{is_active, is_ended, kinds};
 use super::run::Run;
@@ -165,13 +165,21 @@ fn c13_a_restored_database_does_not_list_again_what_was_ended_meanwhile() {
 #[test]
 fn f3_the_guard_counts_as_equal_only_with_every_open_grant_in_its_list() {
     let mut run = both();
-    assert!(!run.look().guard_equal, "it is not there");
+    assert_eq!(run.look().guard_read, GuardRead::Other, "it is not there");
     let _ = run.settle();
-    assert!(run.look().guard_equal);
+    assert_eq!(run.look().guard_read, GuardRead::Whole);
     run.pass(300);
     let guard = run.role.guard.clone().unwrap();
+    // Another grant is to be listed: those that are stay where they are.
+    let (grants, mut more) = (run.grants.clone(), run.grants[0].clone());
+    more.id = grant_id(7);
+    more.grant_name = more.id.to_string();
+    more.state = GrantState::Opening { at: run.now };
+    run.grants.push(more);
+    assert_eq!(run.look().guard_read, GuardRead::AsSent);
+    run.grants = grants;
     run.role.guard = Some(guard.replace(&grant_id(1).to_string(), &grant_id(9).to_string()));
-    assert!(!run.look().guard_equal, "a hand was there");
+    assert_eq!(run.look().guard_read, GuardRead::Other, "a hand was there");
     // While nothing may open, nothing is taken into the list that was not in it: the guard is as it
     // should be then, and says nothing of her.
     let mut of_bob = both();
@@ -181,9 +189,9 @@ fn f3_the_guard_counts_as_equal_only_with_every_open_grant_in_its_list() {
     let revision = format!("CountersignRev{}i", run.target.revision);
     run.role.guard = Some(written.replacen("CountersignRev1i", &revision, 1));
     assert!(!puts_guard(&run.look_with(true).step));
-    assert!(!run.look_with(true).guard_equal);
+    assert!(run.look_with(true).guard_read != GuardRead::Whole);
     run.role.guard = None;
-    assert!(!run.look().guard_equal);
+    assert_eq!(run.look().guard_read, GuardRead::Other);
 }
 
 /// A role that nobody could look at when it was asked for has its id from the first look.

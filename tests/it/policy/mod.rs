@@ -165,6 +165,7 @@ pub fn target() -> Target {
         safe_since: None,
         kept: BTreeMap::new(),
         guard_restores: 0,
+        guard_equal_at: None,
         installation: "0a1b2c3d".to_owned(),
     }
 }

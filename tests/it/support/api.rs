@@ -56,6 +56,11 @@ impl Api {
         Self { app, address }
     }
 
+    /// Scheme, host and port.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     pub async fn token(&self, name: &str) -> String {
         let email = format!("{name}@example.com");
         let day = TimeDelta::days(1);

@@ -24,6 +24,8 @@ pub enum Knob {
     Drop(bool),
     /// Never answered, nothing done.
     Silence,
+    /// Done, and answered with what nobody can read.
+    Garbled,
 }
 
 /// The key of a user of another account, who may do everything there.
@@ -185,6 +187,7 @@ impl Knob {
             Self::Drop(true) => (When::AfterEffect, Fault::DropConnection),
             Self::Drop(false) => (When::BeforeEffect, Fault::DropConnection),
             Self::Silence => (When::BeforeEffect, Fault::NeverAnswer),
+            Self::Garbled => (When::AfterEffect, Fault::Garbled),
         }
     }
 }

@@ -6,6 +6,7 @@ pub mod catalog;
 pub mod cloud;
 mod cluster;
 pub mod issuing;
+pub mod log;
 pub mod parts;
 pub mod portal;
 pub mod rows;

@@ -1,8 +1,7 @@
 //! A fault of ours, and a database that is busy: what people are told, and what they can name to
 //! those who run it.
 
-use std::io::Write;
-use std::sync::{LazyLock, Mutex};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -15,39 +14,12 @@ use sqlx::Connection;
 
 use crate::support::api::ask;
 use crate::support::app::TestApp;
+use crate::support::log::{LOG, has_line};
 use crate::support::portal::{ORIGIN, Portal};
-
-/// The errors of the whole test process, with the spans of their requests.
-static LOG: LazyLock<Mutex<Vec<u8>>> = LazyLock::new(|| {
-    let log = tracing_subscriber::fmt()
-        .with_env_filter("error,countersign::telemetry=info")
-        .with_writer(|| Log)
-        .with_ansi(false);
-    log.try_init().unwrap();
-    Mutex::default()
-});
-
-struct Log;
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        LOG.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
 
 /// Whether a line tells of an error under this id.
 fn tells(id: &str) -> bool {
     has_line(&["ERROR", id])
-}
-
-fn has_line(words: &[&str]) -> bool {
-    let text = String::from_utf8(LOG.lock().unwrap().clone()).unwrap();
-    text.lines()
-        .any(|line| words.iter().all(|word| line.contains(word)))
 }
 
 async fn as_owner(url: &str, sql: &'static str) {

@@ -1,8 +1,7 @@
 //! Credentials that are handed out, by the names of their sequences (docs/guard.md §5).
 
 use chrono::{SecondsFormat, TimeDelta};
-use countersign::app::submit::submit;
-use countersign::policy::assumable;
+use countersign::web::commands::{Aws, Fetching};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Executor as _, Row as _};
 
@@ -227,60 +226,6 @@ async fn f3_a_role_that_waits_for_a_person_hands_nothing_out() {
     );
 }
 
-/// F4: a process is stopped over the deadline while STS is asked. What it wakes up with is dead,
-/// and nobody gets it.
-#[tokio::test]
-async fn f4_a_process_that_wakes_after_the_deadline_hands_nothing_out() {
-    let world = Issuing::new().await;
-    let grant = world.open(60).await;
-    let held = world.stage.cloud.hold("AssumeRole", false);
-    let (code, ()) = tokio::join!(world.refused(grant), async {
-        held.reached().await;
-        world.advance(7_200);
-        held.release();
-    });
-    assert_eq!(code, "wrong_state");
-    let rows = world.rows(grant).await;
-    assert_eq!(rows[0].outcome.as_deref(), Some("discarded"));
-}
-
-#[tokio::test]
-async fn what_sts_refuses_or_leaves_unanswered_is_on_record() {
-    let world = Issuing::new().await;
-    let grant = world.open(60).await;
-    let failures = [
-        (
-            Knob::Refuse("AccessDenied", 403),
-            "aws_refused",
-            "failed",
-            "denied",
-        ),
-        (
-            Knob::Refuse("Throttling", 400),
-            "aws_silent",
-            "failed",
-            "throttled",
-        ),
-        (Knob::Drop(true), "aws_silent", "unanswered", "unclear"),
-    ];
-    for (knob, code, outcome, error) in failures {
-        world.stage.cloud.once("AssumeRole", knob);
-        assert_eq!(world.refused(grant).await, code);
-        let row = world.rows(grant).await.pop().unwrap();
-        assert_eq!(row.outcome.as_deref(), Some(outcome));
-        assert_eq!(
-            (row.error.as_deref(), row.access_key_id),
-            (Some(error), None)
-        );
-    }
-    assert_eq!(
-        world.refused(grant).await,
-        "-",
-        "it was not tried again by itself"
-    );
-    assert_eq!(world.rows(grant).await.len(), 4);
-}
-
 #[tokio::test]
 async fn a_session_says_whose_it_is_and_may_do_no_more_than_the_entitlement_says() {
     let world = Issuing::new().await;
@@ -304,24 +249,6 @@ async fn a_session_says_whose_it_is_and_may_do_no_more_than_the_entitlement_says
             .iter()
             .any(|it| it.caller.ends_with(&format!("/{grant}")))
     );
-}
-
-#[tokio::test]
-async fn f10_a_role_that_lets_us_in_unpinned_or_not_at_all_is_refused_when_asked() {
-    let us = "arn:aws:iam::111122223333:user/countersign";
-    let free =
-        format!(r#"{{"Effect":"Allow","Principal":{{"AWS":"{us}"}},"Action":"sts:AssumeRole"}}"#);
-    let nobody = r#"{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}"#;
-    for (trust, code) in [
-        (free.as_str(), "role_not_pinned"),
-        (nobody, "role_not_assumable"),
-    ] {
-        let world = Issuing::with_trust(trust).await;
-        let error = submit(&world.alice, Issuing::wish(60)).await.unwrap_err();
-        assert_eq!(error.told_code(), code);
-        let detail = error.about().detail.into_owned();
-        assert!(detail.contains(&assumable::statements(us)), "{detail}");
-    }
 }
 
 #[tokio::test]
@@ -389,6 +316,48 @@ async fn the_api_answers_in_the_form_of_a_credential_process() {
         .once("AssumeRole", Knob::Refuse("AccessDenied", 403));
     let told = service.call(&alice, "POST", &path, &json!({})).await;
     assert_eq!((told.status.as_u16(), told.code()), (502, "aws_refused"));
+}
+
+/// The lines that the page offers, in a shell and with the programs that they name.
+#[tokio::test]
+async fn what_is_to_be_pasted_hands_the_credentials_over() {
+    let world = Issuing::new().await;
+    let grant = world.open(60).await.to_string();
+    let service = world.app.api().await;
+    let token = service.token("alice").await;
+    let fetching = Fetching {
+        public_url: &service.url(),
+        grant: &grant,
+    };
+    let aws = Aws {
+        endpoint_url: None,
+        region: "eu-west-1".to_owned(),
+    };
+    let run = async |line: &str| {
+        let shell = tokio::process::Command::new("sh")
+            .args(["-c", line])
+            .env("COUNTERSIGN_TOKEN", &token)
+            .output();
+        String::from_utf8(shell.await.unwrap().stdout).unwrap()
+    };
+    let keys = "$AWS_ACCESS_KEY_ID $AWS_SECRET_ACCESS_KEY $AWS_SESSION_TOKEN";
+    let printed = run(&format!("{}; echo \"{keys}\"", fetching.exports())).await;
+    let words: Vec<&str> = printed.split_whitespace().collect();
+    let [id, secret, session] = words[..] else {
+        panic!("three words: {printed}");
+    };
+    assert!(
+        Keys::handed(&world.stage.cloud, id, secret, session)
+            .work()
+            .await
+    );
+    let profile = fetching.profile("prod-admin", &aws);
+    let process = profile
+        .lines()
+        .find_map(|line| line.strip_prefix("credential_process = "));
+    let told: Value = serde_json::from_str(&run(process.unwrap()).await).unwrap();
+    assert_eq!(told["Version"], 1);
+    assert!(told["SessionToken"].is_string());
 }
 
 /// Somebody deletes the guard, and nobody is there to put it back. STS has made the session longer.

@@ -6,6 +6,7 @@ mod befalls;
 mod carried;
 mod crash;
 mod elevated;
+mod fetch_faults;
 mod fetches;
 mod hands;
 mod histories;

@@ -1,7 +1,7 @@
 //! The queue on the target rows.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use countersign::db::targets::{self, Lease, LeaseError, Release, Shown};
+use countersign::db::targets::{self, Lease, LeaseError, Release};
 use sqlx::{Executor as _, Row as _};
 
 use super::minutes;
@@ -28,15 +28,7 @@ async fn renew(stage: &Stage, lease: &Lease, by: TimeDelta) {
     let mut conn = stage.rows.pool.acquire().await.unwrap();
     let held = targets::hold(&mut conn, lease, Some(stage.now())).await;
     let until = stage.now() + by;
-    let stored = targets::store(
-        &mut conn,
-        lease,
-        &Shown::default(),
-        &held.unwrap().target,
-        until,
-        None,
-    )
-    .await;
+    let stored = targets::store(&mut conn, lease, None, &held.unwrap().target, until, None).await;
     stored.unwrap();
 }
 
@@ -44,15 +36,8 @@ async fn give_back(stage: &Stage, lease: &Lease, due: TimeDelta) {
     let mut conn = stage.rows.pool.acquire().await.unwrap();
     let held = targets::hold(&mut conn, lease, Some(stage.now())).await;
     let (target, release) = (held.unwrap().target, rested(due, stage));
-    let released = targets::store(
-        &mut conn,
-        lease,
-        &Shown::default(),
-        &target,
-        stage.now(),
-        Some(&release),
-    )
-    .await;
+    let released =
+        targets::store(&mut conn, lease, None, &target, stage.now(), Some(&release)).await;
     released.unwrap();
 }
 
@@ -100,15 +85,7 @@ async fn a_target_belongs_to_one_until_its_lease_is_over() {
     let (target, release) = (held.unwrap().target, rested(minutes(5), &stage));
     let until = stage.now() + minutes(1);
     for release in [None, Some(&release)] {
-        let lost = targets::store(
-            &mut conn,
-            &first,
-            &Shown::default(),
-            &target,
-            until,
-            release,
-        )
-        .await;
+        let lost = targets::store(&mut conn, &first, None, &target, until, release).await;
         assert!(matches!(lost, Err(LeaseError::Lost)));
     }
     give_back(&stage, &second, minutes(5)).await;
