@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::extract::{Asked, Caller, Id, Said, page};
 use super::problem::Problem;
-use super::types::{Credentials, End, Grant, List, Nothing};
+use super::types::{ConsoleLink, Credentials, End, Grant, List, Nothing};
 use crate::app::{self, find};
 use crate::ids::GrantId;
 
@@ -74,4 +74,18 @@ pub(super) async fn credentials(
 ) -> Result<Json<Credentials>, Problem> {
     let handed_out = app::credentials::fetch(&ctx, id).await?;
     Ok(Json(Credentials::of(&handed_out)))
+}
+
+/// Sign in to the AWS console with a session of an open grant: a link for fifteen minutes
+#[utoipa::path(post, path = "/grants/{id}/console-link",
+    params(("id" = String, Path, description = "TypeID", format = "grant")),
+    request_body = Option<Nothing>,
+    responses((status = 200, body = ConsoleLink)))]
+pub(super) async fn console_link(
+    Caller(ctx): Caller,
+    Id(id): Id<GrantId>,
+    Said(_): Said<Nothing>,
+) -> Result<Json<ConsoleLink>, Problem> {
+    let handed_out = app::console_link::console_link(&ctx, id).await?;
+    Ok(Json(ConsoleLink::of(&handed_out)))
 }

@@ -22,7 +22,7 @@ use crate::ids::{EntitlementId, EventId, GrantId, PersonId, RequestId};
     servers((url = "/api/v1")),
     paths(requests::submit, requests::list, requests::get, requests::approve, requests::deny,
           requests::withdraw, grants::list, grants::get, grants::end, grants::credentials,
-          catalog::entitlements, catalog::me, audit::list, get),
+          grants::console_link, catalog::entitlements, catalog::me, audit::list, get),
     components(schemas(ProblemDetails)),
     security(("bearer" = [])),
     modifiers(&Bearer, &Problems, &TypeIds)
@@ -90,7 +90,8 @@ fn problems(operation: &Operation) -> Vec<u16> {
         all.extend(has_id.then_some(403));
     }
     // AWS itself is asked.
-    let asks_aws = operation.operation_id.as_deref() == Some("credentials");
+    let id = operation.operation_id.as_deref();
+    let asks_aws = matches!(id, Some("credentials" | "console_link"));
     all.extend(asks_aws.then_some(502));
     all
 }

@@ -65,6 +65,11 @@ pub const ROUTES: &[Route] = &[
         handler: || post(grants::credentials),
     },
     Route {
+        path: "/grants/{id}/console-link",
+        methods: &[("POST", Some(Verb::Fetch))],
+        handler: || post(grants::console_link),
+    },
+    Route {
         path: "/entitlements",
         methods: &[("GET", None)],
         handler: || get(catalog::entitlements),

@@ -104,13 +104,13 @@ pub(super) struct Request {
     /// The account's 12 digits.
     #[schema(pattern = "^[0-9]{12}$")]
     account: String,
-    /// ARN of the role.
-    role_arn: String,
+    /// ARN of the role; null where no role is opened (attach).
+    role_arn: Option<String>,
     /// TypeID of the requester.
     #[schema(format = "person")]
     person_id: String,
-    /// How it is opened: trust_policy or sts_credentials.
-    #[schema(pattern = "^(trust_policy|sts_credentials)$")]
+    /// How it is opened: trust_policy, switch, attach or sts_credentials.
+    #[schema(pattern = "^(trust_policy|switch|attach|sts_credentials)$")]
     method: &'static str,
     /// ARN of the AWS identity to be let in; null where the method needs none.
     principal_arn: Option<String>,
@@ -167,7 +167,7 @@ impl Request {
 /// The effect on AWS of an approved request.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Grant {
-    /// TypeID; also the session name that always works.
+    /// TypeID; also the session name that always works, where a role is opened.
     #[schema(format = "grant")]
     id: String,
     /// scheduled, opening, active, closing, ended or failed.
@@ -178,14 +178,14 @@ pub(super) struct Grant {
     request_id: String,
     /// Name of the entitlement.
     entitlement: String,
-    /// ARN of the role.
-    role_arn: String,
-    /// How it is opened: trust_policy or sts_credentials.
-    #[schema(pattern = "^(trust_policy|sts_credentials)$")]
+    /// ARN of the role; null where no role is opened (attach).
+    role_arn: Option<String>,
+    /// How it is opened: trust_policy, switch, attach or sts_credentials.
+    #[schema(pattern = "^(trust_policy|switch|attach|sts_credentials)$")]
     method: &'static str,
     /// ARN of the AWS identity that is let in; null where the method needs none.
     principal_arn: Option<String>,
-    /// The names that a session may have now.
+    /// The names that a session of the role may have now; none where no role is opened.
     session_names: Vec<String>,
     /// From when.
     starts_at: DateTime<Utc>,
@@ -236,11 +236,7 @@ impl Grant {
             role_arn: view.request.terms.role_arn.clone(),
             method: it.method.as_str(),
             principal_arn: it.principal_arn.clone(),
-            // A console name that may still be another person's is not told: the statement does not
-            // admit it (docs/guard.md, C7).
-            session_names: std::iter::once(it.grant_name.clone())
-                .chain(it.usable_console_name().map(ToOwned::to_owned))
-                .collect(),
+            session_names: session_names(it),
             starts_at: it.starts_at,
             deadline: it.deadline,
             opened_at,
@@ -251,6 +247,18 @@ impl Grant {
             delayed_since: view.delay.as_ref().map(|it| it.since),
         }
     }
+}
+
+fn session_names(grant: &grant::Grant) -> Vec<String> {
+    if !grant.method.opens_role() {
+        return Vec::new();
+    }
+    // A console name that may still be another person's is not told: the statement does not admit
+    // it (docs/guard.md, C7).
+    let console = grant.usable_console_name().map(ToOwned::to_owned);
+    std::iter::once(grant.grant_name.clone())
+        .chain(console)
+        .collect()
 }
 
 /// A session of AWS, in the form that `credential_process` takes.
@@ -282,6 +290,26 @@ impl Credentials {
     }
 }
 
+/// A link to the console of AWS.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ConsoleLink {
+    /// Signs in whoever has it: a secret.
+    #[schema(pattern = "^https?://")]
+    url: String,
+    /// When it stops to sign in. The console itself works for an hour at most, never beyond the
+    /// grant's deadline, and an early end stops it at once.
+    expires_at: DateTime<Utc>,
+}
+
+impl ConsoleLink {
+    pub(super) fn of(it: &app::console_link::ConsoleLink) -> Self {
+        Self {
+            url: it.url.expose_secret().to_owned(),
+            expires_at: it.expires_at,
+        }
+    }
+}
+
 /// What may be asked for.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Entitlement {
@@ -294,10 +322,10 @@ pub(super) struct Entitlement {
     account: String,
     /// The account's name.
     account_name: String,
-    /// ARN of the role.
-    role_arn: String,
-    /// How it is opened: trust_policy or sts_credentials.
-    #[schema(pattern = "^(trust_policy|sts_credentials)$")]
+    /// ARN of the role; null where no role is opened (attach).
+    role_arn: Option<String>,
+    /// How it is opened: trust_policy, switch, attach or sts_credentials.
+    #[schema(pattern = "^(trust_policy|switch|attach|sts_credentials)$")]
     method: &'static str,
     /// Shortest duration, ISO 8601.
     min_duration: String,

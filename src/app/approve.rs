@@ -80,9 +80,9 @@ async fn count(
         Approval::Counted(change) => Ok(db::requests::store(tx.conn(), change).await?.into()),
         Approval::Complete(change, grant) => {
             let request = db::requests::store(tx.conn(), change).await?;
-            db::grants::insert(tx.conn(), &grant).await?;
+            db::grants::insert(tx.conn(), &grant, &request.terms).await?;
             // At its start: before that there is nothing to do in AWS.
-            tx.make_due(grant.target, grant.starts_at).await?;
+            tx.make_due_for(grant.id, grant.starts_at).await?;
             let grant = Some(*grant);
             Ok(Shown { request, grant })
         }

@@ -2,18 +2,21 @@
 
 use std::collections::BTreeSet;
 
-use toml::Spanned;
-
 use super::ctx::App;
 use crate::db;
+use crate::db::accounts::NewAccount;
 use crate::db::catalog::{NewPerson, Owner};
 use crate::db::tx::Tx;
 use crate::domain::audit::{Action, Actor, Channel};
+use crate::domain::entitlement::Method;
 use crate::error::Error;
+use crate::policy::attach;
 
+mod accounts;
 mod alike;
 mod fields;
 mod file;
+mod opens;
 mod wrong;
 
 use alike::Names;
@@ -91,11 +94,11 @@ pub async fn apply(app: &App, text: &str, machine: &str) -> Result<Applied, Cata
         };
         let event = tx.by.did("catalog", action);
         db::audit::append(tx.conn(), &event).await?;
+        let mut notes = external_ids(tx, &file).await?;
+        notes.extend(managing(&file));
         let lacking = db::catalog::without_identity(tx.conn()).await?;
-        let notes = lacking
-            .iter()
-            .map(|it| needs_identity(&it.email, &it.entitlement, &it.account))
-            .collect();
+        let lacking = lacking.iter();
+        notes.extend(lacking.map(|it| needs_identity(&it.email, &it.entitlement, &it.account)));
         Ok(Ok(Applied { changes, notes }))
     });
     applied.await?.map_err(CatalogError::Invalid)
@@ -104,17 +107,22 @@ pub async fn apply(app: &App, text: &str, machine: &str) -> Result<Applied, Cata
 /// What does not go with the rows that are there: every role and identity needs its account, and
 /// nothing may be there in another case or look like somebody else's.
 async fn unfitting(tx: &mut Tx, file: &File) -> Result<Vec<Wrong>, Error> {
-    let mut wrong = without_account(tx, file).await?;
+    let on_record = db::accounts::all(tx.conn()).await?;
+    let mut wrong = without_account(file, &on_record);
+    wrong.extend(accounts::on_record(file, &on_record));
     wrong.extend(identities_of_others(tx, file).await?);
     wrong.extend(names_of_others(tx, file).await?);
     for offer in &file.entitlements {
-        let arn = &offer.role.get_ref().arn;
+        let Some(role) = &offer.role else {
+            continue;
+        };
+        let arn = &role.get_ref().arn;
         if let Some(same) = db::catalog::same_role(tx.conn(), arn).await? {
             let name = offer.name.get_ref();
             let what = format!(
                 "entitlement {name}: role_arn {arn} is on record as {same}: IAM does not tell names apart by case"
             );
-            let at = offer.role.span();
+            let at = role.span();
             wrong.push(Wrong { at, what });
         }
     }
@@ -122,18 +130,20 @@ async fn unfitting(tx: &mut Tx, file: &File) -> Result<Vec<Wrong>, Error> {
     Ok(wrong)
 }
 
-async fn without_account(tx: &mut Tx, file: &File) -> Result<Vec<Wrong>, Error> {
-    let mut accounts: BTreeSet<String> = db::catalog::accounts(tx.conn())
-        .await?
-        .into_iter()
-        .collect();
-    accounts.extend(file.accounts.iter().map(|it| it.id.get_ref().clone()));
-    let roles = file.entitlements.iter().map(|it| &it.role);
+fn without_account(file: &File, on_record: &[db::accounts::Account]) -> Vec<Wrong> {
+    let in_file = file.accounts.iter().map(|it| it.id.get_ref());
+    let accounts: BTreeSet<&String> = on_record.iter().map(|it| &it.id).chain(in_file).collect();
+    let of_entitlements = file.entitlements.iter();
+    let of_entitlements = of_entitlements.map(|it| (it.account.span(), it.account.get_ref()));
     let identities = file.people.iter().flat_map(|it| &it.principals);
-    let lacking = roles
-        .chain(identities)
-        .filter(|it| !accounts.contains(&it.get_ref().account));
-    Ok(lacking.map(elsewhere).collect())
+    let of_identities = identities.map(|it| (it.span(), &it.get_ref().account));
+    let named = of_entitlements.chain(of_identities);
+    let lacking = named.filter(|(_, account)| !accounts.contains(account));
+    let told = lacking.map(|(at, account)| Wrong {
+        at,
+        what: format!("account {account} is not in the catalog: add it with [[accounts]]"),
+    });
+    told.collect()
 }
 
 /// Identities that are on record as somebody else's, or in another case.
@@ -195,23 +205,21 @@ async fn names_of_others(tx: &mut Tx, file: &File) -> Result<Vec<Wrong>, Error> 
     Ok(unlike.collect())
 }
 
-fn elsewhere(identity: &Spanned<Identity>) -> Wrong {
-    Wrong {
-        at: identity.span(),
-        what: format!(
-            "account {} is not in the catalog: add it with [[accounts]]",
-            identity.get_ref().account
-        ),
-    }
-}
-
 /// Writes everything; a line for each change.
 async fn put(tx: &mut Tx, file: &File) -> Result<Vec<String>, Error> {
     // Accounts first: people's identities and roles refer to them.
     let mut changes = Vec::new();
     for account in &file.accounts {
         let (id, name) = (account.id.get_ref(), account.name.get_ref());
-        if db::catalog::put_account(tx.conn(), id, name).await? {
+        let external_id = account.external_id.then(new_external_id);
+        let new = NewAccount {
+            id,
+            name,
+            manager_role_arn: account.manager.as_ref().map(|it| it.get_ref().arn.as_str()),
+            external_id: external_id.as_deref(),
+            owner: account.owner.as_deref(),
+        };
+        if db::accounts::put(tx.conn(), &new).await? {
             changes.push(format!("account {id} ({name})"));
         }
     }
@@ -220,12 +228,43 @@ async fn put(tx: &mut Tx, file: &File) -> Result<Vec<String>, Error> {
     }
     for offer in &file.entitlements {
         let terms = &offer.terms;
-        let target = db::catalog::put_target(tx.conn(), &terms.account, &terms.role_arn).await?;
+        let target = match &terms.role_arn {
+            Some(arn) => {
+                Some(db::catalog::put_target(tx.conn(), &terms.account, "role", arn).await?)
+            }
+            None => None,
+        };
         if db::catalog::put_entitlement(tx.conn(), target, terms).await? {
             changes.push(format!("entitlement {}", terms.name));
         }
     }
     Ok(changes)
+}
+
+/// 128 random bits, which nobody else has: with an ID that others could choose, they could have us
+/// work in an account as if it were theirs (the *confused deputy* of AWS's documentation).
+fn new_external_id() -> String {
+    format!("countersign-{}", hex::encode(rand::random::<[u8; 16]>()))
+}
+
+/// The external IDs of accounts of the file, for those who write the trust policies.
+async fn external_ids(tx: &mut Tx, file: &File) -> Result<Vec<String>, Error> {
+    let mut told = Vec::new();
+    for account in file.accounts.iter().filter(|it| it.external_id) {
+        let (id, name) = (account.id.get_ref(), account.name.get_ref());
+        let manager = db::accounts::manager(tx.conn(), id).await?;
+        let Some((arn, external_id)) = manager.and_then(|it| Some((it.arn, it.external_id?)))
+        else {
+            continue;
+        };
+        let asked = account.owner.as_ref();
+        let asked = asked.map_or(String::new(), |owner| format!("; tell {owner}"));
+        told.push(format!(
+            "account {id} ({name}): the trust policy of {arn} has to ask for the external ID {external_id} \
+             (sts:ExternalId); it is no secret{asked}"
+        ));
+    }
+    Ok(told)
 }
 
 async fn put_person(
@@ -255,6 +294,8 @@ async fn put_person(
     }
     for identity in principals {
         let Identity { arn, account } = identity.get_ref();
+        // It may carry inline policies of its grants.
+        db::catalog::put_target(tx.conn(), account, "user", arn).await?;
         if db::catalog::put_principal(tx.conn(), id, account, arn).await? {
             changes.push(format!("principal {arn} of {email}"));
         }
@@ -262,9 +303,25 @@ async fn put_person(
     Ok(())
 }
 
+/// The entitlements with which people can write permissions for others.
+fn managing(file: &File) -> Vec<String> {
+    let mut notes = Vec::new();
+    for offer in &file.entitlements {
+        let actions = attach::managing(&offer.terms.statements);
+        if !actions.is_empty() {
+            notes.push(format!(
+                "{} can mean {}: with such actions a person can give access that stays after the deadline",
+                offer.terms.name,
+                actions.join(", ")
+            ));
+        }
+    }
+    notes
+}
+
 /// What the file alone lacks.
 fn notes(file: &File) -> Vec<String> {
-    let mut notes = Vec::new();
+    let mut notes = managing(file);
     let has_account = |id: &str| file.accounts.iter().any(|it| it.id.get_ref() == id);
     for offer in &file.entitlements {
         let terms = &offer.terms;
@@ -284,7 +341,11 @@ fn notes(file: &File) -> Vec<String> {
         };
         for person in file.people.iter().filter(may_ask) {
             let mut identities = person.principals.iter();
-            if !identities.any(|it| it.get_ref().account == terms.account) {
+            let fits = |it: &toml::Spanned<Identity>| {
+                // A user of any account may carry what lets into a role.
+                terms.method == Method::Switch || it.get_ref().account == terms.account
+            };
+            if !identities.any(fits) {
                 notes.push(needs_identity(&person.email, &terms.name, &terms.account));
             }
         }

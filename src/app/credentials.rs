@@ -12,11 +12,12 @@ use super::load;
 use crate::aws::{AwsError, Session, Wish};
 use crate::db::cases::Case;
 use crate::db::tx::Tx;
+use crate::domain::account::ManagerRole;
 use crate::domain::audit::verb::Verb;
 use crate::domain::audit::{Action, Event};
 use crate::domain::change::WrongState;
 use crate::domain::entitlement::{Method, Terms};
-use crate::domain::fetch::{Fetch, LEAST_LEFT, MOST_TO_BEGIN, Outcome};
+use crate::domain::fetch::{FRESH, Fetch, Kind, LEAST_LEFT, MOST_TO_BEGIN, Outcome};
 use crate::domain::grant::{Grant, GrantState};
 use crate::error::{CallerError, Error, RoleError, StateError, StsError};
 use crate::ids::{FetchId, GrantId};
@@ -39,11 +40,25 @@ pub struct Credentials {
     pub expires_at: DateTime<Utc>,
 }
 
+/// What AWS has given for a fetch, to be handed out.
+pub(super) struct Given {
+    /// The intent of it.
+    pub(super) fetch: Fetch,
+    /// The session.
+    pub(super) session: Session,
+    /// The link that signs in with it, where a link was asked for.
+    pub(super) link: Option<SecretString>,
+    /// When the session stops to work: at the deadline, however long STS has made it.
+    pub(super) expires_at: DateTime<Utc>,
+}
+
 /// A fetch whose intent is on record.
 struct Intended {
     fetch: Fetch,
     grant: Grant,
     terms: Terms,
+    /// As whom Countersign works in the role's account.
+    manager: Option<ManagerRole>,
     /// Before the intent was stored.
     begun: Instant,
 }
@@ -54,7 +69,19 @@ struct Intended {
 /// When the caller is somebody else, the grant is not open or has less than a minute left, its
 /// guard is not known to stand, it is fetched too often, or STS gives none.
 pub async fn fetch(ctx: &Ctx, id: GrantId) -> Result<Credentials, Error> {
-    let intended = intend(ctx, id).await?;
+    let given = hand_out(ctx, id, Kind::Keys).await?;
+    Ok(Credentials {
+        access_key_id: given.session.issued.access_key_id,
+        secret: given.session.secret,
+        token: given.session.token,
+        expires_at: given.expires_at,
+    })
+}
+
+/// Asks AWS for what is to be handed out to a grant's person: on record before, and its outcome
+/// after.
+pub(super) async fn hand_out(ctx: &Ctx, id: GrantId, kind: Kind) -> Result<Given, Error> {
+    let intended = intend(ctx, id, kind).await?;
     let ctx = ctx.clone();
     // By itself from here on: a client that hangs up would leave a fetch without an outcome.
     let asked = tokio::spawn(async move {
@@ -66,7 +93,7 @@ pub async fn fetch(ctx: &Ctx, id: GrantId) -> Result<Credentials, Error> {
 }
 
 /// Puts the intent on record. A guard that is only just being written is waited for.
-async fn intend(ctx: &Ctx, id: GrantId) -> Result<Intended, Error> {
+async fn intend(ctx: &Ctx, id: GrantId, kind: Kind) -> Result<Intended, Error> {
     for tries in 1.. {
         let begun = Instant::now();
         let done = ctx.verb(Verb::Fetch, id, async |tx: &mut Tx| {
@@ -79,24 +106,28 @@ async fn intend(ctx: &Ctx, id: GrantId) -> Result<Intended, Error> {
             let fetch = Fetch {
                 id: FetchId::new(),
                 grant: id,
+                kind,
                 at: tx.now(),
             };
             let requested = Action::CredentialsRequested {
                 request: grant.request,
                 fetch: fetch.id,
+                kind,
             };
             let event = tx.by.did(id, requested);
             let until = fetch.issues_until(ctx.app.settings().unanswered);
             db::fetches::intend(tx.conn(), &fetch, until, &event).await?;
-            Ok(Some((fetch, grant, terms)))
-        });
-        if let Some((fetch, grant, terms)) = done.await? {
-            return Ok(Intended {
+            let manager = db::accounts::manager(tx.conn(), &terms.account).await?;
+            Ok(Some(Intended {
                 fetch,
                 grant,
                 terms,
+                manager,
                 begun,
-            });
+            }))
+        });
+        if let Some(intended) = done.await? {
+            return Ok(intended);
         }
         if tries == TRIES {
             break;
@@ -143,40 +174,95 @@ async fn open(ctx: &Ctx, tx: &mut Tx, id: GrantId) -> Result<(Grant, Terms), Err
     if grant.deadline - now < LEAST_LEFT {
         return Err(StateError::TooLate.into());
     }
-    let guarding = db::fetches::guarding(tx.conn(), &grant).await?;
+    let guarding = db::guarding::guarding(tx.conn(), grant.id).await?;
     if guarding.condition.needs_a_person() {
         return Err(RoleError::Suspended(guarding.condition).into());
     }
-    if !guarding.holds(&grant, now, ctx.app.settings().unanswered) {
+    let settings = ctx.app.settings();
+    let (unanswered, propagation) = (settings.unanswered, settings.propagation);
+    let is_let_in = guarding.is_pinned;
+    if !is_let_in || !guarding.holds(now, unanswered.max(FRESH), unanswered + propagation) {
         tx.make_due(grant.target, now).await?;
         return Err(StateError::Unguarded.into());
     }
     Ok((grant, request.terms))
 }
 
-/// Asks STS, with no transaction open. A process that was stopped since its intent asks no more.
-async fn ask(ctx: &Ctx, intended: &Intended) -> Result<Session, Outcome> {
+/// Asks AWS, with no transaction open: STS for a session, and where a link is to be handed out, the
+/// console's sign-in for that.
+async fn ask(ctx: &Ctx, intended: &Intended) -> Result<Given, (Outcome, StsError)> {
+    let Intended { fetch, grant, .. } = intended;
+    let session = assume(ctx, intended).await.map_err(|outcome| {
+        let error = failure(&outcome);
+        (outcome, error)
+    })?;
+    let link = match fetch.kind {
+        Kind::Keys => None,
+        Kind::Console => Some(sign_in(ctx, intended, &session).await?),
+    };
+    Ok(Given {
+        fetch: *fetch,
+        expires_at: session::expiration(session.issued.expires_at, grant.deadline),
+        session,
+        link,
+    })
+}
+
+/// A link for a session that was assumed. Without it the session is nobody's.
+async fn sign_in(
+    ctx: &Ctx,
+    intended: &Intended,
+    session: &Session,
+) -> Result<SecretString, (Outcome, StsError)> {
+    // There is a session, so that there is a role; of none nobody would know the partition.
+    let role_arn = intended.terms.role_arn.as_deref().unwrap_or_default();
+    let issuer = ctx.app.public_url();
+    let link = ctx.app.clouds().console_link(role_arn, session, issuer);
+    link.await.map_err(|error| {
+        let told = match error {
+            AwsError::Denied => StsError::SignInRefused,
+            _ => StsError::Silent,
+        };
+        let code = Error::from(told).told_code();
+        (Outcome::Discarded(session.issued.clone(), code), told)
+    })
+}
+
+/// Asks STS. A process that was stopped since its intent asks no more.
+async fn assume(ctx: &Ctx, intended: &Intended) -> Result<Session, Outcome> {
     let Intended {
         fetch,
         grant,
         terms,
+        manager,
         begun,
     } = intended;
     let policy = session::policy(&terms.scope, grant.deadline);
     let policy = policy.map_err(|_| Outcome::Failed("malformed"))?;
+    // Only a grant that opens a role gets this far.
+    let role_arn = terms.role_arn.as_deref();
+    let role_arn = role_arn.ok_or(Outcome::Failed("malformed"))?;
     let person = grant.person.to_string();
     let wish = Wish {
-        role_arn: &terms.role_arn,
+        role_arn,
         session_name: &grant.grant_name,
         source_identity: &person,
         policy: &policy,
         policy_arns: terms.scope.policy_arns(),
-        duration: session::duration(grant.deadline, fetch.at),
+        // AWS makes no link for a session whose duration was asked for by whoever is a session
+        // itself (IAM User Guide, as in `aws/federation.rs`).
+        duration: match fetch.kind {
+            Kind::Keys => Some(session::duration(grant.deadline, fetch.at)),
+            Kind::Console => None,
+        },
     };
+    let clouds = ctx.app.clouds();
+    let cloud = clouds.of(&terms.account, manager.as_ref(), fetch.at).await;
+    let cloud = cloud.map_err(|error| Outcome::Failed(error.code()))?;
+    // Looked at last: the session that we assume it from may have taken a while.
     if begun.elapsed() > MOST_TO_BEGIN.to_std().unwrap_or_default() {
         return Err(Outcome::Failed("too_late"));
     }
-    let cloud = ctx.app.clouds().of(&terms.account);
     let answer = cloud.assume(&wish).await;
     answer.map_err(|error| match error {
         AwsError::Unclear => Outcome::Unanswered(error.code()),
@@ -184,32 +270,21 @@ async fn ask(ctx: &Ctx, intended: &Intended) -> Result<Session, Outcome> {
     })
 }
 
-/// Puts STS's answer on record, and hands the session out if the grant is still open.
+/// Puts AWS's answer on record, and hands out what it gave if the grant is still open.
 async fn settle(
     ctx: &Ctx,
     intended: Intended,
-    answer: Result<Session, Outcome>,
-) -> Result<Credentials, Error> {
+    answer: Result<Given, (Outcome, StsError)>,
+) -> Result<Given, Error> {
     let Intended { fetch, grant, .. } = intended;
     let id = grant.id;
     ctx.verb(Verb::Fetch, id, async |tx: &mut Tx| {
         let (outcome, done) = match answer {
-            Err(outcome) => {
-                let error = failure(&outcome);
-                (outcome, Err(error))
-            }
-            Ok(session) => match still_open(ctx, tx, id, &session).await {
-                Ok(()) => {
-                    let credentials = Credentials {
-                        access_key_id: session.issued.access_key_id.clone(),
-                        secret: session.secret,
-                        token: session.token,
-                        expires_at: session::expiration(session.issued.expires_at, grant.deadline),
-                    };
-                    (Outcome::Issued(session.issued), Ok(credentials))
-                }
+            Err((outcome, error)) => (outcome, Err(error.into())),
+            Ok(given) => match still_open(ctx, tx, id, &given.session).await {
+                Ok(()) => (Outcome::Issued(given.session.issued.clone()), Ok(given)),
                 Err(error) if error.is_refusal() => (
-                    Outcome::Discarded(session.issued, error.told_code()),
+                    Outcome::Discarded(given.session.issued, error.told_code()),
                     Err(error),
                 ),
                 Err(error) => return Err(error),
@@ -234,27 +309,28 @@ async fn still_open(ctx: &Ctx, tx: &mut Tx, id: GrantId, session: &Session) -> R
     Ok(())
 }
 
-fn failure(outcome: &Outcome) -> Error {
+/// Why STS gave no session.
+fn failure(outcome: &Outcome) -> StsError {
     let is_silent = match outcome.code() {
         Some("unclear" | "unreachable" | "throttled" | "too_late") => true,
         Some(_) | None => false,
     };
-    let error = if is_silent {
+    if is_silent {
         StsError::Silent
     } else {
         StsError::Refused
-    };
-    error.into()
+    }
 }
 
 /// The event of what became of a fetch.
 fn told(tx: &Tx, grant: &Grant, fetch: &Fetch, outcome: &Outcome) -> Event {
-    let (request, fetch) = (grant.request, fetch.id);
+    let (request, kind, fetch) = (grant.request, fetch.kind, fetch.id);
     match outcome {
         Outcome::Issued(issued) => {
             let action = Action::CredentialsIssued {
                 request,
                 fetch,
+                kind,
                 access_key_id: issued.access_key_id.clone(),
                 expires_at: issued.expires_at,
                 packed_percent: issued.packed_percent,

@@ -39,6 +39,7 @@ struct Inner {
     clouds: Clouds,
     roles: Roles,
     settings: Settings,
+    public_url: String,
     limits: Limits,
     refusals: Refusals,
     wake: Arc<Notify>,
@@ -107,6 +108,7 @@ impl App {
             clouds,
             roles,
             settings,
+            public_url: config.public_url(),
             limits: Limits::new(&config.limits),
             refusals: Refusals::default(),
             wake: Arc::default(),
@@ -156,6 +158,12 @@ impl App {
     #[must_use]
     pub fn settings(&self) -> Settings {
         self.0.settings
+    }
+
+    /// What browsers call us, without a slash at the end.
+    #[must_use]
+    pub fn public_url(&self) -> &str {
+        &self.0.public_url
     }
 
     /// How much anybody may do.

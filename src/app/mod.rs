@@ -1,7 +1,9 @@
 //! What can be done: one verb per file, and `find` for reading.
 
 pub mod approve;
+pub mod aws_setup;
 pub mod catalog;
+pub mod console_link;
 pub mod credentials;
 pub mod ctx;
 pub mod deny;

@@ -1,30 +1,30 @@
 //! Asking for an entitlement.
 
 mod check;
+mod look;
 
 use std::ops::ControlFlow;
-use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
-use check::{Checked, Seen, check, recheck, usable};
+use check::{Checked, Seen, check, recheck};
+use look::{Others, carried, look};
 
 use super::ctx::Ctx;
 use super::load::{self, Shown};
-use crate::aws::AwsError;
 use crate::db;
 use crate::db::cases::Case;
 use crate::db::catalog::Offer;
 use crate::db::tx::Tx;
 use crate::domain::audit::verb::Verb;
+use crate::domain::entitlement::{Entitlement, Method};
+use crate::domain::person::Principal;
 use crate::domain::request::{Ask, Request};
 use crate::domain::text::is_hidden;
 use crate::error::{CallerError, Error, FieldError, LimitError, RoleError};
-use crate::policy::capacity;
+use crate::ids::TargetId;
 
-/// How long AWS has to say what it knows of the role.
-const LOOK: Duration = Duration::from_secs(2);
 /// How long the same ask is a repetition.
 const A_MOMENT: TimeDelta = TimeDelta::minutes(1);
 
@@ -115,7 +115,9 @@ pub async fn submit(ctx: &Ctx, new: NewRequest) -> Result<Submitted, Error> {
         if let Some(shown) = again(ctx, tx.conn(), &checked, now).await? {
             return Ok(Submitted::Again(shown));
         }
+        let target = target_of(tx.conn(), &entitlement, checked.principal.as_ref()).await?;
         let ask = Ask {
+            target,
             principal: checked.principal,
             principal_unique_id: seen.principal_id,
             role_id: seen.role_id,
@@ -179,6 +181,20 @@ async fn again(
     Ok(None)
 }
 
+/// What is written to for an ask: the entitlement's role, or the person's own user where it opens
+/// none.
+async fn target_of(
+    conn: &mut PgConnection,
+    entitlement: &Entitlement,
+    user: Option<&Principal>,
+) -> Result<TargetId, Error> {
+    if let Some(role) = entitlement.target {
+        return Ok(role);
+    }
+    let user = user.ok_or_else(|| Error::field("principal", "is missing"))?;
+    Ok(db::targets::of_user(conn, &user.arn).await?)
+}
+
 /// An entitlement's name as a subject of the audit log: what was sent, cut and made plain.
 #[must_use]
 pub fn subject(name: &str) -> String {
@@ -207,6 +223,7 @@ async fn prepare(
             let Offer {
                 entitlement,
                 condition,
+                manager,
                 now,
             } = offer.ok_or(CallerError::NotFound)?;
             if condition.needs_a_person() {
@@ -222,44 +239,28 @@ async fn prepare(
             }
             let from = new.starts_at.unwrap_or(now);
             let until = from + TimeDelta::seconds(i64::from(checked.duration_seconds));
-            let target = checked.entitlement.target;
-            let others = db::grants::seated(conn, target, (from, until)).await?;
-            Ok(ControlFlow::Continue((checked, others)))
+            let window = (from, until);
+            let is_carried = matches!(
+                checked.entitlement.terms.method,
+                Method::Switch | Method::Attach
+            );
+            let others = match &checked.principal {
+                Some(user) if is_carried => {
+                    Others::Carried(carried(conn, &checked, user, window).await?)
+                }
+                user => {
+                    let target = target_of(conn, &checked.entitlement, user.as_ref()).await?;
+                    Others::Seated(db::grants::seated(conn, target, window).await?)
+                }
+            };
+            Ok(ControlFlow::Continue((checked, others, (manager, now))))
         })
         .await?;
-    let (checked, others) = match read {
+    let (checked, others, as_whom) = match read {
         ControlFlow::Continue(read) => read,
         ControlFlow::Break(shown) => return Ok(ControlFlow::Break(shown)),
     };
-    if capacity::is_protected(&checked.entitlement.terms.role_arn) {
-        return Err(RoleError::Protected.into());
-    }
-    let seen = look(ctx, &checked, &others).await?;
+    check::may_be_opened(&checked.entitlement.terms)?;
+    let seen = look(ctx, &checked, &others, &as_whom).await?;
     Ok(ControlFlow::Continue((checked, seen)))
-}
-
-/// What AWS tells of the role; nothing where it is silent.
-async fn look(ctx: &Ctx, checked: &Checked, others: &[db::grants::Seated]) -> Result<Seen, Error> {
-    let terms = &checked.entitlement.terms;
-    let cloud = ctx.app.clouds().of(&terms.account);
-    let look = Box::pin(crate::aws::check(
-        &cloud,
-        &terms.role_arn,
-        checked.principal.as_ref().map(|it| it.arn.as_str()),
-    ));
-    match tokio::time::timeout(LOOK, look).await {
-        Ok(Ok(role)) => usable(role, checked.principal.as_ref(), others),
-        // One such answer is enough here, unlike in the worker: asking again is all it costs.
-        Ok(Err(AwsError::Gone)) => Err(RoleError::NotFound.into()),
-        Ok(Err(error)) => {
-            tracing::warn!(
-                role.arn = terms.role_arn,
-                %error,
-                "the role could not be looked at; it is looked at again when it is opened"
-            );
-            Ok(Seen::default())
-        }
-        // AWS is silent: the worker looks before it opens, and nobody is kept from asking.
-        Err(_) => Ok(Seen::default()),
-    }
 }

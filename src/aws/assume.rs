@@ -20,8 +20,8 @@ pub struct Wish<'a> {
     pub policy: &'a str,
     /// Managed policies beside it.
     pub policy_arns: &'a [String],
-    /// How long it is to last.
-    pub duration: TimeDelta,
+    /// How long it is to last; `None` for as long as STS makes it, which is an hour.
+    pub duration: Option<TimeDelta>,
 }
 
 /// A session with its secrets, which print and serialize nowhere and are overwritten when it is
@@ -44,7 +44,8 @@ impl Aws {
     /// `Unclear` when a session may have been made that nobody has; anything else means that there
     /// is none.
     pub async fn assume(&self, wish: &Wish<'_>) -> Result<Session, AwsError> {
-        let seconds = i32::try_from(wish.duration.num_seconds()).unwrap_or(i32::MAX);
+        let seconds = wish.duration.map(|duration| duration.num_seconds());
+        let seconds = seconds.map(|seconds| i32::try_from(seconds).unwrap_or(i32::MAX));
         let arns = wish.policy_arns.iter();
         let arns: Vec<_> = arns
             .map(|arn| PolicyDescriptorType::builder().arn(arn).build())
@@ -57,7 +58,7 @@ impl Aws {
             .source_identity(wish.source_identity)
             .policy(wish.policy)
             .set_policy_arns((!arns.is_empty()).then_some(arns))
-            .duration_seconds(seconds);
+            .set_duration_seconds(seconds);
         let answer = Box::pin(call.send()).await;
         let answer = answer.map_err(|error| AwsError::of("AssumeRole", &error))?;
         let given = answer.credentials.ok_or(AwsError::Unclear)?;

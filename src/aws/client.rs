@@ -8,12 +8,13 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_iam::types::SummaryKeyType;
 use chrono::{DateTime, Utc};
-use tokio::sync::OnceCell;
 
 use super::date::Dates;
 use super::error::AwsError;
+use super::manager::{Caller, Hub, caller};
 use super::pace::{Pace, Purpose};
 use super::recent::Recent;
+use super::refused::Refused;
 use super::role::Role;
 use crate::domain::arn::Arn;
 use crate::domain::fetch::MOST_TO_ANSWER;
@@ -40,10 +41,19 @@ pub struct Aws {
     sts: aws_sdk_sts::Client,
     /// For sessions that are handed out.
     pub(super) sessions: aws_sdk_sts::Client,
-    timeout: Duration,
     purpose: Purpose,
+    /// Who we are there, where it is not ourselves.
+    manager: Option<Caller>,
+    account: Account,
+}
+
+/// What belongs to an account whoever we are there. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Account {
+    hub: Arc<Hub>,
+    timeout: Duration,
     pace: Pace,
-    pub(super) known: Arc<Known>,
+    known: Arc<Known>,
 }
 
 /// What AWS has told of the account.
@@ -51,7 +61,6 @@ pub struct Aws {
 pub(super) struct Known {
     quota: Mutex<Option<(usize, Instant)>>,
     dates: Dates,
-    caller: OnceCell<Caller>,
     /// Roles that looks have found.
     pub(super) roles: Recent<Role>,
     /// Users that looks have found.
@@ -60,28 +69,43 @@ pub(super) struct Known {
     pub(super) quotas: Recent<usize>,
 }
 
-#[derive(Debug)]
-struct Caller {
-    arn: String,
-    user_id: String,
+impl Account {
+    /// One that nothing is known of.
+    pub(super) fn new(hub: Arc<Hub>, timeout: Duration, calls_per_second: u32) -> Self {
+        Self {
+            hub,
+            timeout,
+            pace: Pace::new(calls_per_second),
+            known: Arc::default(),
+        }
+    }
 }
 
 impl Aws {
-    /// Clients of an account that nothing is known of.
-    pub(super) fn new(sdk: &SdkConfig, timeout: Duration, calls_per_second: u32) -> Self {
-        let known = Arc::new(Known::default());
-        let pace = Pace::new(calls_per_second);
+    /// Clients of an account with the credentials of `sdk`: our own, or a manager's whose refusals
+    /// are heard.
+    pub(super) fn new(
+        sdk: &SdkConfig,
+        account: &Account,
+        managing: Option<(Caller, &Refused)>,
+    ) -> Self {
+        let (manager, refused) = managing.unzip();
+        let iam = |retry| client(sdk, account, refused, retry);
         Self {
-            reads: client(sdk, &known, &pace, RetryConfig::standard()),
-            writes: client(sdk, &known, &pace, RetryConfig::disabled()),
-            looks: client(sdk, &known, &pace, RetryConfig::disabled()),
+            reads: iam(RetryConfig::standard()),
+            writes: iam(RetryConfig::disabled()),
+            looks: iam(RetryConfig::disabled()),
             sts: aws_sdk_sts::Client::new(sdk),
-            sessions: sessions(sdk),
-            timeout,
+            sessions: sessions(sdk, refused),
             purpose: Purpose::Opening,
-            pace,
-            known,
+            manager,
+            account: account.clone(),
         }
+    }
+
+    /// What looks at the account remember.
+    pub(super) fn known(&self) -> &Known {
+        &self.account.known
     }
 
     /// The same AWS, called for that purpose.
@@ -95,7 +119,7 @@ impl Aws {
 
     /// The client for a read, once it may be made.
     pub(super) async fn reads(&self) -> &aws_sdk_iam::Client {
-        self.pace.pass(self.purpose).await;
+        self.account.pace.pass(self.purpose).await;
         match self.purpose {
             Purpose::Looking => &self.looks,
             Purpose::Closing | Purpose::Opening => &self.reads,
@@ -105,14 +129,14 @@ impl Aws {
     /// The client for a write. It does not wait: the reads before it have, and the lease that it is
     /// made under runs.
     pub(super) fn writes(&self) -> &aws_sdk_iam::Client {
-        self.pace.spend();
+        self.account.pace.spend();
         &self.writes
     }
 
     /// The longest that one call may take; after that its answer is unknown.
     #[must_use]
     pub const fn timeout(&self) -> Duration {
-        self.timeout
+        self.account.timeout
     }
 
     /// How many characters a trust policy may have in this account; asked anew every few minutes.
@@ -120,7 +144,7 @@ impl Aws {
     pub(super) async fn trust_quota(&self) -> usize {
         // Copied out: the lock must not be held while AWS is asked.
         let known = *self
-            .known
+            .known()
             .quota
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
@@ -137,7 +161,7 @@ impl Aws {
                     .and_then(|quota| usize::try_from(*quota).ok())
                     .unwrap_or(DEFAULT_TRUST_QUOTA);
                 *self
-                    .known
+                    .known()
                     .quota
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner) = Some((quota, Instant::now()));
@@ -156,7 +180,7 @@ impl Aws {
     /// after `asked_at`.
     #[must_use]
     pub fn has_another_time(&self, now: DateTime<Utc>, asked_at: Instant) -> bool {
-        self.known.dates.differ_from(now, asked_at)
+        self.known().dates.differ_from(now, asked_at)
     }
 
     /// Asks who we are, unless that is known.
@@ -164,42 +188,40 @@ impl Aws {
     /// # Errors
     /// When STS does not tell.
     pub async fn identify(&self) -> Result<(), AwsError> {
-        self.known_caller().await.map(drop)
+        self.account.hub.known_caller().await.map(drop)
     }
 
-    /// Whether the role is the one that we work as: by its unique id, or by account and name (case
-    /// and path do not tell roles apart).
+    /// Whether the role is one that we work as: the account's manager role, or the one that
+    /// Countersign has by itself. Neither is ever a target.
     ///
     /// # Errors
     /// When STS does not tell who we are.
     pub async fn is_ours(&self, role_arn: &str, role_id: &str) -> Result<bool, AwsError> {
-        let caller = self.known_caller().await?;
-        // Of a role's session STS tells `AROA…:name`; the role's id stands before the colon.
-        let caller_id = caller.user_id.split(':').next();
-        let us = Arn::read(&caller.arn);
-        let same_name = Arn::read(role_arn)
-            .zip(us)
-            .is_some_and(|(role, us)| role.is_same_role(&us));
-        Ok(caller_id == Some(role_id) || same_name)
+        let hub = self.account.hub.known_caller().await?;
+        let manager = self.manager.as_ref();
+        let is_manager = manager.is_some_and(|manager| manager.is(role_arn, role_id));
+        Ok(is_manager || hub.is(role_arn, role_id))
     }
 
-    /// The ARN that we have in this account.
+    /// The ARN that trust policies of this account know us by: its manager role's, else that of our
+    /// own session or user.
     ///
     /// # Errors
     /// When STS does not tell who we are.
     pub(super) async fn us(&self) -> Result<&str, AwsError> {
-        Ok(&self.known_caller().await?.arn)
+        match &self.manager {
+            Some(manager) => Ok(&manager.arn),
+            None => Ok(&self.account.hub.known_caller().await?.arn),
+        }
     }
 
     /// The same, as far as it is known.
     #[must_use]
     pub fn known_us(&self) -> Option<&str> {
-        self.known.caller.get().map(|caller| caller.arn.as_str())
-    }
-
-    /// A failure is not kept: the next look asks again.
-    async fn known_caller(&self) -> Result<&Caller, AwsError> {
-        self.known.caller.get_or_try_init(|| self.caller()).await
+        match &self.manager {
+            Some(manager) => Some(&manager.arn),
+            None => self.account.hub.known().map(|caller| caller.arn.as_str()),
+        }
     }
 
     /// Whether we work in the account that the ARN names, asked anew: what is not found there may
@@ -209,7 +231,7 @@ impl Aws {
     /// When STS does not tell who we are.
     pub(super) async fn works_in_account_of(&self, arn: &str) -> Result<bool, AwsError> {
         // Not the remembered answer: credentials of another account may have come since.
-        let caller = self.caller().await?;
+        let caller = caller(&self.sts).await?;
         let account = |arn| Arn::read(arn).map(|it| it.account);
         let same = account(arn) == account(&caller.arn);
         if !same {
@@ -221,39 +243,36 @@ impl Aws {
         }
         Ok(same)
     }
-
-    async fn caller(&self) -> Result<Caller, AwsError> {
-        let answer = self.sts.get_caller_identity().send().await;
-        let answer = answer.map_err(|error| AwsError::of("GetCallerIdentity", &error))?;
-        Ok(Caller {
-            arn: answer.arn.unwrap_or_default(),
-            user_id: answer.user_id.unwrap_or_default(),
-        })
-    }
 }
 
 fn client(
-    shared: &SdkConfig,
-    known: &Known,
-    pace: &Pace,
+    sdk: &SdkConfig,
+    account: &Account,
+    refused: Option<&Refused>,
     retry: RetryConfig,
 ) -> aws_sdk_iam::Client {
-    let config = aws_sdk_iam::config::Builder::from(shared).retry_config(retry);
-    let config = config.interceptor(known.dates.clone());
-    let config = config.interceptor(pace.clone());
+    let config = aws_sdk_iam::config::Builder::from(sdk).retry_config(retry);
+    let config = config.interceptor(account.known.dates.clone());
+    let mut config = config.interceptor(account.pace.clone());
+    if let Some(refused) = refused {
+        config = config.interceptor(refused.clone());
+    }
     aws_sdk_iam::Client::from_conf(config.build())
 }
 
 /// The client for sessions that are handed out: never repeated, since each try may make a session,
 /// and quick.
-fn sessions(sdk: &SdkConfig) -> aws_sdk_sts::Client {
+fn sessions(sdk: &SdkConfig, refused: Option<&Refused>) -> aws_sdk_sts::Client {
     let most = MOST_TO_ANSWER.to_std().unwrap_or_default();
     let timeouts = TimeoutConfig::builder()
         .operation_timeout(most)
         .connect_timeout(MOST_TO_CONNECT)
         .build();
-    let config = aws_sdk_sts::config::Builder::from(sdk)
+    let mut config = aws_sdk_sts::config::Builder::from(sdk)
         .retry_config(RetryConfig::disabled())
         .timeout_config(timeouts);
+    if let Some(refused) = refused {
+        config = config.interceptor(refused.clone());
+    }
     aws_sdk_sts::Client::from_conf(config.build())
 }

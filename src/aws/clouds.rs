@@ -5,14 +5,23 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_config::environment::EnvironmentVariableRegionProvider;
+use aws_config::identity::IdentityCache;
 use aws_config::meta::region::RegionProviderChain;
 use aws_config::profile::ProfileFileRegionProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_sdk_iam::config::{Credentials, SharedCredentialsProvider};
+use chrono::{DateTime, Utc};
+use secrecy::SecretString;
 
-use super::Aws;
+use super::assume::Session;
+use super::client::Account;
+use super::federation::Federation;
+use super::manager::Hub;
+use super::way::Way;
+use super::{Aws, AwsError};
 use crate::config;
+use crate::domain::account::ManagerRole;
 use crate::domain::arn::Arn;
 
 /// How long a connection may take to come about.
@@ -24,12 +33,14 @@ pub struct Clouds(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    /// What all accounts have in common; the credentials as well.
+    /// What all accounts have in common, with the credentials that are our own.
     sdk: SdkConfig,
+    hub: Arc<Hub>,
+    federation: Federation,
     timeout: Duration,
     calls_per_second: u32,
-    /// Those that were used, by their 12 digits.
-    accounts: Mutex<BTreeMap<String, Aws>>,
+    /// Those that were used, by their 12 digits, each with the latest way into it.
+    accounts: Mutex<BTreeMap<String, (Account, Arc<Way>)>>,
 }
 
 impl Clouds {
@@ -66,33 +77,109 @@ impl Clouds {
             .operation_timeout(timeout)
             .connect_timeout(MOST_TO_CONNECT.min(timeout / 2))
             .build();
+        let sdk = loader.timeout_config(timeouts).load().await;
         Self(Arc::new(Shared {
-            sdk: loader.timeout_config(timeouts).load().await,
+            hub: Arc::new(Hub::new(aws_sdk_sts::Client::new(&sdk))),
+            federation: Federation::new(&sdk),
+            sdk,
             timeout,
             calls_per_second: settings.calls_per_second.get(),
             accounts: Mutex::default(),
         }))
     }
 
-    /// One account, by its 12 digits: made at its first use, and kept.
-    #[must_use]
-    pub fn of(&self, account: &str) -> Aws {
-        // Made under the lock: two first uses at once would give one account two buckets of calls.
-        let accounts = self.0.accounts.lock();
-        let mut accounts = accounts.unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = accounts.get(account) {
-            return known.clone();
-        }
-        let new = Aws::new(&self.0.sdk, self.0.timeout, self.0.calls_per_second);
-        accounts.insert(account.to_owned(), new.clone());
-        new
+    /// One account, by its 12 digits: as its manager role where it has one, else as ourselves. The
+    /// session is taken at the first use, shared, and renewed before it ends. `manager` is what
+    /// the catalog says `now`, so that a change counts from the next call on.
+    ///
+    /// # Errors
+    /// When the manager role cannot be assumed: `Denied` where STS refuses. Never `Unclear`:
+    /// nothing was sent that could land.
+    pub async fn of(
+        &self,
+        account: &str,
+        manager: Option<&ManagerRole>,
+        now: DateTime<Utc>,
+    ) -> Result<Aws, AwsError> {
+        let (account, way) = self.way(account, manager, now);
+        let entered = way.aws.get_or_init(|| self.enter(&account, &way));
+        // Who takes over from somebody who waits no longer begins anew, and has no more time than
+        // anybody.
+        let entered = tokio::time::timeout(self.0.timeout, entered).await;
+        entered.map_or(Err(AwsError::Unreachable), Clone::clone)
     }
 
     /// The account of a role or user.
-    #[must_use]
-    pub fn of_arn(&self, arn: &str) -> Aws {
+    ///
+    /// # Errors
+    /// As [`Self::of`].
+    pub async fn of_arn(
+        &self,
+        arn: &str,
+        manager: Option<&ManagerRole>,
+        now: DateTime<Utc>,
+    ) -> Result<Aws, AwsError> {
         // What is no ARN has no account: calls for it fail on their own.
-        self.of(Arn::read(arn).map_or("", |read| read.account))
+        let account = Arn::read(arn).map_or("", |read| read.account);
+        self.of(account, manager, now).await
+    }
+
+    /// What is known of the account, and the way into it, a new one where the last does not serve.
+    fn way(
+        &self,
+        account: &str,
+        manager: Option<&ManagerRole>,
+        now: DateTime<Utc>,
+    ) -> (Account, Arc<Way>) {
+        let Shared {
+            hub,
+            timeout,
+            calls_per_second,
+            accounts,
+            ..
+        } = &*self.0;
+        // Made under the lock: two first uses at once would give one account two buckets of calls.
+        let mut accounts = accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = accounts.entry(account.to_owned()).or_insert_with(|| {
+            let new = Account::new(Arc::clone(hub), *timeout, *calls_per_second);
+            (new, Arc::new(Way::new(manager, now)))
+        });
+        if !known.1.serves(manager, now) {
+            known.1 = Arc::new(Way::new(manager, now));
+        }
+        known.clone()
+    }
+
+    async fn enter(&self, account: &Account, way: &Way) -> Result<Aws, AwsError> {
+        let Shared { sdk, hub, .. } = &*self.0;
+        let Some(manager) = way.manager() else {
+            return Ok(Aws::new(sdk, account, None));
+        };
+        let session = hub.assume(manager).await?;
+        let credentials = SharedCredentialsProvider::new(session.credentials);
+        // The keys are there, so that no call of the account ever waits for STS: a write that has
+        // no answer was sent.
+        let sdk = sdk
+            .to_builder()
+            .credentials_provider(credentials)
+            .identity_cache(IdentityCache::no_cache());
+        let managing = Some((session.caller, way.refused()));
+        Ok(Aws::new(&sdk.build(), account, managing))
+    }
+
+    /// A link that signs in to the console with a session of that role, for fifteen minutes and
+    /// whoever has it. `issuer` is where AWS sends people once their session is over.
+    ///
+    /// # Errors
+    /// `Denied` when AWS makes none; `Throttled` and `Unclear` when it does not say. The session is
+    /// there in any case.
+    pub async fn console_link(
+        &self,
+        role_arn: &str,
+        session: &Session,
+        issuer: &str,
+    ) -> Result<SecretString, AwsError> {
+        self.0.federation.link(role_arn, session, issuer).await
     }
 
     /// Where the SDK gets credentials from.

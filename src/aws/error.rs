@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_iam::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 
 /// Why AWS did not do it.
@@ -69,6 +70,7 @@ impl AwsError {
             SdkError::ServiceError(answer) => Self::of_code(answer.err().code()),
             SdkError::ConstructionFailure(_) => Self::Denied,
             SdkError::DispatchFailure(_) if never_connected(error) => Self::Unreachable,
+            SdkError::DispatchFailure(_) if had_no_credentials(error) => Self::Denied,
             // A time limit or a broken connection: the call may have been carried out, or still be.
             _ => Self::Unclear,
         };
@@ -144,13 +146,22 @@ where
 /// time), so that nothing can have been sent. That a connection broke tells nothing: the request
 /// may have been on it.
 fn never_connected(error: &(dyn Error + 'static)) -> bool {
-    let mut cause = Some(error);
-    while let Some(at) = cause {
-        let failed = at.downcast_ref::<hyper_util::client::legacy::Error>();
-        if failed.is_some_and(hyper_util::client::legacy::Error::is_connect) {
-            return true;
+    let failed = cause::<hyper_util::client::legacy::Error>(error);
+    failed.is_some_and(hyper_util::client::legacy::Error::is_connect)
+}
+
+/// Whether the SDK found no credentials to sign the call with, so that nothing can have been sent.
+fn had_no_credentials(error: &(dyn Error + 'static)) -> bool {
+    cause::<CredentialsError>(error).is_some()
+}
+
+/// The error, or what caused it, where it is one of these.
+fn cause<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
+    let mut at = error;
+    loop {
+        match at.downcast_ref::<E>() {
+            Some(found) => return Some(found),
+            None => at = at.source()?,
         }
-        cause = at.source();
     }
-    false
 }

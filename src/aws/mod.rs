@@ -1,18 +1,25 @@
-//! The AWS SDK and nothing else: what a role looks like, and the three writes that we make.
+//! The AWS SDK and nothing else: what roles and users look like, and the few calls that we make.
 
 pub mod apply;
 pub mod assume;
+mod carrier;
 pub mod client;
 pub mod clouds;
 mod credentials;
 mod date;
 pub mod error;
+mod federation;
+mod manager;
 pub mod observe;
 mod pace;
+mod read;
 mod recent;
+mod refused;
 mod role;
+mod way;
 
 pub use assume::{Session, Wish};
+pub use carrier::{assumes_already, check_user};
 pub use client::Aws;
 pub use clouds::Clouds;
 pub use error::AwsError;

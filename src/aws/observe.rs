@@ -1,16 +1,15 @@
-//! One look at a role.
+//! One look at a role, or at whatever else we write to.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use futures_util::{StreamExt, stream};
-use percent_encoding::percent_decode_str;
 
 use super::client::DEFAULT_TRUST_QUOTA;
+use super::read::{created_at, decode, not_there, user};
 use super::role::Role;
-use super::{Aws, AwsError, GUARD_NAME, Purpose};
+use super::{Aws, AwsError, GUARD_NAME, Purpose, carrier};
 use crate::domain::arn::{Arn, Kind};
-use crate::domain::target::DocumentKey;
 use crate::policy::{Identity, Observed, ObservedRole};
 
 /// What `submit` wants to know of a role before anything is stored.
@@ -26,11 +25,11 @@ pub struct Check {
     pub trust: String,
     /// How many characters it may have.
     pub trust_quota: usize,
-    /// Who we are, as STS tells it.
+    /// The ARN that its trust policy knows us by.
     pub us: String,
     /// Unique id of the principal (`AIDA…`); `None` when it is not there.
     pub principal_id: Option<String>,
-    /// Whether it is the role that Countersign itself works as, which is never a target.
+    /// Whether it is a role that Countersign itself works as, which is never a target.
     pub ours: bool,
 }
 
@@ -50,15 +49,15 @@ pub async fn check(
     let role = Box::pin(role(aws, role_arn));
     let user = Box::pin(async {
         match principal_arn {
-            Some(arn) => aws.known.users.get(arn, user(aws, arn)).await,
+            Some(arn) => aws.known().users.get(arn, user(aws, arn)).await,
             None => Ok(None),
         }
     });
     let quota = Box::pin(async { Ok(Some(aws.trust_quota().await)) });
     let (role, principal, quota) = tokio::try_join!(
-        aws.known.roles.get(role_arn, role),
+        aws.known().roles.get(role_arn, role),
         user,
-        aws.known.quotas.get("", quota),
+        aws.known().quotas.get("", quota),
     )?;
     let role = role.ok_or(AwsError::Gone)?;
     let ours = aws.is_ours(&role.arn, &role.id).await?;
@@ -77,7 +76,7 @@ pub async fn check(
 /// How many principals are read at a time.
 const READS: usize = 8;
 
-/// A look at a role.
+/// A look at a role or user.
 #[derive(Debug)]
 pub struct Look {
     /// What it showed. A principal that could not be read is not among its principals: nothing
@@ -88,15 +87,24 @@ pub struct Look {
 }
 
 /// Reads the role, its guard and the ids of `principals` (ARNs). The trust policy is read last, so
-/// that little time passes between it and a write that is made from it.
+/// that little time passes between it and a write that is made from it. A user is read with the
+/// policies that it carries; `opens`: something is to be opened on it.
 ///
 /// # Errors
-/// When the role or its guard cannot be read; a role that is not there is an answer, not an error.
+/// When the role or its guard cannot be read, or the user or its policies; what is not there is an
+/// answer, not an error.
 pub async fn observe(
     aws: &Aws,
     role_arn: &str,
     principals: BTreeSet<String>,
+    opens: bool,
 ) -> Result<Look, AwsError> {
+    if Arn::name_of(role_arn, Kind::User).is_some() {
+        return Ok(Look {
+            observed: carrier::observe(aws, role_arn, opens).await?,
+            unread: BTreeMap::new(),
+        });
+    }
     let (guard, trust_quota, (principals, unread)) = tokio::try_join!(
         guard(aws, role_arn),
         async { Ok(aws.trust_quota().await) },
@@ -117,22 +125,26 @@ pub async fn observe(
     Ok(Look { observed, unread })
 }
 
-/// Reads one document again, after it was written; everything else of the look stays as it was.
+/// Reads one document again, after it was written: the inline policy of that name, or without one
+/// the trust policy. Everything else of the look stays as it was.
 ///
 /// # Errors
 /// As [`observe`].
 pub async fn read_back(
     aws: &Aws,
-    role_arn: &str,
-    key: DocumentKey,
+    arn: &str,
+    policy: Option<&str>,
     observed: &mut Observed,
 ) -> Result<(), AwsError> {
-    let Observed::Role(known) = observed else {
-        return Ok(());
-    };
-    match key {
-        DocumentKey::Guard => known.guard = guard(aws, role_arn).await?,
-        DocumentKey::Trust => match role(aws, role_arn).await? {
+    match (&mut *observed, policy) {
+        (Observed::Gone, _) => {}
+        (Observed::User(known), Some(policy)) => {
+            carrier::read_back(aws, arn, policy, known).await?
+        }
+        // A user has no trust policy.
+        (Observed::User(_), None) => {}
+        (Observed::Role(known), Some(_)) => known.guard = guard(aws, arn).await?,
+        (Observed::Role(known), None) => match role(aws, arn).await? {
             None => *observed = Observed::Gone,
             Some(role) => {
                 known.role_id = role.id;
@@ -204,46 +216,4 @@ async fn users(
         }
     }
     (ids, unread)
-}
-
-/// An IAM user; `None` when there is none of that ARN, or can be none of that name.
-async fn user(aws: &Aws, arn: &str) -> Result<Option<Identity>, AwsError> {
-    let Some(name) = Arn::name_of(arn, Kind::User) else {
-        return Ok(None);
-    };
-    match aws.reads().await.get_user().user_name(name).send().await {
-        Ok(answer) => {
-            let user = answer.user().filter(|user| user.arn() == arn);
-            Ok(user.map(|user| Identity {
-                id: user.user_id().to_owned(),
-                created_at: created_at(user.create_date()),
-            }))
-        }
-        Err(error) => match AwsError::of("GetUser", &error) {
-            // AWS does not take the name as a name, so that no user has it.
-            AwsError::Malformed => Ok(None),
-            other => not_there(other),
-        },
-    }
-}
-
-/// IAM always tells it; one that cannot be read is older than any request.
-fn created_at(date: &aws_sdk_iam::primitives::DateTime) -> DateTime<Utc> {
-    DateTime::from_timestamp(date.secs(), 0).unwrap_or_default()
-}
-
-/// "It is not there" is an answer.
-fn not_there<T>(error: AwsError) -> Result<Option<T>, AwsError> {
-    match error {
-        AwsError::Gone => Ok(None),
-        other => Err(other),
-    }
-}
-
-/// Documents come percent-encoded as RFC 3986 has it, and the SDK leaves them so; a plus sign is a
-/// plus sign. What does not decode to UTF-8 stays as it is: it is no JSON, and treated so.
-fn decode(document: &str) -> String {
-    percent_decode_str(document)
-        .decode_utf8()
-        .map_or_else(|_| document.to_owned(), std::borrow::Cow::into_owned)
 }

@@ -1,5 +1,6 @@
 //! The command line: what may be typed, the small commands, and how a failure is told.
 
+pub mod aws_setup;
 pub mod catalog;
 mod failure;
 pub mod sandbox;
@@ -51,6 +52,10 @@ pub enum Command {
     /// API tokens; as a member of the database role countersign_catalog
     #[command(subcommand)]
     Token(token::Token),
+    /// Print what an account of AWS has to be given, so that Countersign can work there: the role,
+    /// its policy, and the trust statements of the roles that it assumes for people; as a member of
+    /// the database role countersign_catalog
+    AwsSetup(aws_setup::Arguments),
     /// Everything on this machine, with people and a role to try it on, until interrupted
     Demo(DemoArguments),
     /// Run the AWS stand-in alone, until it is interrupted

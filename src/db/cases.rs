@@ -58,8 +58,12 @@ pub async fn of_request(
                        THEN coalesce((SELECT min(e.at) FROM audit_events e WHERE e.subject = $3
                                       AND e.action = $5 AND e.at >= $4), t.last_error_at) END AS since
            FROM requests r JOIN people requester ON requester.id = r.person JOIN people caller ON caller.id = $2
-               LEFT JOIN targets t ON t.id = r.target AND $3::text IS NOT NULL AND t.attempts > 0
-                   AND t.last_error IS NOT NULL AND t.last_error_at IS NOT NULL
+               LEFT JOIN LATERAL (
+                   SELECT t.id, t.last_error, t.attempts, t.last_error_at
+                   FROM grants g JOIN parts p ON p."grant" = g.id JOIN targets t ON t.id = p.target
+                   WHERE g.request = r.id AND $3::text IS NOT NULL AND p.state <> 'closed' AND t.attempts > 0
+                       AND t.last_error IS NOT NULL AND t.last_error_at IS NOT NULL
+                   ORDER BY t.last_error_at LIMIT 1) t ON true
            WHERE r.id = $1"#,
         id.uuid(),
         caller.uuid(),
@@ -72,7 +76,7 @@ pub async fn of_request(
     row.map(TryInto::try_into).transpose()
 }
 
-/// The columns of a request, of its people, and of its role's failure.
+/// The columns of a request, of its people, and of what keeps its grant waiting.
 struct CaseRow {
     id: RequestId,
     version: i32,

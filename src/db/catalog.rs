@@ -1,22 +1,25 @@
-//! The catalog: accounts, people, targets and entitlements.
+//! The catalog: people, targets and entitlements.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
+use super::accounts;
+use crate::domain::account::ManagerRole;
 use crate::domain::entitlement::{Entitlement, Method, Scope, Terms};
 use crate::domain::target::Condition;
 use crate::ids::{EntitlementId, PersonId, PrincipalId, TargetId};
 
 struct Row {
     id: EntitlementId,
-    target: TargetId,
+    target: Option<TargetId>,
     name: String,
     description: String,
     account: String,
     account_name: String,
-    role_arn: String,
+    role_arn: Option<String>,
     method: String,
+    statements: Option<Json<Vec<String>>>,
     session_scope: Option<Json<Scope>>,
     min_duration_seconds: i32,
     max_duration_seconds: i32,
@@ -42,6 +45,7 @@ impl TryFrom<Row> for Entitlement {
                 account_name: row.account_name,
                 role_arn: row.role_arn,
                 method,
+                statements: row.statements.map(|it| it.0).unwrap_or_default(),
                 scope: row.session_scope.map(|scope| scope.0).unwrap_or_default(),
                 min_duration_seconds: row.min_duration_seconds,
                 max_duration_seconds: row.max_duration_seconds,
@@ -65,10 +69,11 @@ pub async fn entitlements(
     // A retired entitlement is not offered; requests for it keep their own terms.
     let rows = sqlx::query_as!(
         Row,
-        r#"SELECT e.id, e.target, e.name, e.description, t.account, a.name AS account_name, t.arn AS role_arn, e.method,
+        r#"SELECT e.id, e.target, e.name, e.description, e.account, a.name AS account_name, t.arn AS "role_arn?",
+                  e.method, e.statements AS "statements: Json<Vec<String>>",
                   e.session_scope AS "session_scope: Json<Scope>", e.min_duration_seconds, e.max_duration_seconds,
                   e.requester_group, e.approver_group, e.needed, e.version
-           FROM entitlements e JOIN targets t ON t.id = e.target JOIN accounts a ON a.id = t.account
+           FROM entitlements e JOIN accounts a ON a.id = e.account LEFT JOIN targets t ON t.id = e.target
            WHERE e.retired_at IS NULL AND e.requester_group = ANY($1) ORDER BY e.name"#,
         groups
     );
@@ -87,10 +92,11 @@ pub async fn entitlement(conn: &mut PgConnection, name: &str) -> sqlx::Result<Op
     }
     let row = sqlx::query_as!(
         Row,
-        r#"SELECT e.id, e.target, e.name, e.description, t.account, a.name AS account_name, t.arn AS role_arn, e.method,
+        r#"SELECT e.id, e.target, e.name, e.description, e.account, a.name AS account_name, t.arn AS "role_arn?",
+                  e.method, e.statements AS "statements: Json<Vec<String>>",
                   e.session_scope AS "session_scope: Json<Scope>", e.min_duration_seconds, e.max_duration_seconds,
                   e.requester_group, e.approver_group, e.needed, e.version
-           FROM entitlements e JOIN targets t ON t.id = e.target JOIN accounts a ON a.id = t.account
+           FROM entitlements e JOIN accounts a ON a.id = e.account LEFT JOIN targets t ON t.id = e.target
            WHERE e.retired_at IS NULL AND e.name = $1"#,
         name
     );
@@ -103,8 +109,10 @@ pub async fn entitlement(conn: &mut PgConnection, name: &str) -> sqlx::Result<Op
 pub struct Offer {
     /// The entitlement.
     pub entitlement: Entitlement,
-    /// The condition of its role as last seen.
+    /// The condition of its role as last seen; `Ok` where it opens none.
     pub condition: Condition,
+    /// As whom Countersign works in its account.
+    pub manager: Option<ManagerRole>,
     /// When that was looked up.
     pub now: DateTime<Utc>,
 }
@@ -127,12 +135,14 @@ pub async fn offer(
     // The group is asked of the person's row, and who is not in it gets no row: names of
     // entitlements are for those who may ask.
     let row = sqlx::query!(
-        r#"SELECT e.id AS "id: EntitlementId", e.target AS "target: TargetId", e.name, e.description, t.account,
-                  a.name AS account_name, t.arn AS role_arn, e.method,
+        r#"SELECT e.id AS "id: EntitlementId", e.target AS "target: TargetId", e.name, e.description, e.account,
+                  a.name AS account_name, t.arn AS "role_arn?", e.method,
+                  e.statements AS "statements: Json<Vec<String>>",
                   e.session_scope AS "session_scope: Json<Scope>", e.min_duration_seconds, e.max_duration_seconds,
-                  e.requester_group, e.approver_group, e.needed, e.version, t.condition,
+                  e.requester_group, e.approver_group, e.needed, e.version, t.condition AS "condition?",
+                  a.manager_role_arn, a.external_id,
                   coalesce($3, clock_timestamp()) AS "now!"
-           FROM entitlements e JOIN targets t ON t.id = e.target JOIN accounts a ON a.id = t.account
+           FROM entitlements e JOIN accounts a ON a.id = e.account LEFT JOIN targets t ON t.id = e.target
                JOIN people p ON p.id = $2 AND e.requester_group = ANY(p.groups)
            WHERE e.retired_at IS NULL AND e.name = $1"#,
         name,
@@ -142,9 +152,7 @@ pub async fn offer(
     let Some(row) = row.fetch_optional(conn).await? else {
         return Ok(None);
     };
-    let condition = Condition::parse(&row.condition).ok_or_else(|| {
-        sqlx::Error::Decode(format!("unknown condition {}", row.condition).into())
-    })?;
+    // Where it opens no role, nothing of a role bars it.
     let entitlement = Row {
         id: row.id,
         target: row.target,
@@ -154,6 +162,7 @@ pub async fn offer(
         account_name: row.account_name,
         role_arn: row.role_arn,
         method: row.method,
+        statements: row.statements,
         session_scope: row.session_scope,
         min_duration_seconds: row.min_duration_seconds,
         max_duration_seconds: row.max_duration_seconds,
@@ -164,25 +173,19 @@ pub async fn offer(
     };
     Ok(Some(Offer {
         entitlement: entitlement.try_into()?,
-        condition,
+        condition: condition(row.condition.as_deref())?,
+        manager: accounts::manager_role(row.manager_role_arn, row.external_id),
         now: row.now,
     }))
 }
 
-/// Adds an account or gives it another name; tells whether anything changed.
-///
-/// # Errors
-/// When the database does not answer or refuses the row.
-pub async fn put_account(conn: &mut PgConnection, id: &str, name: &str) -> sqlx::Result<bool> {
-    // Without the last condition every row would count as changed, and nobody could tell what a
-    // file did.
-    let done = sqlx::query!(
-        "INSERT INTO accounts AS a (id, name) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE \
-         SET name = excluded.name WHERE a.name <> excluded.name",
-        id,
-        name
-    );
-    Ok(done.execute(conn).await?.rows_affected() == 1)
+/// The condition of an entitlement's role. Where it opens none, nothing of a role bars it.
+fn condition(stored: Option<&str>) -> sqlx::Result<Condition> {
+    let Some(text) = stored else {
+        return Ok(Condition::Ok);
+    };
+    Condition::parse(text)
+        .ok_or_else(|| sqlx::Error::Decode(format!("unknown condition {text}").into()))
 }
 
 /// A person of the catalog.
@@ -303,16 +306,6 @@ pub async fn names_of_others(
     .await
 }
 
-/// Every account's id.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn accounts(conn: &mut PgConnection) -> sqlx::Result<Vec<String>> {
-    sqlx::query_scalar!("SELECT id FROM accounts")
-        .fetch_all(conn)
-        .await
-}
-
 /// Somebody who may ask for an entitlement, but has no AWS identity in its account.
 #[derive(Debug)]
 pub struct Lacking {
@@ -320,7 +313,7 @@ pub struct Lacking {
     pub email: String,
     /// The entitlement's name.
     pub entitlement: String,
-    /// The role's account.
+    /// That account.
     pub account: String,
 }
 
@@ -331,10 +324,10 @@ pub struct Lacking {
 pub async fn without_identity(conn: &mut PgConnection) -> sqlx::Result<Vec<Lacking>> {
     sqlx::query_as!(
         Lacking,
-        "SELECT p.email, e.name AS entitlement, t.account
-         FROM entitlements e JOIN targets t ON t.id = e.target JOIN people p ON p.groups @> ARRAY[e.requester_group]
-         WHERE e.retired_at IS NULL AND e.method = 'trust_policy' AND NOT EXISTS \
-         (SELECT FROM principals o WHERE o.person = p.id AND o.account = t.account)
+        "SELECT p.email, e.name AS entitlement, e.account
+         FROM entitlements e JOIN people p ON p.groups @> ARRAY[e.requester_group]
+         WHERE e.retired_at IS NULL AND e.method IN ('trust_policy', 'switch', 'attach') AND NOT EXISTS \
+         (SELECT FROM principals o WHERE o.person = p.id AND (o.account = e.account OR e.method = 'switch'))
          ORDER BY e.name, p.email LIMIT 20"
     )
     .fetch_all(conn)
@@ -354,20 +347,22 @@ pub async fn same_role(conn: &mut PgConnection, arn: &str) -> sqlx::Result<Optio
     .await
 }
 
-/// The target of a role, made where it is missing.
+/// The target of a role or user, made where it is missing.
 ///
 /// # Errors
 /// When the database does not answer or refuses the row.
 pub async fn put_target(
     conn: &mut PgConnection,
     account: &str,
+    kind: &str,
     arn: &str,
 ) -> sqlx::Result<TargetId> {
     // A row that is there is the worker's as well, and stays as it is.
     sqlx::query!(
-        "INSERT INTO targets (id, account, kind, arn) VALUES ($1, $2, 'role', $3) ON CONFLICT (arn) DO NOTHING",
+        "INSERT INTO targets (id, account, kind, arn) VALUES ($1, $2, $3, $4) ON CONFLICT (arn) DO NOTHING",
         TargetId::new().uuid(),
         account,
+        kind,
         arn
     )
     .execute(&mut *conn)
@@ -383,29 +378,31 @@ pub async fn put_target(
 /// When the database does not answer or refuses the row.
 pub async fn put_entitlement(
     conn: &mut PgConnection,
-    target: TargetId,
+    target: Option<TargetId>,
     terms: &Terms,
 ) -> sqlx::Result<bool> {
     let scope = (!terms.scope.is_role()).then_some(Json(&terms.scope));
+    let statements = (!terms.statements.is_empty()).then_some(Json(&terms.statements));
     // An unchanged one keeps its version; a retired one that is named again comes back.
     let done = sqlx::query!(
         "INSERT INTO entitlements AS e (id, name, description, target, method, min_duration_seconds,
-             max_duration_seconds, requester_group, approver_group, needed, session_scope)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+             max_duration_seconds, requester_group, approver_group, needed, session_scope, account, statements)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
          ON CONFLICT (name) DO UPDATE SET description = excluded.description, target = excluded.target,
-             method = excluded.method, session_scope = excluded.session_scope,
+             method = excluded.method, session_scope = excluded.session_scope, account = excluded.account,
+             statements = excluded.statements,
              min_duration_seconds = excluded.min_duration_seconds, max_duration_seconds = excluded.max_duration_seconds,
              requester_group = excluded.requester_group, approver_group = excluded.approver_group,
              needed = excluded.needed, version = e.version + 1, retired_at = NULL
          WHERE (e.description, e.target, e.method, e.min_duration_seconds, e.max_duration_seconds,
-                e.requester_group, e.approver_group, e.needed, e.session_scope, e.retired_at)
+                e.requester_group, e.approver_group, e.needed, e.session_scope, e.account, e.statements, e.retired_at)
             IS DISTINCT FROM (excluded.description, excluded.target, excluded.method, excluded.min_duration_seconds,
-                excluded.max_duration_seconds, excluded.requester_group, excluded.approver_group,
-                excluded.needed, excluded.session_scope, NULL::timestamptz)",
+                excluded.max_duration_seconds, excluded.requester_group, excluded.approver_group, excluded.needed,
+                excluded.session_scope, excluded.account, excluded.statements, NULL::timestamptz)",
         EntitlementId::new().uuid(),
         terms.name,
         terms.description,
-        target.uuid(),
+        target.map(TargetId::uuid),
         terms.method.as_str(),
         terms.min_duration_seconds,
         terms.max_duration_seconds,
@@ -413,6 +410,8 @@ pub async fn put_entitlement(
         terms.approver_group,
         terms.needed,
         scope as _,
+        terms.account,
+        statements as _,
     );
     Ok(done.execute(conn).await?.rows_affected() == 1)
 }

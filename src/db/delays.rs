@@ -19,9 +19,9 @@ pub struct Delay {
     pub since: DateTime<Utc>,
 }
 
-/// What keeps these grants waiting; those that are not on their way, or whose role had no failure,
-/// have no entry. A failure that began before the end was asked for is not put on record once more
-/// for the end: then the time of the role's own record holds.
+/// What keeps these grants waiting; those that are not on their way, or whose targets had no
+/// failure, have no entry. A failure that began before the end was asked for is not put on record
+/// once more for the end: then the time of the target's own record holds.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -31,14 +31,15 @@ pub async fn of_grants(
 ) -> sqlx::Result<HashMap<GrantId, Delay>> {
     // A delay is told again every hour; the first of its events says since when.
     let rows = sqlx::query!(
-        r#"SELECT g.id AS "id: GrantId", t.last_error AS "error!", t.attempts,
+        r#"SELECT DISTINCT ON (g.id) g.id AS "id: GrantId", t.last_error AS "error!", t.attempts,
                   coalesce((SELECT min(e.at) FROM audit_events e
                             WHERE e.subject = g.grant_name AND e.action = $2
                                 AND e.at >= coalesce(g.closing_at, g.opening_at)),
                            t.last_error_at) AS "since!"
-           FROM grants g JOIN targets t ON t.id = g.target
-           WHERE g.id = ANY($1) AND g.state IN ('opening', 'closing') AND t.attempts > 0
-               AND t.last_error IS NOT NULL AND t.last_error_at IS NOT NULL"#,
+           FROM grants g JOIN parts p ON p."grant" = g.id JOIN targets t ON t.id = p.target
+           WHERE g.id = ANY($1) AND g.state IN ('opening', 'closing') AND p.state <> 'closed' AND t.attempts > 0
+               AND t.last_error IS NOT NULL AND t.last_error_at IS NOT NULL
+           ORDER BY g.id, t.last_error_at"#,
         grants,
         ActionName::GrantDelayed.as_str(),
     )

@@ -5,36 +5,7 @@ use sqlx::PgConnection;
 
 use super::audit;
 use crate::domain::audit::Event;
-use crate::domain::fetch::{Fetch, Guarding, Outcome};
-use crate::domain::grant::Grant;
-use crate::domain::target::Condition;
-
-/// What is known of the role of a grant. Read after the grant was locked: whoever changes what it
-/// says about the guard locks the grant first.
-///
-/// # Errors
-/// When the database does not answer, or the role's condition is not known.
-pub async fn guarding(conn: &mut PgConnection, grant: &Grant) -> sqlx::Result<Guarding> {
-    let row = sqlx::query!(
-        r#"SELECT t.condition, t.guard_equal_at, d.unclear_at AS "unclear_at?", t.unique_id,
-                  coalesce(t.last_error = 'clock_skew', false) AS "clocks_differ!"
-           FROM targets t LEFT JOIN documents d ON d.target = t.id AND d.key = 'guard'
-           WHERE t.id = $1"#,
-        grant.target.uuid()
-    )
-    .fetch_one(conn)
-    .await?;
-    let condition = Condition::parse(&row.condition).ok_or_else(|| {
-        sqlx::Error::Decode(format!("unknown condition {}", row.condition).into())
-    })?;
-    Ok(Guarding {
-        condition,
-        equal_at: row.guard_equal_at,
-        unclear_at: row.unclear_at,
-        role_id: row.unique_id,
-        clocks_differ: row.clocks_differ,
-    })
-}
+use crate::domain::fetch::{Fetch, Outcome};
 
 /// Stores the intent to ask STS with its event, and until when a session of it may be issued, for
 /// a grant that is locked.
@@ -53,7 +24,7 @@ pub async fn intend(
                UPDATE parts SET sent_until = greatest(sent_until, $4)
                WHERE "grant" = $2 AND kind = 'listed' AND state = 'open' RETURNING "grant"),
            made AS (
-               INSERT INTO fetches (id, "grant", kind, at) SELECT $1, "grant", 'keys', $3 FROM part
+               INSERT INTO fetches (id, "grant", kind, at) SELECT $1, "grant", $16, $3 FROM part
                RETURNING "grant")
            INSERT INTO audit_events (id, at, action, actor_kind, actor_id, actor_name, subject, channel, outcome,
                code, details, concerns)
@@ -74,6 +45,7 @@ pub async fn intend(
         event.outcome,
         event.code,
         event.details,
+        fetch.kind.as_str(),
     )
     .execute(conn)
     .await?;

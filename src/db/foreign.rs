@@ -23,7 +23,7 @@ pub async fn keep(
         "INSERT INTO foreign_documents (target, kind, sha256, document, seen_at) VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (target, kind, sha256) DO NOTHING",
         target.uuid(),
-        key.as_str(),
+        key.to_string(),
         &Sha256::digest(document)[..],
         document,
         seen_at,

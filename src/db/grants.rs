@@ -5,15 +5,20 @@ pub(super) mod row;
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use sqlx::PgConnection;
+use sqlx::types::Json;
+use uuid::Uuid;
 
 use self::row::{columns, whole};
 use super::audit;
 use crate::domain::Change;
 use crate::domain::cause::Cause;
+use crate::domain::entitlement::Terms;
 use crate::domain::grant::Grant;
+use crate::domain::part::{Allows, PartKind};
 use crate::domain::text::Words;
-use crate::ids::{GrantId, PersonId, RequestId, TargetId};
+use crate::ids::{GrantId, PartId, PersonId, RequestId, TargetId};
 
 /// Stores a transition of a locked grant together with its audit event. One that is over before
 /// anything was sent for it takes its parts and names along.
@@ -68,23 +73,42 @@ pub async fn store(conn: &mut PgConnection, change: Change<Grant>) -> sqlx::Resu
     Ok(grant)
 }
 
-/// Stores the grant that an approval made, with its part and its own name; its event is the
-/// approval's.
+/// A part before anything is written.
+#[derive(Debug, Serialize)]
+struct NewPart<'a> {
+    id: Uuid,
+    kind: &'static str,
+    allows: Option<&'a Allows>,
+}
+
+/// Stores the grant that an approval made, with its parts and its own name on each target; its
+/// event is the approval's.
 ///
 /// # Errors
 /// When the database does not answer, or the approvals are missing.
-pub async fn insert(conn: &mut PgConnection, grant: &Grant) -> sqlx::Result<()> {
-    let part = grant.part();
-    // A trigger refuses the COMMIT of a grant that has no part: nothing would ever settle it.
+pub async fn insert(conn: &mut PgConnection, grant: &Grant, terms: &Terms) -> sqlx::Result<()> {
+    let allows = terms.allows();
+    let parts = grant.method.parts().iter().map(|kind| NewPart {
+        id: PartId::new().uuid(),
+        kind: kind.as_str(),
+        allows: allows.as_ref().filter(|_| *kind == PartKind::Inline),
+    });
+    let parts: Vec<NewPart<'_>> = parts.collect();
+    // Triggers refuse the COMMIT of a grant that lacks a part: nothing would ever settle it. An
+    // inline policy is on the user that was approved, everything else on the grant's target.
     sqlx::query!(
         r#"WITH made AS (
                INSERT INTO grants (id, request, target, person, principal_arn, principal_id, grant_name, console_name,
                                    state, starts_at, deadline, approved_at, method)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $17)),
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $15)),
+           new AS (
+               SELECT it.*, CASE it.kind WHEN 'inline' THEN (SELECT t.id FROM targets t WHERE t.arn = $5) ELSE $3 END
+                          AS target, CASE it.kind WHEN 'inline' THEN $6 ELSE $14 END AS target_uid
+               FROM jsonb_to_recordset($13) AS it(id uuid, kind text, allows jsonb)),
            part AS (
-               INSERT INTO parts (id, "grant", target, kind, state, target_uid)
-               VALUES ($13, $1, $3, $14, $15, $16))
-           INSERT INTO names (target, name, "grant", since) VALUES ($3, $7, $1, $12)"#,
+               INSERT INTO parts (id, "grant", target, kind, state, target_uid, allows)
+               SELECT id, $1, target, kind, 'waiting', target_uid, allows FROM new)
+           INSERT INTO names (target, name, "grant", since) SELECT target, $7, $1, $12 FROM new"#,
         grant.id.uuid(),
         grant.request.uuid(),
         grant.target.uuid(),
@@ -97,9 +121,7 @@ pub async fn insert(conn: &mut PgConnection, grant: &Grant) -> sqlx::Result<()> 
         grant.starts_at,
         grant.deadline,
         grant.approved_at,
-        part.id.uuid(),
-        part.kind.as_str(),
-        part.state.as_str(),
+        Json(&parts) as _,
         grant.role_id,
         grant.method.as_str(),
     )
@@ -139,7 +161,7 @@ pub async fn get(conn: &mut PgConnection, id: GrantId) -> sqlx::Result<Option<Gr
 /// When the database does not answer, or a row spells no state.
 pub async fn of_requests(
     conn: &mut PgConnection,
-    requests: &[uuid::Uuid],
+    requests: &[Uuid],
 ) -> sqlx::Result<HashMap<RequestId, Grant>> {
     let rows = whole!("WHERE g.request = ANY($1)", requests)
         .fetch_all(conn)
@@ -159,7 +181,7 @@ pub async fn list(
     cursor: Option<GrantId>,
     limit: i64,
 ) -> sqlx::Result<Vec<Grant>> {
-    let before = cursor.map_or(uuid::Uuid::max(), GrantId::uuid);
+    let before = cursor.map_or(Uuid::max(), GrantId::uuid);
     // The few that are shown are found first: what belongs to a grant is looked up for those alone.
     let rows = match person {
         Some(person) => {

@@ -1,14 +1,17 @@
 //! SQL and nothing else: plain functions on a connection, checked at compile time.
 
+pub mod accounts;
 pub mod asks;
 pub mod audit;
 pub mod cases;
 pub mod catalog;
 pub mod decisions;
 pub mod delays;
+mod documents;
 pub mod fetches;
 pub mod foreign;
 pub mod grants;
+pub mod guarding;
 pub mod lent;
 mod login;
 pub mod migrate;

@@ -7,7 +7,6 @@ use sqlx::types::Json;
 use super::audit;
 use crate::domain::Change;
 use crate::domain::entitlement::Terms;
-use crate::domain::person::console_name;
 use crate::domain::request::{Request, RequestState};
 use crate::domain::text::{Ticket, Words};
 use crate::ids::{EntitlementId, PersonId, PrincipalId, RequestId, TargetId};
@@ -56,7 +55,7 @@ impl TryFrom<Row> for Request {
             person: row.person,
             principal: row.principal,
             // Not a column: it follows from the ARN, and a trigger asks for the same at the grant.
-            console_name: row.principal_arn.as_deref().and_then(console_name),
+            console_name: row.terms.0.console_name(row.principal_arn.as_deref()),
             principal_unique_id: row.principal_unique_id,
             entitlement: row.entitlement,
             target: row.target,

@@ -5,13 +5,15 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use crate::domain::target::{Condition, DocumentKey, Sent, Target, Written};
-use crate::ids::TargetId;
+use super::accounts;
+use super::documents::Document;
+use crate::domain::account::ManagerRole;
+use crate::domain::target::{Condition, DocumentKey, Sent, Target};
+use crate::ids::{GrantId, TargetId};
 
 /// The right to work on one target. Everything that its holder writes is written under its token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +85,27 @@ pub async fn make_due(
     .map(drop)
 }
 
+/// The same for every target that something is written to for a locked grant, as long as it is not
+/// over there.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn make_due_for(
+    conn: &mut PgConnection,
+    grant: GrantId,
+    at: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"UPDATE targets SET due_at = least(due_at, $2, lease_expires_at - interval '1 microsecond')
+           WHERE id IN (SELECT target FROM parts WHERE "grant" = $1 AND state <> 'closed')"#,
+        grant.uuid(),
+        at,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
 /// A target that was due and that nobody had.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Taken {
@@ -90,6 +113,8 @@ pub struct Taken {
     pub lease: Lease,
     /// ARN of the role.
     pub arn: String,
+    /// As whom Countersign works in its account.
+    pub manager: Option<ManagerRole>,
     /// When it was taken.
     pub at: DateTime<Utc>,
 }
@@ -123,21 +148,29 @@ pub async fn claim(
     let lease = f64::from(u32::try_from(lease.num_milliseconds()).unwrap_or(u32::MAX)) / 1000.0;
     // `NO KEY UPDATE` leaves rows alone that refer to the target, and SKIP LOCKED keeps workers
     // from waiting for each other. A grant past its deadline closes, though no row says so yet.
-    // Both arrays are in the order of ids, since they are zipped.
+    // All arrays are in the order of ids, since they are zipped.
     let row = sqlx::query!(
         r#"WITH clock AS MATERIALIZED (SELECT coalesce($1, clock_timestamp()) AS now),
            due AS (
                SELECT t.id FROM targets t, clock
                WHERE t.due_at <= now AND (t.lease_expires_at IS NULL OR t.lease_expires_at <= now)
                  AND (NOT $5 OR EXISTS (SELECT FROM grants g WHERE g.target = t.id
-                      AND (g.state = 'closing' OR (g.state IN ('opening', 'active') AND g.deadline <= now))))
+                      AND (g.state = 'closing' OR (g.state IN ('opening', 'active') AND g.deadline <= now)))
+                      OR (t.kind = 'user' AND EXISTS (
+                          SELECT FROM names n JOIN grants g ON g.id = n."grant"
+                          WHERE n.target = t.id AND n.guard_gone_at IS NULL
+                          AND (g.state = 'closing' OR (g.state IN ('opening', 'active') AND g.deadline <= now)))))
                ORDER BY t.due_at LIMIT $4 FOR NO KEY UPDATE OF t SKIP LOCKED),
            taken AS (
                UPDATE targets SET lease_token = $3, lease_expires_at = now + make_interval(secs => $2),
                                   due_at = now + make_interval(secs => $2)
-               FROM clock WHERE id IN (SELECT id FROM due) RETURNING id, arn)
+               FROM clock WHERE id IN (SELECT id FROM due) RETURNING id, arn, account)
            SELECT now AS "now!", ARRAY(SELECT id FROM taken ORDER BY id) AS "ids!: Vec<TargetId>",
                   ARRAY(SELECT arn FROM taken ORDER BY id) AS "arns!",
+                  ARRAY(SELECT a.manager_role_arn FROM taken t JOIN accounts a ON a.id = t.account ORDER BY t.id)
+                      AS "managers!: Vec<Option<String>>",
+                  ARRAY(SELECT a.external_id FROM taken t JOIN accounts a ON a.id = t.account ORDER BY t.id)
+                      AS "external_ids!: Vec<Option<String>>",
                   (SELECT t.due_at FROM targets t, clock WHERE t.due_at > now ORDER BY t.due_at LIMIT 1) AS next_due
            FROM clock"#,
         now,
@@ -148,10 +181,12 @@ pub async fn claim(
     )
     .fetch_one(conn)
     .await?;
-    let taken = row.ids.into_iter().zip(row.arns);
-    let taken = taken.map(|(target, arn)| Taken {
+    let managers = row.managers.into_iter().zip(row.external_ids);
+    let taken = row.ids.into_iter().zip(row.arns).zip(managers);
+    let taken = taken.map(|((target, arn), (manager, external_id))| Taken {
         lease: Lease { target, token },
         arn,
+        manager: accounts::manager_role(manager, external_id),
         at: row.now,
     });
     Ok(Claimed {
@@ -177,10 +212,13 @@ pub async fn hold(
         Row,
         r#"WITH clock AS MATERIALIZED (SELECT coalesce($3, clock_timestamp()) AS now)
            SELECT t.id, t.account, t.arn, t.revision, t.condition, t.missing_since, t.safe_since, t.guard_restores,
-                  t.guard_equal_at,
+                  t.guard_equal_at, t.unpinned,
                   t.kept AS "kept: Json<BTreeMap<String, DateTime<Utc>>>", t.attempts, t.last_error, t.last_error_at,
                   coalesce((SELECT jsonb_agg(to_jsonb(d) || jsonb_build_object('sha256', encode(d.sha256, 'hex')))
-                            FROM documents d WHERE d.target = t.id), '[]')
+                            FROM documents d WHERE d.target = t.id AND (
+                                d.key IN ('trust', 'guard') OR d.sent_at > now - interval '1 hour'
+                                OR d.key IN (SELECT 'inline:' || n.name FROM names n
+                                             WHERE n.target = t.id AND n.guard_gone_at IS NULL))), '[]')
                       AS "documents!: Json<Vec<Document>>",
                   (SELECT i.id FROM installation i) AS "installation!", now AS "now!"
            FROM targets t, clock
@@ -208,7 +246,7 @@ pub async fn store(
     until: DateTime<Utc>,
     release: Option<&Release>,
 ) -> Result<Option<DateTime<Utc>>, LeaseError> {
-    let documents = DocumentKey::ALL.map(|key| Document::of(key, target.sent(key)));
+    let documents = Document::all(target);
     // `due_at` is ours to set only where it is still what the claim or the last `store` left:
     // otherwise somebody made the target due meanwhile. A document of which nothing is known gets
     // no row; one that has a row loses what is known no more. `hold` has asked whether the lease is
@@ -226,7 +264,7 @@ pub async fn store(
                    unclear_at = excluded.unclear_at, sent_at = excluded.sent_at, original = excluded.original)
            UPDATE targets
            SET unique_id = coalesce($3, unique_id), revision = $4, condition = $5, guard_restores = $6,
-               missing_since = $7, kept = $8, safe_since = $10, guard_equal_at = $17,
+               missing_since = $7, kept = $8, safe_since = $10, guard_equal_at = $17, unpinned = $18,
                due_at = CASE WHEN due_at = lease_expires_at
                                   THEN CASE WHEN $12 THEN $13::timestamptz ELSE $11::timestamptz END
                              WHEN $12 THEN least(due_at, $13) ELSE due_at END,
@@ -254,6 +292,7 @@ pub async fn store(
         release.and_then(|it| it.last_error.as_deref()),
         release.and_then(|it| it.last_error_at),
         target.guard_equal_at,
+        target.unpinned,
     )
     .fetch_optional(conn)
     .await?;
@@ -289,6 +328,19 @@ pub async fn condition(conn: &mut PgConnection, target: TargetId) -> sqlx::Resul
     parse(&text)
 }
 
+/// The target of a person's own user, which `catalog apply` makes with each AWS identity.
+///
+/// # Errors
+/// When the database does not answer, or has no such user.
+pub async fn of_user(conn: &mut PgConnection, arn: &str) -> sqlx::Result<TargetId> {
+    sqlx::query_scalar!(
+        r#"SELECT id AS "id: TargetId" FROM targets WHERE arn = $1 AND kind = 'user'"#,
+        arn
+    )
+    .fetch_one(conn)
+    .await
+}
+
 /// Takes the role back into service.
 ///
 /// # Errors
@@ -320,6 +372,7 @@ struct Row {
     kept: Json<BTreeMap<String, DateTime<Utc>>>,
     guard_restores: i16,
     guard_equal_at: Option<DateTime<Utc>>,
+    unpinned: bool,
     attempts: i32,
     last_error: Option<String>,
     last_error_at: Option<DateTime<Utc>>,
@@ -332,10 +385,12 @@ impl Row {
     fn held(self) -> sqlx::Result<Held> {
         let condition = parse(&self.condition)?;
         let (mut trust, mut guard) = (Sent::default(), Sent::default());
+        let mut inline = BTreeMap::new();
         for document in self.documents.0 {
             match DocumentKey::parse(&document.key) {
                 Some(DocumentKey::Trust) => trust = document.sent()?,
                 Some(DocumentKey::Guard) => guard = document.sent()?,
+                Some(DocumentKey::Inline(grant)) => drop(inline.insert(grant, document.sent()?)),
                 None => return Err(broken(format!("unknown document {}", document.key))),
             }
         }
@@ -348,11 +403,13 @@ impl Row {
                 condition,
                 trust,
                 guard,
+                inline,
                 missing_since: self.missing_since,
                 safe_since: self.safe_since,
                 kept: self.kept.0,
                 guard_restores: self.guard_restores,
                 guard_equal_at: self.guard_equal_at,
+                unpinned: self.unpinned,
                 installation: self.installation,
             },
             attempts: self.attempts,
@@ -361,50 +418,6 @@ impl Row {
             now: self.now,
         })
     }
-}
-
-/// A row of `documents`, in the JSON that Postgres makes of it and takes it in.
-#[derive(Debug, Serialize, Deserialize)]
-struct Document {
-    key: String,
-    /// In hexadecimal digits.
-    sha256: Option<String>,
-    wrote_at: Option<DateTime<Utc>>,
-    unclear_at: Option<DateTime<Utc>>,
-    sent_at: Option<DateTime<Utc>>,
-    original: Option<String>,
-}
-
-impl Document {
-    fn of(key: DocumentKey, sent: &Sent) -> Self {
-        let written = sent.written.as_ref();
-        Self {
-            key: key.as_str().to_owned(),
-            sha256: written.map(|written| hex::encode(written.hash)),
-            wrote_at: written.map(|written| written.at),
-            unclear_at: sent.unclear_at,
-            sent_at: sent.sent_at,
-            original: sent.original.clone(),
-        }
-    }
-
-    fn sent(self) -> sqlx::Result<Sent> {
-        Ok(Sent {
-            written: written(self.sha256.as_deref(), self.wrote_at)?,
-            unclear_at: self.unclear_at,
-            sent_at: self.sent_at,
-            original: self.original,
-        })
-    }
-}
-
-fn written(sha256: Option<&str>, at: Option<DateTime<Utc>>) -> sqlx::Result<Option<Written>> {
-    let (Some(sha256), Some(at)) = (sha256, at) else {
-        return Ok(None);
-    };
-    let mut hash = [0; 32];
-    hex::decode_to_slice(sha256, &mut hash).map_err(|error| broken(error.to_string()))?;
-    Ok(Some(Written { hash, at }))
 }
 
 fn broken(what: String) -> sqlx::Error {

@@ -11,7 +11,7 @@ use super::lent::Lent;
 use super::targets;
 use crate::clock::Clock;
 use crate::domain::audit::{Actor, By, Channel};
-use crate::ids::TargetId;
+use crate::ids::{GrantId, TargetId};
 
 /// A transaction that has begun. One that is dropped was not committed, and its connection is
 /// closed.
@@ -73,6 +73,16 @@ impl Tx {
     pub async fn make_due(&mut self, target: TargetId, at: DateTime<Utc>) -> sqlx::Result<()> {
         targets::make_due(&mut self.conn, target, at).await?;
         // Remembered until the COMMIT: a worker woken earlier would find nothing.
+        self.made_due = true;
+        Ok(())
+    }
+
+    /// Makes every target of a locked grant due, and wakes the worker once this is committed.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn make_due_for(&mut self, grant: GrantId, at: DateTime<Utc>) -> sqlx::Result<()> {
+        targets::make_due_for(&mut self.conn, grant, at).await?;
         self.made_due = true;
         Ok(())
     }

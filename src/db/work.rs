@@ -8,12 +8,12 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::grants::row::{Row, columns, whole};
+use super::grants::row::{Row, columns, there};
 use crate::domain::cause::Cause;
 use crate::domain::grant::Grant;
-use crate::domain::part::Part;
+use crate::domain::part::{Allows, Part, PartKind, PartState};
 use crate::domain::text::Words;
-use crate::ids::{GrantId, PersonId, TargetId};
+use crate::ids::{GrantId, PartId, PersonId, TargetId};
 
 /// Every grant of the target that is not over and done with, by id: scheduled ones, unfinished
 /// ones, and ended ones that the guard still has to name. Not locked.
@@ -21,12 +21,17 @@ use crate::ids::{GrantId, PersonId, TargetId};
 /// # Errors
 /// When the database does not answer, or a row cannot be.
 pub async fn read(conn: &mut PgConnection, target: TargetId) -> sqlx::Result<Vec<Grant>> {
-    let rows = whole!(
+    let rows = standing(conn, target).await?;
+    rows.into_iter().map(Grant::try_from).collect()
+}
+
+async fn standing(conn: &mut PgConnection, target: TargetId) -> sqlx::Result<Vec<Row>> {
+    let rows = there!(
+        "$1",
         "WHERE n.target = $1 AND n.guard_gone_at IS NULL ORDER BY g.id",
         target.uuid()
     );
-    let rows = rows.fetch_all(conn).await?;
-    rows.into_iter().map(Grant::try_from).collect()
+    rows.fetch_all(conn).await
 }
 
 /// The same with their parts, both locked until the transaction ends: what a fetch of credentials
@@ -36,18 +41,20 @@ pub async fn read(conn: &mut PgConnection, target: TargetId) -> sqlx::Result<Vec
 /// When the database does not answer, or a row cannot be.
 pub async fn lock(conn: &mut PgConnection, target: TargetId) -> sqlx::Result<Vec<(Grant, Part)>> {
     // By id, as everybody locks several grants: two orders would deadlock.
-    let rows = whole!(
+    let rows = there!(
+        "$1",
         "WHERE n.target = $1 AND n.guard_gone_at IS NULL ORDER BY g.id FOR NO KEY UPDATE OF g, p",
         target.uuid()
     );
     let locked = rows.fetch_all(&mut *conn).await?;
-    // Where the lock was waited for, Postgres reads the grant anew and what is joined to it not
-    // (READ COMMITTED). A verb changes the joined rows only when it ends a scheduled grant.
-    let is_torn = |row: &Row| row.ended_at.is_some() && row.part_closed_at.is_none();
+    // Where the lock was waited for, Postgres reads grant and part anew and their name not (READ
+    // COMMITTED). A name is forgotten by somebody else only when a scheduled grant is over.
+    let is_torn = |row: &Row| row.ended_at.is_some() && row.opening_at.is_none();
     let rows = if locked.iter().any(is_torn) {
         // Of the locked ones alone: a grant that was approved meanwhile comes with the next pass.
         let ids: Vec<Uuid> = locked.iter().map(|row| row.id.uuid()).collect();
-        let again = whole!(
+        let again = there!(
+            "$1",
             "WHERE n.target = $1 AND n.guard_gone_at IS NULL AND g.id = ANY($2) ORDER BY g.id",
             target.uuid(),
             &ids
@@ -57,10 +64,110 @@ pub async fn lock(conn: &mut PgConnection, target: TargetId) -> sqlx::Result<Vec
         locked
     };
     let both = rows.into_iter().map(|row| {
-        let part = row.part()?;
+        let part = row.part(target)?;
         Ok((row.try_into()?, part))
     });
     both.collect()
+}
+
+/// The grants of which a user carries something, or is to, and who this installation is.
+///
+/// # Errors
+/// When the database does not answer, or a row cannot be.
+pub async fn carried(
+    conn: &mut PgConnection,
+    arn: &str,
+) -> sqlx::Result<(String, Vec<(Grant, Part)>)> {
+    let own = sqlx::query!(
+        r#"SELECT i.id AS installation, (SELECT t.id FROM targets t WHERE t.arn = $1) AS "target: TargetId"
+           FROM installation i"#,
+        arn
+    );
+    let own = own.fetch_one(&mut *conn).await?;
+    let Some(target) = own.target else {
+        return Ok((own.installation, Vec::new()));
+    };
+    let rows = standing(conn, target).await?;
+    let both = rows.into_iter().map(|row| {
+        let part = row.part(target)?;
+        Ok((row.try_into()?, part))
+    });
+    Ok((own.installation, both.collect::<sqlx::Result<_>>()?))
+}
+
+/// The parts that locked grants of the target have on other targets. Written only by whoever holds
+/// the grant.
+///
+/// # Errors
+/// When the database does not answer, or a row cannot be.
+pub async fn elsewhere(
+    conn: &mut PgConnection,
+    target: TargetId,
+    grants: &[Uuid],
+) -> sqlx::Result<Vec<Part>> {
+    let rows = sqlx::query!(
+        r#"SELECT id AS "id: PartId", "grant" AS "grant: GrantId", target AS "target: TargetId", kind, state,
+                  allows AS "allows: Json<Allows>", opened_at, closed_at
+           FROM parts WHERE "grant" = ANY($2) AND target <> $1"#,
+        target.uuid(),
+        grants
+    );
+    let rows = rows.fetch_all(conn).await?;
+    let parts = rows.into_iter().map(|row| {
+        let broken = || sqlx::Error::Decode(format!("part {} cannot be", row.id).into());
+        Ok(Part {
+            id: row.id,
+            grant: row.grant,
+            target: row.target,
+            kind: PartKind::parse(&row.kind).ok_or_else(broken)?,
+            allows: row.allows.map(|it| it.0),
+            state: PartState::of(&row.state, row.opened_at, row.closed_at).ok_or_else(broken)?,
+        })
+    });
+    parts.collect()
+}
+
+/// What is over before anything was sent for it is over on every other target as well.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn over_elsewhere(
+    conn: &mut PgConnection,
+    target: TargetId,
+    grants: &[Uuid],
+    at: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"WITH part AS (UPDATE parts SET state = 'closed', closed_at = $3
+                         WHERE "grant" = ANY($2) AND target <> $1 AND state <> 'closed')
+           UPDATE names SET guard_gone_at = $3
+           WHERE "grant" = ANY($2) AND target <> $1 AND guard_gone_at IS NULL"#,
+        target.uuid(),
+        grants,
+        at
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// The guard of the role has to outlast what lets these grants in elsewhere, until those times.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn lasts(conn: &mut PgConnection, sent: &[(GrantId, DateTime<Utc>)]) -> sqlx::Result<()> {
+    let (ids, untils): (Vec<Uuid>, Vec<DateTime<Utc>>) =
+        sent.iter().map(|(id, until)| (id.uuid(), *until)).unzip();
+    sqlx::query!(
+        r#"UPDATE parts p SET sent_until = greatest(p.sent_until, it.until)
+           FROM unnest($1::uuid[], $2::timestamptz[]) AS it(id, until)
+           WHERE p."grant" = it.id AND p.kind = 'listed'"#,
+        &ids,
+        &untils
+    )
+    .execute(conn)
+    .await
+    .map(drop)
 }
 
 /// Those of the grants that may still be opened: the requester, and as many of the approvers as
@@ -106,6 +213,7 @@ struct Stored<'a> {
     target_uid: Option<&'a str>,
     sent_until: Option<DateTime<Utc>>,
     unclear_at: Option<DateTime<Utc>>,
+    absent_at: Option<DateTime<Utc>>,
     restores: i16,
     guard_until: Option<DateTime<Utc>>,
     guard_gone_at: Option<DateTime<Utc>>,
@@ -135,6 +243,7 @@ impl<'a> Stored<'a> {
             target_uid: grant.role_id.as_deref(),
             sent_until: marks.sent_until,
             unclear_at: marks.unclear_at,
+            absent_at: marks.absent_at,
             restores: marks.restores,
             guard_until: marks.guard_until,
             guard_gone_at: marks.guard_gone_at,
@@ -166,11 +275,12 @@ pub async fn store(
                    cause text, closing_by uuid, closing_reason text, ended_at timestamptz, principal_id text,
                    principal_missing_since timestamptz, part_state text, part_opened_at timestamptz,
                    part_closed_at timestamptz, target_uid text, sent_until timestamptz, unclear_at timestamptz,
-                   restores smallint, guard_until timestamptz, guard_gone_at timestamptz, named_since timestamptz)),
+                   absent_at timestamptz, restores smallint, guard_until timestamptz, guard_gone_at timestamptz,
+                   named_since timestamptz)),
            part AS (
                UPDATE parts p SET state = new.part_state, opened_at = new.part_opened_at,
                    closed_at = new.part_closed_at, target_uid = new.target_uid, sent_until = new.sent_until,
-                   unclear_at = new.unclear_at, restores = new.restores
+                   unclear_at = new.unclear_at, absent_at = new.absent_at, restores = new.restores
                FROM new WHERE p."grant" = new.id AND p.target = $1),
            name AS (
                UPDATE names n SET guard_until = new.guard_until, guard_gone_at = new.guard_gone_at

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::part::PartKind;
+use super::part::{Allows, PartKind};
+use super::person;
 use crate::ids::{EntitlementId, TargetId};
 
 /// How access is given.
@@ -13,11 +14,21 @@ pub enum Method {
     TrustPolicy,
     /// Countersign assumes the role for the person, and hands the credentials over.
     StsCredentials,
+    /// An inline policy on the person's IAM user allows to assume the role, whose guard lists the
+    /// grant.
+    Switch,
+    /// An inline policy on the person's IAM user allows what the entitlement says.
+    Attach,
 }
 
 impl Method {
-    /// Every method.
-    pub const ALL: [Self; 2] = [Self::TrustPolicy, Self::StsCredentials];
+    /// Every method that the catalog takes.
+    pub const ALL: [Self; 4] = [
+        Self::TrustPolicy,
+        Self::Switch,
+        Self::Attach,
+        Self::StsCredentials,
+    ];
 
     /// The word used in the catalog, the API and the database.
     #[must_use]
@@ -25,6 +36,8 @@ impl Method {
         match self {
             Self::TrustPolicy => "trust_policy",
             Self::StsCredentials => "sts_credentials",
+            Self::Switch => "switch",
+            Self::Attach => "attach",
         }
     }
 
@@ -38,17 +51,39 @@ impl Method {
     #[must_use]
     pub const fn needs_identity(self) -> bool {
         match self {
-            Self::TrustPolicy => true,
+            Self::TrustPolicy | Self::Switch | Self::Attach => true,
             Self::StsCredentials => false,
         }
     }
 
-    /// What a grant of it needs on the role.
+    /// Whether a grant of it opens a role. Where it does not, its target is the person's own user.
+    #[must_use]
+    pub const fn opens_role(self) -> bool {
+        match self {
+            Self::TrustPolicy | Self::Switch | Self::StsCredentials => true,
+            Self::Attach => false,
+        }
+    }
+
+    /// What a grant of it needs on its target: on the role, or on the user where no role is opened.
     #[must_use]
     pub const fn part(self) -> PartKind {
         match self {
             Self::TrustPolicy => PartKind::Statement,
-            Self::StsCredentials => PartKind::Listed,
+            Self::StsCredentials | Self::Switch => PartKind::Listed,
+            Self::Attach => PartKind::Inline,
+        }
+    }
+
+    /// Everything that a grant of it needs in AWS. `Inline` is on the person's own user, everything
+    /// else on the role.
+    #[must_use]
+    pub const fn parts(self) -> &'static [PartKind] {
+        match self {
+            Self::TrustPolicy => &[PartKind::Statement],
+            Self::StsCredentials => &[PartKind::Listed],
+            Self::Switch => &[PartKind::Listed, PartKind::Inline],
+            Self::Attach => &[PartKind::Inline],
         }
     }
 }
@@ -119,10 +154,15 @@ pub struct Terms {
     pub account: String,
     /// The account's name.
     pub account_name: String,
-    /// ARN of the role.
-    pub role_arn: String,
+    /// ARN of the role; none where no role is opened (attach).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role_arn: Option<String>,
     /// How it is opened.
     pub method: Method,
+    /// What the person's own user is allowed until the deadline (attach): each the JSON text of one
+    /// statement of an identity policy, without the deadline, which every one of them gets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub statements: Vec<String>,
     /// What sessions may do that are handed out (sts_credentials).
     #[serde(default, skip_serializing_if = "Scope::is_role")]
     pub scope: Scope,
@@ -140,13 +180,35 @@ pub struct Terms {
     pub version: i32,
 }
 
+impl Terms {
+    /// The session name that the console would use for that identity. Where no role is opened,
+    /// nothing has a session name.
+    #[must_use]
+    pub fn console_name(&self, principal_arn: Option<&str>) -> Option<String> {
+        let opens_role = self.method.opens_role();
+        principal_arn
+            .filter(|_| opens_role)
+            .and_then(person::console_name)
+    }
+
+    /// What the inline policy of a grant allows, where its method puts one.
+    #[must_use]
+    pub fn allows(&self) -> Option<Allows> {
+        match self.method {
+            Method::TrustPolicy | Method::StsCredentials => None,
+            Method::Switch => self.role_arn.clone().map(|arn| Allows::Role { arn }),
+            Method::Attach => Some(Allows::Statements(self.statements.clone())),
+        }
+    }
+}
+
 /// What may be asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entitlement {
     /// Its id.
     pub id: EntitlementId,
-    /// The role that it opens.
-    pub target: TargetId,
+    /// The role that it opens; none where each grant is on its person's own user (attach).
+    pub target: Option<TargetId>,
     /// Everything else.
     pub terms: Terms,
 }

@@ -2,19 +2,46 @@
 //! and what must stand before it is asked.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
 
-use super::grant::{Grant, GrantState};
 use super::target::Condition;
 use crate::ids::{FetchId, GrantId};
 
 /// How long after the intent STS may be asked at the latest, by a clock that does not jump.
 pub const MOST_TO_BEGIN: TimeDelta = TimeDelta::seconds(10);
-/// How long STS has to answer.
+/// How long STS has to answer, and the endpoint that makes links to the console.
 pub const MOST_TO_ANSWER: TimeDelta = TimeDelta::seconds(10);
 /// With less time left than this nothing is handed out.
 pub const LEAST_LEFT: TimeDelta = TimeDelta::seconds(60);
 /// For how long a look at the guard counts at least: a role that is open is looked at each minute.
-const FRESH: TimeDelta = TimeDelta::minutes(3);
+pub const FRESH: TimeDelta = TimeDelta::minutes(3);
+
+/// How long a link to the console signs in, for whoever has it and as often as they like, so that a
+/// session may begin after the one that STS gave (IAM User Guide, "Enable custom identity broker
+/// access to the AWS console").
+pub const LINK_LIFE: TimeDelta = TimeDelta::minutes(15);
+
+/// What is handed out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// An access key for programs.
+    #[default]
+    Keys,
+    /// A link that signs in to the console.
+    Console,
+}
+
+impl Kind {
+    /// The word that the database stores.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Keys => "keys",
+            Self::Console => "console",
+        }
+    }
+}
 
 /// The intent to ask STS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,16 +50,25 @@ pub struct Fetch {
     pub id: FetchId,
     /// The grant.
     pub grant: GrantId,
+    /// What for.
+    pub kind: Kind,
     /// When it was recorded.
     pub at: DateTime<Utc>,
 }
 
 impl Fetch {
-    /// Until when STS may issue a session of it: it may be asked late, and a call without an answer
-    /// may be carried out until L (`unanswered`) is over.
+    /// Until when a session of it may begin: STS may be asked late, a call without an answer may be
+    /// carried out until L (`unanswered`) is over, and a link to the console signs in for a while.
     #[must_use]
     pub fn issues_until(&self, unanswered: TimeDelta) -> DateTime<Utc> {
-        self.at + unanswered.max(MOST_TO_BEGIN + MOST_TO_ANSWER)
+        match self.kind {
+            Kind::Keys => self.at + unanswered.max(MOST_TO_BEGIN + MOST_TO_ANSWER),
+            // Two calls: AssumeRole, and the one that makes the link.
+            Kind::Console => {
+                let made = unanswered.max(MOST_TO_BEGIN + MOST_TO_ANSWER + MOST_TO_ANSWER);
+                self.at + made + LINK_LIFE
+            }
+        }
     }
 }
 
@@ -91,39 +127,40 @@ impl Outcome {
     }
 }
 
-/// What is known of the role that a grant's guard stands on.
+/// What is known of the role whose guard is to list a grant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Guarding {
     /// What keeps new grants from it.
     pub condition: Condition,
+    /// Since when the guard has all the names of the grant; `None` where it was never seen with
+    /// them.
+    pub listed_at: Option<DateTime<Utc>>,
     /// When the guard was last read as it should be, with every open grant in its list.
     pub equal_at: Option<DateTime<Utc>>,
     /// When a guard write was sent whose answer is not known.
     pub unclear_at: Option<DateTime<Utc>>,
-    /// The unique id of the role that was looked at last.
-    pub role_id: Option<String>,
+    /// Whether the role that was looked at last is the one that was approved.
+    pub is_its_role: bool,
+    /// Whether the role lets us in under names of grants alone, as far as we assume it.
+    pub is_pinned: bool,
     /// Whether the last look found that AWS has another time than the database.
     pub clocks_differ: bool,
 }
 
 impl Guarding {
-    /// Whether AWS, as far as anybody knows, denies sessions of this grant once it ends: the guard
-    /// names it, and no write is on its way that could take the guard away. This is asked whenever
-    /// something is to let the person in, never remembered.
+    /// Whether AWS, as far as anybody knows, denies sessions of the grant once it ends: the guard
+    /// names it, was looked at within `fresh`, and no write is on its way that could take the guard
+    /// away: for so long as `lands` one without an answer may land, and a read lag behind it. This
+    /// is asked whenever something is to let the person in, never remembered.
     #[must_use]
-    pub fn holds(&self, grant: &Grant, now: DateTime<Utc>, unanswered: TimeDelta) -> bool {
-        let opened_at = match grant.state {
-            GrantState::Active { opened_at, .. } => opened_at,
-            _ => return false,
+    pub fn holds(&self, now: DateTime<Utc>, fresh: TimeDelta, lands: TimeDelta) -> bool {
+        // The look that found it listed, or a later one.
+        let is_read = match (self.listed_at, self.equal_at) {
+            (Some(listed), Some(equal)) => equal >= listed && now <= equal + fresh,
+            _ => false,
         };
-        let fresh = unanswered.max(FRESH);
-        // The look that opened it, or a later one.
-        let is_read = self
-            .equal_at
-            .is_some_and(|at| at >= opened_at && now <= at + fresh);
         // A deletion of the guard, or an older guard, may still land.
-        let may_land = self.unclear_at.is_some_and(|at| now < at + unanswered);
-        let is_same_role = self.role_id.is_some() && self.role_id == grant.role_id;
-        is_read && !may_land && is_same_role && !self.clocks_differ
+        let may_land = self.unclear_at.is_some_and(|at| now < at + lands);
+        is_read && !may_land && self.is_its_role && !self.clocks_differ
     }
 }

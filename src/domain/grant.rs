@@ -7,9 +7,9 @@ use super::audit::{Action, By};
 use super::cause::Cause;
 use super::change::{Change, WrongState};
 use super::entitlement::Method;
-use super::part::{Part, PartState, all_closed, all_open};
+use super::part::{Part, all_closed, all_open};
 use super::text::Words;
-use crate::ids::{GrantId, PartId, PersonId, RequestId, TargetId};
+use crate::ids::{GrantId, PersonId, RequestId, TargetId};
 
 /// Why and since when a grant is closing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,13 +144,19 @@ pub struct Marks {
     pub sent_until: Option<DateTime<Utc>>,
     /// Since when the console name belongs to it.
     pub console_since: Option<DateTime<Utc>>,
-    /// When a trust write with its statement was sent whose answer is not known.
+    /// When a write that lets it in, of the trust policy or of its inline policy, was sent whose
+    /// answer is not known.
     pub unclear_at: Option<DateTime<Utc>>,
-    /// Until when the guard must name it.
+    /// Since when nothing on the user lets it in: of an inline policy alone. While it is live,
+    /// since when its policy is missing.
+    pub absent_at: Option<DateTime<Utc>>,
+    /// Until when the guard must name it; of an inline policy, until when it is looked for.
     pub guard_until: Option<DateTime<Utc>>,
-    /// When the guard was seen without it after that.
+    /// When the guard was seen without it after that; of an inline policy, when nothing of it was
+    /// left to look for.
     pub guard_gone_at: Option<DateTime<Utc>>,
-    /// How often its statement was put back after somebody took it away or changed it.
+    /// How often its statement or inline policy was put back after somebody took it away or
+    /// changed it.
     pub restores: i16,
     /// When AWS first said that the principal is not there, unless it has shown it since.
     pub principal_missing_since: Option<DateTime<Utc>>,
@@ -200,18 +206,6 @@ impl Grant {
     #[must_use]
     pub fn usable_console_name(&self) -> Option<&str> {
         self.marks.console_since.and(self.console_name.as_deref())
-    }
-
-    /// What the grant needs in AWS, before anything is written.
-    #[must_use]
-    pub fn part(&self) -> Part {
-        Part {
-            id: PartId::new(),
-            grant: self.id,
-            target: self.target,
-            kind: self.method.part(),
-            state: PartState::Waiting,
-        }
     }
 
     /// `scheduled → opening`: records the intent, before the first write to AWS.

@@ -1,5 +1,6 @@
 //! Pure: the states of requests and grants, and every transition with its audit event.
 
+pub mod account;
 pub mod arn;
 pub mod audit;
 pub mod cause;

@@ -1,6 +1,7 @@
 //! A grant on one target: what of it is open in AWS, whatever people have decided meanwhile.
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 
 use crate::ids::{GrantId, PartId, TargetId};
 
@@ -11,10 +12,12 @@ pub struct Part {
     pub id: PartId,
     /// The grant.
     pub grant: GrantId,
-    /// The role that is written to for it.
+    /// The role or user that is written to for it.
     pub target: TargetId,
     /// What is written there.
     pub kind: PartKind,
+    /// What an inline policy allows.
+    pub allows: Option<Allows>,
     /// What AWS was seen to say.
     pub state: PartState,
 }
@@ -25,13 +28,15 @@ pub enum PartKind {
     /// A statement in the role's trust policy, with the guard beside it (trust_policy).
     Statement,
     /// The grant's name in the guard's list, and nothing else: what lets the person in is elsewhere
-    /// (sts_credentials: Countersign assumes the role).
+    /// (sts_credentials: Countersign assumes the role; switch: an inline policy of the user).
     Listed,
+    /// An inline policy of its own on the requester's IAM user (switch, attach).
+    Inline,
 }
 
 impl PartKind {
     /// Every kind.
-    pub const ALL: [Self; 2] = [Self::Statement, Self::Listed];
+    pub const ALL: [Self; 3] = [Self::Statement, Self::Listed, Self::Inline];
 
     /// The word that the database stores.
     #[must_use]
@@ -39,6 +44,7 @@ impl PartKind {
         match self {
             Self::Statement => "statement",
             Self::Listed => "listed",
+            Self::Inline => "inline",
         }
     }
 
@@ -47,6 +53,21 @@ impl PartKind {
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
+}
+
+/// What the inline policy of a grant allows, fixed at approval. The text of the policy is not: it
+/// is rendered from this, the deadline and the console name, which is known at the opening alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Allows {
+    /// To assume that role, under the grant's session names (switch).
+    Role {
+        /// ARN of the role.
+        arn: String,
+    },
+    /// These statements of an identity policy (attach): each the JSON text of one, without the
+    /// deadline, which every one of them gets.
+    Statements(Vec<String>),
 }
 
 /// What of a part was read back from AWS. What is wanted of it is the grant's state: a part of a
@@ -70,6 +91,21 @@ pub enum PartState {
 }
 
 impl PartState {
+    /// The state that a row spells; `None` where it spells none.
+    #[must_use]
+    pub fn of(
+        word: &str,
+        opened_at: Option<DateTime<Utc>>,
+        closed_at: Option<DateTime<Utc>>,
+    ) -> Option<Self> {
+        match (word, opened_at, closed_at) {
+            ("waiting", None, None) => Some(Self::Waiting),
+            ("open", Some(at), None) => Some(Self::Open { at }),
+            ("closed", _, Some(at)) => Some(Self::Closed { opened_at, at }),
+            _ => None,
+        }
+    }
+
     /// The word that the database stores.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

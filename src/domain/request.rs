@@ -6,7 +6,7 @@ use super::audit::{Action, By};
 use super::change::{Change, WrongState};
 use super::entitlement::Terms;
 use super::grant::{Grant, GrantState, Marks};
-use super::person::{Principal, console_name};
+use super::person::Principal;
 use super::text::{Ticket, Words};
 use crate::ids::{EntitlementId, GrantId, PersonId, PrincipalId, RequestId, TargetId};
 
@@ -65,11 +65,11 @@ pub struct Request {
     pub principal_arn: Option<String>,
     /// Its unique id, unless AWS was silent at submit.
     pub principal_unique_id: Option<String>,
-    /// The session name that the console would use for it.
+    /// The session name that the console would use for it, where a role is opened.
     pub console_name: Option<String>,
     /// What is asked for.
     pub entitlement: EntitlementId,
-    /// The role.
+    /// The role; the person's own user where no role is opened.
     pub target: TargetId,
     /// The role's unique id, unless AWS was silent at submit.
     pub role_id: Option<String>,
@@ -83,7 +83,7 @@ pub struct Request {
     pub starts_at: Option<DateTime<Utc>>,
     /// A ticket's name or URL.
     pub ticket: Option<Ticket>,
-    /// Whether the role was read in AWS at submit.
+    /// Whether the role, or the user, was read in AWS at submit.
     pub target_checked: bool,
     /// When it was made.
     pub submitted_at: DateTime<Utc>,
@@ -102,6 +102,8 @@ pub struct Ask {
     pub principal_unique_id: Option<String>,
     /// What is asked for.
     pub entitlement: super::entitlement::Entitlement,
+    /// What is written to: the entitlement's role, or the person's own user where it opens none.
+    pub target: TargetId,
     /// Unique id of the role, when AWS told it.
     pub role_id: Option<String>,
     /// Why.
@@ -112,7 +114,7 @@ pub struct Ask {
     pub starts_at: Option<DateTime<Utc>>,
     /// Ticket.
     pub ticket: Option<Ticket>,
-    /// Whether the role was read in AWS.
+    /// Whether the role, or the user, was read in AWS.
     pub target_checked: bool,
 }
 
@@ -122,16 +124,18 @@ impl Ask {
     pub fn submit(self, person: PersonId, expire_after: TimeDelta, by: &By) -> Change<Request> {
         let lapse = by.at + expire_after;
         let duration = TimeDelta::seconds(i64::from(self.duration_seconds));
+        let principal_arn = self.principal.as_ref().map(|it| it.arn.as_str());
+        let console_name = self.entitlement.terms.console_name(principal_arn);
         let request = Request {
             id: RequestId::new(),
             version: 1,
             person,
             principal: self.principal.as_ref().map(|it| it.id),
-            console_name: self.principal.as_ref().and_then(|it| console_name(&it.arn)),
+            console_name,
             principal_arn: self.principal.map(|it| it.arn),
             principal_unique_id: self.principal_unique_id,
             entitlement: self.entitlement.id,
-            target: self.entitlement.target,
+            target: self.target,
             role_id: self.role_id,
             terms: self.entitlement.terms,
             justification: self.justification,

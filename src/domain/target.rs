@@ -1,11 +1,12 @@
-//! The role whose policies we write, as the reconciler knows it.
+//! The role or user whose policies we write, as the reconciler knows it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::ids::TargetId;
+use crate::ids::{GrantId, TargetId};
 
 /// What, if anything, keeps new grants from a target. Closings go on in every condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,15 +73,15 @@ impl Condition {
     }
 }
 
-/// A role whose trust policy and guard we write. What was written last is remembered, since a read
-/// may lag behind it.
+/// A role whose trust policy and guard we write, or a user whose inline policies of ours we write.
+/// What was written last is remembered, since a read may lag behind it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// Its id.
     pub id: TargetId,
     /// The 12-digit account.
     pub account: String,
-    /// ARN of the role.
+    /// ARN of the role or user.
     pub arn: String,
     /// Number of the last guard that was sent.
     pub revision: i64,
@@ -90,6 +91,8 @@ pub struct Target {
     pub trust: Sent,
     /// What was sent of the guard.
     pub guard: Sent,
+    /// What was sent of each grant's inline policy.
+    pub inline: BTreeMap<GrantId, Sent>,
     /// When AWS first said that the role is not there, unless it has shown it since.
     pub missing_since: Option<DateTime<Utc>>,
     /// When AWS was first seen to be of another time than the database, unless a person has judged
@@ -104,6 +107,9 @@ pub struct Target {
     /// When the guard was last read as it should be, with every live grant in its list; `None`
     /// where a look has found something else since.
     pub guard_equal_at: Option<DateTime<Utc>>,
+    /// Whether the last look found that the role does not let us in pinned, of a role whose
+    /// credentials are handed out.
+    pub unpinned: bool,
     /// Id of this installation, which its guards carry: 8 characters of base32.
     pub installation: String,
 }
@@ -111,21 +117,42 @@ pub struct Target {
 impl Target {
     /// What was sent of a document.
     #[must_use]
-    pub const fn sent(&self, key: DocumentKey) -> &Sent {
+    pub fn sent(&self, key: DocumentKey) -> &Sent {
         match key {
             DocumentKey::Trust => &self.trust,
             DocumentKey::Guard => &self.guard,
+            DocumentKey::Inline(grant) => self.inline.get(&grant).unwrap_or(&NEVER_SENT),
         }
     }
 
     /// The same, to be changed.
-    pub const fn sent_mut(&mut self, key: DocumentKey) -> &mut Sent {
+    pub fn sent_mut(&mut self, key: DocumentKey) -> &mut Sent {
         match key {
             DocumentKey::Trust => &mut self.trust,
             DocumentKey::Guard => &mut self.guard,
+            DocumentKey::Inline(grant) => self.inline.entry(grant).or_default(),
         }
     }
+
+    /// Every document that may be known of it, with what was sent of it.
+    pub fn documents(&self) -> impl Iterator<Item = (DocumentKey, &Sent)> {
+        let of_a_role = [
+            (DocumentKey::Trust, &self.trust),
+            (DocumentKey::Guard, &self.guard),
+        ];
+        let inline = self.inline.iter();
+        let of_a_user = inline.map(|(grant, sent)| (DocumentKey::Inline(*grant), sent));
+        of_a_role.into_iter().chain(of_a_user)
+    }
 }
+
+/// What is known of a document that was never sent.
+static NEVER_SENT: Sent = Sent {
+    written: None,
+    unclear_at: None,
+    sent_at: None,
+    original: None,
+};
 
 /// Which document of a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -134,25 +161,33 @@ pub enum DocumentKey {
     Trust,
     /// The inline policy `CountersignGuard`.
     Guard,
+    /// The inline policy of one grant, on a user.
+    Inline(GrantId),
 }
 
+/// What the stored word of an inline policy begins with; the grant's id follows.
+const INLINE: &str = "inline:";
+
 impl DocumentKey {
-    /// Every document.
-    pub const ALL: [Self; 2] = [Self::Trust, Self::Guard];
-
-    /// The word that the database stores.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Trust => "trust",
-            Self::Guard => "guard",
-        }
-    }
-
-    /// The document of that name.
+    /// The document of that stored word.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|key| key.as_str() == text)
+        match text {
+            "trust" => Some(Self::Trust),
+            "guard" => Some(Self::Guard),
+            _ => text.strip_prefix(INLINE)?.parse().ok().map(Self::Inline),
+        }
+    }
+}
+
+/// The word that the database stores: `trust`, `guard`, `inline:grant_…`.
+impl fmt::Display for DocumentKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Trust => f.write_str("trust"),
+            Self::Guard => f.write_str("guard"),
+            Self::Inline(grant) => write!(f, "{INLINE}{grant}"),
+        }
     }
 }
 

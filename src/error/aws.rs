@@ -8,6 +8,9 @@ pub enum StsError {
     /// STS refuses us.
     #[error("STS refuses")]
     Refused,
+    /// The console's sign-in refuses the session that STS gave.
+    #[error("the console's sign-in refuses")]
+    SignInRefused,
     /// STS did not answer, or asks us to slow down.
     #[error("STS is silent")]
     Silent,
@@ -24,6 +27,13 @@ impl StsError {
                 "AWS gives no credentials",
                 "AWS does not let Countersign assume the role. Have the role's owner look at its \
                  trust policy; the grant itself is open.",
+            ),
+            Self::SignInRefused => About::new(
+                "aws_refused",
+                502,
+                "AWS gives no credentials",
+                "AWS takes the role's session, but makes no link to the console for it. Nothing \
+                 was handed out; credentials for programs can be fetched as before.",
             ),
             Self::Silent => About::new(
                 "aws_silent",

@@ -31,6 +31,25 @@ pub enum RoleError {
     /// The trust policy cannot be edited as text, or a deleted principal in it blocks every change.
     #[error("trust policy unreadable")]
     TrustPolicyUnreadable,
+    /// The trust policy does not let the person's account in.
+    #[error("role does not admit the account")]
+    NotAdmitted,
+    /// The person may assume the role without us: by what.
+    #[error("role is open already")]
+    OpenAlready(String),
+    /// Nobody lets us look at the person's user, by ARN, or it is ours.
+    #[error("user closed to us")]
+    UserClosed(String),
+    /// One more inline policy does not fit on the person's user.
+    #[error("user full")]
+    UserFull {
+        /// Characters used, with every grant that may be open at the time.
+        used: usize,
+        /// Characters that there may be.
+        quota: usize,
+        /// Characters that this grant needs.
+        needed: usize,
+    },
     /// The trust policy does not let us assume the role: the statements that would.
     #[error("role not assumable")]
     NotAssumable(String),
@@ -89,6 +108,14 @@ impl RoleError {
                 "It is not a policy that can be edited without touching what others wrote, or it \
                  names a deleted user or role. Have its owner repair it.",
             ),
+            Self::NotAdmitted => not_admitted(),
+            Self::OpenAlready(by) => open_already(by),
+            Self::UserClosed(arn) => user_closed(arn),
+            Self::UserFull {
+                used,
+                quota,
+                needed,
+            } => user_full(*used, *quota, *needed),
             Self::NotAssumable(add) => not_assumable(add),
             Self::NotPinned(add) => not_pinned(add),
         }
@@ -103,6 +130,53 @@ const fn suspended(condition: Condition) -> &'static str {
         "AWS shows a guard that this Countersign has not written. The people who run it have to \
          look first; `countersign target resume` takes it back."
     }
+}
+
+fn not_admitted() -> About {
+    About::new(
+        "role_not_admitting",
+        409,
+        "The role does not let your account in",
+        "A switch needs a role whose trust policy names the account of your AWS identity. Have \
+         its owner add it, or the catalog offer the role as trust_policy.",
+    )
+}
+
+fn open_already(by: &str) -> About {
+    About::new(
+        "role_open_already",
+        409,
+        "You can assume this role without Countersign",
+        format!(
+            "What Countersign would open and close is open anyway: {by} allows it. Tell the \
+             people who keep the role; until then use it as it is."
+        ),
+    )
+}
+
+fn user_closed(arn: &str) -> About {
+    About::new(
+        "user_closed",
+        409,
+        "Countersign may not write to your IAM user",
+        format!(
+            "Its account does not let Countersign see {arn}, so that nothing could be put there \
+             and nothing taken away. Have the account set up, or ask with another identity."
+        ),
+    )
+}
+
+fn user_full(used: usize, quota: usize, needed: usize) -> About {
+    About::new(
+        "user_full",
+        409,
+        "Your IAM user has no room for one more policy",
+        format!(
+            "All inline policies of a user have {quota} characters together, {used} are in use and \
+             this grant needs {needed}. Wait until another grant of yours has ended, or have other \
+             inline policies made managed ones."
+        ),
+    )
 }
 
 fn not_assumable(add: &str) -> About {

@@ -4,6 +4,7 @@
 
 use super::document::Document;
 use super::meaning::Node;
+use super::pattern::overlap_as_actions;
 use crate::domain::arn::{Arn, Kind};
 
 /// The session names that we may take: those of grants.
@@ -57,7 +58,8 @@ pub fn statements(us: &str) -> String {
 }
 
 /// The ARN that a trust policy names us by: a role's, not that of our session of it.
-fn stands_for(us: &str) -> String {
+#[must_use]
+pub fn stands_for(us: &str) -> String {
     match Arn::read(us) {
         Some(arn) if arn.kind == Kind::Session => {
             format!(
@@ -96,12 +98,12 @@ fn is_us(named: &str, us: &str) -> bool {
 }
 
 /// Whether the actions of a statement may be, or contain, that one.
-fn may_do(statement: &Node, action: &str) -> bool {
+pub(super) fn may_do(statement: &Node, action: &str) -> bool {
     let Some(actions) = statement.get("Action") else {
         return true;
     };
     let mut patterns = actions.elements().iter().filter_map(Node::text);
-    patterns.any(|pattern| is_like(&pattern.to_ascii_lowercase(), &action.to_ascii_lowercase()))
+    patterns.any(|pattern| overlap_as_actions(pattern, action))
 }
 
 /// Whether a statement admits under names of grants alone, and in people's names alone.
@@ -137,23 +139,6 @@ fn values<'a>(statement: &'a Node, key: &str) -> Vec<&'a str> {
     texts.collect()
 }
 
-fn text<'a>(node: &'a Node, key: &str) -> Option<&'a str> {
+pub(super) fn text<'a>(node: &'a Node, key: &str) -> Option<&'a str> {
     node.get(key)?.text()
-}
-
-/// Whether a text fits a pattern with `*` and `?`.
-fn is_like(pattern: &str, text: &str) -> bool {
-    let mut rest = pattern.chars();
-    match rest.next() {
-        None => text.is_empty(),
-        Some('*') => {
-            let mut ends = text.char_indices().map(|(at, _)| at).chain([text.len()]);
-            ends.any(|at| is_like(rest.as_str(), &text[at..]))
-        }
-        Some(one) => {
-            let mut chars = text.chars();
-            chars.next().is_some_and(|c| one == '?' || one == c)
-                && is_like(rest.as_str(), chars.as_str())
-        }
-    }
 }

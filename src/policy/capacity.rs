@@ -3,14 +3,20 @@
 
 use std::collections::BTreeMap;
 
-use super::ObservedRole;
+use chrono::{DateTime, Utc};
+
 use super::document::{Document, inert};
-use super::trust;
+use super::{ObservedRole, ObservedUser, inline, trust};
 use crate::domain::arn::{Arn, Kind};
+use crate::domain::grant::Grant;
+use crate::domain::part::Allows;
 use crate::ids::GrantId;
 
 /// Characters of all inline policies of a role together; not adjustable.
 pub const INLINE_QUOTA: usize = 10_240;
+
+/// Characters of all inline policies of a user together, white space left out; not adjustable.
+pub const USER_INLINE_QUOTA: usize = 2_048;
 
 /// Characters of a document that count: AWS leaves white space out. White space inside strings is
 /// counted here, to be on the safe side.
@@ -38,14 +44,14 @@ fn counted(document: &str) -> impl Iterator<Item = char> {
     })
 }
 
-/// Room in a trust policy, in characters.
+/// Room in a trust policy, or in the inline policies of a user, in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Room {
-    /// Taken by the statements of others and of the grants that overlap.
+    /// Taken by what is others' and by the grants that overlap.
     pub used: usize,
     /// Wanted for one more.
     pub needed: usize,
-    /// `AssumeRolePolicySizeQuota`.
+    /// `AssumeRolePolicySizeQuota`; of a user [`USER_INLINE_QUOTA`].
     pub quota: usize,
 }
 
@@ -55,6 +61,94 @@ impl Room {
     pub const fn fits(&self) -> bool {
         self.used + self.needed <= self.quota
     }
+}
+
+/// The room that the inline policy of one grant takes on a user, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Booking {
+    /// When it is put, at the earliest.
+    pub from: DateTime<Utc>,
+    /// Until when something of it may stand there: its deadline, or the latest that was ever sent.
+    pub until: DateTime<Utc>,
+    /// Characters of its text.
+    pub size: usize,
+}
+
+impl Booking {
+    /// Of a grant that is to be open, or is: its text with both session names.
+    #[must_use]
+    pub fn of(allows: &Allows, grant: &Grant) -> Option<Self> {
+        let text = inline::text(allows, grant, true, grant.deadline)?;
+        Some(Self {
+            from: grant.starts_at,
+            until: grant
+                .deadline
+                .max(grant.marks.sent_until.unwrap_or(grant.deadline)),
+            size: size(&text),
+        })
+    }
+
+    /// Of a grant that is asked for: every id is equally long.
+    #[must_use]
+    pub fn wanted(
+        allows: &Allows,
+        console: Option<&str>,
+        (from, until): (DateTime<Utc>, DateTime<Utc>),
+    ) -> Option<Self> {
+        let text = inline::named(allows, GrantId::new(), console, until)?;
+        Some(Self {
+            from,
+            until,
+            size: size(&text),
+        })
+    }
+
+    /// Of a grant that is over, and of which until then [`inline::ENDED`] stands there.
+    #[must_use]
+    pub fn ended(sent_until: DateTime<Utc>) -> Self {
+        Self {
+            from: DateTime::<Utc>::MIN_UTC,
+            until: sent_until,
+            size: size(inline::ENDED),
+        }
+    }
+
+    /// Whether both may stand there at one time. One that is to be deleted may still be there for a
+    /// moment.
+    fn overlaps(&self, other: &Self) -> bool {
+        self.from <= other.until && other.from <= self.until
+    }
+}
+
+/// Whether a user has room for one more inline policy of this installation: beside what is not its
+/// own, and the `others` of its grants that may stand there at the same time (docs/carrier.md, T8).
+///
+/// # Errors
+/// The numbers, where there is no room.
+pub fn check_user(
+    user: &ObservedUser,
+    installation: &str,
+    others: &[Booking],
+    one_more: Booking,
+) -> Result<Room, Room> {
+    let mut used = user.foreign;
+    for (name, text) in &user.policies {
+        // What is ours and stands there already is among the bookings, or is on its way out.
+        if inline::grant_of(name, installation).is_none() {
+            used += size(text);
+        }
+    }
+    for other in others {
+        if other.overlaps(&one_more) {
+            used += other.size;
+        }
+    }
+    let room = Room {
+        used,
+        needed: one_more.size,
+        quota: user.quota,
+    };
+    if room.fits() { Ok(room) } else { Err(room) }
 }
 
 /// Who a statement lets in: enough to know how long it is.
@@ -77,13 +171,7 @@ impl Seat<'_> {
             .into_iter()
             .chain([name.as_str()])
             .collect();
-        1 + trust::statement(
-            grant,
-            self.principal_arn,
-            &names,
-            chrono::DateTime::UNIX_EPOCH,
-        )
-        .len()
+        1 + trust::statement(grant, self.principal_arn, &names, DateTime::UNIX_EPOCH).len()
     }
 }
 

@@ -28,7 +28,8 @@ pub(super) fn read_guard(target: &Target, role: &ObservedRole) -> Option<guard::
 /// The same, where the role itself may be gone.
 fn observed_guard(input: &Input<'_>) -> Option<guard::Read> {
     match input.observed {
-        Observed::Gone => None,
+        // A user has no guard.
+        Observed::Gone | Observed::User(_) => None,
         Observed::Role(role) => read_guard(input.target, role),
     }
 }
@@ -88,7 +89,7 @@ pub(super) fn by_guard(input: &Input<'_>, role: &ObservedRole) -> Condition {
 
 /// Safe mode and `contested` stay until a person lifts them. Every other condition is seen anew
 /// with each look.
-fn stored_for_a_person(target: &Target) -> Condition {
+pub(super) fn stored_for_a_person(target: &Target) -> Condition {
     if target.condition.needs_a_person() {
         target.condition
     } else {

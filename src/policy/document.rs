@@ -303,7 +303,7 @@ fn place(whole: &str, part: &str) -> Range<usize> {
 }
 
 /// The members of an object in order, duplicates and all, each value as it stands in the text.
-struct Members<'a>(Vec<(String, &'a RawValue)>);
+pub(super) struct Members<'a>(pub Vec<(String, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Members<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

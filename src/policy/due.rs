@@ -8,7 +8,7 @@ use crate::domain::grant::GrantState;
 
 /// How soon to look again while a grant is open or not yet closed: somebody may have changed what
 /// we wrote, or what stood in the way may be gone.
-const LOOK_AGAIN: TimeDelta = TimeDelta::seconds(60);
+pub(super) const LOOK_AGAIN: TimeDelta = TimeDelta::seconds(60);
 
 impl Situation<'_> {
     /// The next moment at which something may have to be done. `outcomes` is the plan so far.
@@ -62,6 +62,8 @@ impl Situation<'_> {
             ]);
         }
         let marks = &known.marks;
+        // What lets somebody in elsewhere waits for the console name.
+        moments.extend(marks.console_since);
         moments.extend(marks.unclear_at.map(|at| at + margins.unclear()));
         let missing = marks.principal_missing_since;
         moments.extend(missing.map(|at| at + margins.missing()));

@@ -1,4 +1,5 @@
-//! AWS says that the role is not there, or another role has its name (docs/guard.md §3, step 1).
+//! AWS says that the role or user is not there, or another role has its name (docs/guard.md §3,
+//! step 1).
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -6,6 +7,7 @@ use super::condition::unless_a_person_must;
 use super::nothing::nothing;
 use super::situation::LONGEST_SESSION;
 use super::{Input, Observed, Plan};
+use crate::domain::arn::{Arn, Kind};
 use crate::domain::cause::Cause;
 use crate::domain::grant::{Grant, GrantState};
 use crate::domain::target::Condition;
@@ -15,9 +17,9 @@ use crate::ids::GrantId;
 /// there.
 const ASK_AGAIN: TimeDelta = TimeDelta::seconds(5);
 
-/// AWS says that there is no role. One such answer may be wrong, so that nothing follows from it
-/// until a later one says the same; and even then what was on the role is looked for until no
-/// session of it can be left (docs/guard.md, C14).
+/// AWS says that there is no role or user. One such answer may be wrong, so that nothing follows
+/// from it until a later one says the same; and even then what was on the role is looked for until
+/// no session of it can be left (docs/guard.md, C14).
 pub(super) fn gone(input: &Input<'_>) -> Plan {
     let since = input.target.missing_since.unwrap_or(input.now);
     let believed = believed_at(input, since);
@@ -25,11 +27,16 @@ pub(super) fn gone(input: &Input<'_>) -> Plan {
         return asked_again(input, since, believed);
     }
     let condition = unless_a_person_must(input, Condition::Gone);
+    let cause = if is_user(input) {
+        Cause::PrincipalGone
+    } else {
+        Cause::TargetGone
+    };
     let mut answer = nothing(input, condition);
     for grant in input.grants {
         match grant.state {
             GrantState::Opening { .. } | GrantState::Active { .. } => {
-                answer.close.push((grant.id, Cause::TargetGone));
+                answer.close.push((grant.id, cause));
             }
             GrantState::Closing(_) => answer.closed.push(grant.id),
             GrantState::Ended { .. } | GrantState::Failed { .. } => {
@@ -69,9 +76,20 @@ fn asked_again(input: &Input<'_>, since: DateTime<Utc>, believed: DateTime<Utc>)
     }
 }
 
-/// Whether no session of an ended grant can be left, on whatever role.
+fn is_user(input: &Input<'_>) -> bool {
+    Arn::read(&input.target.arn).is_some_and(|arn| arn.kind == Kind::User)
+}
+
+/// Whether no session of an ended grant can be left, on whatever role; and whether no inline policy
+/// of it allows anything, on whatever user: who takes the name may get a policy by a late write or
+/// a stale save.
 fn is_outlived(input: &Input<'_>, grant: &Grant) -> bool {
-    let left = LONGEST_SESSION + input.margins.propagation + input.margins.clock;
+    // An inline policy is judged at each request: with its date all that it allowed is over.
+    let left = if is_user(input) {
+        input.margins.clock
+    } else {
+        LONGEST_SESSION + input.margins.propagation + input.margins.clock
+    };
     let sent = grant.marks.sent_until;
     sent.is_none_or(|sent| sent + left < input.now)
 }

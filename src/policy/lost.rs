@@ -4,9 +4,10 @@
 use super::capacity::is_protected;
 use super::condition::{by_guard, unless_a_person_must};
 use super::document::{Document, sid};
-use super::{Input, Observed, ObservedRole, trust};
+use super::{Input, Observed, ObservedRole, ObservedUser, trust};
 use crate::domain::cause::Cause;
 use crate::domain::grant::{Grant, GrantState};
+use crate::domain::part::PartKind;
 use crate::domain::target::Condition;
 use crate::ids::GrantId;
 
@@ -118,12 +119,15 @@ fn statement_shows_bare_id(grant: &Grant, role: &ObservedRole) -> bool {
 
 /// Ids of AWS that nobody knew at approval and that this look shows: principal id and role id.
 pub(super) fn identified(input: &Input<'_>) -> Vec<(GrantId, Option<String>, String)> {
-    let Observed::Role(role) = input.observed else {
-        return Vec::new();
+    let role = match input.observed {
+        Observed::Role(role) => role,
+        Observed::User(user) => return identified_as(input, user),
+        Observed::Gone => return Vec::new(),
     };
     let mut found = Vec::new();
     for grant in input.open_grants() {
-        let needs_identity = grant.method.needs_identity();
+        // What else lets somebody in is on a target of its own, whose look tells.
+        let needs_identity = grant.method.part() == PartKind::Statement;
         let knows_principal = grant.principal_id.is_some() || !needs_identity;
         if knows_principal && grant.role_id.is_some() {
             continue;
@@ -132,6 +136,17 @@ pub(super) fn identified(input: &Input<'_>) -> Vec<(GrantId, Option<String>, Str
         if principal_id.is_some() || !needs_identity {
             let role_id = grant.role_id.as_ref().unwrap_or(&role.role_id);
             found.push((grant.id, principal_id, role_id.clone()));
+        }
+    }
+    found
+}
+
+/// The user that was approved, where AWS was silent until now.
+fn identified_as(input: &Input<'_>, user: &ObservedUser) -> Vec<(GrantId, Option<String>, String)> {
+    let mut found = Vec::new();
+    for grant in input.open_grants() {
+        if grant.principal_id.is_none() && user.created_at <= grant.requested_at {
+            found.push((grant.id, Some(user.user_id.clone()), user.user_id.clone()));
         }
     }
     found

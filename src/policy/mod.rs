@@ -2,29 +2,39 @@
 //! parameter. docs/guard.md explains every branch.
 
 pub mod assumable;
+pub mod attach;
 pub mod capacity;
+mod carrier;
 mod condition;
 mod desired;
 pub mod document;
 mod due;
 mod gone;
 pub mod guard;
+pub mod inline;
 mod lost;
+mod management;
 pub mod meaning;
 mod model;
 mod mutations;
 mod names;
 mod nothing;
+pub mod pattern;
 mod plain;
 mod plan;
 mod reverted;
+pub mod rights;
 pub mod session;
 mod situation;
+pub mod switchable;
 pub mod trust;
 mod unknown;
 
 pub use meaning::fingerprint;
-pub use model::{GuardRead, Identity, Input, Margins, Observed, ObservedRole, Plan, Step, Write};
+pub use model::{
+    Alarm, GuardRead, Identity, Input, Margins, Observed, ObservedRole, ObservedUser, Plan, Step,
+    Write,
+};
 #[cfg(feature = "mutations")]
 pub use mutations::Clause;
 pub use plain::{BrokeDown, or_plain};

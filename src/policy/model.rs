@@ -1,13 +1,14 @@
 //! What the function is given and what it answers: `Input`, `Plan` and their parts (docs/guard.md
 //! §3).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::document;
 use crate::domain::cause::Cause;
 use crate::domain::grant::{Grant, Marks};
+use crate::domain::part::Allows;
 use crate::domain::target::{Condition, DocumentKey, Target};
 use crate::ids::GrantId;
 
@@ -53,10 +54,31 @@ pub struct Identity {
 /// What one look at AWS showed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Observed {
-    /// There is no role of that name.
+    /// There is no role, or user, of that name.
     Gone,
     /// The role and its documents, read one after the other.
     Role(ObservedRole),
+    /// A user that carries inline policies of ours.
+    User(ObservedUser),
+}
+
+/// An IAM user as it was read. Policies are percent-decoded and otherwise as AWS answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObservedUser {
+    /// `UserId` (`AIDA…`).
+    pub user_id: String,
+    /// ARN.
+    pub arn: String,
+    /// `CreateDate`.
+    pub created_at: DateTime<Utc>,
+    /// The inline policies whose names begin with [`PREFIX`](super::inline::PREFIX), by name; those
+    /// of other installations are among them.
+    pub policies: BTreeMap<String, String>,
+    /// Characters of all other inline policies together, without white space.
+    pub foreign: usize,
+    /// How many characters all inline policies of a user may have together
+    /// ([`USER_INLINE_QUOTA`](super::capacity::USER_INLINE_QUOTA)).
+    pub quota: usize,
 }
 
 /// A role as it was read. Documents are percent-decoded and otherwise as AWS answered.
@@ -91,11 +113,17 @@ impl ObservedRole {
 /// Everything that the next step follows from.
 #[derive(Debug, Clone, Copy)]
 pub struct Input<'a> {
-    /// The role's row.
+    /// The row of the role or user.
     pub target: &'a Target,
     /// Every grant of it that is opening, active or closing, and every ended or failed one whose
-    /// `guard_gone_at` is not set.
+    /// `guard_gone_at` is not set. On a user the scheduled ones as well, since a policy of theirs
+    /// is nobody's else; and each with the marks of its inline policy.
     pub grants: &'a [Grant],
+    /// What the inline policies of the grants allow; of a user alone.
+    pub allows: &'a BTreeMap<GrantId, Allows>,
+    /// The grants that the guard of their role is known to list, with the console name where they
+    /// have one, asked in this transaction (docs/carrier.md, I2); of a user alone.
+    pub listed: &'a BTreeSet<GrantId>,
     /// What AWS showed.
     pub observed: &'a Observed,
     /// The present time.
@@ -112,6 +140,10 @@ pub struct Input<'a> {
     pub clocks_differ: bool,
     /// AWS has just refused the guard: what statements are to go, go without it.
     pub guard_refused: bool,
+    /// AWS has just refused the text that ends an inline policy: the policy is deleted instead.
+    pub ended_refused: bool,
+    /// The grants whose inline policies AWS has just refused to take away: everything else goes on.
+    pub refused: &'a BTreeSet<GrantId>,
 }
 
 impl<'a> Input<'a> {
@@ -197,6 +229,25 @@ pub struct Plan {
     pub due: Option<DateTime<Utc>>,
     /// Whether a write is waited for: one without an answer, or one that reads do not show yet.
     pub waits: bool,
+    /// What people should be told of, each with the plan that answers it, and not again.
+    pub alarms: Vec<Alarm>,
+}
+
+/// Something on a user that is none of our doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Alarm {
+    /// An inline policy of that name is this installation's, and no grant at hand accounts for it:
+    /// it is deleted.
+    Unaccounted(String),
+    /// What stands there for a grant is of another time than the database: the grant ends. A
+    /// restored database is a reason to read every target with a live or recent grant at once.
+    OtherTimeline(GrantId),
+    /// Somebody changed a live grant's policy: it is written anew once, or the grant ends. Until
+    /// then it may have allowed more, or under other session names (docs/carrier.md, I8).
+    Altered(GrantId),
+    /// The policy of a grant that was over is back: a late write or a stale save (docs/carrier.md,
+    /// T1, T2). It is ended again.
+    CameBack(GrantId),
 }
 
 /// What a look showed of the guard.
@@ -243,11 +294,12 @@ pub struct Write {
     /// counted in the target's `guard_restores` once AWS has taken it.
     pub guard_back: bool,
     /// The grants whose statements somebody took away, and those whose changed statements it takes
-    /// out, to be added anew: counted in the grants' `restores` once AWS has taken it.
+    /// out, to be added anew; those whose inline policies it puts back or rewrites: counted in the
+    /// grants' `restores` once AWS has taken it.
     pub restores: Vec<GrantId>,
-    /// Every grant that has a statement in it, with the deadline sent. Before the write,
-    /// `sent_until` becomes the later of the two and `unclear_at` the present time; a definite
-    /// answer puts `unclear_at` back to what it was.
+    /// Every grant that it lets in, by a statement or a whole policy, with the deadline sent.
+    /// Before the write, `sent_until` becomes the later of the two and `unclear_at` the present
+    /// time; a definite answer puts `unclear_at` back to what it was.
     pub sends: Vec<(GrantId, DateTime<Utc>)>,
     /// The document that it replaces, as read; to be kept first where it is not what we sent last.
     /// Where [`document::has_grants`](super::document::has_grants) finds nothing of ours in a trust

@@ -26,8 +26,15 @@ pub enum Clause {
     LongestSession,
     /// Nothing is opened after a guard write that may still land.
     GuardAnswered,
-    /// A statement does not count as absent while a write that holds it may still land.
+    /// A statement, or an inline policy, does not count as absent while a write that holds it may
+    /// still land, or a read may lag.
     AbsenceWaits,
+    /// An inline policy is put only while the guard is known to list its grant.
+    ListedFirst,
+    /// A policy that is over leaves a text behind until nobody can put the policy back.
+    EndedStands,
+    /// The policy of an entitlement is put once, and never put back.
+    AttachedOnce,
 }
 
 /// Always.

@@ -23,6 +23,7 @@ pub(super) fn nothing(input: &Input<'_>, condition: Condition) -> Plan {
         due: None,
         guard_read: guard_read(input),
         waits: false,
+        alarms: Vec::new(),
     }
 }
 
@@ -36,7 +37,7 @@ fn guard_read(input: &Input<'_>) -> GuardRead {
         {
             GuardRead::AsSent
         }
-        Observed::Role(_) | Observed::Gone => GuardRead::Other,
+        Observed::Role(_) | Observed::User(_) | Observed::Gone => GuardRead::Other,
     }
 }
 

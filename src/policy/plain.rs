@@ -6,8 +6,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::document::{Document, inert, sid};
 use super::guard::Guard;
+use super::inline::{self, ENDED};
 use super::nothing::nothing;
-use super::{Input, Observed, ObservedRole, Plan, Step, Write, fingerprint};
+use super::{Input, Observed, ObservedRole, ObservedUser, Plan, Step, Write, fingerprint};
 use crate::domain::grant::{Grant, GrantState};
 use crate::domain::target::DocumentKey;
 
@@ -42,8 +43,10 @@ pub fn or_plain(
 fn plain(input: &Input<'_>) -> Plan {
     let mut answer = nothing(input, input.target.condition);
     answer.missing_since = input.target.missing_since;
-    if let Observed::Role(role) = input.observed {
-        answer.step = step(input, role);
+    match input.observed {
+        Observed::Gone => {}
+        Observed::Role(role) => answer.step = step(input, role),
+        Observed::User(user) => answer.step = without_ended(input, user).unwrap_or(Step::Rest),
     }
     answer
 }
@@ -150,6 +153,38 @@ fn without_closing(input: &Input<'_>, role: &ObservedRole) -> Option<Step> {
         sends,
         replaces: Some(role.trust.clone()),
     }))
+}
+
+/// The end of the first policy whose grant is at hand and not open, and that is not ended yet. The
+/// text of the end may stay, whatever the time is; what no row knows stays as well.
+fn without_ended(input: &Input<'_>, user: &ObservedUser) -> Option<Step> {
+    let ended = fingerprint(ENDED);
+    for grant in input.grants {
+        let name = inline::name(&input.target.installation, grant.id);
+        let Some(text) = user.policies.get(&name) else {
+            continue;
+        };
+        let key = DocumentKey::Inline(grant.id);
+        let sent = input.target.sent(key);
+        // A read may not show yet what was sent.
+        let is_sent = sent.is(&ended) && !input.has_settled(sent.written_at());
+        if is_open(input, grant) || fingerprint(text) == ended || is_sent {
+            continue;
+        }
+        // What AWS does not take because of its size is deleted.
+        let end = (!input.ended_refused).then(|| ENDED.to_owned());
+        return Some(Step::from(Write {
+            key,
+            text: end,
+            revision: input.target.revision,
+            opens: Vec::new(),
+            guard_back: false,
+            restores: Vec::new(),
+            sends: Vec::new(),
+            replaces: Some(text.clone()),
+        }));
+    }
+    None
 }
 
 fn is_open(input: &Input<'_>, grant: &Grant) -> bool {

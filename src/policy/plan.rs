@@ -6,6 +6,7 @@ mod trust_step;
 
 use guard_step::GuardStep;
 
+use super::carrier;
 use super::condition::by_trust_policy;
 use super::gone::{ended_with_another_role, gone};
 use super::guard::Guard;
@@ -31,6 +32,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
     // Step 1.
     let role = match input.observed {
         Observed::Gone => return gone(input),
+        Observed::User(user) => return carrier::plan(input, user),
         Observed::Role(role) => role,
     };
     // Steps 2 to 4. A plan that closes something stops there; the next one sees it as closing.

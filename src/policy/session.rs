@@ -57,7 +57,7 @@ pub fn policy(scope: &Scope, until: DateTime<Utc>) -> Result<String, Unfit> {
     let deny = format!(r#"{{"Effect":"Deny","Action":"*","Resource":"*","Condition":{dated}}}"#);
     let statements = match scope {
         Scope::Role => format!(r#"{{"Effect":"Allow","Action":"*","Resource":"*"}},{deny}"#),
-        Scope::ScopeDown(text) => format!("{},{deny}", statements_of(text)?),
+        Scope::ScopeDown(text) => format!("{},{deny}", statements_of(text)?.join(",")),
         // The managed policies allow; there is at least one of them.
         Scope::PolicyArns(_) => deny,
     };
@@ -73,8 +73,12 @@ pub fn policy(scope: &Scope, until: DateTime<Utc>) -> Result<String, Unfit> {
     Ok(policy)
 }
 
-/// The statements of a policy, as they stand there.
-fn statements_of(text: &str) -> Result<String, Unfit> {
+/// The statements of a policy that somebody has written for us, minified and otherwise as they
+/// stand there.
+///
+/// # Errors
+/// When it is no policy, or a statement of it lacks something or says whom it is for.
+pub(super) fn statements_of(text: &str) -> Result<Vec<String>, Unfit> {
     let version = Node::parse(text).ok_or(Unfit::NotAPolicy)?;
     // Under the older version a variable in it would mean its own letters.
     if version.get("Version").and_then(Node::text) != Some("2012-10-17") {
@@ -97,7 +101,7 @@ fn statements_of(text: &str) -> Result<String, Unfit> {
         }
         all.push(compact(statement.text));
     }
-    Ok(all.join(","))
+    Ok(all)
 }
 
 /// How long a session STS is asked for: as long as the grant has left, within what STS gives.

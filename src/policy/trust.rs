@@ -132,7 +132,7 @@ fn is_unique_id(principal: &str) -> bool {
     has_prefix && principal.len() >= 16 && principal.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
-fn json<T: serde::Serialize>(value: &T) -> String {
+pub(super) fn json<T: serde::Serialize + ?Sized>(value: &T) -> String {
     // unwrap: strings and lists of strings always serialize
     serde_json::to_string(value).unwrap()
 }

@@ -207,12 +207,12 @@ async fn show(
     let status = error.as_ref().map_or(StatusCode::OK, failed::status);
     let errors = error.as_ref().map_or_else(Vec::new, page::errors);
     let principals = find::principals(&visit.ctx).await?;
-    let account = entitlement.terms.account.clone();
+    let (account, method) = (entitlement.terms.account.clone(), entitlement.terms.method);
     let page = Ask {
         principals: principals
             .into_iter()
-            // A role is opened for identities of its own account alone.
-            .filter(|it| it.account == account)
+            // A trust policy is opened for identities of its own account alone.
+            .filter(|it| it.account == account || method == Method::Switch)
             .map(|it| it.arn)
             .collect(),
         ..Ask::new(visit.frame(Here::Home).await?, entitlement, form, errors)

@@ -1,5 +1,7 @@
 //! What a person types to use a grant.
 
+use crate::domain::arn::{Arn, Kind};
+
 /// Where AWS is for the people who read the pages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Aws {
@@ -40,6 +42,44 @@ impl Aws {
             field("RoleArn", role_arn),
             field("RoleSessionName", session)
         )
+    }
+
+    /// A profile with which AWS's tools assume the role themselves, with the keys of another one.
+    #[must_use]
+    pub fn profile(&self, name: &str, role_arn: &str, session: &str) -> String {
+        let endpoint = self
+            .endpoint_url
+            .as_ref()
+            .map_or(String::new(), |url| format!("\nendpoint_url = {url}"));
+        let region = &self.region;
+        format!(
+            "[profile {name}]\nrole_arn = {role_arn}\nrole_session_name = {session}\nsource_profile = default\n\
+             region = {region}{endpoint}"
+        )
+    }
+
+    /// The console's Switch Role with everything filled in, which takes the session name from who
+    /// is signed in. Another endpoint than AWS's own has no such page.
+    #[must_use]
+    pub fn switch_role(&self, role_arn: &str, shown: &str) -> Option<String> {
+        let arn = Arn::read(role_arn)?;
+        if self.endpoint_url.is_some() || arn.kind != Kind::Role {
+            return None;
+        }
+        let domain = match arn.partition {
+            "aws" => "aws.amazon.com",
+            "aws-us-gov" => "amazonaws-us-gov.com",
+            "aws-cn" => "amazonaws.cn",
+            _ => return None,
+        };
+        // With the path, if the role has one.
+        let (_, role) = role_arn.split_once(":role/")?;
+        let query = form_urlencoded::Serializer::new(String::new())
+            .append_pair("account", arn.account)
+            .append_pair("roleName", role)
+            .append_pair("displayName", shown)
+            .finish();
+        Some(format!("https://signin.{domain}/switchrole?{query}"))
     }
 
     /// ListUsers with the session's keys: an ordinary action that shows whether they live.

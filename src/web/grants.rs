@@ -6,6 +6,7 @@ use super::failed::Failed;
 use super::request::{self, Typed};
 use super::visit::{self, Named, Sent, Visit};
 use crate::app::{end, find};
+use crate::error::Error;
 use crate::ids::{GrantId, RequestId};
 
 /// What the form sends.
@@ -36,15 +37,28 @@ pub async fn end(
     match end::end(&visit.ctx, id, visit::typed(&form.reason)).await {
         Ok(ended) => Ok(place(ended.request.id).into_response()),
         Err(error) => {
-            // Who may not see the grant gets no page of it: the refusal is all they are told.
-            let Ok(found) = find::grant(&visit.ctx, id).await else {
-                return Err(error.into());
-            };
             let typed = Typed {
                 reason: form.reason,
                 ..Typed::default()
             };
-            request::again(&visit, found.request.id, typed, error).await
+            again(&visit, id, typed, error).await
         }
     }
+}
+
+/// The page of the grant's request, with why something was not done.
+///
+/// # Errors
+/// `error` itself, where the page cannot tell of it.
+pub async fn again(
+    visit: &Visit,
+    id: GrantId,
+    typed: Typed,
+    error: Error,
+) -> Result<Response, Failed> {
+    // Who may not see the grant gets no page of it: the refusal is all they are told.
+    let Ok(found) = find::grant(&visit.ctx, id).await else {
+        return Err(error.into());
+    };
+    request::again(visit, found.request.id, typed, error).await
 }

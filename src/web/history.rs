@@ -6,6 +6,7 @@ use super::show::{self, Icon, Tone};
 use crate::app::find;
 use crate::domain::audit::{Action, ActionName, Told};
 use crate::domain::cause::Cause;
+use crate::domain::fetch::Kind;
 
 /// One step.
 #[derive(Debug, Clone)]
@@ -81,6 +82,7 @@ const fn look(action: &Action) -> (Icon, Tone) {
         Action::GuardRemoved { .. } => (Icon::Shield, Tone::Quiet),
         Action::GuardRestored {}
         | Action::TargetChanged { .. }
+        | Action::TargetAlarm { .. }
         | Action::SessionStarted {}
         | Action::SessionEnded {}
         | Action::TokenCreated { .. }
@@ -111,9 +113,16 @@ fn text(action: &Action, actor: &str) -> String {
         Action::GrantFailed { cause, .. } => {
             return format!("It was not opened: {}", show::cause(cause));
         }
-        Action::CredentialsIssued { access_key_id, .. } => {
-            return format!("{actor} fetched credentials: {access_key_id}");
-        }
+        Action::CredentialsIssued {
+            kind: Kind::Keys,
+            access_key_id,
+            ..
+        } => return format!("{actor} fetched credentials: {access_key_id}"),
+        Action::CredentialsIssued {
+            kind: Kind::Console,
+            access_key_id,
+            ..
+        } => return format!("{actor} took a link to the console: {access_key_id}"),
         Action::GrantDelayed { error, .. } => return format!("AWS keeps it waiting: {error}"),
         Action::RequestExpired {} => "Nobody decided in time",
         Action::GrantOpening { .. } => "Opening began; this was on record before AWS was asked",
@@ -121,13 +130,12 @@ fn text(action: &Action, actor: &str) -> String {
         Action::GrantEnded { .. } => "AWS confirmed that it is closed",
         Action::GrantRestored { .. } => "Somebody took it out of the trust policy; it was put back",
         Action::CredentialsRequested { .. } => return format!("{actor} asked for credentials"),
-        Action::CredentialsDiscarded { .. } => {
-            "AWS gave credentials, and nobody got them: it was not open any more"
-        }
+        Action::CredentialsDiscarded { .. } => "AWS gave credentials, and nobody got them",
         Action::CredentialsFailed { .. } => "AWS gave no credentials",
         Action::GuardRemoved { .. } => "No session of it can be left; the guard forgets it",
         Action::GuardRestored {}
         | Action::TargetChanged { .. }
+        | Action::TargetAlarm { .. }
         | Action::SessionStarted {}
         | Action::SessionEnded {}
         | Action::TokenCreated { .. }

@@ -12,7 +12,7 @@ use super::problem::answer;
 use super::show::{self, Icon};
 use super::visit::Visit;
 use crate::app::find::{self, Page, RequestFilter};
-use crate::domain::entitlement::Entitlement;
+use crate::domain::entitlement::{Entitlement, Method};
 use crate::domain::grant::GrantState;
 
 /// `GET /`

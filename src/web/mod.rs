@@ -16,6 +16,7 @@ pub mod ask;
 pub mod assets;
 pub mod audit;
 pub mod commands;
+pub mod console;
 pub mod cookie;
 pub mod failed;
 pub mod grants;

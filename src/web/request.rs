@@ -136,10 +136,15 @@ impl RequestPage {
             return format!("counts as one; {} more needed after it", self.missing() - 1);
         }
         let length = show::seconds(&self.request.duration_seconds);
-        if self.starts_later() {
-            format!("opens the role for {length} at the start that was asked for")
+        let what = if self.request.terms.method.opens_role() {
+            "opens the role"
         } else {
-            format!("opens the role for {length} from now")
+            "allows it"
+        };
+        if self.starts_later() {
+            format!("{what} for {length} at the start that was asked for")
+        } else {
+            format!("{what} for {length} from now")
         }
     }
 
@@ -228,6 +233,20 @@ impl RequestPage {
         self.command(commands::Aws::curl)
     }
 
+    /// A profile that assumes the role, with the person's own keys.
+    fn role_profile(&self) -> String {
+        let name = &self.request.terms.name;
+        self.command(|aws, role_arn, session| aws.profile(name, role_arn, session))
+    }
+
+    /// The console's Switch Role, while AWS takes the name that it sends.
+    fn switch_role(&self) -> Option<String> {
+        self.grant.as_ref()?.usable_console_name()?;
+        let terms = &self.request.terms;
+        self.aws
+            .switch_role(terms.role_arn.as_deref()?, &terms.name)
+    }
+
     fn profile(&self) -> String {
         self.fetching().profile(&self.request.terms.name, &self.aws)
     }
@@ -246,7 +265,9 @@ impl RequestPage {
     fn command(&self, write: impl Fn(&commands::Aws, &str, &str) -> String) -> String {
         // The grant's own name always works; the console name may be barred.
         let name = self.grant.as_ref().map_or("", |grant| &grant.grant_name);
-        write(&self.aws, &self.request.terms.role_arn, name)
+        // Nothing is assumed where no role is opened.
+        let role_arn = self.request.terms.role_arn.as_deref();
+        role_arn.map_or_else(String::new, |role_arn| write(&self.aws, role_arn, name))
     }
 }
 

@@ -3,7 +3,7 @@
 use axum::routing::{MethodRouter, get, post};
 
 use super::portal::Portal;
-use super::{ask, assets, audit, grants, home, request, requests, sign_in};
+use super::{ask, assets, audit, console, grants, home, request, requests, sign_in};
 use crate::domain::audit::verb::Verb;
 
 /// Where people sign in. What stands there differs: `serve` and the demo bring their own.
@@ -66,6 +66,11 @@ pub const ROUTES: &[Route] = &[
         path: "/grants/{id}/end",
         methods: &[("GET", None), ("POST", Some(Verb::End))],
         handler: || get(grants::page).post(grants::end),
+    },
+    Route {
+        path: "/grants/{id}/console-link",
+        methods: &[("GET", None), ("POST", Some(Verb::Fetch))],
+        handler: || get(grants::page).post(console::link),
     },
     Route {
         path: "/audit",

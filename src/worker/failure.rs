@@ -8,7 +8,7 @@ use super::claim::next_intent;
 use super::ledger::Ledger;
 use super::{Worker, delta};
 use crate::aws::AwsError;
-use crate::db::targets::Release;
+use crate::db::targets::{LeaseError, Release, Taken};
 use crate::domain::audit::Action;
 use crate::domain::cause::Cause;
 use crate::domain::grant::{Grant, GrantState};
@@ -20,6 +20,22 @@ const MOST_BACKOFF: Duration = Duration::from_mins(5);
 const TELL_AGAIN: TimeDelta = TimeDelta::hours(1);
 
 impl Worker {
+    /// Gives a target back whose account we could not come into.
+    pub(super) async fn kept_out(
+        &self,
+        taken: &Taken,
+        error: AwsError,
+    ) -> Result<Option<TimeDelta>, LeaseError> {
+        let done = async {
+            let mut ledger = self.open(&taken.lease).await?;
+            // As after a look without an answer (docs/decisions.md, 14).
+            ledger.take_up(self.settings.margins.propagation).await?;
+            self.fail(&mut ledger, error, &[], false);
+            Ok(self.store(ledger).await?.due)
+        };
+        self.in_time("release", done).await
+    }
+
     /// Gives the target back after a failure: openings are given up after some attempts, closings
     /// never are.
     pub(super) fn fail(

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
 
 use super::Worker;
 use super::claim::{Intent, intent};
@@ -20,7 +21,7 @@ use crate::domain::change::WrongState;
 use crate::domain::grant::{Grant, Marks};
 use crate::domain::part::Part;
 use crate::domain::target::{DocumentKey, Target};
-use crate::ids::GrantId;
+use crate::ids::{GrantId, TargetId};
 
 /// The locked rows of a target.
 pub(super) struct Ledger {
@@ -32,22 +33,70 @@ pub(super) struct Ledger {
     pub target: Target,
     /// By id.
     pub grants: Vec<Grant>,
-    parts: BTreeMap<GrantId, Part>,
+    pub parts: BTreeMap<GrantId, Part>,
+    /// The parts that they have on other targets.
+    pub elsewhere: Vec<Part>,
+    /// The grants that the guard of their role is known to list, of those that an inline policy is
+    /// to let in there.
+    pub listed: BTreeSet<GrantId>,
+    /// Grants of which something was seen or decided that their other targets wait for.
+    pub concern_others: BTreeSet<GrantId>,
+    /// Until when inline policies let in, as far as that is news.
+    pub lasting: Vec<(GrantId, DateTime<Utc>)>,
     changed: BTreeSet<GrantId>,
     /// Those that have their console name from now on.
     named: BTreeMap<GrantId, DateTime<Utc>>,
     events: Vec<Event>,
     /// The document that is about to be overwritten, and that we did not send.
     foreign: Option<(DocumentKey, String)>,
-    /// The role's unique id, where this look showed it.
-    pub role_id: Option<String>,
+    /// The unique id of the role or user, where this look showed it.
+    pub unique_id: Option<String>,
     /// How the work on the target went before.
     pub before: Release,
     /// How the target is given back, if it is.
     release: Option<Release>,
 }
 
+/// What was stored.
+pub(super) struct Committed {
+    /// The grants as they are now.
+    pub grants: Vec<Grant>,
+    /// How long it is until the target is due; until then it is held, or nobody has it.
+    pub due: Option<TimeDelta>,
+    /// Other targets that have something to do now.
+    others: BTreeSet<TargetId>,
+}
+
 impl Worker {
+    /// Stores a ledger, and then makes due what waits for it elsewhere: in a transaction of its
+    /// own, since two passes that each held their own target would wait for each other. Whoever
+    /// dies in between leaves it to the next look there, which is a minute away at most.
+    ///
+    /// # Errors
+    /// As [`Ledger::commit`].
+    pub(super) async fn store(&self, ledger: Ledger) -> Result<Committed, LeaseError> {
+        let by = ledger.tx.by.clone();
+        let committed = ledger.commit().await?;
+        if !committed.others.is_empty()
+            && let Err(error) = self.make_due(by, &committed.others).await
+        {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "cannot make other targets due; they are looked at within a minute"
+            );
+        }
+        Ok(committed)
+    }
+
+    async fn make_due(&self, by: By, targets: &BTreeSet<TargetId>) -> sqlx::Result<()> {
+        let at = by.at;
+        let mut tx = Tx::of(Lent::begin(&self.pool).await?, by, Arc::clone(&self.wake));
+        for target in targets {
+            tx.make_due(*target, at).await?;
+        }
+        tx.commit().await
+    }
+
     /// Locks the target's grants, then the target.
     pub(super) async fn open(&self, lease: &Lease) -> Result<Ledger, LeaseError> {
         let mut conn = Lent::begin(&self.pool).await?;
@@ -60,6 +109,13 @@ impl Worker {
             parts.insert(grant.id, part);
             grants.push(grant);
         }
+        let ids: Vec<Uuid> = grants.iter().map(|grant| grant.id.uuid()).collect();
+        let elsewhere = if grants.iter().any(|grant| grant.method.parts().len() > 1) {
+            work::elsewhere(&mut conn, lease.target, &ids).await?
+        } else {
+            Vec::new()
+        };
+        let listed = self.listed(&mut conn, &grants, &parts, held.now).await?;
         Ok(Ledger {
             tx: Tx::of(conn, By::system("worker", held.now), Arc::clone(&self.wake)),
             lease: *lease,
@@ -67,11 +123,15 @@ impl Worker {
             target: held.target,
             grants,
             parts,
+            elsewhere,
+            listed,
+            concern_others: BTreeSet::new(),
+            lasting: Vec::new(),
             changed: BTreeSet::new(),
             named: BTreeMap::new(),
             events: Vec::new(),
             foreign: None,
-            role_id: None,
+            unique_id: None,
             before: Release {
                 due: None,
                 attempts: held.attempts,
@@ -140,6 +200,7 @@ impl Ledger {
             return false;
         };
         *grant = change.value;
+        self.concern_others.insert(id);
         // What is over without having been opened has nothing left to close.
         if grant.state.is_over()
             && let Some(part) = self.parts.get_mut(&id)
@@ -157,8 +218,7 @@ impl Ledger {
         true
     }
 
-    /// A part was read back; what follows for its grant. The parts of a grant on other targets
-    /// count as well, once a method makes several.
+    /// A part was read back; what follows for its grant.
     pub fn read_back(&mut self, id: GrantId, what: impl FnOnce(&mut Part, DateTime<Utc>)) {
         let (Some(part), Some(grant)) = (
             self.parts.get_mut(&id),
@@ -166,9 +226,16 @@ impl Ledger {
         ) else {
             return;
         };
+        let before = part.state;
         what(part, self.tx.by.at);
-        let parts = [part.clone()];
+        if part.state == before {
+            return;
+        }
+        let mut parts = vec![part.clone()];
+        let elsewhere = self.elsewhere.iter().filter(|part| part.grant == id);
+        parts.extend(elsewhere.cloned());
         self.changed.insert(id);
+        self.concern_others.insert(id);
         if let Some(change) = grant.clone().settle(&parts, &self.tx.by) {
             self.change(id, |_, _| Ok(change));
         }
@@ -181,6 +248,9 @@ impl Ledger {
             what(grant);
             let new_name = grant.marks.console_since.filter(|_| !had_name);
             self.named.extend(new_name.map(|since| (id, since)));
+            if new_name.is_some() {
+                self.concern_others.insert(id);
+            }
             self.changed.insert(id);
         }
     }
@@ -213,12 +283,11 @@ impl Ledger {
         self.release = Some(release);
     }
 
-    /// Stores everything. Returns the grants as they are now, and how long it is until the target
-    /// is due; until then it is held, or nobody has it.
+    /// Stores everything.
     ///
     /// # Errors
     /// [`LeaseError::Lost`] when somebody else has the target now; nothing is stored then.
-    pub async fn commit(mut self) -> Result<(Vec<Grant>, Option<TimeDelta>), LeaseError> {
+    async fn commit(mut self) -> Result<Committed, LeaseError> {
         let target = self.lease.target;
         let now = self.tx.now();
         if let Some((key, text)) = &self.foreign {
@@ -237,6 +306,17 @@ impl Ledger {
         if !changed.is_empty() {
             work::store(self.tx.conn(), target, &changed, &self.named).await?;
         }
+        let over = self.elsewhere.iter().map(|part| part.grant);
+        let over: Vec<Uuid> = over
+            .filter(|id| self.never_opened(*id))
+            .map(GrantId::uuid)
+            .collect();
+        if !over.is_empty() {
+            work::over_elsewhere(self.tx.conn(), target, &over, now).await?;
+        }
+        if !self.lasting.is_empty() {
+            work::lasts(self.tx.conn(), &self.lasting).await?;
+        }
         if !self.events.is_empty() {
             audit::append_all(self.tx.conn(), &self.events).await?;
         }
@@ -244,13 +324,18 @@ impl Ledger {
         let due = targets::store(
             self.tx.conn(),
             &self.lease,
-            self.role_id.as_deref(),
+            self.unique_id.as_deref(),
             &self.target,
             self.until,
             self.release.as_ref(),
         )
         .await?;
+        let others = self.others_due();
         self.tx.commit().await?;
-        Ok((self.grants, due.map(|due| due - now)))
+        Ok(Committed {
+            grants: self.grants,
+            due: due.map(|due| due - now),
+            others,
+        })
     }
 }

@@ -16,6 +16,7 @@ impl Worker {
         step: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
         let limit = Timeouts::of_worker(self.settings.lease).step;
-        lent::in_time(what, limit, step).await
+        // On the heap: with its target's rows and every statement a step is large.
+        lent::in_time(what, limit, Box::pin(step)).await
     }
 }

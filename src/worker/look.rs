@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use crate::aws::observe::{self, Look};
 use crate::aws::{Aws, AwsError};
 use crate::domain::grant::Grant;
+use crate::domain::part::PartKind;
 use crate::domain::target::DocumentKey;
 use crate::policy::Observed;
 use crate::policy::assumable::{self, Lacking};
@@ -40,7 +41,7 @@ impl Seen {
     pub async fn whole(
         aws: &Aws,
         limit: Duration,
-        role_arn: &str,
+        arn: &str,
         grants: &[Grant],
         opens: bool,
         at: DateTime<Utc>,
@@ -56,9 +57,10 @@ impl Seen {
         let is_open = |grant: &&Grant| grant.state.is_open() && at < grant.deadline;
         let open = grants.iter().filter(is_open);
         let principals: BTreeSet<String> = open
+            .filter(|grant| grant.method.part() == PartKind::Statement)
             .filter_map(|grant| grant.principal_arn.clone())
             .collect();
-        let look = observe::observe(aws, role_arn, principals);
+        let look = observe::observe(aws, arn, principals, opens);
         let Look { observed, unread } = in_time(limit, look).await?;
         let looked_at = Instant::now();
         let ours = match (identified, &observed) {
@@ -66,6 +68,10 @@ impl Seen {
                 Some(aws.is_ours(&role.arn, &role.role_id).await)
             }
             (Some(Err(error)), _) => Some(Err(error)),
+            // Nor is whoever we work as a carrier.
+            (Some(Ok(())), Observed::User(user)) => {
+                Some(aws.is_ours(&user.arn, &user.user_id).await)
+            }
             (Some(Ok(())), Observed::Gone) | (None, _) => None,
         };
         Ok(Self {
@@ -85,13 +91,14 @@ impl Seen {
         &mut self,
         aws: &Aws,
         limit: Duration,
-        role_arn: &str,
+        arn: &str,
         key: DocumentKey,
+        policy: Option<&str>,
     ) -> Result<(), AwsError> {
         self.asked_at = Instant::now();
-        let read = observe::read_back(aws, role_arn, key, &mut self.observed);
+        let read = observe::read_back(aws, arn, policy, &mut self.observed);
         in_time(limit, read).await?;
-        if key == DocumentKey::Trust {
+        if key != DocumentKey::Guard {
             self.looked_at = Instant::now();
         }
         Ok(())
@@ -111,10 +118,14 @@ impl Seen {
     /// Whether it shows all that has to be known before this grant is opened. One that was approved
     /// a moment ago was not looked for.
     pub fn covers(&self, grant: &Grant) -> bool {
-        let Observed::Role(role) = &self.observed else {
-            return true;
+        let role = match &self.observed {
+            Observed::Role(role) => role,
+            Observed::User(_) => return !grant.state.is_opening() || self.ours.is_some(),
+            Observed::Gone => return true,
         };
-        let arn = grant.principal_arn.as_ref();
+        // Whoever is let in elsewhere is looked at there.
+        let is_named = grant.method.part() == PartKind::Statement;
+        let arn = grant.principal_arn.as_ref().filter(|_| is_named);
         let is_known = arn
             .is_none_or(|arn| role.principals.contains_key(arn) || self.unread.contains_key(arn));
         !grant.state.is_opening() || self.ours.is_some() && is_known

@@ -2,7 +2,9 @@
 //! (docs/guard.md §3, *Around it*). `run` takes targets, `pass` works on one, and `ledger` is each
 //! of its transactions.
 
+mod barred;
 mod claim;
+mod elsewhere;
 mod failure;
 mod ledger;
 mod limit;

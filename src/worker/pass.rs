@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Worker;
+use super::barred::{hand_nothing_out, is_handed_out, refuse_our_own};
 use super::claim::{Intent, intent, next_intent};
 use super::ledger::Ledger;
 use super::look::Seen;
@@ -13,12 +14,9 @@ use super::record::{Answer, Sending};
 use crate::aws::{Aws, AwsError, Purpose};
 use crate::clock::Clock;
 use crate::db::targets::{LeaseError, Taken};
-use crate::domain::cause::Cause;
-use crate::domain::entitlement::Method;
 use crate::domain::grant::{Grant, GrantState};
 use crate::ids::GrantId;
-use crate::policy::assumable::Lacking;
-use crate::policy::{GuardRead, Input, Observed, Plan, Step, or_plain, plan};
+use crate::policy::{Input, Observed, Plan, Step, or_plain, plan};
 
 /// Plans for one target before it is given back; far more than its work takes.
 const MOST_ROUNDS: usize = 24;
@@ -43,6 +41,10 @@ pub(super) struct Pass<'a> {
     pub closings_only: bool,
     /// AWS refused the guard, even without openings.
     pub guard_refused: bool,
+    /// AWS refused the text that ends an inline policy.
+    pub ended_refused: bool,
+    /// The grants whose inline policies AWS refused to take away.
+    pub kept_there: BTreeSet<GrantId>,
     /// AWS did not take a document with several openings in it.
     one_at_a_time: bool,
     /// The clocks of AWS and of the database differ.
@@ -95,9 +97,16 @@ impl Worker {
             Purpose::Opening
         };
         // An account's calls are paced, those of a closing never behind others.
-        let aws = self.clouds.of_arn(&taken.arn).used_for(purpose);
+        let Taken {
+            arn, manager, at, ..
+        } = taken;
+        let aws = match self.clouds.of_arn(arn, manager.as_ref(), *at).await {
+            Ok(aws) => aws.used_for(purpose),
+            // Nobody lets us into the account: nothing was looked at, and nothing sent.
+            Err(error) => return self.kept_out(taken, error).await,
+        };
         let mut pass = Pass::new(self, aws, taken, grants);
-        let done = pass.rounds().await;
+        let done = Box::pin(pass.rounds()).await;
         pass.ask_who_we_are().await;
         // What the database has cut off is given back on another connection, so that nobody need
         // wait for the lease's end; and with the answer to the last write, which else counted as
@@ -126,6 +135,8 @@ impl<'a> Pass<'a> {
             answer: None,
             closings_only: false,
             guard_refused: false,
+            ended_refused: false,
+            kept_there: BTreeSet::new(),
             one_at_a_time: false,
             clocks_differ: false,
             too_old: 0,
@@ -184,8 +195,8 @@ impl<'a> Pass<'a> {
         })
     }
 
-    /// ARN of the role.
-    pub fn role_arn(&self) -> &str {
+    /// ARN of the role or user.
+    pub fn arn(&self) -> &str {
         &self.taken.arn
     }
 
@@ -196,7 +207,7 @@ impl<'a> Pass<'a> {
                 let (limit, opens) = (self.look_limit(), self.opens());
                 let Taken { arn, at, .. } = self.taken;
                 let look = Seen::whole(&self.aws, limit, arn, &self.grants, opens, *at);
-                match look.await {
+                match Box::pin(look).await {
                     Ok(seen) => seen,
                     Err(error) => return Ok(Round::Failed(error)),
                 }
@@ -211,7 +222,7 @@ impl<'a> Pass<'a> {
             // What was written is read back, and the rest of the look serves once more.
             Next::Write(sending) => {
                 self.seen = Some(seen);
-                Ok(self.write(*sending, looked_at).await)
+                Ok(Box::pin(self.write(*sending, looked_at)).await)
             }
         }
     }
@@ -227,10 +238,10 @@ impl<'a> Pass<'a> {
 
     /// Stores the ledger; what it holds of the last write's answer is on record then.
     async fn commit(&mut self, ledger: Ledger) -> Result<Option<TimeDelta>, LeaseError> {
-        let (grants, due) = ledger.commit().await?;
-        self.grants = grants;
+        let committed = self.worker.store(ledger).await?;
+        self.grants = committed.grants;
         self.answer = None;
-        Ok(due)
+        Ok(committed.due)
     }
 
     /// Plans on the locked rows and records what the look showed and what is about to be sent, all
@@ -289,10 +300,12 @@ impl<'a> Pass<'a> {
             if matches!(seen.ours, Some(Ok(true))) {
                 refuse_our_own(&mut plan, &ledger.grants);
             }
-            if ledger.grants.iter().any(is_handed_out)
-                && let Some(lacking) = seen.lacks()
-            {
-                hand_nothing_out(&mut plan, &ledger.grants, lacking);
+            if ledger.grants.iter().any(is_handed_out) {
+                let lacking = seen.lacks();
+                ledger.target.unpinned = lacking.is_some();
+                if let Some(lacking) = lacking {
+                    hand_nothing_out(&mut plan, &ledger.grants, lacking);
+                }
             }
             // What has begun to close is planned for at once: nothing was written meanwhile. Who is
             // forgotten makes room for another holder of the name in the next transaction alone.
@@ -312,12 +325,18 @@ impl<'a> Pass<'a> {
 
     /// The plan for what is begun; the closings alone where planning itself breaks down.
     fn planned(&mut self, ledger: &Ledger, observed: &Observed) -> Plan {
-        // A scheduled grant has nothing in AWS, and nothing may be planned for it yet.
-        let begun = ledger.grants.iter().filter(|grant| is_begun(grant));
+        // A scheduled grant has nothing in AWS, and nothing may be planned for it yet. On a user a
+        // policy of its name would be nobody's without it.
+        let is_user = matches!(observed, Observed::User(_));
+        let begun = ledger.grants.iter();
+        let begun = begun.filter(|grant| is_begun(grant) || is_user);
         let begun: Vec<Grant> = begun.cloned().collect();
+        let (allows, listed) = ledger.inline();
         let input = Input {
             target: &ledger.target,
             grants: &begun,
+            allows: &allows,
+            listed,
             observed,
             now: ledger.now(),
             margins: self.worker.settings.margins,
@@ -325,6 +344,8 @@ impl<'a> Pass<'a> {
             one_at_a_time: self.one_at_a_time,
             clocks_differ: self.clocks_differ,
             guard_refused: self.guard_refused,
+            ended_refused: self.ended_refused,
+            refused: &self.kept_there,
         };
         or_plain(&input, plan).unwrap_or_else(|broken| {
             tracing::error!(
@@ -395,42 +416,6 @@ impl<'a> Pass<'a> {
         };
         worker.in_time("release", done).await
     }
-}
-
-/// Our own role is never opened: whoever is let into it could do all that we can.
-fn refuse_our_own(plan: &mut Plan, grants: &[Grant]) {
-    let opening = grants.iter().filter(|grant| grant.state.is_opening());
-    could_not_open(plan, opening.map(|grant| grant.id).collect());
-}
-
-/// A role that does not let us in pinned opens for nobody by credentials of ours, and what is open
-/// is handed out no more until it does.
-fn hand_nothing_out(plan: &mut Plan, grants: &[Grant], lacking: Lacking) {
-    tracing::warn!(
-        ?lacking,
-        "the role's trust policy does not let us in pinned: no credentials are handed out"
-    );
-    plan.guard_read = GuardRead::Other;
-    let opening = grants
-        .iter()
-        .filter(|grant| grant.state.is_opening() && is_handed_out(grant));
-    could_not_open(plan, opening.map(|grant| grant.id).collect());
-}
-
-/// Whether credentials are handed out for it, or are to be.
-fn is_handed_out(grant: &Grant) -> bool {
-    grant.method == Method::StsCredentials && grant.state.is_open()
-}
-
-fn could_not_open(plan: &mut Plan, opening: Vec<GrantId>) {
-    if opening.is_empty() {
-        return;
-    }
-    plan.opened.retain(|id| !opening.contains(id));
-    let causes = opening.into_iter().map(|id| (id, Cause::CouldNotOpen));
-    plan.close.extend(causes);
-    // Whatever the step was, it was planned with these grants open.
-    plan.step = Step::Rest;
 }
 
 fn is_begun(grant: &Grant) -> bool {

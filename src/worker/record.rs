@@ -5,6 +5,7 @@ use std::time::Instant;
 use chrono::{DateTime, Utc};
 
 use super::ledger::Ledger;
+use crate::aws::GUARD_NAME;
 use crate::domain::audit::Action;
 use crate::domain::cause::Cause;
 use crate::domain::grant::GrantState;
@@ -12,11 +13,13 @@ use crate::domain::part::Part;
 use crate::domain::target::{DocumentKey, Sent, Written};
 use crate::ids::GrantId;
 use crate::policy::document::has_grants;
-use crate::policy::{GuardRead, Observed, Plan, Write, fingerprint};
+use crate::policy::{Alarm, GuardRead, Observed, Plan, Write, fingerprint, inline};
 
 /// A write whose intent is stored, with what has to be put back once AWS answers.
 pub(super) struct Sending {
     pub write: Write,
+    /// Name of the policy that is written; a trust policy has none.
+    pub policy: Option<String>,
     /// When the lease was renewed for it.
     pub held_at: Instant,
     /// When its intent was stored.
@@ -49,11 +52,16 @@ impl Ledger {
         self.target.safe_since = plan.safe_since;
         self.target.kept.clone_from(&plan.kept);
         self.target.revision = plan.revision;
-        if let Observed::Role(role) = observed {
-            self.role_id = Some(role.role_id.clone());
+        match observed {
+            Observed::Role(role) => self.unique_id = Some(role.role_id.clone()),
+            Observed::User(user) => self.unique_id = Some(user.user_id.clone()),
+            Observed::Gone => {}
         }
         match plan.guard_read {
-            GuardRead::Whole => self.target.guard_equal_at = Some(self.now()),
+            GuardRead::Whole => {
+                let before = self.target.guard_equal_at.replace(self.now());
+                self.guard_is_whole(before);
+            }
             // Nothing new: it lists whom it listed.
             GuardRead::AsSent => {}
             GuardRead::Other => self.target.guard_equal_at = None,
@@ -67,11 +75,31 @@ impl Ledger {
             self.tell(event);
             self.target.condition = plan.condition;
         }
+        for alarm in &plan.alarms {
+            self.alarm(alarm);
+        }
         let closing = self.outcomes(plan);
         if !self.grants.iter().any(|grant| grant.state.may_be_open()) {
             self.target.guard_restores = 0;
         }
         closing
+    }
+
+    /// Tells of what is none of our doing.
+    fn alarm(&mut self, alarm: &Alarm) {
+        let (word, of) = match alarm {
+            Alarm::Unaccounted(policy) => ("unaccounted", policy.clone()),
+            Alarm::OtherTimeline(grant) => ("other_timeline", grant.to_string()),
+            Alarm::Altered(grant) => ("altered", grant.to_string()),
+            Alarm::CameBack(grant) => ("came_back", grant.to_string()),
+        };
+        tracing::warn!(target.id = %self.target.id, alarm = word, of, "a policy on the user is not as we left it");
+        let alarm = Action::TargetAlarm {
+            alarm: word.to_owned(),
+            of,
+        };
+        let event = self.tx.by.did(self.target.id, alarm);
+        self.tell(event);
     }
 
     /// Ids and marks that the look brought.
@@ -87,6 +115,7 @@ impl Ledger {
             });
         }
         for (id, marks) in &plan.marks {
+            self.outlasted(*id, marks.sent_until);
             self.mark(*id, |known| known.clone_from(marks));
         }
     }
@@ -115,8 +144,9 @@ impl Ledger {
         let Some(grant) = self.grants.iter().find(|grant| grant.id == id) else {
             return;
         };
-        // Nobody has heard of a guard that never named the grant.
-        if grant.marks.sent_until.is_some() {
+        // Nobody has heard of a guard that never named the grant, and a user has none.
+        let is_on_role = grant.method.opens_role() && grant.target == self.target.id;
+        if grant.marks.sent_until.is_some() && is_on_role {
             let request = grant.request;
             let event = self.tx.by.did(id, Action::GuardRemoved { request });
             self.tell(event);
@@ -147,8 +177,14 @@ impl Ledger {
         let revision = self.target.revision;
         self.target.revision = write.revision;
         let unclear = self.sends(&write.sends);
+        let policy = match write.key {
+            DocumentKey::Trust => None,
+            DocumentKey::Guard => Some(GUARD_NAME.to_owned()),
+            DocumentKey::Inline(grant) => Some(inline::name(&self.target.installation, grant)),
+        };
         Sending {
             write,
+            policy,
             held_at,
             at: now,
             before,
@@ -164,6 +200,7 @@ impl Ledger {
         let now = self.now();
         let mut unclear = Vec::with_capacity(sends.len());
         for (id, until) in sends {
+            self.outlasted(*id, Some(*until));
             self.mark(*id, |marks| {
                 unclear.push((*id, marks.unclear_at));
                 marks.unclear_at = Some(now);

@@ -22,16 +22,16 @@ impl Pass<'_> {
             return self.give_up(sending);
         }
         // A trust policy is written from what was read: the older that is, the more of somebody
-        // else's edit is lost. A slow database must not keep a closing waiting for ever, so that
-        // only the first few are read anew.
-        let is_trust = key == DocumentKey::Trust;
-        if is_trust && looked_at.elapsed() > FRESH && self.too_old < MOST_TOO_OLD {
+        // else's edit is lost; and a user may have been made anew since. A slow database must not
+        // keep a closing waiting for ever, so that only the first few are read anew.
+        let is_read_anew = key != DocumentKey::Guard;
+        if is_read_anew && looked_at.elapsed() > FRESH && self.too_old < MOST_TOO_OLD {
             self.too_old += 1;
             return self.give_up(sending);
         }
         // What is written twice in one pass is undone as fast as we write.
         self.repeats |= !self.sent.insert(meaning(&sending.write));
-        let sent = send(&self.aws, self.role_arn(), &sending.write).await;
+        let sent = send(&self.aws, self.arn(), &sending).await;
         match sent {
             Ok(()) => {
                 // The answer has to be on record before the lease is over.
@@ -39,8 +39,9 @@ impl Pass<'_> {
                     .settings
                     .lease
                     .saturating_sub(sending.held_at.elapsed());
+                let policy = sending.policy.clone();
                 self.answer = Some((sending, Answer::Done));
-                self.read_back(key, left / 2).await
+                self.read_back(key, policy.as_deref(), left / 2).await
             }
             Err(error) => {
                 // What a refused document would have changed, or an unanswered one has, is looked
@@ -63,12 +64,18 @@ impl Pass<'_> {
         Round::Again
     }
 
-    async fn read_back(&mut self, key: DocumentKey, limit: Duration) -> Round {
+    async fn read_back(
+        &mut self,
+        key: DocumentKey,
+        policy: Option<&str>,
+        limit: Duration,
+    ) -> Round {
         let Some(mut seen) = self.seen.take().filter(Seen::is_fresh) else {
             return Round::Again;
         };
         let limit = limit.min(self.look_limit());
-        match seen.read_back(&self.aws, limit, self.role_arn(), key).await {
+        let read = seen.read_back(&self.aws, limit, self.arn(), key, policy);
+        match read.await {
             Ok(()) => {
                 self.seen = Some(seen);
                 Round::Again
@@ -81,6 +88,10 @@ impl Pass<'_> {
     /// that it does not take at all keeps no statement in.
     fn refused(&mut self, write: &Write, error: AwsError) -> Round {
         let is_guard = write.key == DocumentKey::Guard;
+        let carried = match write.key {
+            DocumentKey::Inline(grant) => Some(grant),
+            DocumentKey::Trust | DocumentKey::Guard => None,
+        };
         match error {
             // Whether it is gone the plan says, from the next look (docs/guard.md, C14).
             AwsError::Gone => return Round::Again,
@@ -92,11 +103,24 @@ impl Pass<'_> {
                 // With nothing to be left out, there is only the refusal to be told.
                 self.trouble = self.refused.is_empty().then_some(error);
             }
+            // The text of an end that AWS does not take is no reason to leave the policy there.
+            AwsError::Full | AwsError::Malformed if carried.is_some() && !self.ended_refused => {
+                self.ended_refused = true;
+                return Round::Again;
+            }
             AwsError::Full | AwsError::Malformed | AwsError::Protected | AwsError::Denied
                 if is_guard && !self.guard_refused =>
             {
                 self.guard_refused = true;
                 self.trouble = Some(error);
+            }
+            // What cannot be taken away keeps nothing else on the user from closing or opening.
+            AwsError::Full | AwsError::Malformed | AwsError::Protected | AwsError::Denied
+                if write.opens.is_empty()
+                    && carried.is_some_and(|grant| self.kept_there.insert(grant)) =>
+            {
+                self.trouble = Some(error);
+                return Round::Again;
             }
             _ => return Round::Failed(error),
         }
@@ -108,16 +132,17 @@ impl Pass<'_> {
 /// What a write says, whatever its revision, and of which document.
 fn meaning(write: &Write) -> [u8; 32] {
     // Each guard has a revision of its own, with which none would ever be a repetition.
-    let (key, text) = (write.key.as_str(), write.text());
+    let (key, text) = (write.key, write.text());
     let revision = format!("CountersignRev{}i", write.revision);
     let said = fingerprint(&text.replacen(&revision, "", 1));
     fingerprint(&format!("{key} {}", hex::encode(said)))
 }
 
-async fn send(aws: &Aws, role_arn: &str, write: &Write) -> Result<(), AwsError> {
-    match (write.key, &write.text) {
-        (DocumentKey::Guard, Some(text)) => apply::put_guard(aws, role_arn, text).await,
-        (DocumentKey::Guard, None) => apply::delete_guard(aws, role_arn).await,
-        (DocumentKey::Trust, _) => apply::put_trust(aws, role_arn, write.text()).await,
+async fn send(aws: &Aws, arn: &str, sending: &Sending) -> Result<(), AwsError> {
+    let write = &sending.write;
+    match (&sending.policy, &write.text) {
+        (None, _) => apply::put_trust(aws, arn, write.text()).await,
+        (Some(policy), Some(text)) => apply::put_policy(aws, arn, policy, text).await,
+        (Some(policy), None) => apply::delete_policy(aws, arn, policy).await,
     }
 }

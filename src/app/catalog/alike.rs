@@ -78,10 +78,10 @@ pub(super) fn tell_apart(file: &File, wrong: &mut Vec<Wrong>) {
             offer.name.span(),
             names.once("entitlement", offer.name.get_ref()),
         );
-        note(
-            offer.role.span(),
-            names.told_apart("role_arn", &offer.role.get_ref().arn),
-        );
+        if let Some(role) = &offer.role {
+            let told = names.told_apart("role_arn", &role.get_ref().arn);
+            note(role.span(), told);
+        }
     }
     let groups_of_people = file.people.iter().flat_map(|it| &it.groups);
     let groups_of_offers = file.entitlements.iter().flat_map(|it| &it.groups);

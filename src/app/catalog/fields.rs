@@ -99,6 +99,28 @@ impl<'a> Fields<'a> {
         fitting.into_iter().collect()
     }
 
+    /// What is asked for once and for good: `true`, or left out. `None` where it does not fit.
+    pub fn flag(&mut self, key: &'static str) -> Option<Option<Spanned<()>>> {
+        let Some(value) = self.value(key) else {
+            return Some(None);
+        };
+        if value.get_ref().as_bool() == Some(true) {
+            return Some(Some(Spanned::new(value.span(), ())));
+        }
+        let what = "must be true, or be left out: one that was made is kept";
+        self.refuse(value.span(), key, what);
+        None
+    }
+
+    /// Whether that key is not there. One that is there does not belong there, for that reason.
+    pub fn must_lack(&mut self, key: &'static str, what: &str) -> bool {
+        let value = self.value(key);
+        if let Some(value) = value {
+            self.refuse(value.span(), key, what);
+        }
+        value.is_none()
+    }
+
     /// A whole number, which may be left out.
     pub fn number(
         &mut self,

@@ -3,14 +3,15 @@
 use toml::Spanned;
 use toml::de::DeTable;
 
+use super::accounts;
 use super::alike::tell_apart;
 use super::fields::Fields;
+use super::opens::{Opens, opens, scope};
 use super::wrong::Wrong;
 use crate::domain::arn::{Arn, Kind};
 use crate::domain::duration;
-use crate::domain::entitlement::{Method, PolicyArns, Scope, Terms};
+use crate::domain::entitlement::{Method, Terms};
 use crate::domain::text::{all_seen, check_name};
-use crate::policy::session;
 
 /// The longest session that AWS knows, and so the longest grant (seconds).
 const LONGEST: i64 = 43_200;
@@ -27,6 +28,12 @@ pub(super) struct File {
 pub(super) struct Account {
     pub id: Spanned<String>,
     pub name: Spanned<String>,
+    /// The role that Countersign works as there.
+    pub manager: Option<Spanned<Identity>>,
+    /// Whether its trust policy asks for an external ID, which Countersign makes.
+    pub external_id: bool,
+    /// Whom to ask.
+    pub owner: Option<String>,
 }
 
 #[derive(Debug)]
@@ -39,7 +46,7 @@ pub(super) struct Somebody {
     pub principals: Vec<Spanned<Identity>>,
 }
 
-/// An IAM user.
+/// An IAM user or role.
 #[derive(Debug)]
 pub(super) struct Identity {
     pub arn: String,
@@ -49,7 +56,10 @@ pub(super) struct Identity {
 #[derive(Debug)]
 pub(super) struct Offer {
     pub name: Spanned<String>,
-    pub role: Spanned<Identity>,
+    /// The role that it opens; none where people's own users are allowed something.
+    pub role: Option<Spanned<Identity>>,
+    /// The account of that role, or of those users.
+    pub account: Spanned<String>,
     /// Whose members may ask, and whose decide.
     pub groups: [Spanned<String>; 2],
     pub terms: Terms,
@@ -78,6 +88,7 @@ pub(super) fn read(text: &str) -> Result<File, Vec<Wrong>> {
     };
     fields.done();
     tell_apart(&file, &mut wrong);
+    wrong.extend(accounts::in_file(&file));
     if wrong.is_empty() {
         return Ok(file);
     }
@@ -91,11 +102,22 @@ fn account(mut fields: Fields<'_>) -> Option<Account> {
     }
     let id = fields.text("id", account_id);
     let name = fields.text("name", seen);
+    let own = id.as_ref().map(|it| it.get_ref().clone());
+    let manager = fields.maybe_text("manager_role", |arn| manager(arn, own.as_deref()));
+    let external_id = fields.flag("external_id");
+    let owner = fields.maybe_text("owner", seen);
+    if let (Some(None), Some(Some(flag))) = (&manager, &external_id) {
+        let what = "goes with manager_role: it is sent when that role is assumed";
+        fields.refuse(flag.span(), "external_id", what);
+    }
     // Everything is read before the first `?`: else a table would tell of one mistake at a time.
     fields.done();
     Some(Account {
         id: id?,
         name: name?,
+        manager: manager?,
+        external_id: external_id?.is_some(),
+        owner: owner?.map(Spanned::into_inner),
     })
 }
 
@@ -126,31 +148,38 @@ fn offer(mut fields: Fields<'_>) -> Option<Offer> {
     }
     let name = fields.text("name", entitlement_name);
     let description = fields.optional_text("description", description);
-    let role = fields.text("role_arn", |arn| identity(arn, Kind::Role));
     let method = fields.text("method", method);
+    let known = method.as_ref().map(|it| *it.get_ref());
+    let opens = opens(&mut fields, known);
     let least = fields.text("min_duration", length);
     let most = fields.text("max_duration", length);
     let requester_group = fields.text("requester_group", seen);
     let approver_group = fields.text("approver_group", seen);
     let needed = fields.number("needed", 1..=10, 1);
-    let scope = scope(&mut fields, method.as_ref().map(|it| *it.get_ref()));
+    let scope = scope(&mut fields, known);
     if let (Some(least), Some(most)) = (&least, &most)
         && least.get_ref() > most.get_ref()
     {
         fields.refuse(least.span(), "min_duration", "is longer than max_duration");
     }
     fields.done();
-    let (name, role) = (name?, role?);
+    let name = name?;
+    let Opens {
+        role,
+        account,
+        statements,
+    } = opens?;
     let groups = [requester_group?, approver_group?];
     let [requester_group, approver_group] = groups.each_ref().map(|it| it.get_ref().clone());
     let terms = Terms {
         name: name.get_ref().clone(),
         description: description?,
-        account: role.get_ref().account.clone(),
+        account: account.get_ref().clone(),
         // Comes from the account's row when the entitlement is read.
         account_name: String::new(),
-        role_arn: role.get_ref().arn.clone(),
+        role_arn: role.as_ref().map(|it| it.get_ref().arn.clone()),
         method: method?.into_inner(),
+        statements,
         scope: scope?,
         min_duration_seconds: least?.into_inner(),
         max_duration_seconds: most?.into_inner(),
@@ -162,16 +191,29 @@ fn offer(mut fields: Fields<'_>) -> Option<Offer> {
     Some(Offer {
         name,
         role,
+        account,
         groups,
         terms,
     })
 }
 
-fn account_id(text: &str) -> Result<String, String> {
+pub(super) fn account_id(text: &str) -> Result<String, String> {
     if text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit()) {
         Ok(text.to_owned())
     } else {
         Err("must be 12 digits".to_owned())
+    }
+}
+
+/// A role of the account itself: any other one would work elsewhere.
+fn manager(arn: &str, account: Option<&str>) -> Result<Identity, String> {
+    let role = identity(arn, Kind::Role)?;
+    match account {
+        Some(account) if account != role.account => Err(format!(
+            "must be a role of this account, {account}, and not of {}",
+            role.account
+        )),
+        _ => Ok(role),
     }
 }
 
@@ -196,67 +238,9 @@ fn entitlement_name(text: &str) -> Result<String, String> {
 }
 
 fn method(text: &str) -> Result<Method, String> {
-    Method::parse(text).ok_or_else(|| "must be \"trust_policy\" or \"sts_credentials\"".to_owned())
-}
-
-/// What sessions may do that are handed out.
-fn scope(fields: &mut Fields<'_>, method: Option<Method>) -> Option<Scope> {
-    let text = fields.maybe_text("scope_down", scope_down)?;
-    let arns = fields.list("policy_arns", managed_policy)?;
-    let at = text.as_ref().map(Spanned::span);
-    let at = at.or_else(|| arns.first().map(Spanned::span));
-    let (Some(at), Some(method)) = (at, method) else {
-        return Some(Scope::Role);
-    };
-    let key = if text.is_some() {
-        "scope_down"
-    } else {
-        "policy_arns"
-    };
-    if method != Method::StsCredentials {
-        let what = "goes with method = \"sts_credentials\" alone: no other session is Countersign's to limit";
-        fields.refuse(at, key, what);
-        return None;
-    }
-    let arns: Vec<String> = arns.into_iter().map(Spanned::into_inner).collect();
-    let scope = match (text, PolicyArns::try_from(arns)) {
-        (Some(_), Ok(_)) => {
-            let what =
-                "cannot stand beside policy_arns: AWS would allow what either of them allows";
-            fields.refuse(at, key, what);
-            return None;
-        }
-        (Some(text), Err(_)) => Scope::ScopeDown(text.into_inner()),
-        (None, Ok(arns)) => Scope::PolicyArns(arns),
-        (None, Err(_)) => Scope::Role,
-    };
-    // Each deadline is as long as any other.
-    match session::policy(&scope, chrono::DateTime::UNIX_EPOCH) {
-        Ok(_) => Some(scope),
-        Err(unfit) => {
-            fields.refuse(at, key, &unfit.to_string());
-            None
-        }
-    }
-}
-
-/// Lines break where they like: white space does not count.
-fn scope_down(text: &str) -> Result<String, String> {
-    all_seen(text).map_err(|it| it.to_string())?;
-    Ok(text.to_owned())
-}
-
-fn managed_policy(text: &str) -> Result<String, String> {
-    let is_policy = |arn: &Arn<'_>| arn.name.starts_with("policy/") && !arn.account.is_empty();
-    if Arn::read(text).is_some_and(|arn| is_policy(&arn))
-        && text.bytes().all(|b| b.is_ascii_graphic())
-    {
-        return Ok(text.to_owned());
-    }
-    Err(
-        "must be ARNs of managed policies such as arn:aws:iam::aws:policy/ReadOnlyAccess"
-            .to_owned(),
-    )
+    Method::parse(text).ok_or_else(|| {
+        "must be \"trust_policy\", \"switch\", \"attach\" or \"sts_credentials\"".to_owned()
+    })
 }
 
 /// A duration of a grant, in seconds.
@@ -272,7 +256,7 @@ fn length(text: &str) -> Result<i32, String> {
 }
 
 /// The ARN of an IAM user or role.
-fn identity(text: &str, kind: Kind) -> Result<Identity, String> {
+pub(super) fn identity(text: &str, kind: Kind) -> Result<Identity, String> {
     let arn = Arn::parse(text, kind).map_err(|it| it.to_string())?;
     Ok(Identity {
         account: arn.account.to_owned(),

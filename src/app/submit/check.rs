@@ -7,15 +7,18 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::NewRequest;
 use crate::aws::Check;
 use crate::db;
+use crate::domain::account::ManagerRole;
+use crate::domain::arn::Arn;
 use crate::domain::duration;
-use crate::domain::entitlement::{Entitlement, Terms};
+use crate::domain::entitlement::{Entitlement, Method, Terms};
 use crate::domain::person::{Principal, console_name};
 use crate::domain::text::{Ticket, Words};
 use crate::error::{Error, FieldCode, FieldError, InputError, RoleError};
-use crate::policy::ObservedRole;
 use crate::policy::assumable::{self, Lacking};
-use crate::policy::capacity::{self, Obstacle, Seat};
+use crate::policy::capacity::{self, Booking, Obstacle, Seat};
 use crate::policy::document::Document;
+use crate::policy::switchable::{self, Unswitchable};
+use crate::policy::{ObservedRole, ObservedUser};
 
 /// How far ahead a start may be.
 const AHEAD: TimeDelta = TimeDelta::days(30);
@@ -31,7 +34,7 @@ pub(super) struct Checked {
     pub ticket: Option<Ticket>,
 }
 
-/// What AWS told of the role; nothing when it was silent.
+/// What AWS told of the role and the user; nothing when it was silent.
 #[derive(Default)]
 pub(super) struct Seen {
     pub role_id: Option<String>,
@@ -98,17 +101,28 @@ fn cannot_start(start: DateTime<Utc>, now: DateTime<Utc>) -> Option<&'static str
     }
 }
 
+/// Refuses a role that nobody but AWS can change, whatever AWS shows.
+pub(super) fn may_be_opened(terms: &Terms) -> Result<(), RoleError> {
+    match &terms.role_arn {
+        Some(arn) if capacity::is_protected(arn) => Err(RoleError::Protected),
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// What was checked against the terms as they were, against those that have taken their place.
 pub(super) fn recheck(
     checked: &Checked,
     terms: &Terms,
     propagation: TimeDelta,
 ) -> Result<(), Error> {
-    if capacity::is_protected(&terms.role_arn) {
-        return Err(RoleError::Protected.into());
-    }
-    let account = checked.principal.as_ref().map(|it| &it.account);
-    if account != Some(&terms.account).filter(|_| terms.method.needs_identity()) {
+    may_be_opened(terms)?;
+    let account = checked.principal.as_ref().map(|it| it.account.as_str());
+    let is_fitting = match terms.method {
+        Method::TrustPolicy | Method::Attach => account == Some(&terms.account),
+        Method::Switch => account.is_some(),
+        Method::StsCredentials => account.is_none(),
+    };
+    if !is_fitting || terms.method != checked.entitlement.terms.method {
         return Err(Error::field(
             "principal",
             "is not what the entitlement now asks for",
@@ -146,7 +160,14 @@ fn principal(
     asked: Option<&str>,
 ) -> Result<Option<Principal>, FieldError> {
     if terms.method.needs_identity() {
-        return pick(principals, &terms.account, asked).map(Some);
+        // A user of another account may carry what lets them into this one's role, but no grant
+        // spans partitions.
+        let account = Some(terms.account.as_str()).filter(|_| terms.method != Method::Switch);
+        let role = terms.role_arn.as_deref();
+        let fitting = principals
+            .into_iter()
+            .filter(|own| role.is_none_or(|role| partition(&own.arn) == partition(role)));
+        return pick(fitting.collect(), account, asked).map(Some);
     }
     match asked {
         None => Ok(None),
@@ -157,34 +178,41 @@ fn principal(
     }
 }
 
+fn partition(arn: &str) -> Option<&str> {
+    Some(Arn::read(arn)?.partition)
+}
+
 fn pick(
     principals: Vec<Principal>,
-    account: &str,
+    account: Option<&str>,
     asked: Option<&str>,
 ) -> Result<Principal, FieldError> {
+    let place = account.map_or_else(String::new, |it| format!(" in account {it}"));
     let mut fitting: Vec<_> = principals
         .into_iter()
         // An ARN in the request only chooses among the identities that the catalog calls the
         // caller's.
-        .filter(|own| own.account == account && asked.is_none_or(|arn| arn == own.arn))
+        .filter(|own| {
+            account.is_none_or(|it| own.account == it) && asked.is_none_or(|arn| arn == own.arn)
+        })
         .collect();
     match (fitting.len(), asked) {
         (1, _) => Ok(fitting.remove(0)),
         (0, Some(_)) => Err(FieldError::invalid(
             "principal",
-            format!("is not an AWS identity of yours in account {account}"),
+            format!("is not an AWS identity of yours{place}"),
         )),
         (0, None) => Err(FieldError::invalid(
             "principal",
             format!(
-                "is missing: the catalog names no AWS identity of yours in account {account}. \
+                "is missing: the catalog names no AWS identity of yours{place}. \
                  Whoever keeps the catalog has to add your IAM user to your `principals`"
             ),
         )),
         _ => Err(FieldError {
             field: "principal",
             code: FieldCode::PrincipalAmbiguous,
-            detail: format!("must be named: you have several AWS identities in account {account}"),
+            detail: format!("must be named: you have several AWS identities{place}"),
         }),
     }
 }
@@ -253,6 +281,60 @@ fn assumable(role: Check) -> Result<Seen, Error> {
         Err(Lacking::Statement) => Err(RoleError::NotAssumable(statements()).into()),
         Err(Lacking::Pins) => Err(RoleError::NotPinned(statements()).into()),
     }
+}
+
+/// A role that an inline policy on a person's user is to let into.
+pub(super) fn switchable(role: &Check, arn: &str) -> Result<(), Error> {
+    if role.ours {
+        return Err(RoleError::Ours.into());
+    }
+    let document = Document::parse(&role.trust).map_err(|it| why(it.into()))?;
+    match switchable::check(&document, &role.role_arn, arn) {
+        Ok(()) => {}
+        Err(Unswitchable::NotAdmitted) => return Err(RoleError::NotAdmitted.into()),
+        Err(Unswitchable::NeedsNothing) => {
+            return Err(RoleError::OpenAlready("its trust policy".to_owned()).into());
+        }
+    }
+    Ok(())
+}
+
+/// The user that is to carry the policy; `already` is one of theirs that lets into the role without
+/// us.
+pub(super) fn carries(
+    user: &ObservedUser,
+    carried: &Carried,
+    already: Option<String>,
+) -> Result<(), RoleError> {
+    if let Some(policy) = already {
+        return Err(RoleError::OpenAlready(format!("policy {policy}")));
+    }
+    has_room(user, carried)
+}
+
+/// Refuses a user who has no room for one more policy.
+fn has_room(user: &ObservedUser, carried: &Carried) -> Result<(), RoleError> {
+    let Some(wanted) = carried.wanted else {
+        return Ok(());
+    };
+    let room = capacity::check_user(user, &carried.installation, &carried.others, wanted);
+    room.map(drop).map_err(|room| RoleError::UserFull {
+        used: room.used,
+        quota: room.quota,
+        needed: room.needed,
+    })
+}
+
+/// What the person's user carries at the asked time, and is to carry.
+pub(super) struct Carried {
+    /// ARN of the user.
+    pub arn: String,
+    /// As whom Countersign works in the user's account.
+    pub manager: Option<ManagerRole>,
+    pub installation: String,
+    pub others: Vec<Booking>,
+    /// `None` where nothing could be put there.
+    pub wanted: Option<Booking>,
 }
 
 fn why(obstacle: Obstacle) -> RoleError {

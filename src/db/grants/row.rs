@@ -1,35 +1,45 @@
 //! A grant's row with those of its part and its names, and the state that the columns spell.
 
 use chrono::{DateTime, Utc};
+use sqlx::types::Json;
 
 use crate::domain::cause::Cause;
 use crate::domain::entitlement::Method;
 use crate::domain::grant::{Closing, Grant, GrantState, Marks};
-use crate::domain::part::{Part, PartKind, PartState};
+use crate::domain::part::{Allows, Part, PartKind, PartState};
 use crate::domain::text::Words;
 use crate::ids::{GrantId, PartId, PersonId, RequestId, TargetId};
 
-/// Grants as they are, with the conditions and the order that are given. `g` is the grant, `p` its
-/// part, `n` its own name and `c` its console name, on its target.
+/// Grants as they are on a target, with the conditions and the order that are given. `g` is the
+/// grant, `p` its part and `n` its own name there, `c` its console name on the role.
 // The own name is there from the approval on; the console name comes later, or never.
-macro_rules! whole {
-    ($tail:literal, $($arg:expr),* $(,)?) => {
+macro_rules! there {
+    ($target:literal, $tail:literal, $($arg:expr),* $(,)?) => {
         sqlx::query_as!(
             crate::db::grants::row::Row,
             r#"SELECT g.id, g.request, g.target, g.person, g.method, g.principal_arn, g.principal_id,
                       p.target_uid AS role_id, g.grant_name, g.console_name, g.state, g.starts_at, g.deadline,
                       g.approved_at, p.sent_until,
-                      c.since AS "console_since?", p.unclear_at, g.opening_at, g.opened_at, g.closing_at, g.cause,
+                      c.since AS "console_since?", p.unclear_at, p.absent_at,
+                      p.allows AS "allows: Json<Allows>", g.opening_at, g.opened_at, g.closing_at, g.cause,
                       g.closing_by, g.closing_reason, g.ended_at, n.guard_until, n.guard_gone_at, p.restores,
                       g.principal_missing_since, r.submitted_at AS requested_at, p.id AS part, p.kind,
                       p.state AS part_state, p.opened_at AS part_opened_at, p.closed_at AS part_closed_at
                FROM grants g JOIN requests r ON r.id = g.request
-               JOIN parts p ON p."grant" = g.id AND p.target = g.target
-               JOIN names n ON n."grant" = g.id AND n.target = g.target AND n.name = g.grant_name
+               JOIN parts p ON p."grant" = g.id AND p.target = "# + $target + r#"
+               JOIN names n ON n."grant" = g.id AND n.target = p.target AND n.name = g.grant_name
                LEFT JOIN names c ON c."grant" = g.id AND c.target = g.target AND c.name = g.console_name
                "# + $tail,
             $($arg),*
         )
+    };
+}
+pub(in crate::db) use there;
+
+/// The same on the target that each grant is for.
+macro_rules! whole {
+    ($tail:literal, $($arg:expr),* $(,)?) => {
+        crate::db::grants::row::there!("g.target", $tail, $($arg),*)
     };
 }
 pub(in crate::db) use whole;
@@ -54,6 +64,8 @@ pub(in crate::db) struct Row {
     pub sent_until: Option<DateTime<Utc>>,
     pub console_since: Option<DateTime<Utc>>,
     pub unclear_at: Option<DateTime<Utc>>,
+    pub absent_at: Option<DateTime<Utc>>,
+    pub allows: Option<Json<Allows>>,
     pub opening_at: Option<DateTime<Utc>>,
     pub opened_at: Option<DateTime<Utc>>,
     pub closing_at: Option<DateTime<Utc>>,
@@ -98,6 +110,7 @@ impl TryFrom<Row> for Grant {
                 sent_until: row.sent_until,
                 console_since: row.console_since,
                 unclear_at: row.unclear_at,
+                absent_at: row.absent_at,
                 guard_until: row.guard_until,
                 guard_gone_at: row.guard_gone_at,
                 restores: row.restores,
@@ -109,21 +122,17 @@ impl TryFrom<Row> for Grant {
 }
 
 impl Row {
-    /// The grant's part on its target.
-    pub fn part(&self) -> sqlx::Result<Part> {
+    /// The grant's part on that target.
+    pub fn part(&self, target: TargetId) -> sqlx::Result<Part> {
         let kind = PartKind::parse(&self.kind).ok_or_else(|| broken(self, "unknown kind"))?;
-        let (opened_at, closed_at) = (self.part_opened_at, self.part_closed_at);
-        let state = match (self.part_state.as_str(), opened_at, closed_at) {
-            ("waiting", None, None) => PartState::Waiting,
-            ("open", Some(at), None) => PartState::Open { at },
-            ("closed", _, Some(at)) => PartState::Closed { opened_at, at },
-            _ => return Err(broken(self, "impossible part")),
-        };
+        let state = PartState::of(&self.part_state, self.part_opened_at, self.part_closed_at);
+        let state = state.ok_or_else(|| broken(self, "impossible part"))?;
         Ok(Part {
             id: self.part,
             grant: self.id,
-            target: self.target,
+            target,
             kind,
+            allows: self.allows.as_ref().map(|it| it.0.clone()),
             state,
         })
     }

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::cause::Cause;
+use crate::domain::fetch::Kind;
 use crate::domain::target::Condition;
 use crate::ids::{FetchId, GrantId, RequestId};
 
@@ -143,6 +144,9 @@ actions! {
         request: RequestId,
         #[serde(rename = "fetch_id")]
         fetch: FetchId,
+        // Older events say nothing of it: there were keys alone.
+        #[serde(default)]
+        kind: Kind,
     }
     /// Credentials were handed out.
     CredentialsIssued = "credentials.issued" {
@@ -150,11 +154,14 @@ actions! {
         request: RequestId,
         #[serde(rename = "fetch_id")]
         fetch: FetchId,
+        #[serde(default)]
+        kind: Kind,
         access_key_id: String,
         expires_at: DateTime<Utc>,
         packed_percent: Option<i16>,
     }
-    /// STS gave credentials, and the grant was not open any more: nobody got them.
+    /// STS gave credentials and nobody got them: the grant was not open any more, or no link to the
+    /// console came about.
     CredentialsDiscarded = "credentials.discarded" {
         #[serde(rename = "request_id")]
         request: RequestId,
@@ -174,6 +181,13 @@ actions! {
     TargetChanged = "target.changed" {
         from: Condition,
         to: Condition,
+    }
+    /// A policy on a user is not as it was left, and nobody here did it.
+    TargetAlarm = "target.alarm" {
+        /// `unaccounted`, `other_timeline`, `altered` or `came_back`.
+        alarm: String,
+        /// The grant, or the name of the policy that no grant accounts for.
+        of: String,
     }
     /// Someone signed in.
     SessionStarted = "session.started" {}

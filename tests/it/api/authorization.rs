@@ -40,6 +40,10 @@ fn expected() -> BTreeMap<(&'static str, &'static str), [u16; 5]> {
             ("POST", "/grants/{id}/credentials"),
             [401, 409, 403, 403, 404],
         ),
+        (
+            ("POST", "/grants/{id}/console-link"),
+            [401, 409, 403, 403, 404],
+        ),
         (("GET", "/entitlements"), [401, 200, 200, 200, 200]),
         (("GET", "/people/me"), [401, 200, 200, 200, 200]),
         (("GET", "/audit-events"), [401, 200, 200, 200, 200]),

@@ -91,6 +91,7 @@ async fn an_unknown_field_is_refused_by_every_verb_and_nothing_is_done() {
         ("alice", format!("/requests/{request}/withdraw")),
         ("alice", format!("/grants/{grant}/end")),
         ("alice", format!("/grants/{grant}/credentials")),
+        ("alice", format!("/grants/{grant}/console-link")),
     ] {
         let token = service.token(who).await;
         let events = company.count("audit_events").await;
@@ -104,7 +105,7 @@ async fn an_unknown_field_is_refused_by_every_verb_and_nothing_is_done() {
         }
         assert_eq!(company.count("audit_events").await, events, "{path}");
     }
-    assert_eq!(company.count("audit_events").await, events + 5);
+    assert_eq!(company.count("audit_events").await, events + 6);
     let bob = service.token("bob").await;
     let path = format!("/requests/{request}");
     let now = service.call(&bob, "GET", &path, &Value::Null).await;

@@ -1,6 +1,7 @@
 //! The REST API over real HTTP.
 
 mod answers;
+mod attach;
 mod audit;
 mod authorization;
 mod busy;

@@ -101,11 +101,14 @@ async fn what_iam_could_not_have_is_refused_by_field() {
         "arn:aws:iam::111122223333:user/team/of two/alice"
             .replace(' ', "-")
             .as_str(),
-        "arn:aws-us-gov:iam::111122223333:user/alice-gov",
-        "arn:aws-cn:iam::111122223333:user/alice-cn",
+        "arn:aws-us-gov:iam::444455556666:user/alice-gov",
+        "arn:aws-cn:iam::777788889999:user/alice-cn",
     ] {
-        let text = of_alice(&company, arn).render();
-        company.apply(&text).await.unwrap();
+        let mut catalog = of_alice(&company, arn);
+        for account in ["444455556666", "777788889999"] {
+            catalog.account(account);
+        }
+        company.apply(&catalog.render()).await.unwrap();
     }
 }
 

@@ -20,7 +20,7 @@ fn all() -> Vec<Error> {
     all.extend(inputs().map(Error::from));
     all.extend(states().map(Error::from));
     all.extend(roles().map(Error::from));
-    all.extend([StsError::Refused, StsError::Silent].map(Error::from));
+    all.extend(sts().map(Error::from));
     all.extend(limits().map(Error::from));
     all.extend([Error::Busy, Error::Internal("hidden".into())]);
     for error in &all {
@@ -128,7 +128,7 @@ fn states() -> [StateError; 6] {
     all
 }
 
-fn roles() -> [RoleError; 9] {
+fn roles() -> [RoleError; 13] {
     let known = |error: &RoleError| match error {
         RoleError::NotFound
         | RoleError::Protected
@@ -136,6 +136,10 @@ fn roles() -> [RoleError; 9] {
         | RoleError::Suspended(_)
         | RoleError::TrustPolicyFull { .. }
         | RoleError::TrustPolicyUnreadable
+        | RoleError::NotAdmitted
+        | RoleError::OpenAlready(_)
+        | RoleError::UserClosed(_)
+        | RoleError::UserFull { .. }
         | RoleError::NotAssumable(_)
         | RoleError::NotPinned(_) => {}
     };
@@ -151,9 +155,26 @@ fn roles() -> [RoleError; 9] {
             needed: 300,
         },
         RoleError::TrustPolicyUnreadable,
+        RoleError::NotAdmitted,
+        RoleError::OpenAlready("its trust policy".to_owned()),
+        RoleError::UserClosed("arn:aws:iam::111122223333:user/alice".to_owned()),
+        RoleError::UserFull {
+            used: 1900,
+            quota: 2048,
+            needed: 344,
+        },
         RoleError::NotAssumable("{…}".to_owned()),
         RoleError::NotPinned("{…}".to_owned()),
     ];
+    all.iter().for_each(known);
+    all
+}
+
+fn sts() -> [StsError; 3] {
+    let known = |error: &StsError| match error {
+        StsError::Refused | StsError::SignInRefused | StsError::Silent => {}
+    };
+    let all = [StsError::Refused, StsError::SignInRefused, StsError::Silent];
     all.iter().for_each(known);
     all
 }

@@ -7,6 +7,7 @@ use chrono::DateTime;
 use countersign::domain::audit::verb::Verb;
 use countersign::domain::audit::{Action, NAMES, Told};
 use countersign::domain::cause::Cause;
+use countersign::domain::fetch::Kind;
 use countersign::domain::target::Condition;
 use countersign::ids::{FetchId, GrantId, RequestId};
 use serde_json::{Value, json};
@@ -40,6 +41,7 @@ fn all() -> Vec<Action> {
         | Action::CredentialsDiscarded { .. }
         | Action::CredentialsFailed { .. }
         | Action::TargetChanged { .. }
+        | Action::TargetAlarm { .. }
         | Action::SessionStarted {}
         | Action::SessionEnded {}
         | Action::TokenCreated { .. }
@@ -85,10 +87,15 @@ fn all() -> Vec<Action> {
         Action::GrantRestored { request },
         Action::GuardRestored {},
         Action::GuardRemoved { request },
-        Action::CredentialsRequested { request, fetch },
+        Action::CredentialsRequested {
+            request,
+            fetch,
+            kind: Kind::Console,
+        },
         Action::CredentialsIssued {
             request,
             fetch,
+            kind: Kind::Keys,
             access_key_id: "ASIAQ3EGRIKLMNOPQRST".to_owned(),
             expires_at: deadline,
             packed_percent: Some(12),
@@ -103,6 +110,10 @@ fn all() -> Vec<Action> {
         Action::TargetChanged {
             from: Condition::Ok,
             to: Condition::Contested,
+        },
+        Action::TargetAlarm {
+            alarm: "came_back".to_owned(),
+            of: grant.to_string(),
         },
         Action::SessionStarted {},
         Action::SessionEnded {},

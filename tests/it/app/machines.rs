@@ -9,7 +9,7 @@ use countersign::domain::grant::{Grant, GrantState};
 use countersign::domain::person::Principal;
 use countersign::domain::request::{Approval, Ask, Request, RequestState};
 use countersign::domain::text::Words;
-use countersign::ids::{PersonId, PrincipalId};
+use countersign::ids::{PersonId, PrincipalId, TargetId};
 use proptest::prelude::*;
 
 use crate::web::facts;
@@ -67,6 +67,7 @@ fn submit(wish: &Wish) -> Change<Request> {
             arn: "arn:aws:iam::111122223333:user/alice".to_owned(),
         }),
         principal_unique_id: None,
+        target: TargetId::new(),
         entitlement,
         role_id: None,
         justification: words("why"),

@@ -49,7 +49,7 @@ async fn what_aws_said_of_another_role_is_not_taken_over() {
         meanwhile(|it| it.entitlement("prod-admin").role_arn = role_arn("prod-other")).await;
     let request = asked.unwrap();
     let role = "arn:aws:iam::111122223333:role/prod-other";
-    assert_eq!(request.terms.role_arn, role);
+    assert_eq!(request.terms.role_arn, Some(role.to_owned()));
     assert!(!request.target_checked);
     assert_eq!((request.role_id, request.principal_unique_id), (None, None));
     let target: String = sqlx::query_scalar("SELECT arn FROM targets WHERE id = $1")

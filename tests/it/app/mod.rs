@@ -5,7 +5,9 @@
     reason = "the tests' own SQL is not in the offline data of the query macros"
 )]
 
+mod accounts;
 mod arns;
+mod attach;
 mod catalog;
 mod decisions;
 mod errors;

@@ -60,12 +60,13 @@ async fn a_grant_needs_its_approvals_by_sql_too() {
         .unwrap();
     let mut conn = company.pool().acquire().await.unwrap();
     let by = By::system("test", company.start);
+    let terms = request.terms.clone();
     let countersign::domain::request::Approval::Complete(_, grant) =
         request.approve(2, None, &by).unwrap()
     else {
         panic!("two are enough");
     };
-    let error = grants::insert(&mut conn, &grant).await.unwrap_err();
+    let error = grants::insert(&mut conn, &grant, &terms).await.unwrap_err();
     assert_eq!(
         error.as_database_error().unwrap().constraint(),
         Some("approvals_missing")

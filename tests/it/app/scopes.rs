@@ -39,7 +39,7 @@ fn what_sts_would_not_take_or_take_otherwise_is_refused_with_its_place() {
         (
             "magic",
             vec![],
-            "must be \"trust_policy\" or \"sts_credentials\"",
+            "must be \"trust_policy\", \"switch\", \"attach\" or \"sts_credentials\"",
         ),
         (
             "trust_policy",

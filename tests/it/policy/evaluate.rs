@@ -58,6 +58,16 @@ impl Policy {
         self.0.iter().any(|s| !s.allows && concerns(&s))
     }
 
+    /// Whether an identity policy allows the request.
+    pub fn allows(&self, request: &Request<'_>) -> bool {
+        let concerns = |s: &&Statement| {
+            matches(&s.actions, request.action)
+                && matches(&s.resources, request.resource)
+                && s.conditions.iter().all(|c| c.holds(request))
+        };
+        self.0.iter().any(|s| s.allows && concerns(&s)) && !self.denies(request)
+    }
+
     /// Whether a trust policy lets the user of that ARN assume the role under that session name at
     /// that time.
     pub fn admits(&self, principal: &str, session: &str, now: DateTime<Utc>) -> bool {
@@ -142,6 +152,13 @@ impl Condition {
                 None => self.missing(),
             },
             "aws:currenttime" => self.date(request.now),
+            "aws:epochtime" => {
+                assert_eq!(self.operator, "NumericLessThan");
+                let limit = |text: &String| text.parse::<i64>().expect("a number");
+                request
+                    .now
+                    .is_some_and(|now| self.texts.iter().any(|t| now.timestamp() < limit(t)))
+            }
             "aws:tokenissuetime" => self.date(request.token),
             other => panic!("condition key {other}"),
         }

@@ -1,13 +1,16 @@
 //! `policy` is pure; these tests judge its documents with an evaluator of their own.
 
 mod assumable;
+mod attach;
 mod capacity;
+mod carrier;
 mod document;
 mod evaluate;
 mod faults;
 mod guard;
 mod hands;
 mod histories;
+mod inline;
 mod invariants;
 mod judge;
 mod lasting;
@@ -25,12 +28,13 @@ mod service;
 mod session;
 mod world;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use countersign::domain::cause::Cause;
 use countersign::domain::entitlement::Method;
 use countersign::domain::grant::{Closing, Grant, GrantState, Marks};
+use countersign::domain::part::Allows;
 use countersign::domain::target::{Condition, DocumentKey, Sent, Target};
 use countersign::ids::{GrantId, PersonId, RequestId, TargetId};
 use countersign::policy::{Identity, Margins, ObservedRole, Step, Write};
@@ -61,6 +65,10 @@ pub const PEOPLE: [(&str, &str, &str); 3] = [
 pub const ALICE: usize = 0;
 pub const BOB: usize = 1;
 pub const OTHER_ALICE: usize = 2;
+
+/// What the inline policies of grants on a role allow, and who is listed for them: there are none.
+pub const NOTHING: &BTreeMap<GrantId, Allows> = &BTreeMap::new();
+pub const NOBODY: &BTreeSet<GrantId> = &BTreeSet::new();
 
 /// The defaults of production.
 pub const PRODUCTION: Margins = Margins {
@@ -161,11 +169,13 @@ pub fn target() -> Target {
         condition: Condition::Ok,
         trust: Sent::default(),
         guard: Sent::default(),
+        inline: BTreeMap::new(),
         missing_since: None,
         safe_since: None,
         kept: BTreeMap::new(),
         guard_restores: 0,
         guard_equal_at: None,
+        unpinned: false,
         installation: "0a1b2c3d".to_owned(),
     }
 }

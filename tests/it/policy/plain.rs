@@ -18,6 +18,10 @@ fn input<'a>(run: &'a Run, observed: &'a Observed) -> Input<'a> {
         one_at_a_time: false,
         clocks_differ: false,
         guard_refused: false,
+        allows: NOTHING,
+        listed: NOBODY,
+        ended_refused: false,
+        refused: NOBODY,
     }
 }
 

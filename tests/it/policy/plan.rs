@@ -30,6 +30,8 @@ pub fn kinds(steps: &[Step]) -> Vec<&'static str> {
             (DocumentKey::Guard, Some(_)) => "put guard",
             (DocumentKey::Guard, None) => "delete guard",
             (DocumentKey::Trust, _) => "put trust",
+            (DocumentKey::Inline(_), Some(_)) => "put inline",
+            (DocumentKey::Inline(_), None) => "delete inline",
         },
     };
     steps.iter().map(kind).collect()
@@ -153,6 +155,10 @@ fn a_role_that_is_gone_ends_every_grant() {
             one_at_a_time: false,
             clocks_differ: false,
             guard_refused: false,
+            allows: NOTHING,
+            listed: NOBODY,
+            ended_refused: false,
+            refused: NOBODY,
         })
     };
     let look = input(&run);

@@ -10,7 +10,7 @@ use countersign::policy::{
 };
 
 use super::evaluate::{Policy, session_request};
-use super::{PEOPLE, ROLE_ID, at, close, end, is_open, role, target};
+use super::{NOBODY, NOTHING, PEOPLE, ROLE_ID, at, close, end, is_open, role, target};
 
 #[derive(Debug, Clone)]
 pub struct Run {
@@ -73,6 +73,10 @@ impl Run {
             one_at_a_time: false,
             clocks_differ: false,
             guard_refused,
+            allows: NOTHING,
+            listed: NOBODY,
+            ended_refused: false,
+            refused: NOBODY,
         })
     }
 
@@ -165,6 +169,7 @@ impl Run {
             Step::Write(write) => match write.key {
                 DocumentKey::Guard => self.role.guard.clone_from(&write.text),
                 DocumentKey::Trust => write.text().clone_into(&mut self.role.trust),
+                DocumentKey::Inline(id) => panic!("an inline policy of {id} on a role"),
             },
         }
     }

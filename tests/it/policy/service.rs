@@ -13,7 +13,9 @@ use countersign::policy::{
 use super::faults::What;
 use super::plane::Answer;
 use super::world::{MARGINS, Violation, World};
-use super::{PEOPLE, close, end, identity, is_open, judge, liveness, normal, role};
+use super::{
+    NOBODY, NOTHING, PEOPLE, close, end, identity, is_open, judge, liveness, normal, role,
+};
 
 /// From here on the worker notices that AWS's clock and the database's differ.
 const APART: TimeDelta = TimeDelta::seconds(2);
@@ -147,6 +149,10 @@ impl World {
             clocks_differ: apart,
             one_at_a_time: false,
             guard_refused,
+            allows: NOTHING,
+            listed: NOBODY,
+            ended_refused: false,
+            refused: NOBODY,
         };
         if let (true, Observed::Role(role)) = (self.dice.chance(20), &observed) {
             let closings = Input {

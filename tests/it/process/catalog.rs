@@ -44,7 +44,7 @@ FILE:2:6: account 11112222333: id must be 12 digits
 2 | id = "11112222333"
   |      ^^^^^^^^^^^^^
 
-FILE:3:1: account 11112222333: `nme` is no key that is known here; there are id, name
+FILE:3:1: account 11112222333: `nme` is no key that is known here; there are external_id, id, manager_role, name, owner
   |
 3 | nme = "Production"
   | ^^^
@@ -59,7 +59,7 @@ FILE:10:55: alice@example.com: principals must be the ARN of an IAM user such as
 10 | principals = ["arn:aws:iam::111122223333:user/alice", "alice"]
    |                                                       ^^^^^^^
 
-FILE:15:10: entitlement prod-admin: method must be "trust_policy" or "sts_credentials"
+FILE:15:10: entitlement prod-admin: method must be "trust_policy", "switch", "attach" or "sts_credentials"
    |
 15 | method = "magic"
    |          ^^^^^^^
@@ -164,6 +164,71 @@ principals = ["arn:aws:iam::111122223333:user/alice", "arn:aws:iam::444455556666
     ] {
         assert!(said.contains(told), "{said}");
     }
+}
+
+/// The example with its last entitlement, which stands there as a comment.
+fn with_attached() -> String {
+    let whole = std::fs::read_to_string(example("catalog.toml")).expect("readable");
+    let at = whole.rfind("#[[entitlements]]").expect("it is there");
+    let attached = whole[at..].lines().map(|line| &line[1..]);
+    let attached: Vec<&str> = attached.collect();
+    format!("{}{}\n", &whole[..at], attached.join("\n"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_attached_is_taken_from_the_example_and_told_of() {
+    let world = World::new().await;
+    let text = with_attached();
+    let taken = file(&text);
+    let checked = check(taken.path());
+    assert!(checked.status.success(), "{}", said(&checked));
+    assert!(!said(&checked).contains("note"), "{}", said(&checked));
+    let applied = said(&apply(&world, taken.path()));
+    assert!(applied.contains("entitlement prod-logs"), "{applied}");
+
+    let strong = file(&text.replace("logs:FilterLogEvents", "logs:PutResourcePolicy"));
+    let note = "note: prod-logs can mean logs:PutResourcePolicy: with such actions a person can give access that \
+                stays after the deadline";
+    for output in [check(strong.path()), apply(&world, strong.path())] {
+        assert!(output.status.success(), "{}", said(&output));
+        assert!(said(&output).contains(note), "{}", said(&output));
+    }
+
+    // The second account is the entitlement's alone.
+    let (before, after) = text.rsplit_once("account = \"111122223333\"").expect("its");
+    let lost = file(&format!("{before}account = \"444455556666\"{after}"));
+    let line = 1 + before.matches('\n').count();
+    let refused = said(&apply(&world, lost.path()));
+    let told = format!(":{line}:11: account 444455556666 is not in the catalog");
+    assert!(refused.contains(&told), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_external_id_of_an_account_is_printed_each_time() {
+    let world = World::new().await;
+    let file = file(
+        r#"[[accounts]]
+id = "444455556666"
+name = "Partner"
+manager_role = "arn:aws:iam::444455556666:role/countersign-manager"
+external_id = true
+"#,
+    );
+    let checked = said(&check(file.path()));
+    assert!(!checked.contains("note"), "it is not made yet: {checked}");
+    let printed = || {
+        let said = said(&apply(&world, file.path()));
+        let notes = said
+            .lines()
+            .filter(|line| line.starts_with("note: account 444455556666 (Partner): "));
+        let notes: Vec<&str> = notes.collect();
+        assert!(
+            notes.len() == 1 && notes[0].contains(" external ID countersign-"),
+            "{said}"
+        );
+        notes[0].to_owned()
+    };
+    assert_eq!(printed(), printed());
 }
 
 #[tokio::test(flavor = "multi_thread")]

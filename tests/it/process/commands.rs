@@ -219,6 +219,18 @@ async fn serve_without_aws_credentials_starts_and_says_so() {
     command.env("AWS_EC2_METADATA_DISABLED", "true");
     let serve = Server::start(command);
     wait::until("it warns", || warned(&log));
+    // Nothing was sent that could land: it is a refusal, and nothing that is waited for.
+    let request = world.submit(&serve, "PT15M").await;
+    let grant = world.approve(&serve, &request).await;
+    let told = format!(
+        "SELECT min(code) FROM audit_events WHERE subject = '{grant}' AND action = 'grant.delayed'"
+    );
+    wait::until_async("it is told", async || {
+        let told = sqlx::query_scalar::<_, Option<String>>(AssertSqlSafe(told.clone()));
+        let told = told.fetch_one(&world.db.pool).await.expect("an answer");
+        told.inspect(|code| assert_eq!(code, "denied")).is_some()
+    })
+    .await;
     drop(serve);
 }
 

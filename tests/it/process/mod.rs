@@ -11,6 +11,7 @@ mod refusals;
 mod replicas;
 mod resume;
 mod secrets;
+mod setup;
 mod signals;
 mod silent;
 mod throttle;

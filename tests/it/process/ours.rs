@@ -1,9 +1,12 @@
 //! The role that Countersign itself works as is nobody's to ask for.
 
+use std::collections::BTreeSet;
+
 use countersign::sandbox::{Fault, When};
 use serde_json::json;
 
-use crate::sandbox::{ROLE, trusts};
+use crate::sandbox::{ALLOW_ALL, ROLE, trusts};
+use crate::support::catalog::role_arn;
 use crate::support::world::World;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -46,4 +49,30 @@ async fn the_role_that_countersign_works_as_is_refused_and_never_opened() {
     let failed = serve.reaches(&world.alice, &grant, "failed").await;
     assert_eq!(failed["cause"], "could_not_open", "{failed}");
     assert_eq!((world.trust(), world.guard()), (trust, None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_hubs_own_role_is_refused_where_a_manager_role_is_assumed_from_it() {
+    let world = World::new().await;
+    let knobs = world.sandbox.knobs();
+    let trust = trusts("arn:aws:iam::111122223333:user/admin");
+    knobs.put_trust(ROLE, &trust).expect("good");
+    let manager = role_arn("countersign-manager");
+    knobs.create_role(&manager, &trusts(ROLE)).expect("good");
+    let policy = Some(ALLOW_ALL);
+    knobs
+        .put_role_policy(&manager, "all", policy)
+        .expect("good");
+    world.manage_as(&manager);
+    let session = world.assume("admin", "hub").await.expect("trusted");
+    let serve = world.serve_as(&session);
+    world.warm_up(&serve).await;
+    let ask = json!({"entitlement": "prod-admin", "duration": "PT1H", "justification": "a test"});
+    let (status, answer) = serve.post(&world.alice, "/requests", &ask).await;
+    assert_eq!((status, &answer["code"]), (409, &json!("role_is_ours")));
+    let calls = knobs.calls();
+    let looks = calls.iter().filter(|call| call.action == "GetRole");
+    let callers: BTreeSet<&str> = looks.map(|call| call.caller.as_str()).collect();
+    let as_manager = "arn:aws:sts::111122223333:assumed-role/countersign-manager/countersign";
+    assert_eq!(callers, BTreeSet::from([as_manager]));
 }

@@ -26,6 +26,7 @@ use sqlx::{AssertSqlSafe, PgPool};
 
 use super::api::Api;
 use super::catalog::Catalog;
+use super::cloud::as_ourselves;
 use super::portal::Portal;
 use super::{TestDb, another};
 use crate::sandbox;
@@ -255,7 +256,8 @@ async fn warm_up(aws: &Clouds) {
     // Somebody who is not there: what is would be remembered.
     let [role, user] =
         ["role", "user"].map(|kind| format!("arn:aws:iam::111122223333:{kind}/nobody"));
-    let _ = countersign::aws::check(&aws.of_arn(&role), &role, Some(&user)).await;
+    let account = as_ourselves(aws, &role).await;
+    let _ = countersign::aws::check(&account, &role, Some(&user)).await;
 }
 
 /// A good ask, in other words each time.

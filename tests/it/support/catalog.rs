@@ -23,6 +23,12 @@ pub struct Catalog {
 pub struct Account {
     pub id: String,
     pub name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub manager_role: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -42,6 +48,7 @@ pub struct Entitlement {
     pub name: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub description: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub role_arn: String,
     pub method: String,
     pub min_duration: String,
@@ -50,7 +57,7 @@ pub struct Entitlement {
     pub approver_group: String,
     #[serde(skip_serializing_if = "is_one")]
     pub needed: i64,
-    /// Keys that no entitlement has.
+    /// Keys that few entitlements have, or none.
     #[serde(flatten)]
     pub more: BTreeMap<String, toml::Value>,
 }
@@ -130,6 +137,9 @@ impl Default for Account {
         Self {
             id: ACCOUNT.to_owned(),
             name: "Production".to_owned(),
+            manager_role: None,
+            external_id: None,
+            owner: None,
         }
     }
 }
@@ -165,6 +175,25 @@ impl Entitlement {
             more: BTreeMap::new(),
         }
     }
+
+    /// For the developers' own users, who are allowed what that policy says.
+    pub fn attaching(name: &str, policy: &str) -> Self {
+        let texts = [("account", ACCOUNT), ("policy", policy)];
+        let texts = texts.map(|(key, text)| (key.to_owned(), toml::Value::String(text.to_owned())));
+        Self {
+            role_arn: String::new(),
+            method: "attach".to_owned(),
+            more: BTreeMap::from(texts),
+            ..Self::named(name)
+        }
+    }
+}
+
+/// An identity policy that allows one action on everything.
+pub fn allowing(action: &str) -> String {
+    format!(
+        r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Action":"{action}","Resource":"*"}}}}"#
+    )
 }
 
 /// The IAM user of that path and name.

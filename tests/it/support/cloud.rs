@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use aws_sdk_iam::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_sts::types::Credentials as Issued;
 use chrono::{DateTime, Utc};
-use countersign::aws::GUARD_NAME;
+use countersign::aws::{Aws, Clouds, GUARD_NAME};
 use countersign::sandbox::{Fault, Hold, Knobs, Sandbox, SeedAccount, SeedUser, When};
 
 use super::catalog::user_arn;
@@ -61,9 +61,9 @@ impl Cloud {
         };
         let elsewhere = SeedAccount {
             id: "444455556666".to_owned(),
+            trust_quota: 4_096,
             users: vec![user("elsewhere")],
             roles: vec![],
-            ..sandbox::account(trust)
         };
         let sandbox = Sandbox::start(sandbox::options(vec![account, elsewhere]));
         let sandbox = sandbox.await.unwrap();
@@ -204,6 +204,11 @@ impl Keys {
 
     /// A session of the role, for as long as AWS gives; `None` when it refuses.
     pub async fn assume(&self, session: &str) -> Option<Self> {
+        self.assume_role(ROLE, session).await
+    }
+
+    /// The same of another role.
+    pub async fn assume_role(&self, role: &str, session: &str) -> Option<Self> {
         let config = aws_sdk_sts::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("us-east-1"))
@@ -211,8 +216,12 @@ impl Keys {
             .credentials_provider(self.credentials.clone());
         let sts = aws_sdk_sts::Client::from_conf(config.build());
         let chained = self.credentials.session_token().is_some();
-        let seconds = if chained { 3_600 } else { 43_200 };
-        let call = sts.assume_role().role_arn(ROLE).role_session_name(session);
+        let seconds = if chained || role != ROLE {
+            3_600
+        } else {
+            43_200
+        };
+        let call = sts.assume_role().role_arn(role).role_session_name(session);
         match call.duration_seconds(seconds).send().await {
             Ok(answer) => Some(self.with(answer.credentials().unwrap())),
             Err(error) => {
@@ -251,10 +260,19 @@ impl Keys {
     }
 }
 
+/// The account of a role, as whom these credentials are.
+pub async fn as_ourselves(clouds: &Clouds, arn: &str) -> Aws {
+    // Our own credentials never grow old.
+    let entered = clouds.of_arn(arn, None, DateTime::UNIX_EPOCH).await;
+    entered.unwrap()
+}
+
 /// Whether a call changes a document.
 pub fn is_write(call: &str) -> bool {
     [
         "UpdateAssumeRolePolicy",
+        "PutUserPolicy",
+        "DeleteUserPolicy",
         "PutRolePolicy",
         "DeleteRolePolicy",
     ]

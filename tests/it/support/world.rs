@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::another;
 use super::app::TestApp;
-use super::catalog::{Catalog, role_arn};
+use super::catalog::{ACCOUNT, Catalog, role_arn};
 use crate::process::Server;
 use crate::sandbox::{self, ROLE};
 
@@ -157,6 +157,14 @@ impl World {
             more.entitlement(role);
         }
         self.apply(&more);
+    }
+
+    /// The role that the account is worked in as.
+    pub fn manage_as(&self, manager: &str) {
+        let mut catalog = Catalog::default();
+        let account = catalog.account(ACCOUNT);
+        account.manager_role = Some(manager.to_owned());
+        self.apply(&catalog);
     }
 
     fn apply(&self, catalog: &Catalog) {

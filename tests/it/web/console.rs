@@ -103,3 +103,72 @@ fn credentials_that_are_handed_out_are_fetched_by_a_profile_or_one_call() {
     whole.request.terms.scope = Scope::ScopeDown("{}".to_owned());
     assert!(html(&whole).contains("what the entitlement's own policy allows"));
 }
+
+/// The console's own page asks for everything but the session name, which it takes from who is
+/// signed in.
+#[test]
+fn switch_role_is_filled_in_for_the_partition() {
+    let aws = Aws {
+        endpoint_url: None,
+        region: "eu-west-1".to_owned(),
+    };
+    let link = |arn: &str| aws.switch_role(arn, "prod-admin");
+    assert_eq!(
+        link("arn:aws:iam::111122223333:role/team/a+b").unwrap(),
+        "https://signin.aws.amazon.com/switchrole?account=111122223333&roleName=team%2Fa%2Bb&displayName=prod-admin"
+    );
+    for (partition, host) in [
+        (
+            "aws-us-gov",
+            "https://signin.amazonaws-us-gov.com/switchrole?",
+        ),
+        ("aws-cn", "https://signin.amazonaws.cn/switchrole?"),
+    ] {
+        let url = link(&format!("arn:{partition}:iam::111122223333:role/admin")).unwrap();
+        assert!(url.starts_with(host), "{url}");
+    }
+    assert_eq!(link("arn:aws:iam::111122223333:user/alice"), None);
+    let stand_in = Aws {
+        endpoint_url: Some("http://127.0.0.1:4566".to_owned()),
+        ..aws.clone()
+    };
+    assert_eq!(
+        stand_in.switch_role("arn:aws:iam::111122223333:role/admin", "x"),
+        None
+    );
+    let profile = aws.profile(
+        "prod-admin",
+        "arn:aws:iam::111122223333:role/admin",
+        "grant_1",
+    );
+    assert_eq!(
+        profile,
+        "[profile prod-admin]\nrole_arn = arn:aws:iam::111122223333:role/admin\nrole_session_name = grant_1\n\
+         source_profile = default\nregion = eu-west-1"
+    );
+}
+
+#[test]
+fn the_link_is_there_where_the_consoles_name_works_alone() {
+    let offered = |has_console: bool, mine| {
+        let granted = Grant {
+            marks: Marks {
+                console_since: has_console.then(now),
+                ..Marks::default()
+            },
+            ..grant(active())
+        };
+        let shown = html(&RequestPage {
+            mine,
+            aws: Aws {
+                endpoint_url: None,
+                region: "eu-west-1".to_owned(),
+            },
+            ..page(RequestState::Approved(now()), Some(granted))
+        });
+        shown.contains("signin.aws.amazon.com/switchrole")
+    };
+    assert!(offered(true, true));
+    assert!(!offered(false, true));
+    assert!(!offered(true, false), "for somebody else");
+}

@@ -30,7 +30,8 @@ pub fn terms() -> Terms {
         description: "Everything in the production account, for incidents and changes that automation cannot make.".into(),
         account: "111122223333".into(),
         account_name: "Production".into(),
-        role_arn: "arn:aws:iam::111122223333:role/prod-admin".into(),
+        role_arn: Some("arn:aws:iam::111122223333:role/prod-admin".into()),
+        statements: Vec::new(),
         method: Method::TrustPolicy,
         scope: Scope::Role,
         min_duration_seconds: 5,
@@ -45,7 +46,7 @@ pub fn terms() -> Terms {
 pub fn entitlement() -> Entitlement {
     Entitlement {
         id: EntitlementId::from_uuid(uuid(1)),
-        target: TargetId::from_uuid(uuid(2)),
+        target: Some(TargetId::from_uuid(uuid(2))),
         terms: terms(),
     }
 }

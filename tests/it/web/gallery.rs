@@ -19,6 +19,7 @@ use countersign::web::sign_in::SignIn;
 
 use super::facts::*;
 use super::samples::*;
+use crate::support::catalog::user_arn;
 
 /// A page, and the type that it is of.
 pub struct Sample {
@@ -177,7 +178,7 @@ fn every() -> Vec<(&'static str, Sample)> {
         (
             "ask-identities",
             sample(&Ask {
-                principals: vec![terms().role_arn.replace("role", "user"), HOSTILE.into()],
+                principals: vec![user_arn("prod-admin"), HOSTILE.into()],
                 ..Ask::new(
                     frame(Here::Home, "Alice Archer", 0),
                     entitlement(),
@@ -235,6 +236,7 @@ fn every() -> Vec<(&'static str, Sample)> {
                 ..handed_out(approved(active()))
             }),
         ),
+        ("console-link", sample(&console_link())),
         ("review-handed-out", sample(&handed_out(review()))),
         (
             "ask-handed-out",

@@ -24,7 +24,8 @@ pub fn all() -> Vec<(&'static str, String)> {
         name: text(),
         description: text(),
         account_name: text(),
-        role_arn: text(),
+        role_arn: Some(text()),
+        statements: Vec::new(),
         approver_group: text(),
         ..terms()
     };

@@ -1,7 +1,9 @@
 mod access;
 mod addresses;
+mod attach;
 mod closed;
 mod console;
+mod console_link;
 mod edges;
 pub mod facts;
 mod faults;

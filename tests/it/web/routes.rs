@@ -116,6 +116,10 @@ async fn whatever_is_done_leaves_its_event() {
     let mut done = 0;
     for it in all() {
         let Some(verb) = it.verb else { continue };
+        // It needs another grant, and AWS: see console_link.rs.
+        if verb == Verb::Fetch {
+            continue;
+        }
         let action = verb.action().as_str();
         let (portal, request, grant) = stage().await;
         // An active one, so that ending it is a closing.

@@ -11,6 +11,7 @@ use countersign::error::{Error, FieldError, StateError};
 use countersign::ids::{GrantId, PersonId, RequestId};
 use countersign::web::audit::{Audit, Filter, Line};
 use countersign::web::commands::Aws;
+use countersign::web::console::Console;
 use countersign::web::history::Entry;
 use countersign::web::home::Home;
 use countersign::web::page::{self, Frame, Here, Me, Row};
@@ -175,6 +176,17 @@ pub fn handed_out(page: RequestPage) -> RequestPage {
             ..granted
         }),
         ..page
+    }
+}
+
+pub fn console_link() -> Console {
+    let url = "https://signin.aws.amazon.com/federation?Action=login&SigninToken=abc";
+    Console {
+        frame: frame(Here::Requests, "Alice Archer", 0),
+        grant: GrantId::from_uuid(uuid(6)),
+        url: url.to_owned().into(),
+        expires_at: now() + minutes(15),
+        session_until: now() + minutes(42),
     }
 }
 

@@ -7,6 +7,7 @@ use countersign::aws::{Aws, AwsError, Clouds, check};
 use countersign::sandbox::{Fault, Sandbox, When};
 
 use crate::sandbox::{self, ROLE};
+use crate::support::cloud::as_ourselves;
 
 const OTHER: &str = "444455556666";
 
@@ -14,7 +15,11 @@ const OTHER: &str = "444455556666";
 async fn accounts(aws: &Sandbox) -> (Aws, Aws) {
     let (key, secret) = sandbox::key("admin");
     let clouds = Clouds::with(&aws.url(), &key, &secret, Duration::from_secs(60)).await;
-    (clouds.of(sandbox::ACCOUNT), clouds.of(OTHER))
+    let other = format!("arn:aws:iam::{OTHER}:role/x");
+    (
+        as_ourselves(&clouds, ROLE).await,
+        as_ourselves(&clouds, &other).await,
+    )
 }
 
 /// Looks at somebody whom no look has found before.
@@ -74,7 +79,7 @@ async fn an_account_keeps_what_it_knows() {
     let (key, secret) = sandbox::key("admin");
     let clouds = Clouds::with(&aws.url(), &key, &secret, Duration::from_secs(60)).await;
     let looks = async |arn: &str| {
-        look(&clouds.of_arn(arn)).await.unwrap();
+        look(&as_ourselves(&clouds, arn).await).await.unwrap();
         let calls = aws.knobs().calls();
         calls.iter().filter(|call| call.action == "GetRole").count()
     };

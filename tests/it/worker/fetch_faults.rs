@@ -9,7 +9,7 @@ use countersign::policy::assumable;
 use super::minutes;
 use crate::sandbox::ROLE;
 use crate::support::cloud::Knob;
-use crate::support::issuing::Issuing;
+use crate::support::elevation::Elevation;
 use crate::support::log::{self, LOG};
 use crate::support::wait;
 
@@ -18,7 +18,7 @@ use crate::support::wait;
 #[tokio::test]
 async fn f3_a_look_that_misses_the_guard_ends_the_handing_out_at_once() {
     for altered in [false, true] {
-        let world = Issuing::new().await;
+        let world = Elevation::new().await;
         let grant = world.open(60).await;
         let guard = world.stage.cloud.guard().unwrap();
         if altered {
@@ -47,7 +47,7 @@ async fn f3_a_look_that_misses_the_guard_ends_the_handing_out_at_once() {
 /// no guard.
 #[tokio::test]
 async fn c8_a_session_of_a_role_that_was_made_anew_is_handed_to_nobody() {
-    let world = Issuing::new().await;
+    let world = Elevation::new().await;
     let grant = world.open(60).await;
     let trust = world.stage.cloud.trust();
     world.stage.cloud.knobs().delete_role(ROLE);
@@ -62,7 +62,7 @@ async fn c8_a_session_of_a_role_that_was_made_anew_is_handed_to_nobody() {
 /// Whoever asked and does not wait for the answer leaves no fetch without an outcome.
 #[tokio::test]
 async fn a_client_that_hangs_up_leaves_an_outcome() {
-    let world = Issuing::new().await;
+    let world = Elevation::new().await;
     let grant = world.open(60).await;
     let held = world.stage.cloud.hold("AssumeRole", true);
     tokio::select! {
@@ -83,7 +83,7 @@ async fn a_client_that_hangs_up_leaves_an_outcome() {
 #[tokio::test]
 async fn the_log_holds_no_secret_of_an_answer_that_cannot_be_read() {
     LazyLock::force(&LOG);
-    let world = Issuing::new().await;
+    let world = Elevation::new().await;
     let grant = world.open(60).await;
     world.stage.cloud.once("AssumeRole", Knob::Garbled);
     assert_eq!(world.refused(grant).await, "aws_silent");
@@ -99,7 +99,7 @@ async fn the_log_holds_no_secret_of_an_answer_that_cannot_be_read() {
 /// and nobody gets it.
 #[tokio::test]
 async fn f4_a_process_that_wakes_after_the_deadline_hands_nothing_out() {
-    let world = Issuing::new().await;
+    let world = Elevation::new().await;
     let grant = world.open(60).await;
     let held = world.stage.cloud.hold("AssumeRole", false);
     let (code, ()) = tokio::join!(world.refused(grant), async {
@@ -114,7 +114,7 @@ async fn f4_a_process_that_wakes_after_the_deadline_hands_nothing_out() {
 
 #[tokio::test]
 async fn what_sts_refuses_or_leaves_unanswered_is_on_record() {
-    let world = Issuing::new().await;
+    let world = Elevation::new().await;
     let grant = world.open(60).await;
     let failures = [
         (
@@ -159,8 +159,8 @@ async fn f10_a_role_that_lets_us_in_unpinned_or_not_at_all_is_refused_when_asked
         (free.as_str(), "role_not_pinned"),
         (nobody, "role_not_assumable"),
     ] {
-        let world = Issuing::with_trust(trust).await;
-        let error = submit(&world.alice, Issuing::wish(60)).await.unwrap_err();
+        let world = Elevation::with_trust(trust).await;
+        let error = submit(&world.alice, Elevation::wish(60)).await.unwrap_err();
         assert_eq!(error.told_code(), code);
         let detail = error.about().detail.into_owned();
         assert!(detail.contains(&assumable::statements(us)), "{detail}");
@@ -173,14 +173,14 @@ async fn f10_a_role_that_lets_us_in_unpinned_opens_for_nobody_and_hands_nothing_
     let us = "arn:aws:iam::111122223333:user/countersign";
     let free =
         format!(r#"{{"Effect":"Allow","Principal":{{"AWS":"{us}"}},"Action":"sts:AssumeRole"}}"#);
-    let world = Issuing::with_trust(&free).await;
+    let world = Elevation::with_trust(&free).await;
     world.stage.cloud.once("GetRole", Knob::Drop(false));
     let grant = world.approved(60).await;
     world.stage.work().await;
     assert_eq!(world.stage.state(grant).await, "failed");
     assert!(!world.stage.listed(grant));
 
-    let world = Issuing::new().await;
+    let world = Elevation::new().await;
     // One process: what it learns of itself it keeps.
     let worker = world.stage.worker().await;
     let work = async |later| {
@@ -206,7 +206,7 @@ async fn f10_a_role_that_lets_us_in_unpinned_opens_for_nobody_and_hands_nothing_
 /// The same while the guard is on its way.
 #[tokio::test]
 async fn f10_a_role_that_is_unpinned_while_it_opens_never_opens() {
-    let world = Issuing::new().await;
+    let world = Elevation::new().await;
     let grant = world.approved(60).await;
     world.stage.cloud.once("PutRolePolicy", Knob::Drop(true));
     world.stage.work().await;

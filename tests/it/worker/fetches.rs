@@ -7,11 +7,11 @@ use sqlx::{AssertSqlSafe, Executor as _, Row as _};
 
 use super::minutes;
 use crate::support::cloud::{Keys, Knob};
-use crate::support::issuing::Issuing;
+use crate::support::elevation::Elevation;
 
 #[tokio::test]
 async fn she_is_nobody_in_aws_and_has_the_role_from_the_opening_to_the_deadline() {
-    let world = Issuing::new().await;
+    let world = Elevation::new().await;
     let grant = world.approved(60).await;
     assert_eq!(world.refused(grant).await, "wrong_state");
     world.stage.work().await;
@@ -42,7 +42,7 @@ async fn she_is_nobody_in_aws_and_has_the_role_from_the_opening_to_the_deadline(
 
 #[tokio::test]
 async fn f7_five_minutes_are_five_minutes_though_sts_gives_fifteen() {
-    let world = Issuing::new().await;
+    let world = Elevation::new().await;
     let grant = world.open(5).await;
     let mut last = None;
     // An SDK asks anew at each of its calls while less than ten minutes are left.
@@ -71,7 +71,7 @@ async fn f7_five_minutes_are_five_minutes_though_sts_gives_fifteen() {
 
 #[tokio::test]
 async fn an_early_end_stops_the_live_session_by_the_guard() {
-    let world = Issuing::new().await;
+    let world = Elevation::new().await;
     let grant = world.open(60).await;
     let keys = world.keys(&world.fetch(grant).await.unwrap());
     assert!(keys.work().await);
@@ -91,7 +91,7 @@ async fn an_early_end_stops_the_live_session_by_the_guard() {
 /// from the fetches alone.
 #[tokio::test]
 async fn i1_the_guard_stays_as_long_as_a_session_may_be_left() {
-    let world = Issuing::new().await;
+    let world = Elevation::new().await;
     let grant = world.open(60).await;
     let keys = world.keys(&world.fetch(grant).await.unwrap());
     let fetched = world.stage.now();
@@ -121,7 +121,7 @@ async fn i1_the_guard_stays_as_long_as_a_session_may_be_left() {
 #[tokio::test]
 async fn i9_two_methods_on_one_role_for_one_person_end_each_alone() {
     for sts_ends_first in [true, false] {
-        let world = Issuing::new().await;
+        let world = Elevation::new().await;
         let arn = world.stage.cloud.create_user("alice");
         let person = world.alice.person.id;
         let (now, hour) = (world.stage.now(), minutes(60));
@@ -158,7 +158,7 @@ async fn i9_two_methods_on_one_role_for_one_person_end_each_alone() {
 /// F1 and F2: an end waits for no call to STS, and what STS gives after it is nobody's.
 #[tokio::test]
 async fn f2_an_end_between_the_intent_and_the_answer_discards_the_session() {
-    let world = Issuing::new().await;
+    let world = Elevation::new().await;
     let grant = world.open(60).await;
     let held = world.stage.cloud.hold("AssumeRole", true);
     let (code, ()) = tokio::join!(world.refused(grant), async {
@@ -182,7 +182,7 @@ async fn f2_an_end_between_the_intent_and_the_answer_discards_the_session() {
 /// answered, which may be a deletion, or when nobody has looked for longer than L.
 #[tokio::test]
 async fn f3_nothing_is_handed_out_while_the_guard_is_not_known_to_stand() {
-    let world = Issuing::new().await;
+    let world = Elevation::new().await;
     let grant = world.open(600).await;
     // Another grant's guard is written, and there is no answer.
     let other = world.approved(60).await;
@@ -207,7 +207,7 @@ async fn f3_nothing_is_handed_out_while_the_guard_is_not_known_to_stand() {
 
 #[tokio::test]
 async fn f3_a_role_that_waits_for_a_person_hands_nothing_out() {
-    let world = Issuing::new().await;
+    let world = Elevation::new().await;
     let grant = world.open(60).await;
     for condition in ["contested", "safe_mode"] {
         let sql = format!("UPDATE targets SET condition = '{condition}'");
@@ -228,7 +228,7 @@ async fn f3_a_role_that_waits_for_a_person_hands_nothing_out() {
 
 #[tokio::test]
 async fn a_session_says_whose_it_is_and_may_do_no_more_than_the_entitlement_says() {
-    let world = Issuing::new().await;
+    let world = Elevation::new().await;
     let scope = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iam:GetUser","Resource":"*"}]}"#;
     let change = |catalog: &mut crate::support::catalog::Catalog| {
         let more = &mut catalog.entitlements[0].more;
@@ -253,7 +253,7 @@ async fn a_session_says_whose_it_is_and_may_do_no_more_than_the_entitlement_says
 
 #[tokio::test]
 async fn only_its_person_fetches() {
-    let world = Issuing::new().await;
+    let world = Elevation::new().await;
     let grant = world.open(60).await;
     let told = async |ctx| match countersign::app::credentials::fetch(ctx, grant).await {
         Ok(_) => "-",
@@ -268,7 +268,7 @@ async fn only_its_person_fetches() {
 /// The secret is nowhere: only the key's id is.
 #[tokio::test]
 async fn no_row_holds_a_secret() {
-    let world = Issuing::new().await;
+    let world = Elevation::new().await;
     let grant = world.open(60).await;
     let given = world.fetch(grant).await.unwrap();
     let rows = "SELECT (SELECT jsonb_agg(f)::text FROM fetches f) || (SELECT jsonb_agg(e)::text FROM audit_events e) AS all";
@@ -283,7 +283,7 @@ async fn no_row_holds_a_secret() {
 /// The answer is what `credential_process` takes, and nothing on the way keeps it.
 #[tokio::test]
 async fn the_api_answers_in_the_form_of_a_credential_process() {
-    let world = Issuing::new().await;
+    let world = Elevation::new().await;
     let grant = world.open(60).await;
     let service = world.app.api().await;
     let alice = service.token("alice").await;
@@ -321,7 +321,7 @@ async fn the_api_answers_in_the_form_of_a_credential_process() {
 /// The lines that the page offers, in a shell and with the programs that they name.
 #[tokio::test]
 async fn what_is_to_be_pasted_hands_the_credentials_over() {
-    let world = Issuing::new().await;
+    let world = Elevation::new().await;
     let grant = world.open(60).await.to_string();
     let service = world.app.api().await;
     let token = service.token("alice").await;
@@ -363,7 +363,7 @@ async fn what_is_to_be_pasted_hands_the_credentials_over() {
 /// Somebody deletes the guard, and nobody is there to put it back. STS has made the session longer.
 #[tokio::test]
 async fn the_sessions_own_policy_ends_it_at_the_deadline_without_a_guard() {
-    let world = Issuing::new().await;
+    let world = Elevation::new().await;
     let grant = world.open(5).await;
     let keys = world.keys(&world.fetch(grant).await.unwrap());
     world.stage.cloud.delete_guard();
@@ -375,7 +375,7 @@ async fn the_sessions_own_policy_ends_it_at_the_deadline_without_a_guard() {
 
 #[tokio::test]
 async fn what_is_on_record_of_a_fetch_cannot_be_changed_by_sql() {
-    let world = Issuing::new().await;
+    let world = Elevation::new().await;
     let grant = world.open(60).await;
     world.fetch(grant).await.unwrap();
     let insert = |outcome: &str, id: &str| {

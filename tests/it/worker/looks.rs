@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use countersign::aws::{self, Clouds};
 
-use crate::support::cloud::Knob;
+use crate::support::cloud::{Knob, as_ourselves};
 use crate::support::rows::ROLE;
 use crate::support::stage::Stage;
 
@@ -13,14 +13,9 @@ use crate::support::stage::Stage;
 async fn many_who_ask_for_one_role_make_one_look() {
     let stage = Stage::new().await;
     let users = ["alice", "carol"].map(|name| stage.cloud.create_user(name));
-    let client = Clouds::with(
-        &stage.cloud.endpoint(),
-        stage.key,
-        "secret",
-        Duration::from_secs(60),
-    )
-    .await
-    .of_arn(ROLE);
+    let endpoint = stage.cloud.endpoint();
+    let clouds = Clouds::with(&endpoint, stage.key, "secret", Duration::from_secs(60)).await;
+    let client = as_ourselves(&clouds, ROLE).await;
     let held = stage.cloud.hold("GetRole", false);
     let look = async |user: usize| aws::check(&client, ROLE, Some(&users[user])).await.unwrap();
     let released = async {
@@ -42,14 +37,9 @@ async fn many_who_ask_for_one_role_make_one_look() {
 async fn a_look_that_failed_is_not_believed() {
     let stage = Stage::new().await;
     let user = stage.cloud.create_user("alice");
-    let client = Clouds::with(
-        &stage.cloud.endpoint(),
-        stage.key,
-        "secret",
-        Duration::from_secs(60),
-    )
-    .await
-    .of_arn(ROLE);
+    let endpoint = stage.cloud.endpoint();
+    let clouds = Clouds::with(&endpoint, stage.key, "secret", Duration::from_secs(60)).await;
+    let client = as_ourselves(&clouds, ROLE).await;
     stage
         .cloud
         .once("GetRole", Knob::Refuse("ServiceFailure", 500));

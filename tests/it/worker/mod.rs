@@ -1,11 +1,16 @@
 //! The loop, on the wire with the real SDK.
 
 mod accounts;
+mod across;
 mod asks;
+mod attach;
 mod befalls;
 mod carried;
+mod carriers;
+mod console_links;
 mod crash;
 mod elevated;
+mod federation;
 mod fetch_faults;
 mod fetches;
 mod hands;
@@ -16,14 +21,18 @@ mod ledger;
 mod lies;
 mod life;
 mod looks;
+mod managed_fetches;
+mod managers;
 mod passing;
 mod path;
 mod pinned;
 mod queue;
 mod refusals;
 mod reverted;
+mod rights;
 mod sequences;
 mod skew;
+mod switch;
 mod trouble;
 mod unreachable;
 

@@ -7,6 +7,7 @@ use countersign::aws::{AwsError, Clouds, apply};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
 
+use crate::support::cloud::as_ourselves;
 use crate::support::rows::ROLE;
 
 /// Longer than a connection may take to come about, and over soon.
@@ -14,7 +15,7 @@ const TIMEOUT: Duration = Duration::from_secs(4);
 
 async fn write(endpoint: &str) -> Result<(), AwsError> {
     let clouds = Clouds::with(endpoint, "AKIAX", "secret", TIMEOUT).await;
-    apply::put_trust(&clouds.of_arn(ROLE), ROLE, "{}").await
+    apply::put_trust(&as_ourselves(&clouds, ROLE).await, ROLE, "{}").await
 }
 
 /// What a server does with a connection.

@@ -1,0 +1,201 @@
+//! What AWS tells of a role, and of the user who is to carry a policy, before anything is stored.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use super::check::{Carried, Checked, Seen, carries, switchable, usable};
+use crate::app::ctx::Ctx;
+use crate::aws::{self, AwsError, Check};
+use crate::db;
+use crate::domain::account::ManagerRole;
+use crate::domain::entitlement::Terms;
+use crate::domain::person::{Principal, console_name};
+use crate::error::{Error, RoleError};
+use crate::policy::ObservedUser;
+use crate::policy::capacity::Booking;
+
+/// How long AWS has to say what it knows.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// As whom Countersign works in the role's account, and what time it is.
+pub(super) type AsWhom = (Option<ManagerRole>, DateTime<Utc>);
+
+/// What there is already where one more grant is to be written.
+pub(super) enum Others {
+    /// In the role's trust policy.
+    Seated(Vec<db::grants::Seated>),
+    /// On the person's user.
+    Carried(Carried),
+}
+
+/// What the person's user carries at that time, and would carry.
+pub(super) async fn carried(
+    conn: &mut PgConnection,
+    checked: &Checked,
+    user: &Principal,
+    window: (DateTime<Utc>, DateTime<Utc>),
+) -> sqlx::Result<Carried> {
+    let manager = db::accounts::manager(conn, &user.account).await?;
+    let (installation, grants) = db::work::carried(conn, &user.arn).await?;
+    let booked = grants.iter().filter_map(|(grant, part)| {
+        if grant.state.is_over() {
+            return grant.marks.sent_until.map(Booking::ended);
+        }
+        Booking::of(part.allows.as_ref()?, grant)
+    });
+    let console = console_name(&user.arn);
+    let allows = checked.entitlement.terms.allows();
+    Ok(Carried {
+        arn: user.arn.clone(),
+        manager,
+        installation,
+        others: booked.collect(),
+        wanted: allows.and_then(|it| Booking::wanted(&it, console.as_deref(), window)),
+    })
+}
+
+/// What AWS tells; nothing where it is silent, or does not let us into the account.
+pub(super) async fn look(
+    ctx: &Ctx,
+    checked: &Checked,
+    others: &Others,
+    as_whom: &AsWhom,
+) -> Result<Seen, Error> {
+    let terms = &checked.entitlement.terms;
+    // On the heap: the SDK's futures are large, and the compiler follows them only so deep.
+    let looked = Box::pin(async {
+        match (&terms.role_arn, others) {
+            (Some(role_arn), Others::Seated(others)) => {
+                let principal = checked.principal.as_ref();
+                let role = at_role(ctx, terms, role_arn, principal, as_whom).await?;
+                Ok(usable(role, principal, others))
+            }
+            (Some(role_arn), Others::Carried(carried)) => {
+                at_both(ctx, terms, role_arn, carried, as_whom).await
+            }
+            (None, Others::Carried(carried)) => at_user(ctx, carried, None, as_whom).await,
+            // No entitlement is like that: without a role there is nothing to be seated in.
+            (None, Others::Seated(_)) => Ok(Ok(Seen::default())),
+        }
+    });
+    match tokio::time::timeout(LOOK, looked).await {
+        Ok(Ok(seen)) => seen,
+        // One such answer is enough here, unlike in the worker: asking again is all it costs.
+        Ok(Err(AwsError::Gone)) => Err(RoleError::NotFound.into()),
+        Ok(Err(error)) => {
+            tracing::warn!(
+                entitlement = terms.name,
+                role.arn = terms.role_arn,
+                %error,
+                "AWS could not be looked at; it is looked at again when the grant is opened"
+            );
+            Ok(Seen::default())
+        }
+        // AWS is silent: the worker looks before it opens, and nobody is kept from asking.
+        Err(_) => Ok(Seen::default()),
+    }
+}
+
+async fn at_role(
+    ctx: &Ctx,
+    terms: &Terms,
+    role_arn: &str,
+    principal: Option<&Principal>,
+    (manager, now): &AsWhom,
+) -> Result<Check, AwsError> {
+    let cloud = ctx.app.clouds().of(&terms.account, manager.as_ref(), *now);
+    let cloud = cloud.await?;
+    let principal = principal.map(|it| it.arn.as_str());
+    Box::pin(aws::check(&cloud, role_arn, principal)).await
+}
+
+/// The role, and in the person's own account their user. Each is judged where the other is silent.
+async fn at_both(
+    ctx: &Ctx,
+    terms: &Terms,
+    role_arn: &str,
+    carried: &Carried,
+    as_whom: &AsWhom,
+) -> Result<Result<Seen, Error>, AwsError> {
+    let (role, user) = tokio::join!(
+        at_role(ctx, terms, role_arn, None, as_whom),
+        at_user(ctx, carried, Some(role_arn), as_whom),
+    );
+    if let Ok(role) = &role
+        && let Err(refused) = switchable(role, &carried.arn)
+    {
+        return Ok(Err(refused));
+    }
+    let seen = match user? {
+        Ok(seen) => seen,
+        Err(refused) => return Ok(Err(refused)),
+    };
+    Ok(Ok(Seen {
+        role_id: Some(role?.role_id),
+        ..seen
+    }))
+}
+
+/// The person's own user, which is to carry one policy more: for a role, that nothing of theirs
+/// lets them into already.
+async fn at_user(
+    ctx: &Ctx,
+    carried: &Carried,
+    role_arn: Option<&str>,
+    as_whom: &AsWhom,
+) -> Result<Result<Seen, Error>, AwsError> {
+    let arn = carried.arn.as_str();
+    let (user, already) = match look_at_user(ctx, carried, role_arn, as_whom).await {
+        Ok(seen) => seen,
+        // Nothing could be put on a user, and nothing ever taken away, whom nobody lets us see.
+        Err(AwsError::Denied) => return Ok(Err(RoleError::UserClosed(arn.to_owned()).into())),
+        Err(error) => return Err(error),
+    };
+    // Whoever took the name later would be allowed what was approved (docs/guard.md, C8).
+    let Some(user) = user else {
+        let gone = format!("is not there in AWS: {arn}");
+        return Ok(Err(Error::field("principal", gone)));
+    };
+    let refused = carries(&user, carried, already).err();
+    Ok(refused.map_or_else(
+        || {
+            Ok(Seen {
+                role_id: None,
+                principal_id: Some(user.user_id),
+                checked: true,
+            })
+        },
+        |refused| Err(refused.into()),
+    ))
+}
+
+/// The user, and the policy of theirs that lets into the role already.
+async fn look_at_user(
+    ctx: &Ctx,
+    carried: &Carried,
+    role_arn: Option<&str>,
+    (_, now): &AsWhom,
+) -> Result<(Option<ObservedUser>, Option<String>), AwsError> {
+    let (clouds, manager) = (ctx.app.clouds(), carried.manager.as_ref());
+    let cloud = clouds.of_arn(&carried.arn, manager, *now).await?;
+    let already = async {
+        let Some(role_arn) = role_arn else {
+            return Ok(None);
+        };
+        match Box::pin(aws::assumes_already(&cloud, &carried.arn, role_arn)).await {
+            // Without the right to simulate nobody is kept from asking.
+            Err(AwsError::Denied) => Ok(None),
+            other => other,
+        }
+    };
+    let user = Box::pin(aws::check_user(&cloud, &carried.arn));
+    let (user, already) = tokio::try_join!(user, already)?;
+    if let Some(user) = &user
+        && cloud.is_ours(&user.arn, &user.user_id).await?
+    {
+        return Err(AwsError::Denied);
+    }
+    Ok((user, already))
+}

@@ -1,0 +1,50 @@
+//! What every look reads alike.
+
+use chrono::{DateTime, Utc};
+use percent_encoding::percent_decode_str;
+
+use super::{Aws, AwsError};
+use crate::domain::arn::{Arn, Kind};
+use crate::policy::Identity;
+
+/// An IAM user; `None` when there is none of that ARN, or can be none of that name.
+pub(super) async fn user(aws: &Aws, arn: &str) -> Result<Option<Identity>, AwsError> {
+    let Some(name) = Arn::name_of(arn, Kind::User) else {
+        return Ok(None);
+    };
+    match aws.reads().await.get_user().user_name(name).send().await {
+        Ok(answer) => {
+            let user = answer.user().filter(|user| user.arn() == arn);
+            Ok(user.map(|user| Identity {
+                id: user.user_id().to_owned(),
+                created_at: created_at(user.create_date()),
+            }))
+        }
+        Err(error) => match AwsError::of("GetUser", &error) {
+            // AWS does not take the name as a name, so that no user has it.
+            AwsError::Malformed => Ok(None),
+            other => not_there(other),
+        },
+    }
+}
+
+/// IAM always tells it; one that cannot be read is older than any request.
+pub(super) fn created_at(date: &aws_sdk_iam::primitives::DateTime) -> DateTime<Utc> {
+    DateTime::from_timestamp(date.secs(), 0).unwrap_or_default()
+}
+
+/// "It is not there" is an answer.
+pub(super) fn not_there<T>(error: AwsError) -> Result<Option<T>, AwsError> {
+    match error {
+        AwsError::Gone => Ok(None),
+        other => Err(other),
+    }
+}
+
+/// Documents come percent-encoded as RFC 3986 has it, and the SDK leaves them so; a plus sign is a
+/// plus sign. What does not decode to UTF-8 stays as it is: it is no JSON, and treated so.
+pub(super) fn decode(document: &str) -> String {
+    percent_decode_str(document)
+        .decode_utf8()
+        .map_or_else(|_| document.to_owned(), std::borrow::Cow::into_owned)
+}

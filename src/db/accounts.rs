@@ -1,0 +1,139 @@
+//! The accounts of the catalog, and as whom Countersign works in them.
+
+use sqlx::PgConnection;
+
+use crate::domain::account::{ManagerRole, Needs};
+use crate::domain::entitlement::Method;
+
+/// An account of the catalog.
+#[derive(Debug)]
+pub struct NewAccount<'a> {
+    /// The 12 digits.
+    pub id: &'a str,
+    /// What people call it.
+    pub name: &'a str,
+    /// ARN of the role that Countersign assumes to work in it.
+    pub manager_role_arn: Option<&'a str>,
+    /// The external ID that it gets if it has none.
+    pub external_id: Option<&'a str>,
+    /// Whom to ask about it.
+    pub owner: Option<&'a str>,
+}
+
+/// Adds an account or changes it; tells whether anything changed.
+///
+/// # Errors
+/// When the database does not answer or refuses the row.
+pub async fn put(conn: &mut PgConnection, account: &NewAccount<'_>) -> sqlx::Result<bool> {
+    // An external ID that was told to somebody stays: their trust policy names it. Without the last
+    // condition every row would count as changed, and nobody could tell what a file did.
+    let done = sqlx::query!(
+        "INSERT INTO accounts AS a (id, name, manager_role_arn, external_id, owner) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (id) DO UPDATE SET name = excluded.name, manager_role_arn = excluded.manager_role_arn,
+             external_id = coalesce(a.external_id, excluded.external_id), owner = excluded.owner
+         WHERE (a.name, a.manager_role_arn, a.external_id, a.owner)
+            IS DISTINCT FROM (excluded.name, excluded.manager_role_arn,
+                coalesce(a.external_id, excluded.external_id), excluded.owner)",
+        account.id,
+        account.name,
+        account.manager_role_arn,
+        account.external_id,
+        account.owner,
+    );
+    Ok(done.execute(conn).await?.rows_affected() == 1)
+}
+
+/// An account on record.
+#[derive(Debug)]
+pub struct Account {
+    /// The 12 digits.
+    pub id: String,
+    /// As whom Countersign works in it.
+    pub manager: Option<ManagerRole>,
+    /// The roles of it that may be asked for, or could be once.
+    pub targets: Vec<String>,
+    /// The identities of people in it.
+    pub principals: Vec<String>,
+}
+
+/// Every account.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn all(conn: &mut PgConnection) -> sqlx::Result<Vec<Account>> {
+    let rows = sqlx::query!(
+        r#"SELECT a.id, a.manager_role_arn, a.external_id,
+                  ARRAY(SELECT t.arn FROM targets t WHERE t.account = a.id ORDER BY t.arn) AS "targets!",
+                  ARRAY(SELECT p.arn FROM principals p WHERE p.account = a.id ORDER BY p.arn) AS "principals!"
+           FROM accounts a ORDER BY a.id"#
+    );
+    let rows = rows.fetch_all(conn).await?.into_iter();
+    let accounts = rows.map(|row| Account {
+        id: row.id,
+        manager: manager_role(row.manager_role_arn, row.external_id),
+        targets: row.targets,
+        principals: row.principals,
+    });
+    Ok(accounts.collect())
+}
+
+/// As whom Countersign works in an account; as itself where there is none.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn manager(conn: &mut PgConnection, account: &str) -> sqlx::Result<Option<ManagerRole>> {
+    let row = sqlx::query!(
+        "SELECT manager_role_arn, external_id FROM accounts WHERE id = $1",
+        account
+    );
+    let row = row.fetch_optional(conn).await?;
+    Ok(row.and_then(|row| manager_role(row.manager_role_arn, row.external_id)))
+}
+
+/// As whom Countersign works in an account, and what it has to do there; `None` where the catalog
+/// has no such account.
+///
+/// # Errors
+/// When the database does not answer, or a row cannot be.
+pub async fn needs(
+    conn: &mut PgConnection,
+    account: &str,
+) -> sqlx::Result<Option<(Option<ManagerRole>, Needs)>> {
+    // A user may carry what lets into a role of another account.
+    let row = sqlx::query!(
+        r#"SELECT a.manager_role_arn, a.external_id,
+                  ARRAY(SELECT p.arn FROM principals p WHERE p.account = a.id ORDER BY p.arn) AS "users!",
+                  EXISTS (SELECT FROM entitlements e WHERE e.retired_at IS NULL
+                          AND (e.method = 'switch' OR (e.method = 'attach' AND e.account = a.id))) AS "carries!"
+           FROM accounts a WHERE a.id = $1"#,
+        account
+    );
+    let Some(row) = row.fetch_optional(&mut *conn).await? else {
+        return Ok(None);
+    };
+    let roles = sqlx::query!(
+        "SELECT DISTINCT t.arn, e.method FROM entitlements e JOIN targets t ON t.id = e.target
+         WHERE t.account = $1 AND e.retired_at IS NULL ORDER BY t.arn, e.method",
+        account
+    );
+    let mut needs = Needs {
+        roles: Vec::new(),
+        users: row.users,
+        carries: row.carries,
+    };
+    for role in roles.fetch_all(conn).await? {
+        let method = Method::parse(&role.method)
+            .ok_or_else(|| sqlx::Error::Decode(format!("unknown method {}", role.method).into()))?;
+        needs.roles.push((role.arn, method));
+    }
+    let manager = manager_role(row.manager_role_arn, row.external_id);
+    Ok(Some((manager, needs)))
+}
+
+/// The manager role of an account's row.
+pub(super) fn manager_role(
+    arn: Option<String>,
+    external_id: Option<String>,
+) -> Option<ManagerRole> {
+    arn.map(|arn| ManagerRole { arn, external_id })
+}

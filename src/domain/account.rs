@@ -1,0 +1,43 @@
+//! An account of AWS, as far as it matters how Countersign works in it.
+
+use super::entitlement::Method;
+
+/// The role of an account that Countersign assumes to work there. AWS takes it for a session of
+/// that role from then on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ManagerRole {
+    /// Its ARN, with its path.
+    pub arn: String,
+    /// What its trust policy may ask for as `sts:ExternalId`.
+    pub external_id: Option<String>,
+}
+
+/// What is opened and carried in an account.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// ARNs of the roles that may be asked for, each with every method that opens it.
+    pub roles: Vec<(String, Method)>,
+    /// ARNs of the IAM users that people have there.
+    pub users: Vec<String>,
+    /// Whether inline policies may be put on these users.
+    pub carries: bool,
+}
+
+impl Needs {
+    /// The roles that are opened by a method of those, by ARN.
+    #[must_use]
+    pub fn opened(&self, is_meant: impl Fn(Method) -> bool) -> Vec<&str> {
+        let meant = self.roles.iter().filter(|(_, method)| is_meant(*method));
+        let mut arns: Vec<&str> = meant.map(|(arn, _)| arn.as_str()).collect();
+        arns.sort_unstable();
+        arns.dedup();
+        arns
+    }
+
+    /// ARNs of the roles that Countersign assumes for people: their trust policies have to let it
+    /// in.
+    #[must_use]
+    pub fn assumed(&self) -> Vec<&str> {
+        self.opened(|method| method == Method::StsCredentials)
+    }
+}

@@ -1,0 +1,81 @@
+//! What Countersign needs in an account, and nothing more: the policy of the role, or of the
+//! identity, that it works as there. IAM has no condition on the name of an inline policy or on who
+//! is added to a trust policy, so that whoever has these rights is as good as the roles and users
+//! they are for (SECURITY.md).
+
+use serde_json::{Value, json};
+
+use crate::domain::account::{ManagerRole, Needs};
+use crate::domain::entitlement::Method;
+
+/// The policy that gives what is needed; `us`: the ARNs that Countersign works as, whose own rights
+/// it may never change.
+#[must_use]
+pub fn policy(needs: &Needs, us: &[&str]) -> Value {
+    let mut statements = vec![json!({
+        "Sid": "Quota", "Effect": "Allow", "Action": "iam:GetAccountSummary", "Resource": "*",
+    })];
+    let mut allow = |sid: &str, actions: &[&str], resources: &[&str]| {
+        if !resources.is_empty() {
+            statements.push(json!({
+                "Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources,
+            }));
+        }
+    };
+    let guarded = [
+        "iam:GetRole",
+        "iam:GetRolePolicy",
+        "iam:PutRolePolicy",
+        "iam:DeleteRolePolicy",
+    ];
+    allow("Guards", &guarded, &needs.opened(|_| true));
+    let opened = needs.opened(|method| method == Method::TrustPolicy);
+    allow("TrustPolicies", &["iam:UpdateAssumeRolePolicy"], &opened);
+    let users: Vec<&str> = needs.users.iter().map(String::as_str).collect();
+    if needs.carries || !opened.is_empty() {
+        allow("Users", &["iam:GetUser"], &users);
+    }
+    if needs.carries {
+        let carried = [
+            "iam:ListUserPolicies",
+            "iam:GetUserPolicy",
+            "iam:PutUserPolicy",
+            "iam:DeleteUserPolicy",
+            "iam:SimulatePrincipalPolicy",
+        ];
+        allow("Carriers", &carried, &users);
+    }
+    let assumed = needs.assumed();
+    if !assumed.is_empty() {
+        // Under the name of a grant and in a person's name alone, whatever the role lets in.
+        statements.push(json!({
+            "Sid": "Sessions", "Effect": "Allow", "Action": "sts:AssumeRole", "Resource": assumed,
+            "Condition": {"StringLike": {"sts:RoleSessionName": "grant_*", "sts:SourceIdentity": "person_*"}},
+        }));
+        statements.push(json!({
+            "Sid": "People", "Effect": "Allow", "Action": "sts:SetSourceIdentity", "Resource": assumed,
+            "Condition": {"StringLike": {"sts:SourceIdentity": "person_*"}},
+        }));
+    }
+    // Whatever else it is given later, it never gives itself more.
+    statements.push(json!({
+        "Sid": "NeverItself", "Effect": "Deny", "Resource": us,
+        "Action": [
+            "iam:Attach*", "iam:Delete*", "iam:Detach*", "iam:Put*", "iam:Tag*", "iam:Untag*", "iam:Update*",
+        ],
+    }));
+    json!({"Version": "2012-10-17", "Statement": statements})
+}
+
+/// The trust policy of a manager role: it lets Countersign in, the `hub`, and nobody else.
+#[must_use]
+pub fn trust(manager: &ManagerRole, hub: &str) -> Value {
+    let mut equals = json!({"sts:RoleSessionName": "countersign"});
+    if let Some(id) = &manager.external_id {
+        equals["sts:ExternalId"] = json!(id);
+    }
+    json!({"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Principal": {"AWS": hub}, "Action": "sts:AssumeRole",
+        "Condition": {"StringEquals": equals},
+    }]})
+}

@@ -1,0 +1,173 @@
+//! The rights that `aws-setup` asks for are enough for each method, and each of them is needed.
+
+use chrono::TimeDelta;
+use countersign::app::aws_setup::{Setup, setup};
+use countersign::app::credentials::fetch;
+use countersign::policy::assumable;
+use serde_json::Value;
+
+use super::minutes;
+use crate::support::member::{MANAGER, Member, ROLE, US};
+use crate::support::stage::FOREIGN;
+
+/// Nobody is kept from anything without the answers of the first two. A role that names the manager
+/// of its own account lets it in by itself; the last two pin how.
+const NOT_NEEDED_ALONE: [&str; 4] = [
+    "iam:GetAccountSummary",
+    "iam:SimulatePrincipalPolicy",
+    "sts:AssumeRole",
+    "sts:SetSourceIdentity",
+];
+
+async fn world(method: &str) -> Member {
+    let trust = match method {
+        "switch" => root_of("444455556666"),
+        "sts_credentials" => format!(
+            r#"{{"Version":"2012-10-17","Statement":[{}]}}"#,
+            assumable::statements(MANAGER)
+        ),
+        _ => FOREIGN.to_owned(),
+    };
+    Member::with(method, &trust).await
+}
+
+fn root_of(account: &str) -> String {
+    format!(
+        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"AWS":"arn:aws:iam::{account}:root"}},"Action":"sts:AssumeRole"}}]}}"#
+    )
+}
+
+async fn asked(world: &Member) -> Setup {
+    setup(&world.app.app, "444455556666", Some(US.to_owned()))
+        .await
+        .unwrap()
+}
+
+/// The manager role is made as the template says, and `without` this action.
+async fn make(world: &Member, without: Option<&str>) {
+    let template = asked(world).await.cloudformation();
+    let role = &template["Resources"]["CountersignManager"]["Properties"];
+    let knobs = world.stage.cloud.knobs();
+    knobs
+        .put_trust(MANAGER, &role["AssumeRolePolicyDocument"].to_string())
+        .unwrap();
+    let mut policy = role["Policies"][0]["PolicyDocument"].clone();
+    if let Some(action) = without {
+        for statement in policy["Statement"].as_array_mut().unwrap() {
+            let actions = match &mut statement["Action"] {
+                Value::Array(actions) => actions.as_mut_slice(),
+                one => std::slice::from_mut(one),
+            };
+            for lacking in actions.iter_mut().filter(|it| *it == action) {
+                *lacking = Value::from("iam:GetServiceLinkedRoleDeletionStatus");
+            }
+        }
+    }
+    knobs.put_role_policy(MANAGER, "all", None).unwrap();
+    knobs
+        .put_role_policy(MANAGER, "countersign", Some(&policy.to_string()))
+        .unwrap();
+}
+
+/// From the request to the guard's removal: how far it comes.
+async fn life(world: &Member, method: &str) -> Result<(), &'static str> {
+    let Ok(request) = world.ask(60).await else {
+        return Err("asked");
+    };
+    if !request.target_checked {
+        return Err("checked");
+    }
+    let grant = world.approve(request.id).await;
+    world.work().await;
+    if world.stage.state(grant).await != "active" {
+        return Err("active");
+    }
+    if method == "sts_credentials" && fetch(&world.alice, grant).await.is_err() {
+        return Err("fetched");
+    }
+    if method != "sts_credentials" && world.assume(grant).await.is_none() {
+        return Err("used");
+    }
+    world.end(grant).await;
+    world.work().await;
+    if world.stage.state(grant).await != "ended" {
+        return Err("ended");
+    }
+    for _ in 0..3 {
+        world.pass(TimeDelta::hours(13)).await;
+        world.pass(minutes(6)).await;
+    }
+    if world.is_left().await {
+        return Err("forgotten");
+    }
+    Ok(())
+}
+
+async fn each_right_is_needed(method: &str) {
+    let whole = world(method).await;
+    make(&whole, None).await;
+    assert_eq!(life(&whole, method).await, Ok(()), "{method}");
+    for action in actions(&asked(&whole).await.cloudformation()) {
+        if NOT_NEEDED_ALONE.contains(&action.as_str()) {
+            continue;
+        }
+        let lacking = world(method).await;
+        make(&lacking, Some(&action)).await;
+        assert!(
+            life(&lacking, method).await.is_err(),
+            "{method} needs no {action}"
+        );
+    }
+}
+
+/// What the template allows.
+fn actions(template: &Value) -> Vec<String> {
+    let role = &template["Resources"]["CountersignManager"]["Properties"];
+    let statements = role["Policies"][0]["PolicyDocument"]["Statement"]
+        .as_array()
+        .unwrap();
+    let allowed = statements.iter().filter(|it| it["Effect"] == "Allow");
+    let each = allowed.flat_map(|it| match &it["Action"] {
+        Value::Array(actions) => actions.clone(),
+        one => vec![one.clone()],
+    });
+    each.map(|it| it.as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn each_right_is_needed_and_enough_for_trust_policies() {
+    each_right_is_needed("trust_policy").await;
+}
+
+#[tokio::test]
+async fn each_right_is_needed_and_enough_for_switches() {
+    each_right_is_needed("switch").await;
+}
+
+#[tokio::test]
+async fn each_right_is_needed_and_enough_for_credentials() {
+    each_right_is_needed("sts_credentials").await;
+}
+
+#[tokio::test]
+async fn both_templates_say_the_same_and_the_manager_never_changes_itself() {
+    let world = world("sts_credentials").await;
+    let setup = asked(&world).await;
+    let (cloudformation, terraform) = (setup.cloudformation(), setup.terraform());
+    let role = &cloudformation["Resources"]["CountersignManager"]["Properties"];
+    assert_eq!(role["Path"], "/team/");
+    assert_eq!(role["RoleName"], "countersign-manager");
+    let policy = &role["Policies"][0]["PolicyDocument"];
+    let written = terraform["resource"]["aws_iam_role_policy"]["countersign"]["policy"].as_str();
+    let written: Value = serde_json::from_str(written.unwrap()).unwrap();
+    assert_eq!(&written, policy);
+    let deny = policy["Statement"].as_array().unwrap().last().unwrap();
+    assert_eq!(deny["Effect"], "Deny");
+    assert_eq!(deny["Resource"], serde_json::json!([MANAGER, US]));
+    let statements = &cloudformation["Metadata"]["TrustStatementsOfRoles"][ROLE];
+    assert_eq!(statements[0]["Principal"]["AWS"], MANAGER);
+    assert_eq!(
+        terraform["//"]["trust statements of roles"][ROLE],
+        *statements
+    );
+}
