@@ -281,11 +281,11 @@ fn description(portal: &str, aws: &str, keys: &AllKeys) -> serde_json::Value {
         "portal_url": portal,
         "aws_endpoint_url": aws,
         "people": people.collect::<Vec<_>>(),
-        "entitlements": [{
-            "name": "prod-admin",
-            "role_arn": format!("arn:aws:iam::{}:role/prod-admin", seed::ACCOUNT),
-            "method": "trust_policy",
-        }],
+        "entitlements": seed::ENTITLEMENTS.iter().map(|(name, account, method, _)| json!({
+            "name": name,
+            "role_arn": account.map(|account| seed::role_arn(account, name)),
+            "method": method.as_str(),
+        })).collect::<Vec<_>>(),
     })
 }
 

@@ -38,8 +38,8 @@ const MAY_NAME: [(&str, &[&str]); 15] = [
     (
         "demo",
         &[
-            "api", "app", "authn", "aws", "cli", "db", "domain", "sandbox", "serve", "web",
-            "worker",
+            "api", "app", "authn", "aws", "cli", "db", "domain", "policy", "sandbox", "serve",
+            "web", "worker",
         ],
     ),
     ("main", &["cli", "demo", "sandbox", "serve"]),

@@ -59,10 +59,10 @@ pub fn hearing(signal: &str, folder: &Path) -> Command {
 
 /// A running demo; killed when dropped.
 pub struct Demo {
-    server: Server,
+    pub server: Server,
     folder: PathBuf,
     /// What `demo.json` says.
-    described: Value,
+    pub described: Value,
 }
 
 impl Demo {
@@ -103,7 +103,7 @@ impl Demo {
         found.unwrap_or_else(|| panic!("{name}: {}", self.described))
     }
 
-    fn token(&self, name: &str) -> &str {
+    pub fn token(&self, name: &str) -> &str {
         text(&self.person(name)["api_token"])
     }
 
@@ -114,10 +114,14 @@ impl Demo {
     }
 
     async fn submit_for(&self, duration: &str) -> String {
+        self.ask_for("prod-admin", duration).await
+    }
+
+    pub async fn ask_for(&self, entitlement: &str, duration: &str) -> String {
         for _ in 0..20 {
             let why = format!("test {}", another());
             let ask =
-                json!({"entitlement": "prod-admin", "duration": duration, "justification": why});
+                json!({"entitlement": entitlement, "duration": duration, "justification": why});
             let alice = self.token("alice");
             let (status, request) = self.server.post(alice, "/requests", &ask).await;
             assert_eq!(status, 201, "{request}");
@@ -142,6 +146,16 @@ impl Demo {
 
     /// A session of the entitlement's role by a person's own keys; AWS's code where it is refused.
     async fn assume(&self, name: &str, session: &str) -> Result<Credentials, String> {
+        let role = text(&self.described["entitlements"][0]["role_arn"]);
+        self.assume_role(name, role, session).await
+    }
+
+    pub async fn assume_role(
+        &self,
+        name: &str,
+        role: &str,
+        session: &str,
+    ) -> Result<Credentials, String> {
         let own = &self.person(name)["aws"];
         let (id, secret) = (&own["access_key_id"], &own["secret_access_key"]);
         let config = aws_sdk_sts::Config::builder()
@@ -151,7 +165,7 @@ impl Demo {
             .credentials_provider(Credentials::new(text(id), text(secret), None, None, "demo"));
         let answer = aws_sdk_sts::Client::from_conf(config.build())
             .assume_role()
-            .role_arn(text(&self.described["entitlements"][0]["role_arn"]))
+            .role_arn(role)
             .role_session_name(session)
             .send()
             .await;
@@ -167,7 +181,7 @@ impl Demo {
         ))
     }
 
-    async fn works(&self, session: &Credentials) -> bool {
+    pub async fn works(&self, session: &Credentials) -> bool {
         let config = aws_sdk_iam::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::from_static("us-east-1"))
@@ -178,7 +192,7 @@ impl Demo {
     }
 
     /// Ctrl-C (the whole process group is told) or a polite `kill`; how it ended.
-    fn end(mut self, signal: &str) -> ExitStatus {
+    pub fn end(mut self, signal: &str) -> ExitStatus {
         let pid = self.server.child.id();
         let whom = if signal == "INT" {
             format!("-{pid}")
@@ -193,7 +207,7 @@ impl Demo {
     }
 }
 
-fn text(value: &Value) -> &str {
+pub fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_else(|| panic!("{value}"))
 }
 
@@ -227,7 +241,12 @@ fn assert_described(demo: &Demo) {
     }
     assert_eq!(
         demo.described["entitlements"],
-        json!([{"name": "prod-admin", "role_arn": "arn:aws:iam::111122223333:role/prod-admin", "method": "trust_policy"}])
+        json!([
+            {"name": "prod-admin", "role_arn": "arn:aws:iam::111122223333:role/prod-admin", "method": "trust_policy"},
+            {"name": "prod-s3-write", "role_arn": null, "method": "attach"},
+            {"name": "staging-power", "role_arn": "arn:aws:iam::444455556666:role/staging-power", "method": "sts_credentials"},
+            {"name": "staging-switch", "role_arn": "arn:aws:iam::444455556666:role/staging-switch", "method": "switch"},
+        ])
     );
     for file in ["demo.json", "keys.json"] {
         let file = fs::metadata(demo.folder.join(file)).expect("it is there");

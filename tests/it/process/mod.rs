@@ -15,6 +15,7 @@ mod setup;
 mod signals;
 mod silent;
 mod throttle;
+mod tried;
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
