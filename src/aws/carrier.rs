@@ -111,7 +111,7 @@ pub async fn assumes_already(
     }))
 }
 
-/// Reads one policy again, after it was written, and the user after it.
+/// Reads one policy again, after it was written; the user is as old as it was.
 pub(super) async fn read_back(
     aws: &Aws,
     arn: &str,

@@ -107,8 +107,8 @@ pub struct Target {
     /// When the guard was last read as it should be, with every live grant in its list; `None`
     /// where a look has found something else since.
     pub guard_equal_at: Option<DateTime<Utc>>,
-    /// Whether the last look found that the role does not let us in pinned, of a role whose
-    /// credentials are handed out.
+    /// Whether the last look that could tell found that the role does not let us in pinned, of a
+    /// role whose credentials are handed out.
     pub unpinned: bool,
     /// Id of this installation, which its guards carry: 8 characters of base32.
     pub installation: String,

@@ -30,7 +30,7 @@ pub(super) struct Seen {
     pub asked_at: Instant,
     /// Since when the oldest part of it may be as it was read.
     begun_at: Instant,
-    /// When the trust policy had been read, which is read last.
+    /// When the trust policy, or the user itself, had been read, which is read last.
     pub looked_at: Instant,
 }
 
@@ -98,21 +98,22 @@ impl Seen {
         self.asked_at = Instant::now();
         let read = observe::read_back(aws, arn, policy, &mut self.observed);
         in_time(limit, read).await?;
-        if key != DocumentKey::Guard {
+        // Of a user the policy alone was read, not whose it is.
+        if key == DocumentKey::Trust {
             self.looked_at = Instant::now();
         }
         Ok(())
     }
 
-    /// What the role's trust policy lacks for us to assume it pinned, whatever it was like when it
-    /// was asked for (METHODS F10).
-    pub fn lacks(&self) -> Option<Lacking> {
+    /// Whether the role's trust policy lets us assume it pinned, whatever it was like when it was
+    /// asked for (METHODS F10); `None` where this look cannot tell.
+    pub fn pins(&self) -> Option<Result<(), Lacking>> {
         let (Observed::Role(role), Some(us)) = (&self.observed, &self.us) else {
             return None;
         };
         // A text that cannot be read is a condition of its own, and opens nothing.
         let trust = Document::parse(&role.trust).ok()?;
-        assumable::check(&trust, us).err()
+        Some(assumable::check(&trust, us))
     }
 
     /// Whether it shows all that has to be known before this grant is opened. One that was approved

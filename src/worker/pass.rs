@@ -300,10 +300,12 @@ impl<'a> Pass<'a> {
             if matches!(seen.ours, Some(Ok(true))) {
                 refuse_our_own(&mut plan, &ledger.grants);
             }
-            if ledger.grants.iter().any(is_handed_out) {
-                let lacking = seen.lacks();
-                ledger.target.unpinned = lacking.is_some();
-                if let Some(lacking) = lacking {
+            // A look that cannot tell takes nothing back of what an earlier one found.
+            if ledger.grants.iter().any(is_handed_out)
+                && let Some(pinned) = seen.pins()
+            {
+                ledger.target.unpinned = pinned.is_err();
+                if let Err(lacking) = pinned {
                     hand_nothing_out(&mut plan, &ledger.grants, lacking);
                 }
             }

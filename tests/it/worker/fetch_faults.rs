@@ -198,6 +198,9 @@ async fn f10_a_role_that_lets_us_in_unpinned_opens_for_nobody_and_hands_nothing_
     work(minutes(1)).await;
     assert_eq!(world.refused(grant).await, "guard_unconfirmed");
     assert_eq!(world.stage.state(grant).await, "active");
+    // A new process, which does not know yet who it is, takes nothing back.
+    world.stage.pass(minutes(1)).await;
+    assert_eq!(world.refused(grant).await, "guard_unconfirmed");
     world.stage.cloud.edit_trust(|_| pinned);
     work(minutes(1)).await;
     assert_eq!(world.refused(grant).await, "-");
