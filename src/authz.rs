@@ -6,6 +6,7 @@ use crate::domain::cause::Cause;
 use crate::domain::grant::Grant;
 use crate::domain::person::Person;
 use crate::domain::request::Request;
+use crate::domain::revocation::{Hold, Revocation};
 use crate::error::CallerError;
 
 /// The groups with standing rights.
@@ -146,6 +147,40 @@ pub fn end(
         request,
         has_decided,
     )))
+}
+
+/// A revocation whose hold the caller may lift.
+#[derive(Debug)]
+pub struct Liftable(pub Revocation);
+
+/// Whether the person may end everything of a scope: only an admin.
+///
+/// # Errors
+/// `Forbidden`.
+pub fn revoke(roles: &Roles, person: &Person) -> Result<(), CallerError> {
+    if roles.is_admin(person) {
+        return Ok(());
+    }
+    Err(CallerError::Forbidden)
+}
+
+/// Whether the person may lift the hold of a revocation: an admin, and of a hold on everything
+/// never the one who has asked for it.
+///
+/// # Errors
+/// `SelfApproval`, `NotFound` or `Forbidden`.
+pub fn lift(
+    roles: &Roles,
+    person: &Person,
+    revocation: Revocation,
+) -> Result<Liftable, CallerError> {
+    if !roles.is_admin(person) {
+        return Err(hidden_or_forbidden(roles.sees_all(person)));
+    }
+    if matches!(revocation.hold, Hold::Lifting { by, .. } if by == person.id) {
+        return Err(CallerError::SelfApproval);
+    }
+    Ok(Liftable(revocation))
 }
 
 /// Whether the person may have the grant's credentials: only its own person.

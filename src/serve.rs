@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
 use crate::api;
-use crate::app::{App, expire, put_on_record};
+use crate::app::{App, expire, put_on_record, revoke};
 use crate::config::Config;
 use crate::error::Error;
 use crate::web;
@@ -178,6 +178,12 @@ async fn sweep(app: App, stopped: impl Future<Output = ()>) {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "cannot look for requests that have lapsed"
+            );
+        }
+        if let Err(error) = revoke::carry_on_all(&app).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "cannot end all that revocations hold; the next sweep goes on"
             );
         }
         if let Err(error) = put_on_record::refusals(&app, false).await {

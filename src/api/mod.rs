@@ -9,6 +9,7 @@ mod moment;
 mod openapi;
 mod problem;
 mod requests;
+mod revocations;
 mod routes;
 mod types;
 

@@ -12,8 +12,8 @@ use utoipa::openapi::{
 use utoipa::{Modify, OpenApi};
 
 use super::problem::ProblemDetails;
-use super::{audit, catalog, grants, requests};
-use crate::ids::{EntitlementId, EventId, GrantId, PersonId, RequestId};
+use super::{audit, catalog, grants, requests, revocations};
+use crate::ids::{EntitlementId, EventId, GrantId, PersonId, RequestId, RevocationId};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -22,7 +22,8 @@ use crate::ids::{EntitlementId, EventId, GrantId, PersonId, RequestId};
     servers((url = "/api/v1")),
     paths(requests::submit, requests::list, requests::get, requests::approve, requests::deny,
           requests::withdraw, grants::list, grants::get, grants::end, grants::credentials,
-          grants::console_link, catalog::entitlements, catalog::me, audit::list, get),
+          grants::console_link, revocations::revoke, revocations::list, revocations::get,
+          revocations::grants, revocations::lift, catalog::entitlements, catalog::me, audit::list, get),
     components(schemas(ProblemDetails)),
     security(("bearer" = [])),
     modifiers(&Bearer, &Problems, &TypeIds)
@@ -89,8 +90,11 @@ fn problems(operation: &Operation) -> Vec<u16> {
         // Whoever may see the row may not always do it.
         all.extend(has_id.then_some(403));
     }
-    // AWS itself is asked.
     let id = operation.operation_id.as_deref();
+    // That there are revocations is no secret.
+    let is_of_admins = matches!(id, Some("revoke" | "list_revocations"));
+    all.extend(is_of_admins.then_some(403));
+    // AWS itself is asked.
     let asks_aws = matches!(id, Some("credentials" | "console_link"));
     all.extend(asks_aws.then_some(502));
     all
@@ -100,7 +104,8 @@ fn problems(operation: &Operation) -> Vec<u16> {
 /// no constant for a pattern.
 struct TypeIds;
 
-const KINDS: [&str; 5] = [
+const KINDS: [&str; 6] = [
+    RevocationId::PREFIX,
     RequestId::PREFIX,
     GrantId::PREFIX,
     EntitlementId::PREFIX,

@@ -3,7 +3,7 @@
 
 use axum::routing::{MethodRouter, get, post};
 
-use super::{audit, catalog, grants, openapi, requests};
+use super::{audit, catalog, grants, openapi, requests, revocations};
 use crate::app::App;
 use crate::domain::audit::verb::Verb;
 
@@ -68,6 +68,26 @@ pub const ROUTES: &[Route] = &[
         path: "/grants/{id}/console-link",
         methods: &[("POST", Some(Verb::Fetch))],
         handler: || post(grants::console_link),
+    },
+    Route {
+        path: "/revocations",
+        methods: &[("GET", None), ("POST", Some(Verb::Revoke))],
+        handler: || get(revocations::list).post(revocations::revoke),
+    },
+    Route {
+        path: "/revocations/{id}",
+        methods: &[("GET", None)],
+        handler: || get(revocations::get),
+    },
+    Route {
+        path: "/revocations/{id}/grants",
+        methods: &[("GET", None)],
+        handler: || get(revocations::grants),
+    },
+    Route {
+        path: "/revocations/{id}/lift",
+        methods: &[("POST", Some(Verb::Lift))],
+        handler: || post(revocations::lift),
     },
     Route {
         path: "/entitlements",

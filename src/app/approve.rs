@@ -4,6 +4,7 @@ use super::ctx::Ctx;
 use super::load::{self, Locked, Shown};
 use crate::db::tx::Tx;
 use crate::domain::audit::verb::Verb;
+use crate::domain::part::PartKind;
 use crate::domain::request::Approval;
 use crate::domain::text::Words;
 use crate::error::{Error, RoleError, StateError};
@@ -57,7 +58,9 @@ async fn count(
     let authz::Decidable(request) = authz::decide(ctx.app.roles(), &caller, request, has_decided)?;
     let group = &request.terms.requester_group;
     let still_eligible = requester.is_some_and(|person| person.is_in(group));
-    let (id, target) = (request.id, request.target);
+    let (id, target, asked) = (request.id, request.target, request.person);
+    let is_carried = request.terms.method.parts().contains(&PartKind::Inline);
+    let carrier = request.principal_arn.clone().filter(|_| is_carried);
     // Counted under the request's lock: two last voices at once cannot make two grants.
     let have = decisions.iter().filter(|vote| vote.approved).count();
     let have = i16::try_from(have).unwrap_or(i16::MAX);
@@ -70,9 +73,13 @@ async fn count(
     if !still_eligible {
         return Err(StateError::NotEligible.into());
     }
-    let condition = db::targets::condition(tx.conn(), target).await?;
+    let opens = db::targets::opens(tx.conn(), target, asked, carrier.as_deref());
+    let (condition, is_held) = opens.await?;
     if condition.needs_a_person() {
         return Err(RoleError::Suspended(condition).into());
+    }
+    if is_held {
+        return Err(StateError::OnHold.into());
     }
     let now = tx.now();
     db::decisions::decide(tx.conn(), id, caller.id, true, comment, now).await?;
@@ -82,7 +89,7 @@ async fn count(
             let request = db::requests::store(tx.conn(), change).await?;
             db::grants::insert(tx.conn(), &grant, &request.terms).await?;
             // At its start: before that there is nothing to do in AWS.
-            tx.make_due_for(grant.id, grant.starts_at).await?;
+            tx.make_due_for(&[grant.id], grant.starts_at).await?;
             let grant = Some(*grant);
             Ok(Shown { request, grant })
         }

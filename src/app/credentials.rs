@@ -178,6 +178,9 @@ async fn open(ctx: &Ctx, tx: &mut Tx, id: GrantId) -> Result<(Grant, Terms), Err
     if guarding.condition.needs_a_person() {
         return Err(RoleError::Suspended(guarding.condition).into());
     }
+    if guarding.is_held {
+        return Err(StateError::OnHold.into());
+    }
     let settings = ctx.app.settings();
     let (unanswered, propagation) = (settings.unanswered, settings.propagation);
     let is_let_in = guarding.is_pinned;

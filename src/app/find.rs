@@ -2,6 +2,7 @@
 //! row; not visible is not found.
 
 mod one;
+mod revocations;
 
 use std::collections::HashMap;
 
@@ -21,6 +22,7 @@ pub use crate::db::delays::Delay;
 pub use crate::db::request_lists::Listed;
 use one::delays;
 pub use one::{Approvers, GrantView, May, RequestView, grant, request, shown};
+pub use revocations::{RevocationView, RevokedView, revocation, revocations, revoked};
 
 /// How far what waits for somebody is counted; what is one more is told as "more than".
 pub const MOST_COUNTED: i64 = 999;

@@ -17,6 +17,7 @@ pub mod load;
 pub mod put_on_record;
 mod refusals;
 pub mod resume;
+pub mod revoke;
 pub mod sign_in;
 pub mod submit;
 pub mod tokens;

@@ -43,6 +43,19 @@ pub async fn put(conn: &mut PgConnection, account: &NewAccount<'_>) -> sqlx::Res
     Ok(done.execute(conn).await?.rows_affected() == 1)
 }
 
+/// Whether there is such an account.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn exists(conn: &mut PgConnection, id: &str) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM accounts WHERE id = $1) AS "is_there!""#,
+        id
+    )
+    .fetch_one(conn)
+    .await
+}
+
 /// An account on record.
 #[derive(Debug)]
 pub struct Account {

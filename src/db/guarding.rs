@@ -17,7 +17,10 @@ pub async fn guarding(conn: &mut PgConnection, grant: GrantId) -> sqlx::Result<G
         r#"SELECT t.condition, t.guard_equal_at, NOT t.unpinned AS "is_pinned!", d.unclear_at AS "unclear_at?",
                   CASE WHEN p.state = 'open' THEN greatest(p.opened_at, c.since) END AS listed_at,
                   coalesce(t.unique_id = p.target_uid, false) AS "is_its_role!",
-                  coalesce(t.last_error = 'clock_skew', false) AS "clocks_differ!"
+                  coalesce(t.last_error = 'clock_skew', false) AS "clocks_differ!",
+                  EXISTS (SELECT FROM revocations v WHERE v.lifted_at IS NULL
+                          AND is_revoked(v, g.person, ARRAY(SELECT w.target FROM parts w WHERE w."grant" = g.id)))
+                      AS "is_held!"
            FROM grants g JOIN parts p ON p."grant" = g.id AND p.kind = 'listed'
            JOIN targets t ON t.id = p.target
            LEFT JOIN documents d ON d.target = t.id AND d.key = 'guard'
@@ -38,5 +41,6 @@ pub async fn guarding(conn: &mut PgConnection, grant: GrantId) -> sqlx::Result<G
         is_its_role: row.is_its_role,
         is_pinned: row.is_pinned,
         clocks_differ: row.clocks_differ,
+        is_held: row.is_held,
     })
 }

@@ -13,7 +13,7 @@ use super::accounts;
 use super::documents::Document;
 use crate::domain::account::ManagerRole;
 use crate::domain::target::{Condition, DocumentKey, Sent, Target};
-use crate::ids::{GrantId, TargetId};
+use crate::ids::{PersonId, TargetId};
 
 /// The right to work on one target. Everything that its holder writes is written under its token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +46,8 @@ pub struct Held {
     pub last_error: Option<String>,
     /// When a failure of that kind was last put on record.
     pub last_error_at: Option<DateTime<Utc>>,
+    /// Whether any revocation holds.
+    pub is_any_held: bool,
     /// The time of the transaction, asked once the rows are locked.
     pub now: DateTime<Utc>,
 }
@@ -61,49 +63,6 @@ pub struct Release {
     pub last_error: Option<String>,
     /// When a failure of that kind was last put on record.
     pub last_error_at: Option<DateTime<Utc>>,
-}
-
-/// Makes a target due at `at`, or leaves it due earlier. Somebody who is at work on it right now
-/// may have looked before the caller's change: it is due again as soon as he is done.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn make_due(
-    conn: &mut PgConnection,
-    target: TargetId,
-    at: DateTime<Utc>,
-) -> sqlx::Result<()> {
-    // Whoever holds the target has set `due_at` to the end of the lease. One microsecond less tells
-    // `store` that something has come in since.
-    sqlx::query!(
-        "UPDATE targets SET due_at = least(due_at, $2, lease_expires_at - interval '1 microsecond') WHERE id = $1",
-        target.uuid(),
-        at,
-    )
-    .execute(conn)
-    .await
-    .map(drop)
-}
-
-/// The same for every target that something is written to for a locked grant, as long as it is not
-/// over there.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn make_due_for(
-    conn: &mut PgConnection,
-    grant: GrantId,
-    at: DateTime<Utc>,
-) -> sqlx::Result<()> {
-    sqlx::query!(
-        r#"UPDATE targets SET due_at = least(due_at, $2, lease_expires_at - interval '1 microsecond')
-           WHERE id IN (SELECT target FROM parts WHERE "grant" = $1 AND state <> 'closed')"#,
-        grant.uuid(),
-        at,
-    )
-    .execute(conn)
-    .await
-    .map(drop)
 }
 
 /// A target that was due and that nobody had.
@@ -220,7 +179,8 @@ pub async fn hold(
                                 OR d.key IN (SELECT 'inline:' || n.name FROM names n
                                              WHERE n.target = t.id AND n.guard_gone_at IS NULL))), '[]')
                       AS "documents!: Json<Vec<Document>>",
-                  (SELECT i.id FROM installation i) AS "installation!", now AS "now!"
+                  (SELECT i.id FROM installation i) AS "installation!",
+                  EXISTS (SELECT FROM revocations WHERE lifted_at IS NULL) AS "is_any_held!", now AS "now!"
            FROM targets t, clock
            WHERE t.id = $1 AND t.lease_token = $2 AND t.lease_expires_at > now
            FOR NO KEY UPDATE OF t"#,
@@ -317,15 +277,41 @@ pub async fn lock_by_arn(
         .transpose()
 }
 
-/// The condition of a role as last seen.
+/// Whether anything opens on a target for a person: its condition as last seen, and whether a
+/// revocation holds it, or the user of that ARN where it is to carry a policy. Read after the
+/// request was locked.
 ///
 /// # Errors
 /// When the database does not answer, or the row cannot be.
-pub async fn condition(conn: &mut PgConnection, target: TargetId) -> sqlx::Result<Condition> {
-    let text = sqlx::query_scalar!("SELECT condition FROM targets WHERE id = $1", target.uuid())
+pub async fn opens(
+    conn: &mut PgConnection,
+    target: TargetId,
+    person: PersonId,
+    carrier: Option<&str>,
+) -> sqlx::Result<(Condition, bool)> {
+    let row = sqlx::query!(
+        r#"SELECT condition,
+                  EXISTS (SELECT FROM revocations v WHERE v.lifted_at IS NULL
+                          AND is_revoked(v, $2, ARRAY[$1::uuid] || ARRAY(SELECT t.id FROM targets t WHERE t.arn = $3)))
+                      AS "is_held!"
+           FROM targets WHERE id = $1"#,
+        target.uuid(),
+        person.uuid(),
+        carrier
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok((parse(&row.condition)?, row.is_held))
+}
+
+/// The ARN of a target.
+///
+/// # Errors
+/// When the database does not answer, or has no such target.
+pub async fn arn(conn: &mut PgConnection, target: TargetId) -> sqlx::Result<String> {
+    sqlx::query_scalar!("SELECT arn FROM targets WHERE id = $1", target.uuid())
         .fetch_one(conn)
-        .await?;
-    parse(&text)
+        .await
 }
 
 /// The target of a person's own user, which `catalog apply` makes with each AWS identity.
@@ -378,6 +364,7 @@ struct Row {
     last_error_at: Option<DateTime<Utc>>,
     documents: Json<Vec<Document>>,
     installation: String,
+    is_any_held: bool,
     now: DateTime<Utc>,
 }
 
@@ -415,6 +402,7 @@ impl Row {
             attempts: self.attempts,
             last_error: self.last_error,
             last_error_at: self.last_error_at,
+            is_any_held: self.is_any_held,
             now: self.now,
         })
     }

@@ -7,8 +7,8 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
 use tokio::sync::Notify;
 
+use super::due;
 use super::lent::Lent;
-use super::targets;
 use crate::clock::Clock;
 use crate::domain::audit::{Actor, By, Channel};
 use crate::ids::{GrantId, TargetId};
@@ -71,18 +71,22 @@ impl Tx {
     /// # Errors
     /// When the database does not answer.
     pub async fn make_due(&mut self, target: TargetId, at: DateTime<Utc>) -> sqlx::Result<()> {
-        targets::make_due(&mut self.conn, target, at).await?;
+        due::make_due(&mut self.conn, target, at).await?;
         // Remembered until the COMMIT: a worker woken earlier would find nothing.
         self.made_due = true;
         Ok(())
     }
 
-    /// Makes every target of a locked grant due, and wakes the worker once this is committed.
+    /// Makes every target of locked grants due, and wakes the worker once this is committed.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn make_due_for(&mut self, grant: GrantId, at: DateTime<Utc>) -> sqlx::Result<()> {
-        targets::make_due_for(&mut self.conn, grant, at).await?;
+    pub async fn make_due_for(
+        &mut self,
+        grants: &[GrantId],
+        at: DateTime<Utc>,
+    ) -> sqlx::Result<()> {
+        due::make_due_for(&mut self.conn, grants, at).await?;
         self.made_due = true;
         Ok(())
     }

@@ -145,6 +145,8 @@ pub struct Guarding {
     pub is_pinned: bool,
     /// Whether the last look found that AWS has another time than the database.
     pub clocks_differ: bool,
+    /// Whether a revocation holds the grant.
+    pub is_held: bool,
 }
 
 impl Guarding {
@@ -161,6 +163,6 @@ impl Guarding {
         };
         // A deletion of the guard, or an older guard, may still land.
         let may_land = self.unclear_at.is_some_and(|at| now < at + lands);
-        is_read && !may_land && self.is_its_role && !self.clocks_differ
+        is_read && !may_land && self.is_its_role && !self.clocks_differ && !self.is_held
     }
 }

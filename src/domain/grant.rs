@@ -1,140 +1,20 @@
 //! The effect on AWS of an approved request: `scheduled → opening → active → closing → ended`, and
 //! `failed`.
 
+mod state;
+
 use chrono::{DateTime, Utc};
 
-use super::audit::{Action, By};
+use super::audit::{Action, By, Told};
 use super::cause::Cause;
 use super::change::{Change, WrongState};
 use super::entitlement::Method;
 use super::part::{Part, all_closed, all_open};
+use super::revocation::Revocation;
 use super::text::Words;
 use crate::ids::{GrantId, PersonId, RequestId, TargetId};
 
-/// Why and since when a grant is closing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Closing {
-    /// When the intent to open was recorded.
-    pub opening_at: DateTime<Utc>,
-    /// When it was read back as open, if it ever was.
-    pub opened_at: Option<DateTime<Utc>>,
-    /// When the end was asked for, or the deadline was noticed.
-    pub since: DateTime<Utc>,
-    /// Why.
-    pub cause: Cause,
-    /// Who ended it before the deadline.
-    pub by: Option<PersonId>,
-    /// In their words.
-    pub reason: Option<Words>,
-}
-
-/// Where a grant stands; each state owns its facts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum GrantState {
-    /// Approved; its start has not come. Nothing was sent to AWS.
-    Scheduled,
-    /// The intent to open is on record; AWS is being asked.
-    Opening {
-        /// When the intent was recorded.
-        at: DateTime<Utc>,
-    },
-    /// Read back as open.
-    Active {
-        /// When the intent was recorded.
-        opening_at: DateTime<Utc>,
-        /// When guard and statement were read back.
-        opened_at: DateTime<Utc>,
-    },
-    /// The intent to close is on record; AWS is being asked until it agrees.
-    Closing(Closing),
-    /// AWS confirmed the end, or there was nothing to undo.
-    Ended {
-        /// When the intent to open was recorded, if it ever was.
-        opening_at: Option<DateTime<Utc>>,
-        /// When it was read back as open, if it ever was.
-        opened_at: Option<DateTime<Utc>>,
-        /// When the end was asked for.
-        requested_at: DateTime<Utc>,
-        /// Why.
-        cause: Cause,
-        /// Who.
-        by: Option<PersonId>,
-        /// In their words.
-        reason: Option<Words>,
-        /// When AWS confirmed it.
-        at: DateTime<Utc>,
-    },
-    /// It could not be opened; nothing is left behind.
-    Failed {
-        /// When the intent to open was recorded, if it ever was.
-        opening_at: Option<DateTime<Utc>>,
-        /// When it was given up.
-        requested_at: DateTime<Utc>,
-        /// Why.
-        cause: Cause,
-        /// When AWS confirmed that nothing is left.
-        at: DateTime<Utc>,
-    },
-}
-
-impl GrantState {
-    /// The word used everywhere.
-    #[must_use]
-    pub const fn as_str(&self) -> &'static str {
-        match self {
-            Self::Scheduled => "scheduled",
-            Self::Opening { .. } => "opening",
-            Self::Active { .. } => "active",
-            Self::Closing(_) => "closing",
-            Self::Ended { .. } => "ended",
-            Self::Failed { .. } => "failed",
-        }
-    }
-
-    /// Whether it may be open in AWS and is meant to be.
-    #[must_use]
-    pub const fn may_be_open(&self) -> bool {
-        matches!(self, Self::Opening { .. } | Self::Active { .. })
-    }
-
-    /// Whether the intent to open is on record, and AWS has not confirmed it yet.
-    #[must_use]
-    pub const fn is_opening(&self) -> bool {
-        matches!(self, Self::Opening { .. })
-    }
-
-    /// Whether the intent to close is on record, and AWS has not confirmed it yet.
-    #[must_use]
-    pub const fn is_closing(&self) -> bool {
-        matches!(self, Self::Closing(_))
-    }
-
-    /// Whether nothing of it is left to do: it ended, or failed.
-    #[must_use]
-    pub const fn is_over(&self) -> bool {
-        matches!(self, Self::Ended { .. } | Self::Failed { .. })
-    }
-
-    /// The person who ended it before its deadline.
-    #[must_use]
-    pub const fn ended_by(&self) -> Option<PersonId> {
-        match self {
-            Self::Closing(Closing { by, .. }) | Self::Ended { by, .. } => *by,
-            Self::Scheduled | Self::Opening { .. } | Self::Active { .. } | Self::Failed { .. } => {
-                None
-            }
-        }
-    }
-
-    /// Whether it can still be ended: it is open, or is to be opened.
-    #[must_use]
-    pub const fn is_open(&self) -> bool {
-        match self {
-            Self::Scheduled | Self::Opening { .. } | Self::Active { .. } => true,
-            Self::Closing(_) | Self::Ended { .. } | Self::Failed { .. } => false,
-        }
-    }
-}
+pub use state::{Closing, GrantState};
 
 /// What was sent to AWS for a grant and what was seen there: the stored facts that docs/guard.md §3
 /// plans from. Sent facts are stored before the write, seen ones after the read.
@@ -284,6 +164,22 @@ impl Grant {
         self.close_with("end", cause, Some(person), reason, by)
     }
 
+    /// A revocation ends it, as its admin would.
+    ///
+    /// # Errors
+    /// When it is closing already, or over.
+    pub fn revoke(self, revocation: &Revocation, by: &By) -> Result<Change<Self>, WrongState> {
+        let (person, reason) = (revocation.begun_by, revocation.reason.clone());
+        let mut change = self.end(Cause::Revoked, person, Some(reason), by)?;
+        if let Told::Done(
+            Action::GrantClosing { revocation: of, .. } | Action::GrantEnded { revocation: of, .. },
+        ) = &mut change.event.told
+        {
+            *of = Some(revocation.id);
+        }
+        Ok(change)
+    }
+
     /// The worker closes it: `opening, active → closing`; a scheduled one fails, since there is
     /// nothing to undo.
     ///
@@ -318,6 +214,7 @@ impl Grant {
             request: self.request,
             cause,
             reason: reason.as_ref().map(ToString::to_string),
+            revocation: None,
         };
         let event = by.did(self.id, told);
         self.state = GrantState::Closing(Closing {
@@ -355,6 +252,7 @@ impl Grant {
                 cause,
                 requested_at: at,
                 confirmed_at: at,
+                revocation: None,
             }
         } else {
             self.state = GrantState::Failed {
@@ -418,6 +316,7 @@ impl Grant {
                 cause,
                 requested_at,
                 confirmed_at: at,
+                revocation: None,
             }
         };
         let event = by.did(self.id, action);

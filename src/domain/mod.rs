@@ -12,6 +12,7 @@ pub mod grant;
 pub mod part;
 pub mod person;
 pub mod request;
+pub mod revocation;
 pub mod target;
 pub mod text;
 

@@ -24,6 +24,9 @@ pub enum StateError {
     /// The guard is not known to stand.
     #[error("unguarded")]
     Unguarded,
+    /// A revocation holds it.
+    #[error("on hold")]
+    OnHold,
 }
 
 impl StateError {
@@ -64,6 +67,13 @@ impl StateError {
                 409,
                 "There is too little time left",
                 "Less than a minute is left of this grant. Ask for another one.",
+            ),
+            Self::OnHold => About::new(
+                "on_hold",
+                409,
+                "An admin holds this",
+                "An admin has ended everything of this person, role or account, or everything, and nothing \
+                 of it is opened or handed out until an admin lifts that. Requests may wait until then.",
             ),
             Self::Unguarded => About::new(
                 "guard_unconfirmed",

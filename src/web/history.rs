@@ -83,6 +83,10 @@ const fn look(action: &Action) -> (Icon, Tone) {
         Action::GuardRestored {}
         | Action::TargetChanged { .. }
         | Action::TargetAlarm { .. }
+        | Action::RevocationBegun { .. }
+        | Action::RevocationThrough {}
+        | Action::RevocationLiftAsked {}
+        | Action::RevocationLifted {}
         | Action::SessionStarted {}
         | Action::SessionEnded {}
         | Action::TokenCreated { .. }
@@ -136,6 +140,10 @@ fn text(action: &Action, actor: &str) -> String {
         Action::GuardRestored {}
         | Action::TargetChanged { .. }
         | Action::TargetAlarm { .. }
+        | Action::RevocationBegun { .. }
+        | Action::RevocationThrough {}
+        | Action::RevocationLiftAsked {}
+        | Action::RevocationLifted {}
         | Action::SessionStarted {}
         | Action::SessionEnded {}
         | Action::TokenCreated { .. }

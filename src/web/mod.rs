@@ -27,6 +27,7 @@ mod portal;
 pub mod problem;
 pub mod request;
 pub mod requests;
+pub mod revocations;
 pub mod routes;
 pub mod security;
 pub mod show;

@@ -20,6 +20,8 @@ pub enum Here {
     Requests,
     /// What waits for the caller.
     Waiting,
+    /// What admins have ended and hold.
+    Revocations,
     /// The audit log.
     Audit,
     /// None of them.
@@ -35,6 +37,8 @@ pub struct Me {
     pub name: String,
     /// How many requests wait for their decision, counted as [`show::counted`] tells.
     pub waiting: i64,
+    /// Whether they see everything: auditors and admins.
+    pub sees_all: bool,
 }
 
 /// What stands around every page.
@@ -191,6 +195,11 @@ pub fn label<'a>(error: &FieldError) -> &'a str {
         "principal" => "AWS identity",
         "comment" => "Comment",
         "choice" => "Decision",
+        "person" => "Person",
+        "role" => "Role",
+        "account" => "Account",
+        "everything" => "Everything",
+        "scope" => "What is to be ended:",
         "reason" => "Reason",
         "from" => "From",
         "to" => "To",

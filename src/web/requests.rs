@@ -42,7 +42,8 @@ impl Requests {
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(default)]
 pub struct Begin {
-    cursor: Option<String>,
+    /// The `next` of the page before.
+    pub cursor: Option<String>,
 }
 
 /// `GET /requests`

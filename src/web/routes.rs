@@ -3,7 +3,7 @@
 use axum::routing::{MethodRouter, get, post};
 
 use super::portal::Portal;
-use super::{ask, assets, audit, console, grants, home, request, requests, sign_in};
+use super::{ask, assets, audit, console, grants, home, request, requests, revocations, sign_in};
 use crate::domain::audit::verb::Verb;
 
 /// Where people sign in. What stands there differs: `serve` and the demo bring their own.
@@ -71,6 +71,21 @@ pub const ROUTES: &[Route] = &[
         path: "/grants/{id}/console-link",
         methods: &[("GET", None), ("POST", Some(Verb::Fetch))],
         handler: || get(grants::page).post(console::link),
+    },
+    Route {
+        path: "/revocations",
+        methods: &[("GET", None), ("POST", Some(Verb::Revoke))],
+        handler: || get(revocations::page).post(revocations::revoke),
+    },
+    Route {
+        path: "/revocations/{id}",
+        methods: &[("GET", None)],
+        handler: || get(revocations::one),
+    },
+    Route {
+        path: "/revocations/{id}/lift",
+        methods: &[("GET", None), ("POST", Some(Verb::Lift))],
+        handler: || get(revocations::back).post(revocations::lift),
     },
     Route {
         path: "/audit",

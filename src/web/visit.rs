@@ -153,6 +153,7 @@ impl Visit {
             id: self.ctx.person.id,
             name: self.ctx.person.name.clone(),
             waiting,
+            sees_all: self.ctx.sees_all(),
         };
         let me = Some(me);
         Ok(Frame { me, here, now })

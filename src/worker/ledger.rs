@@ -13,13 +13,14 @@ use super::claim::{Intent, intent};
 use crate::db::lent::Lent;
 use crate::db::targets::{self, Lease, LeaseError, Release};
 use crate::db::tx::Tx;
-use crate::db::{audit, foreign, work};
+use crate::db::{audit, foreign, revocations, work};
 use crate::domain::Change;
 use crate::domain::audit::{By, Event};
 use crate::domain::cause::Cause;
 use crate::domain::change::WrongState;
 use crate::domain::grant::{Grant, Marks};
 use crate::domain::part::Part;
+use crate::domain::revocation::Revocation;
 use crate::domain::target::{DocumentKey, Target};
 use crate::ids::{GrantId, TargetId};
 
@@ -39,6 +40,8 @@ pub(super) struct Ledger {
     /// The grants that the guard of their role is known to list, of those that an inline policy is
     /// to let in there.
     pub listed: BTreeSet<GrantId>,
+    /// The grants that a revocation holds.
+    held: BTreeMap<GrantId, Revocation>,
     /// Grants of which something was seen or decided that their other targets wait for.
     pub concern_others: BTreeSet<GrantId>,
     /// Until when inline policies let in, as far as that is news.
@@ -115,6 +118,12 @@ impl Worker {
         } else {
             Vec::new()
         };
+        // After the locks: what holds by now ends whatever was about to open.
+        let held_grants = if held.is_any_held {
+            revocations::of_grants(&mut conn, &ids).await?
+        } else {
+            BTreeMap::new()
+        };
         let listed = self.listed(&mut conn, &grants, &parts, held.now).await?;
         Ok(Ledger {
             tx: Tx::of(conn, By::system("worker", held.now), Arc::clone(&self.wake)),
@@ -125,6 +134,7 @@ impl Worker {
             parts,
             elsewhere,
             listed,
+            held: held_grants,
             concern_others: BTreeSet::new(),
             lasting: Vec::new(),
             changed: BTreeSet::new(),
@@ -159,10 +169,13 @@ impl Ledger {
         self.foreign = Some((key, text));
     }
 
-    /// Turns what is due into intents, each with its event: scheduled grants open or fail, open
-    /// ones whose time is over close.
+    /// Turns what is due into intents, each with its event: what a revocation holds ends, scheduled
+    /// grants open or fail, open ones whose time is over close.
     pub async fn take_up(&mut self, propagation: TimeDelta) -> sqlx::Result<()> {
         let now = self.now();
+        for (id, revocation) in std::mem::take(&mut self.held) {
+            self.change(id, |grant, by| grant.revoke(&revocation, by));
+        }
         let due = self.grants.iter().filter_map(|grant| {
             let intent = intent(grant, now, propagation)?;
             Some((grant.id, intent))

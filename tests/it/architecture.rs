@@ -237,7 +237,7 @@ fn routes_come_from_the_two_tables() {
 fn verbs_make_targets_due_through_their_transaction() {
     let mut naming = BTreeSet::new();
     for (path, text) in sources() {
-        if path.starts_with("src") && text.contains("targets::make_due") {
+        if path.starts_with("src") && text.contains("due::make_due") {
             naming.insert(path.display().to_string());
         }
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::cause::Cause;
 use crate::domain::fetch::Kind;
 use crate::domain::target::Condition;
-use crate::ids::{FetchId, GrantId, RequestId};
+use crate::ids::{FetchId, GrantId, RequestId, RevocationId};
 
 /// Makes [`Action`] and [`ActionName`] from one list, so that each name stands in one place.
 macro_rules! actions {
@@ -106,6 +106,9 @@ actions! {
         request: RequestId,
         cause: Cause,
         reason: Option<String>,
+        /// The revocation that ended it, with everything else of a scope.
+        #[serde(rename = "revocation_id", default, skip_serializing_if = "Option::is_none")]
+        revocation: Option<RevocationId>,
     }
     /// AWS agrees that it is closed.
     GrantEnded = "grant.ended" {
@@ -114,6 +117,9 @@ actions! {
         cause: Cause,
         requested_at: DateTime<Utc>,
         confirmed_at: DateTime<Utc>,
+        /// The revocation that ended it before it was opened.
+        #[serde(rename = "revocation_id", default, skip_serializing_if = "Option::is_none")]
+        revocation: Option<RevocationId>,
     }
     /// It could not be opened; nothing is left behind.
     GrantFailed = "grant.failed" {
@@ -189,6 +195,20 @@ actions! {
         /// The grant, or the name of the policy that no grant accounts for.
         of: String,
     }
+    /// An admin ends everything of a scope, and nothing of it opens until the hold is lifted.
+    RevocationBegun = "revocation.begun" {
+        /// `person`, `role`, `account` or `everything`.
+        scope: String,
+        /// TypeID of the person, ARN of the role or user, or the account.
+        of: Option<String>,
+        reason: String,
+    }
+    /// Nothing of it is left that could still be ended.
+    RevocationThrough = "revocation.through" {}
+    /// The first of the two people who lift a hold on everything.
+    RevocationLiftAsked = "revocation.lift_asked" {}
+    /// What it held may be opened again.
+    RevocationLifted = "revocation.lifted" {}
     /// Someone signed in.
     SessionStarted = "session.started" {}
     /// Someone signed out.

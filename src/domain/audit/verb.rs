@@ -17,6 +17,10 @@ pub enum Verb {
     End,
     /// Fetch credentials of a grant.
     Fetch,
+    /// End everything of a scope, and hold it.
+    Revoke,
+    /// Lift that hold.
+    Lift,
     /// Start a session of the portal.
     SignIn,
     /// End it.
@@ -25,13 +29,15 @@ pub enum Verb {
 
 impl Verb {
     /// Every verb.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Submit,
         Self::Approve,
         Self::Deny,
         Self::Withdraw,
         Self::End,
         Self::Fetch,
+        Self::Revoke,
+        Self::Lift,
         Self::SignIn,
         Self::SignOut,
     ];
@@ -47,6 +53,8 @@ impl Verb {
             Self::Withdraw => ActionName::RequestWithdrawn,
             Self::End => ActionName::GrantClosing,
             Self::Fetch => ActionName::CredentialsRequested,
+            Self::Revoke => ActionName::RevocationBegun,
+            Self::Lift => ActionName::RevocationLifted,
             Self::SignIn => ActionName::SessionStarted,
             Self::SignOut => ActionName::SessionEnded,
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 use countersign::api::{self, ROUTES};
+use countersign::app::revoke::{self, NewRevocation};
 use countersign::app::tokens;
 use countersign::domain::audit::verb::Verb;
 use serde_json::{Value, json};
@@ -11,56 +12,90 @@ use serde_json::{Value, json};
 use crate::support::api::{Api, ask};
 use crate::support::app::TestApp;
 
-const CALLERS: [&str; 8] = [
-    "nobody", "forged", "expired", "revoked", "alice", "bob", "otto", "mallory",
+const CALLERS: [&str; 9] = [
+    "nobody", "forged", "expired", "revoked", "alice", "bob", "otto", "mallory", "ada",
 ];
 
 /// What each route answers: without a token that works, to alice (who asked), bob (who may decide),
-/// otto (an auditor) and mallory (nobody). The request is pending; the grant is another's,
-/// scheduled.
-fn expected() -> BTreeMap<(&'static str, &'static str), [u16; 5]> {
+/// otto (an auditor), mallory (nobody) and ada (an admin). The request is pending; the grant is
+/// another's, scheduled.
+fn expected() -> BTreeMap<(&'static str, &'static str), [u16; 6]> {
     BTreeMap::from([
-        (("GET", "/requests"), [401, 200, 200, 200, 200]),
-        (("POST", "/requests"), [401, 201, 404, 404, 404]),
-        (("GET", "/requests/{id}"), [401, 200, 200, 200, 404]),
+        (("GET", "/requests"), [401, 200, 200, 200, 200, 200]),
+        (("POST", "/requests"), [401, 201, 404, 404, 404, 404]),
+        (("GET", "/requests/{id}"), [401, 200, 200, 200, 404, 200]),
         (
             ("POST", "/requests/{id}/approve"),
-            [401, 403, 200, 403, 404],
+            [401, 403, 200, 403, 404, 403],
         ),
-        (("POST", "/requests/{id}/deny"), [401, 403, 200, 403, 404]),
+        (
+            ("POST", "/requests/{id}/deny"),
+            [401, 403, 200, 403, 404, 403],
+        ),
         (
             ("POST", "/requests/{id}/withdraw"),
-            [401, 200, 403, 403, 404],
+            [401, 200, 403, 403, 404, 403],
         ),
-        (("GET", "/grants"), [401, 200, 200, 200, 200]),
-        (("GET", "/grants/{id}"), [401, 200, 200, 200, 404]),
-        (("POST", "/grants/{id}/end"), [401, 202, 202, 403, 404]),
+        (("GET", "/grants"), [401, 200, 200, 200, 200, 200]),
+        (("GET", "/grants/{id}"), [401, 200, 200, 200, 404, 200]),
+        (("POST", "/grants/{id}/end"), [401, 202, 202, 403, 404, 202]),
         // The grant is one that is not fetched.
         (
             ("POST", "/grants/{id}/credentials"),
-            [401, 409, 403, 403, 404],
+            [401, 409, 403, 403, 404, 403],
         ),
         (
             ("POST", "/grants/{id}/console-link"),
-            [401, 409, 403, 403, 404],
+            [401, 409, 403, 403, 404, 403],
         ),
-        (("GET", "/entitlements"), [401, 200, 200, 200, 200]),
-        (("GET", "/people/me"), [401, 200, 200, 200, 200]),
-        (("GET", "/audit-events"), [401, 200, 200, 200, 200]),
-        (("GET", "/openapi.json"), [200, 200, 200, 200, 200]),
+        (("GET", "/revocations"), [401, 403, 403, 200, 403, 200]),
+        (("POST", "/revocations"), [401, 403, 403, 403, 403, 202]),
+        (("GET", "/revocations/{id}"), [401, 404, 404, 200, 404, 200]),
+        (
+            ("GET", "/revocations/{id}/grants"),
+            [401, 404, 404, 200, 404, 200],
+        ),
+        (
+            ("POST", "/revocations/{id}/lift"),
+            [401, 404, 404, 403, 404, 200],
+        ),
+        (("GET", "/entitlements"), [401, 200, 200, 200, 200, 200]),
+        (("GET", "/people/me"), [401, 200, 200, 200, 200, 200]),
+        (("GET", "/audit-events"), [401, 200, 200, 200, 200, 200]),
+        (("GET", "/openapi.json"), [200, 200, 200, 200, 200, 200]),
     ])
 }
 
 fn body_for(path: &str) -> Value {
     match path {
         "/requests" => ask(),
+        "/revocations" => json!({"account": "999988887777", "reason": "Because."}),
         path if path.ends_with("/deny") => json!({"comment": "not today"}),
         _ => json!({}),
     }
 }
 
-/// A path with a fresh pending request of alice's, or a fresh grant of hers.
+/// A path with a fresh pending request of alice's, a fresh grant of hers, or a fresh revocation.
 async fn place(service: &Api, path: &str) -> String {
+    if path.starts_with("/revocations") {
+        // Of an account in which nothing is: it holds nobody up.
+        service
+            .change(|catalog| catalog.account("999988887777").name = "Spare".to_owned())
+            .await;
+        if !path.contains("{id}") {
+            return path.to_owned();
+        }
+        let new = NewRevocation {
+            account: Some("999988887777".to_owned()),
+            reason: "Because.".to_owned(),
+            ..NewRevocation::default()
+        };
+        let ada = service.ctx("ada").await;
+        let begun = revoke::revoke(&ada, new).await.unwrap();
+        // What follows from it by itself has happened then.
+        revoke::carry_on(&service.app, begun.id).await.unwrap();
+        return path.replace("{id}", &begun.id.to_string());
+    }
     let request = service.ask("prod-admin").await;
     if path.starts_with("/grants") {
         let carol = service.ctx("carol").await;
@@ -119,7 +154,7 @@ async fn each_route_answers_each_caller_as_it_should() {
                 let answer = service
                     .call(&token, method, &path, &body_for(route.path))
                     .await;
-                let column = ["alice", "bob", "otto", "mallory"]
+                let column = ["alice", "bob", "otto", "mallory", "ada"]
                     .iter()
                     .position(|it| *it == caller)
                     .map_or(0, |at| at + 1);
@@ -161,12 +196,18 @@ async fn every_refusal_of_a_route_that_changes_something_is_on_record() {
             let verb = verb.unwrap_or_else(|| panic!("{method} {} names no verb", route.path));
             let action = verb.action().as_str();
             let path = place(&service, route.path).await;
-            let subject = path.split('/').nth(2).unwrap_or("prod-admin").to_owned();
+            let subject = path.split('/').nth(2).unwrap_or(match route.path {
+                "/revocations" => "999988887777",
+                _ => "prod-admin",
+            });
+            let subject = subject.to_owned();
             let before = service.count("audit_events").await;
             let answer = service
                 .call(&mallory, method, &path, &body_for(route.path))
                 .await;
-            assert_eq!(answer.status, 404, "{method} {path}");
+            // That there are revocations is no secret.
+            let wanted = if path == "/revocations" { 403 } else { 404 };
+            assert_eq!(answer.status, wanted, "{method} {path}");
             assert_eq!(
                 service.events(&subject, action, "refused").await,
                 1,
@@ -220,6 +261,7 @@ async fn whatever_is_done_leaves_its_event() {
             let subject = path.split('/').nth(2).unwrap_or_default().to_owned();
             let who = match route.path {
                 "/requests/{id}/approve" | "/requests/{id}/deny" => "bob",
+                "/revocations" | "/revocations/{id}/lift" => "ada",
                 _ => "alice",
             };
             let token = service.token(who).await;

@@ -103,13 +103,14 @@ fn inputs() -> [InputError; 5] {
     all
 }
 
-fn states() -> [StateError; 6] {
+fn states() -> [StateError; 7] {
     let known = |error: &StateError| match error {
         StateError::Wrong(_)
         | StateError::AlreadyDecided
         | StateError::NotEligible
         | StateError::NotFetched
         | StateError::TooLate
+        | StateError::OnHold
         | StateError::Unguarded => {}
     };
     let all = [
@@ -122,6 +123,7 @@ fn states() -> [StateError; 6] {
         StateError::NotEligible,
         StateError::NotFetched,
         StateError::TooLate,
+        StateError::OnHold,
         StateError::Unguarded,
     ];
     all.iter().for_each(known);

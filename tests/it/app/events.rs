@@ -9,7 +9,7 @@ use countersign::domain::audit::{Action, NAMES, Told};
 use countersign::domain::cause::Cause;
 use countersign::domain::fetch::Kind;
 use countersign::domain::target::Condition;
-use countersign::ids::{FetchId, GrantId, RequestId};
+use countersign::ids::{FetchId, GrantId, RequestId, RevocationId};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -20,6 +20,7 @@ fn all() -> Vec<Action> {
         GrantId::from_uuid(Uuid::nil()),
     );
     let fetch = FetchId::from_uuid(Uuid::nil());
+    let revocation = RevocationId::from_uuid(Uuid::nil());
     let (cause, deadline) = (Cause::Deadline, DateTime::UNIX_EPOCH);
     let every = |action: &Action| match action {
         Action::RequestSubmitted { .. }
@@ -42,6 +43,10 @@ fn all() -> Vec<Action> {
         | Action::CredentialsFailed { .. }
         | Action::TargetChanged { .. }
         | Action::TargetAlarm { .. }
+        | Action::RevocationBegun { .. }
+        | Action::RevocationThrough {}
+        | Action::RevocationLiftAsked {}
+        | Action::RevocationLifted {}
         | Action::SessionStarted {}
         | Action::SessionEnded {}
         | Action::TokenCreated { .. }
@@ -72,12 +77,14 @@ fn all() -> Vec<Action> {
             request,
             cause,
             reason: None,
+            revocation: Some(revocation),
         },
         Action::GrantEnded {
             request,
             cause,
             requested_at: deadline,
             confirmed_at: deadline,
+            revocation: None,
         },
         Action::GrantFailed { request, cause },
         Action::GrantDelayed {
@@ -115,6 +122,14 @@ fn all() -> Vec<Action> {
             alarm: "came_back".to_owned(),
             of: grant.to_string(),
         },
+        Action::RevocationBegun {
+            scope: "account".to_owned(),
+            of: Some("111122223333".to_owned()),
+            reason: "A laptop was stolen.".to_owned(),
+        },
+        Action::RevocationThrough {},
+        Action::RevocationLiftAsked {},
+        Action::RevocationLifted {},
         Action::SessionStarted {},
         Action::SessionEnded {},
         Action::TokenCreated {

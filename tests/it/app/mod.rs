@@ -20,6 +20,7 @@ mod matrix;
 mod meanwhile;
 mod overdue;
 mod resume;
+mod revocations;
 mod roles;
 mod rows;
 mod schema;

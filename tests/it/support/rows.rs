@@ -1,7 +1,7 @@
 //! What the verbs would have left in the database.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use countersign::db::targets;
+use countersign::db::due;
 use countersign::ids::{EntitlementId, GrantId, PersonId, PrincipalId, RequestId, TargetId};
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Executor, PgPool, Row};
@@ -148,7 +148,7 @@ impl Rows {
             grant.uuid());
         let mut tx = self.pool.begin().await.unwrap();
         tx.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await.unwrap();
-        targets::make_due(&mut tx, self.target, at).await.unwrap();
+        due::make_due(&mut tx, self.target, at).await.unwrap();
         tx.commit().await.unwrap();
         grant
     }
@@ -189,7 +189,7 @@ impl Rows {
         tx.execute(sqlx::raw_sql(AssertSqlSafe(never_opened)))
             .await
             .unwrap();
-        targets::make_due(&mut tx, self.target, at).await.unwrap();
+        due::make_due(&mut tx, self.target, at).await.unwrap();
         tx.commit().await.unwrap();
     }
 

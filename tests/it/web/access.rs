@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{Method, StatusCode};
 
+use countersign::app::revoke::{self, NewRevocation};
 use countersign::web::{ASSETS, SIGN_IN};
 
 use super::routes::{self, Tried, form};
@@ -37,9 +38,24 @@ pub async fn stage() -> (Portal, String, String) {
     )
 }
 
+/// A revocation of an account in which nothing is: it holds nobody up.
+pub async fn revocation(portal: &Portal) -> String {
+    portal
+        .change(|catalog| catalog.account("999988887777").name = "Spare".to_owned())
+        .await;
+    let new = NewRevocation {
+        account: Some("999988887777".to_owned()),
+        reason: "Because.".to_owned(),
+        ..NewRevocation::default()
+    };
+    let begun = revoke::revoke(&portal.ctx("ada").await, new).await;
+    begun.unwrap().id.to_string()
+}
+
 #[tokio::test]
 async fn without_a_session_every_page_leads_to_sign_in_and_nothing_is_done() {
     let (portal, request, grant) = stage().await;
+    let revoked = revocation(&portal).await;
     let stranger = portal.stranger();
     for Tried {
         method,
@@ -52,6 +68,7 @@ async fn without_a_session_every_page_leads_to_sign_in_and_nothing_is_done() {
             continue;
         }
         let path = path.replace('R', &request).replace('G', &grant);
+        let path = path.replace('V', &revoked);
         let answer = if method == "GET" {
             stranger.get(&path).await
         } else {
@@ -94,6 +111,7 @@ async fn who_gets_what() {
             let (portal, request, grant) = own.as_ref().unwrap_or(&shared);
             let browser = portal.browser(name).await;
             let path = path.replace('R', request).replace('G', grant);
+            let path = path.replace('V', &revocation(portal).await);
             let answer = if method == "GET" {
                 browser.get(&path).await
             } else {

@@ -6,7 +6,7 @@ use axum::routing::MethodRouter;
 use countersign::domain::audit::verb::Verb;
 use countersign::web::{self, ASSETS, ROUTES, SIGN_IN, sign_in};
 
-use super::access::stage;
+use super::access::{revocation, stage};
 use crate::support::app::TestApp;
 use crate::support::portal::{ORIGIN, Portal};
 
@@ -17,7 +17,7 @@ pub struct Tried {
     pub verb: Option<Verb>,
     /// As the router spells it.
     pub route: &'static str,
-    /// `R` is alice's pending request, `G` her grant.
+    /// `R` is alice's pending request, `G` her grant, `V` a revocation of nothing.
     pub path: String,
 }
 
@@ -38,10 +38,10 @@ fn path(route: &str) -> String {
     } else {
         "prod-admin"
     };
-    let id = if route.starts_with("/grants") {
-        "G"
-    } else {
-        "R"
+    let id = match route.split('/').nth(1) {
+        Some("grants") => "G",
+        Some("revocations") => "V",
+        _ => "R",
     };
     route.replace("{name}", name).replace("{id}", id)
 }
@@ -65,6 +65,8 @@ pub fn form(path: &str) -> Vec<(&'static str, &'static str)> {
         vec![("choice", "approve")]
     } else if path.starts_with("/entitlements/") {
         vec![("duration", "60s"), ("justification", "Because.")]
+    } else if path == "/revocations" {
+        vec![("account", "999988887777"), ("reason", "Because.")]
     } else if path == SIGN_IN {
         vec![("person", "bob@example.com"), ("next", "/")]
     } else {
@@ -126,11 +128,20 @@ async fn whatever_is_done_leaves_its_event() {
         portal.open_grants().await;
         let who = match it.route {
             "/requests/{id}/decide" => "bob",
+            "/revocations" | "/revocations/{id}/lift" => "ada",
             _ => "alice",
         };
         let browser = portal.browser(who).await;
+        portal
+            .change(|catalog| catalog.account("999988887777").name = "Spare".to_owned())
+            .await;
+        let revoked = match it.route {
+            "/revocations/{id}/lift" => revocation(&portal).await,
+            _ => String::new(),
+        };
         let before = portal.done(action).await;
         let path = it.path.replace('R', &request).replace('G', &grant);
+        let path = path.replace('V', &revoked);
         let answer = browser.post(&path, &form(&path)).await;
         assert_eq!(answer.status, StatusCode::SEE_OTHER, "{path}");
         assert_eq!(portal.done(action).await, before + 1, "{action} of {path}");

@@ -28,6 +28,7 @@ pub fn frame(here: Here, name: &str, waiting: i64) -> Frame {
             id: PersonId::from_uuid(uuid(4)),
             name: name.into(),
             waiting,
+            sees_all: false,
         }),
         here,
         now: now(),

@@ -44,19 +44,21 @@ fn the_guard_holds_as_long_as_nothing_speaks_against_it() {
         is_its_role: true,
         is_pinned: true,
         clocks_differ: false,
+        is_held: false,
     };
     let holds = |guarding: &Guarding, now| {
         guarding.holds(at(now), TimeDelta::seconds(90), TimeDelta::seconds(600))
     };
     assert!(holds(&whole, 10) && holds(&whole, 100));
     assert!(!holds(&whole, 101), "nobody has looked");
-    let against: [fn(&mut Guarding); 6] = [
+    let against: [fn(&mut Guarding); 7] = [
         |it| it.listed_at = None,
         |it| it.listed_at = it.equal_at.map(|at| at + TimeDelta::seconds(1)),
         |it| it.equal_at = None,
         |it| it.unclear_at = Some(DateTime::UNIX_EPOCH),
         |it| it.is_its_role = false,
         |it| it.clocks_differ = true,
+        |it| it.is_held = true,
     ];
     for (row, change) in against.into_iter().enumerate() {
         let mut guarding = whole.clone();

@@ -29,6 +29,7 @@ mod pinned;
 mod queue;
 mod refusals;
 mod reverted;
+mod revocations;
 mod rights;
 mod sequences;
 mod skew;

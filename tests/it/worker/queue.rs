@@ -1,6 +1,7 @@
 //! The queue on the target rows.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use countersign::db::due;
 use countersign::db::targets::{self, Lease, LeaseError, Release};
 use sqlx::{Executor as _, Row as _};
 
@@ -99,9 +100,7 @@ async fn what_was_made_due_during_the_work_is_due_after_it() {
     let mut conn = stage.rows.pool.acquire().await.unwrap();
     // Even what is due only later: it may be something that the one at work has not seen.
     let later = stage.now() + minutes(30);
-    targets::make_due(&mut conn, lease.target, later)
-        .await
-        .unwrap();
+    due::make_due(&mut conn, lease.target, later).await.unwrap();
     renew(&stage, &lease, minutes(2)).await;
     give_back(&stage, &lease, minutes(50)).await;
     stage.advance(minutes(1));
@@ -128,7 +127,7 @@ async fn a_wake_does_not_take_a_target_out_of_its_holders_hands() {
     stage.approve("alice", 60).await;
     let lease = claim(&stage, false).await.unwrap();
     let mut conn = stage.rows.pool.acquire().await.unwrap();
-    targets::make_due(&mut conn, lease.target, stage.now())
+    due::make_due(&mut conn, lease.target, stage.now())
         .await
         .unwrap();
     assert_eq!(claim(&stage, false).await, None);
