@@ -44,9 +44,9 @@ pub struct Withdrawable(pub Request);
 #[derive(Debug)]
 pub struct Endable(pub Grant, pub Cause);
 
-/// A grant whose credentials the caller may have.
+/// A grant of the caller's own: its credentials are theirs, and they may ask for more of it.
 #[derive(Debug)]
-pub struct Fetchable(pub Grant);
+pub struct Own(pub Grant);
 
 /// Whether the person may see a request: its requester, whoever may decide it or could have,
 /// whoever decided it, auditors and admins. An approver goes on seeing what somebody else decided,
@@ -183,19 +183,20 @@ pub fn lift(
     Ok(Liftable(revocation))
 }
 
-/// Whether the person may have the grant's credentials: only its own person.
+/// Whether the person may have the grant's credentials, and ask for more of it: only its own
+/// person.
 ///
 /// # Errors
 /// `NotFound` or `Forbidden`.
-pub fn fetch(
+pub fn own(
     roles: &Roles,
     person: &Person,
     grant: Grant,
     request: &Request,
     has_decided: bool,
-) -> Result<Fetchable, CallerError> {
+) -> Result<Own, CallerError> {
     if grant.person == person.id {
-        return Ok(Fetchable(grant));
+        return Ok(Own(grant));
     }
     let seen = sees_granted(roles, person, request, &grant, has_decided);
     Err(hidden_or_forbidden(seen))

@@ -18,7 +18,8 @@ use super::problem::Problem;
 use crate::app::{App, Ctx, find};
 use crate::authn;
 use crate::domain::audit::Channel;
-use crate::error::{CallerError, Error, WireError};
+use crate::domain::duration;
+use crate::error::{CallerError, Error, FieldError, WireError};
 use crate::ids::InvalidId;
 
 /// The caller, by bearer token alone (RFC 6750): cookies are not looked at.
@@ -198,4 +199,13 @@ pub(super) fn page<C: FromStr>(
         .transpose()
         .map_err(|_| Error::field("cursor", "must be the `next` of the page before"))?;
     Ok(find::Page { cursor, limit })
+}
+
+/// A length of time in seconds. One that cannot be read stops nothing yet: the verb tells of it
+/// beside every other field that does not fit.
+pub(super) fn length(text: &str) -> (i64, Vec<FieldError>) {
+    let read = duration::parse(text);
+    let unread = read.as_ref().err();
+    let unread = unread.map(|error| FieldError::invalid("duration", error.to_string()));
+    (read.unwrap_or_default(), unread.into_iter().collect())
 }

@@ -4,9 +4,9 @@ use axum::Json;
 use axum::http::StatusCode;
 use serde::Deserialize;
 
-use super::extract::{Asked, Caller, Id, Said, page};
+use super::extract::{Asked, Body, Caller, Id, Said, length, page};
 use super::problem::Problem;
-use super::types::{ConsoleLink, Credentials, End, Grant, List, Nothing};
+use super::types::{ConsoleLink, Credentials, End, Extend, Grant, List, Nothing};
 use crate::app::{self, find};
 use crate::ids::GrantId;
 
@@ -60,6 +60,28 @@ pub(super) async fn end(
     let ended = app::end::end(&ctx, id, said.reason).await?;
     // 202: the end is on record, and AWS follows. The grant is `closing` until AWS was read back.
     Ok((StatusCode::ACCEPTED, Json(Grant::of(&ended))))
+}
+
+/// Ask for a later deadline of an open grant: a request with the same approvals
+#[utoipa::path(post, path = "/grants/{id}/extend",
+    params(("id" = String, Path, description = "TypeID", format = "grant")),
+    request_body = Extend,
+    responses((status = 202, body = Grant)))]
+pub(super) async fn extend(
+    Caller(ctx): Caller,
+    Id(id): Id<GrantId>,
+    Body(body): Body<Extend>,
+) -> Result<(StatusCode, Json<Grant>), Problem> {
+    let (duration_seconds, unread) = length(&body.duration);
+    let new = app::extend::NewExtension {
+        duration_seconds,
+        justification: body.justification,
+        ticket: body.ticket,
+        unread,
+    };
+    let view = app::extend::extend(&ctx, id, new).await?;
+    // 202: the old deadline stands until `extension_id` is approved.
+    Ok((StatusCode::ACCEPTED, Json(Grant::of(&view))))
 }
 
 /// Fetch credentials of an open grant, in the form of an AWS credential process

@@ -21,7 +21,7 @@ use crate::ids::{EntitlementId, EventId, GrantId, PersonId, RequestId, Revocatio
          description = "Just-in-time elevation for AWS IAM: ask, countersign, real access, deadline, audit."),
     servers((url = "/api/v1")),
     paths(requests::submit, requests::list, requests::get, requests::approve, requests::deny,
-          requests::withdraw, grants::list, grants::get, grants::end, grants::credentials,
+          requests::withdraw, grants::list, grants::get, grants::end, grants::extend, grants::credentials,
           grants::console_link, revocations::revoke, revocations::list, revocations::get,
           revocations::grants, revocations::lift, catalog::entitlements, catalog::me, audit::list, get),
     components(schemas(ProblemDetails)),

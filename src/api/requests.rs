@@ -4,15 +4,14 @@ use axum::Json;
 use axum::http::StatusCode;
 use serde::Deserialize;
 
-use super::extract::{Asked, Body, Caller, Id, Said, page};
+use super::extract::{Asked, Body, Caller, Id, Said, length, page};
 use super::problem::Problem;
 use super::types::{Decision, Denial, List, NewRequest, Nothing, Request};
 use crate::app::find::RequestFilter;
 use crate::app::load::Shown;
 use crate::app::submit::Submitted;
 use crate::app::{self, find};
-use crate::domain::duration;
-use crate::error::{Error, FieldError};
+use crate::error::Error;
 use crate::ids::RequestId;
 
 type Answer = Result<Json<Request>, Problem>;
@@ -25,11 +24,7 @@ pub(super) async fn submit(
     Caller(ctx): Caller,
     Body(new): Body<NewRequest>,
 ) -> Result<(StatusCode, Json<Request>), Problem> {
-    // A duration that cannot be read stops nothing yet: the verb tells of it beside every other
-    // field that does not fit.
-    let read = duration::parse(&new.duration);
-    let unread = read.as_ref().err();
-    let unread = unread.map(|error| FieldError::invalid("duration", error.to_string()));
+    let (duration_seconds, unread) = length(&new.duration);
     let NewRequest {
         entitlement,
         justification,
@@ -41,11 +36,11 @@ pub(super) async fn submit(
     let new = app::submit::NewRequest {
         entitlement,
         principal,
-        duration_seconds: read.unwrap_or_default(),
+        duration_seconds,
         justification,
         starts_at: starts_at.map(|moment| moment.0),
         ticket,
-        unread: unread.into_iter().collect(),
+        unread,
     };
     match app::submit::submit(&ctx, new).await? {
         Submitted::New(asked) => Ok((StatusCode::CREATED, show(&asked))),

@@ -60,6 +60,11 @@ pub const ROUTES: &[Route] = &[
         handler: || post(grants::end),
     },
     Route {
+        path: "/grants/{id}/extend",
+        methods: &[("POST", Some(Verb::Extend))],
+        handler: || post(grants::extend),
+    },
+    Route {
         path: "/grants/{id}/credentials",
         methods: &[("POST", Some(Verb::Fetch))],
         handler: || post(grants::credentials),

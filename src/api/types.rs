@@ -83,6 +83,21 @@ pub(super) struct End {
     pub(super) reason: Option<String>,
 }
 
+/// An ask for a later deadline.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Extend {
+    /// By how much later; ISO 8601, whole seconds.
+    #[schema(example = "PT1H", pattern = r"^\+?P[Tt][0-9]")]
+    pub(super) duration: String,
+    /// Why.
+    #[schema(min_length = 1, max_length = 2000)]
+    pub(super) justification: String,
+    /// Name or URL of a ticket.
+    #[schema(max_length = 200)]
+    pub(super) ticket: Option<String>,
+}
+
 /// Nothing to say.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -133,7 +148,11 @@ pub(super) struct Request {
     expires_at: DateTime<Utc>,
     /// When it left `pending`.
     closed_at: Option<DateTime<Utc>>,
-    /// Its grant; null until there is one.
+    /// The grant whose deadline is to be later by `duration`; null for a request that makes a grant
+    /// of its own.
+    #[schema(format = "grant")]
+    extends_grant_id: Option<String>,
+    /// Its grant, or the one that it extends; null until there is one.
     #[schema(format = "grant")]
     grant_id: Option<String>,
 }
@@ -159,7 +178,11 @@ impl Request {
             submitted_at: it.submitted_at,
             expires_at: it.expires_at,
             closed_at: it.state.closed_at(),
-            grant_id: grant.map(|it| it.id.to_string()),
+            extends_grant_id: it.extends.map(|grant| grant.to_string()),
+            grant_id: grant
+                .map(|it| it.id)
+                .or(it.extends)
+                .map(|id| id.to_string()),
         }
     }
 }
@@ -199,6 +222,10 @@ pub(super) struct Grant {
     closing_at: Option<DateTime<Utc>>,
     /// When AWS confirmed the end.
     ended_at: Option<DateTime<Utc>>,
+    /// TypeID of the request for a later deadline that waits for a decision, while the grant is
+    /// open.
+    #[schema(format = "req")]
+    extension_id: Option<String>,
     /// What keeps it opening or closing: denied, throttled, unreachable, unclear, full, malformed,
     /// protected, gone, clock_skew or unplanned; null while AWS does as it is asked. A closing one
     /// may work until AWS agrees, at the latest until the deadline.
@@ -243,6 +270,10 @@ impl Grant {
             cause: closing.map(|(cause, _)| cause.as_str()),
             closing_at: closing.map(|(_, at)| at),
             ended_at,
+            extension_id: view
+                .extension
+                .filter(|_| it.state.is_open())
+                .map(|request| request.to_string()),
             delayed_by: view.delay.as_ref().map(|it| it.error.clone()),
             delayed_since: view.delay.as_ref().map(|it| it.since),
         }

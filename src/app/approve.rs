@@ -1,14 +1,17 @@
 //! Approving a request: one more voice, and with the last one the grant.
 
+use chrono::TimeDelta;
+
 use super::ctx::Ctx;
 use super::load::{self, Locked, Shown};
 use crate::db::tx::Tx;
 use crate::domain::audit::verb::Verb;
+use crate::domain::grant::Grant;
 use crate::domain::part::PartKind;
-use crate::domain::request::Approval;
+use crate::domain::request::{Approval, Request};
 use crate::domain::text::Words;
-use crate::error::{Error, RoleError, StateError};
-use crate::ids::RequestId;
+use crate::error::{CallerError, Error, RoleError, StateError};
+use crate::ids::{GrantId, RequestId};
 use crate::{authz, db};
 
 /// Counts the caller's voice. The last one needed makes the grant and its target due, in the same
@@ -85,6 +88,11 @@ async fn count(
     db::decisions::decide(tx.conn(), id, caller.id, true, comment, now).await?;
     match approval {
         Approval::Counted(change) => Ok(db::requests::store(tx.conn(), change).await?.into()),
+        Approval::Extends(change, grant) => {
+            let request = db::requests::store(tx.conn(), change).await?;
+            let grant = Some(extend(tx, &request, grant).await?);
+            Ok(Shown { request, grant })
+        }
         Approval::Complete(change, grant) => {
             let request = db::requests::store(tx.conn(), change).await?;
             db::grants::insert(tx.conn(), &grant, &request.terms).await?;
@@ -94,4 +102,17 @@ async fn count(
             Ok(Shown { request, grant })
         }
     }
+}
+
+/// Moves the deadline of the grant that was to be extended. Both dates in AWS follow, the guard's
+/// first.
+async fn extend(tx: &mut Tx, extension: &Request, grant: GrantId) -> Result<Grant, Error> {
+    let grant = db::grants::lock(tx.conn(), grant).await?;
+    let grant = grant.ok_or(CallerError::NotFound)?;
+    let more = TimeDelta::seconds(extension.duration_seconds.into());
+    let change = grant.extend(extension.id, more, &tx.by)?;
+    let grant = db::grants::extend(tx.conn(), change).await?;
+    let now = tx.now();
+    tx.make_due_for(&[grant.id], now).await?;
+    Ok(grant)
 }

@@ -150,7 +150,7 @@ async fn open(ctx: &Ctx, tx: &mut Tx, id: GrantId) -> Result<(Grant, Terms), Err
         ..
     } = load::case(ctx, tx.conn(), grant.request, None).await?;
     let roles = ctx.app.roles();
-    let authz::Fetchable(grant) = authz::fetch(roles, &caller, grant, &request, has_decided)?;
+    let authz::Own(grant) = authz::own(roles, &caller, grant, &request, has_decided)?;
     if grant.method != Method::StsCredentials {
         return Err(StateError::NotFetched.into());
     }

@@ -55,6 +55,8 @@ pub async fn end(ctx: &Ctx, id: GrantId, reason: Option<String>) -> Result<Grant
         let grant = db::grants::store(tx.conn(), change).await?;
         tx.make_due_for(&[grant.id], now).await?;
         Ok(GrantView {
+            // What is not open cannot be extended.
+            extension: None,
             delay: delay.filter(|_| matches!(grant.state, GrantState::Closing(_))),
             grant,
             request,

@@ -185,6 +185,8 @@ pub async fn grants(
             );
             let ids: Vec<_> = grants.items.iter().map(|it| it.request).collect();
             let mut delays = delays(conn, grants.items.iter()).await?;
+            let of: Vec<_> = grants.items.iter().map(|it| it.id.uuid()).collect();
+            let mut extensions = db::grants::extensions(conn, &of).await?;
             let mut asked: HashMap<_, _> = db::request_lists::with_ids(conn, &ids)
                 .await?
                 .into_iter()
@@ -194,6 +196,7 @@ pub async fn grants(
                 Some(GrantView {
                     request: asked.remove(&grant.request)?,
                     delay: delays.remove(&grant.id),
+                    extension: extensions.remove(&grant.id),
                     grant,
                 })
             });

@@ -118,7 +118,7 @@ pub(super) async fn visible(
     id: RequestId,
 ) -> Result<(Case, Option<Grant>), Error> {
     let case = case(ctx, conn, id, None).await?;
-    let grant = db::grants::of_requests(conn, &[id.uuid()])
+    let grant = db::grants::of_requests(conn, std::iter::once(&case.request))
         .await?
         .remove(&id);
     let (roles, request, has_decided) = (ctx.app.roles(), &case.request, case.has_decided);

@@ -10,6 +10,7 @@ pub mod deny;
 mod desk;
 pub mod end;
 pub mod expire;
+pub mod extend;
 pub mod find;
 pub mod last_use;
 pub mod limits;

@@ -10,7 +10,7 @@ use crate::domain::audit::ActionName;
 use crate::domain::entitlement::Terms;
 use crate::domain::person::Person;
 use crate::domain::request::Request;
-use crate::ids::{EntitlementId, PersonId, PrincipalId, RequestId, TargetId};
+use crate::ids::{EntitlementId, GrantId, PersonId, PrincipalId, RequestId, TargetId};
 
 /// A request with who asked and who calls.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub struct Case {
     pub caller: Person,
     /// Whether the caller has decided it.
     pub has_decided: bool,
+    /// The request for a later deadline of its grant that waits for a decision.
+    pub extension: Option<RequestId>,
     /// What keeps AWS from following, where that was asked for.
     pub delay: Option<Delay>,
 }
@@ -47,12 +49,15 @@ pub async fn of_request(
     let row = sqlx::query_as!(
         CaseRow,
         r#"SELECT r.id, r.version, r.person, r.principal, r.principal_arn, r.principal_unique_id, r.entitlement,
-                  r.target, r.role_id, r.terms AS "terms: Json<Terms>", r.justification, r.duration_seconds,
+                  r.target, r.role_id, r.terms AS "terms: Json<Terms>", r.justification, r.duration_seconds, r.extends,
                   r.starts_at, r.ticket, r.target_checked, r.state, r.submitted_at, r.expires_at, r.closed_at,
                   requester.name AS requester,
                   caller.id AS caller_id, caller.name AS caller_name, caller.email AS caller_email,
                   caller.groups AS caller_groups,
                   EXISTS (SELECT FROM decisions d WHERE d.request = r.id AND d.person = $2) AS "has_decided!",
+                  (SELECT x.id FROM requests x WHERE x.state = 'pending'
+                   AND x.extends IN (SELECT g.id FROM grants g WHERE g.request = r.id UNION ALL SELECT r.extends))
+                      AS "extension: RequestId",
                   t.last_error AS "error?", t.attempts AS "attempts?",
                   CASE WHEN t.id IS NOT NULL
                        THEN coalesce((SELECT min(e.at) FROM audit_events e WHERE e.subject = $3
@@ -90,6 +95,7 @@ struct CaseRow {
     terms: Json<Terms>,
     justification: String,
     duration_seconds: i32,
+    extends: Option<GrantId>,
     starts_at: Option<DateTime<Utc>>,
     ticket: Option<String>,
     target_checked: bool,
@@ -103,6 +109,7 @@ struct CaseRow {
     caller_email: String,
     caller_groups: Vec<String>,
     has_decided: bool,
+    extension: Option<RequestId>,
     error: Option<String>,
     attempts: Option<i32>,
     since: Option<DateTime<Utc>>,
@@ -126,6 +133,7 @@ impl TryFrom<CaseRow> for Case {
             terms: row.terms,
             justification: row.justification,
             duration_seconds: row.duration_seconds,
+            extends: row.extends,
             starts_at: row.starts_at,
             ticket: row.ticket,
             target_checked: row.target_checked,
@@ -144,6 +152,7 @@ impl TryFrom<CaseRow> for Case {
                 groups: row.caller_groups,
             },
             has_decided: row.has_decided,
+            extension: row.extension,
             delay: delay.map(|((error, attempts), since)| Delay {
                 error,
                 attempts,

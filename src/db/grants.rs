@@ -17,6 +17,7 @@ use crate::domain::cause::Cause;
 use crate::domain::entitlement::Terms;
 use crate::domain::grant::Grant;
 use crate::domain::part::{Allows, PartKind};
+use crate::domain::request::Request;
 use crate::domain::text::Words;
 use crate::ids::{GrantId, PartId, PersonId, RequestId, TargetId};
 
@@ -155,20 +156,72 @@ pub async fn get(conn: &mut PgConnection, id: GrantId) -> sqlx::Result<Option<Gr
         .transpose()
 }
 
-/// The grants of these requests.
+/// The grants of these requests: their own, and of an extension the one that it extends.
 ///
 /// # Errors
 /// When the database does not answer, or a row spells no state.
-pub async fn of_requests(
+pub async fn of_requests<'a>(
     conn: &mut PgConnection,
-    requests: &[Uuid],
+    requests: impl Iterator<Item = &'a Request>,
 ) -> sqlx::Result<HashMap<RequestId, Grant>> {
-    let rows = whole!("WHERE g.request = ANY($1)", requests)
-        .fetch_all(conn)
-        .await?;
-    rows.into_iter()
-        .map(|row| Ok((row.request, row.try_into()?)))
-        .collect()
+    let (extensions, own): (Vec<_>, Vec<_>) =
+        requests.partition(|request| request.extends.is_some());
+    let mut grants = HashMap::with_capacity(own.len());
+    let own: Vec<Uuid> = own.iter().map(|request| request.id.uuid()).collect();
+    if !own.is_empty() {
+        let rows = whole!("WHERE g.request = ANY($1)", &own);
+        for row in rows.fetch_all(&mut *conn).await? {
+            grants.insert(row.request, row.try_into()?);
+        }
+    }
+    let extended = extensions.iter().filter_map(|request| request.extends);
+    let extended: Vec<Uuid> = extended.map(GrantId::uuid).collect();
+    if !extended.is_empty() {
+        let rows = whole!("WHERE g.id = ANY($1)", &extended);
+        for row in rows.fetch_all(conn).await? {
+            let grant = Grant::try_from(row)?;
+            let of = extensions.iter().filter(|it| it.extends == Some(grant.id));
+            grants.extend(of.map(|request| (request.id, grant.clone())));
+        }
+    }
+    Ok(grants)
+}
+
+/// Stores the later deadline of a locked grant with its event. What is known of its role's guard is
+/// of the earlier one, and lets nobody in until it was read anew.
+///
+/// # Errors
+/// When the database does not answer, or the approvals are missing.
+pub async fn extend(conn: &mut PgConnection, change: Change<Grant>) -> sqlx::Result<Grant> {
+    let grant = change.value;
+    sqlx::query!(
+        r#"WITH role AS (
+               UPDATE targets SET guard_equal_at = NULL
+               WHERE id IN (SELECT target FROM parts WHERE "grant" = $1 AND kind = 'listed'))
+           UPDATE grants SET deadline = $2 WHERE id = $1"#,
+        grant.id.uuid(),
+        grant.deadline
+    )
+    .execute(&mut *conn)
+    .await?;
+    audit::append(conn, &change.event).await?;
+    Ok(grant)
+}
+
+/// The extensions of grants that wait for a decision.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn extensions(
+    conn: &mut PgConnection,
+    grants: &[Uuid],
+) -> sqlx::Result<HashMap<GrantId, RequestId>> {
+    let rows = sqlx::query!(
+        r#"SELECT extends AS "extends!: GrantId", id FROM requests WHERE extends = ANY($1) AND state = 'pending'"#,
+        grants
+    );
+    let rows = rows.fetch_all(conn).await?;
+    Ok(rows.into_iter().map(|row| (row.extends, row.id)).collect())
 }
 
 /// Up to `limit` grants before `cursor`, newest first: one person's, or all.

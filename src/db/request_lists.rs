@@ -192,8 +192,7 @@ pub async fn listed(conn: &mut PgConnection, ids: &[RequestId]) -> sqlx::Result<
     let requests = with_ids(conn, ids).await?;
     let people = requests.iter().map(|request| request.person.uuid());
     let names = super::people::names(conn, &people.collect::<Vec<_>>()).await?;
-    let ids: Vec<_> = ids.iter().map(|id| id.uuid()).collect();
-    let mut granted = grants::of_requests(conn, &ids).await?;
+    let mut granted = grants::of_requests(conn, requests.iter()).await?;
     let listed = requests.into_iter().map(|request| Listed {
         requester: names.get(&request.person).cloned().unwrap_or_default(),
         grant: granted.remove(&request.id),
@@ -211,7 +210,7 @@ pub async fn with_ids(conn: &mut PgConnection, ids: &[RequestId]) -> sqlx::Resul
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT id, version, person, principal, principal_arn, principal_unique_id, entitlement, target, role_id, terms AS "terms: Json<Terms>",
-                  justification, duration_seconds, starts_at, ticket, target_checked, state, submitted_at,
+                  justification, duration_seconds, extends, starts_at, ticket, target_checked, state, submitted_at,
                   expires_at, closed_at
            FROM requests WHERE id = ANY($1) ORDER BY id DESC"#,
         &ids

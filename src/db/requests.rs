@@ -9,7 +9,7 @@ use crate::domain::Change;
 use crate::domain::entitlement::Terms;
 use crate::domain::request::{Request, RequestState};
 use crate::domain::text::{Ticket, Words};
-use crate::ids::{EntitlementId, PersonId, PrincipalId, RequestId, TargetId};
+use crate::ids::{EntitlementId, GrantId, PersonId, PrincipalId, RequestId, TargetId};
 
 /// The columns of a request.
 pub(super) struct Row {
@@ -25,6 +25,7 @@ pub(super) struct Row {
     pub terms: Json<Terms>,
     pub justification: String,
     pub duration_seconds: i32,
+    pub extends: Option<GrantId>,
     pub starts_at: Option<DateTime<Utc>>,
     pub ticket: Option<String>,
     pub target_checked: bool,
@@ -65,6 +66,7 @@ impl TryFrom<Row> for Request {
             ticket: row.ticket.map(Ticket::stored),
             terms: row.terms.0,
             duration_seconds: row.duration_seconds,
+            extends: row.extends,
             starts_at: row.starts_at,
             target_checked: row.target_checked,
             submitted_at: row.submitted_at,
@@ -86,8 +88,8 @@ pub async fn insert(conn: &mut PgConnection, change: Change<Request>) -> sqlx::R
         "WITH stored AS (
              INSERT INTO requests (id, version, person, principal, principal_arn, principal_unique_id, entitlement, \
                  target, role_id, approver_group, terms, justification, duration_seconds, starts_at, ticket, \
-                 target_checked, state, submitted_at, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+                 target_checked, state, submitted_at, expires_at, extends)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $31)
              RETURNING person)
          INSERT INTO audit_events (id, at, action, actor_kind, actor_id, actor_name, subject, channel, outcome, \
              code, details, concerns)
@@ -122,6 +124,7 @@ pub async fn insert(conn: &mut PgConnection, change: Change<Request>) -> sqlx::R
         event.outcome,
         event.code,
         event.details,
+        request.extends.map(GrantId::uuid),
     )
     .execute(conn)
     .await?;
@@ -136,7 +139,7 @@ pub async fn lock(conn: &mut PgConnection, id: RequestId) -> sqlx::Result<Option
     let row = sqlx::query_as!(
         Row,
         r#"SELECT id, version, person, principal, principal_arn, principal_unique_id, entitlement, target, role_id, terms AS "terms: Json<Terms>",
-                  justification, duration_seconds, starts_at, ticket, target_checked, state, submitted_at,
+                  justification, duration_seconds, extends, starts_at, ticket, target_checked, state, submitted_at,
                   expires_at, closed_at
            FROM requests WHERE id = $1 FOR UPDATE"#,
         id.uuid()

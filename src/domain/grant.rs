@@ -3,12 +3,12 @@
 
 mod state;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::audit::{Action, By, Told};
 use super::cause::Cause;
 use super::change::{Change, WrongState};
-use super::entitlement::Method;
+use super::entitlement::{Method, Terms};
 use super::part::{Part, all_closed, all_open};
 use super::revocation::Revocation;
 use super::text::Words;
@@ -162,6 +162,44 @@ impl Grant {
         by: &By,
     ) -> Result<Change<Self>, WrongState> {
         self.close_with("end", cause, Some(person), reason, by)
+    }
+
+    /// Whether it is open, and for longer than `margin` at `now`.
+    #[must_use]
+    pub fn is_open_for(&self, margin: TimeDelta, now: DateTime<Utc>) -> bool {
+        matches!(self.state, GrantState::Active { .. }) && now + margin < self.deadline
+    }
+
+    /// By how much later its deadline may be at most: the longest duration of its terms counts from
+    /// its start (docs/guard.md, H6).
+    #[must_use]
+    pub fn longest_extension(&self, terms: &Terms) -> TimeDelta {
+        let most = TimeDelta::seconds(terms.max_duration_seconds.into());
+        self.starts_at + most - self.deadline
+    }
+
+    /// A request that was approved moves its deadline by so much.
+    ///
+    /// # Errors
+    /// When it is not open, as far as anybody knows.
+    pub fn extend(
+        mut self,
+        request: RequestId,
+        more: TimeDelta,
+        by: &By,
+    ) -> Result<Change<Self>, WrongState> {
+        if !self.is_open_for(TimeDelta::zero(), by.at) {
+            return Err(self.wrong("extend"));
+        }
+        let deadline_before = self.deadline;
+        self.deadline += more;
+        let told = Action::GrantExtended {
+            request,
+            deadline_before,
+            deadline: self.deadline,
+        };
+        let event = by.did(self.id, told);
+        Ok(Change { value: self, event })
     }
 
     /// A revocation ends it, as its admin would.

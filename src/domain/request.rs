@@ -77,8 +77,10 @@ pub struct Request {
     pub terms: Terms,
     /// Why.
     pub justification: Words,
-    /// How long, seconds.
+    /// How long, seconds; of an extension, by how much later the deadline is to be.
     pub duration_seconds: i32,
+    /// The grant whose deadline is to be moved; none for a request that makes a grant of its own.
+    pub extends: Option<GrantId>,
     /// Asked start; at once after approval when there is none.
     pub starts_at: Option<DateTime<Utc>>,
     /// A ticket's name or URL.
@@ -140,6 +142,7 @@ impl Ask {
             terms: self.entitlement.terms,
             justification: self.justification,
             duration_seconds: self.duration_seconds,
+            extends: None,
             starts_at: self.starts_at,
             ticket: self.ticket,
             target_checked: self.target_checked,
@@ -156,6 +159,7 @@ impl Ask {
                 entitlement: request.terms.name.clone(),
                 duration_seconds: request.duration_seconds,
                 target_checked: request.target_checked,
+                extends: None,
             },
         );
         Change {
@@ -165,6 +169,17 @@ impl Ask {
     }
 }
 
+/// What an extension asks for, already checked field by field.
+#[derive(Debug)]
+pub struct More {
+    /// By how much later, seconds.
+    pub duration_seconds: i32,
+    /// Why.
+    pub justification: Words,
+    /// Ticket.
+    pub ticket: Option<Ticket>,
+}
+
 /// What an approval led to.
 #[derive(Debug)]
 pub enum Approval {
@@ -172,6 +187,8 @@ pub enum Approval {
     Counted(Change<Request>),
     /// It was the last one: the request is approved and has its grant.
     Complete(Change<Request>, Box<Grant>),
+    /// It was the last one: the request is approved, and the deadline of that grant is moved.
+    Extends(Change<Request>, GrantId),
 }
 
 impl Request {
@@ -188,6 +205,43 @@ impl Request {
             start,
             start + TimeDelta::seconds(i64::from(self.duration_seconds)),
         )
+    }
+
+    /// A request for the deadline of its grant to be later: of the same people, for the same terms.
+    /// It lapses after `expire_after`, and at the latest with `margin` left of the grant.
+    pub fn extension(
+        self,
+        grant: &Grant,
+        more: More,
+        expire_after: TimeDelta,
+        margin: TimeDelta,
+        by: &By,
+    ) -> Change<Self> {
+        let request = Self {
+            id: RequestId::new(),
+            version: 1,
+            extends: Some(grant.id),
+            justification: more.justification,
+            duration_seconds: more.duration_seconds,
+            starts_at: None,
+            ticket: more.ticket,
+            submitted_at: by.at,
+            // After its grant's end there is nothing left that could be extended.
+            expires_at: (by.at + expire_after).min(grant.deadline - margin),
+            state: RequestState::Pending,
+            ..self
+        };
+        let told = Action::RequestSubmitted {
+            entitlement: request.terms.name.clone(),
+            duration_seconds: request.duration_seconds,
+            target_checked: request.target_checked,
+            extends: request.extends,
+        };
+        let event = by.did(request.id, told);
+        Change {
+            value: request,
+            event,
+        }
     }
 
     /// Whether it waits although its time is over at `now`.
@@ -223,6 +277,15 @@ impl Request {
                 value: request,
                 event,
             }));
+        }
+        if let Some(grant) = request.extends {
+            request.state = RequestState::Approved(by.at);
+            let event = by.did(request.id, told(Some(grant)));
+            let change = Change {
+                value: request,
+                event,
+            };
+            return Ok(Approval::Extends(change, grant));
         }
         let grant = request.grant(by.at);
         request.state = RequestState::Approved(by.at);

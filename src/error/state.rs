@@ -24,6 +24,9 @@ pub enum StateError {
     /// The guard is not known to stand.
     #[error("unguarded")]
     Unguarded,
+    /// The grant cannot be extended.
+    #[error(transparent)]
+    Unextendable(#[from] Unextendable),
     /// A revocation holds it.
     #[error("on hold")]
     OnHold,
@@ -68,6 +71,7 @@ impl StateError {
                 "There is too little time left",
                 "Less than a minute is left of this grant. Ask for another one.",
             ),
+            Self::Unextendable(error) => error.about(),
             Self::OnHold => About::new(
                 "on_hold",
                 409,
@@ -82,6 +86,37 @@ impl StateError {
                 "Credentials are handed out only while AWS is known to hold what ends them: the \
                  role's guard, and the pins under which the role lets Countersign in. It is being \
                  looked at: try again in a moment.",
+            ),
+        }
+    }
+}
+
+/// Why an open grant cannot be extended.
+#[derive(Debug, thiserror::Error)]
+pub enum Unextendable {
+    /// An extension of it waits for a decision already.
+    #[error("extension waits")]
+    Waits,
+    /// It lasts as long as its entitlement lets it.
+    #[error("as long as may be")]
+    Longest,
+}
+
+impl Unextendable {
+    fn about(&self) -> About {
+        match self {
+            Self::Waits => About::new(
+                "extension_pending",
+                409,
+                "An extension waits already",
+                "It has to be decided, withdrawn or lapse before another one can be asked for.",
+            ),
+            Self::Longest => About::new(
+                "as_long_as_may_be",
+                409,
+                "This cannot be longer",
+                "It lasts as long as its entitlement lets it, counted from its start. Ask for it anew \
+                 instead: the two may overlap.",
             ),
         }
     }

@@ -3,7 +3,6 @@
 use askama::Template;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Redirect, Response};
-use jiff::SignedDuration;
 
 use super::failed::{self, Failed};
 use super::page::{self, Frame, Here};
@@ -120,10 +119,9 @@ impl AskForm {
             &self.duration
         };
         let mut unread = Vec::new();
-        let duration = typed.trim().parse::<SignedDuration>().unwrap_or_else(|_| {
-            let detail = "must be a length of time such as 45m, 1h30m or PT45M";
-            unread.push(FieldError::invalid("duration", detail));
-            SignedDuration::ZERO
+        let duration_seconds = visit::length(typed).unwrap_or_else(|error| {
+            unread.push(error);
+            0
         });
         let starts_at = visit::moment(&self.starts_at).unwrap_or_else(|_| {
             let detail = "must be a day and a time such as 2026-11-23T21:40";
@@ -133,7 +131,7 @@ impl AskForm {
         NewRequest {
             entitlement: entitlement.terms.name.clone(),
             principal: visit::typed(&self.principal),
-            duration_seconds: duration.as_secs(),
+            duration_seconds,
             justification: self.justification.clone(),
             starts_at,
             ticket: visit::typed(&self.ticket),

@@ -3,8 +3,11 @@
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::failed::Failed;
+use super::forms::ExtendForm;
 use super::request::{self, Typed};
 use super::visit::{self, Named, Sent, Visit};
+use crate::app::extend::{self, NewExtension};
+use crate::app::find::GrantView;
 use crate::app::{end, find};
 use crate::error::Error;
 use crate::ids::{GrantId, RequestId};
@@ -39,6 +42,40 @@ pub async fn end(
         Err(error) => {
             let typed = Typed {
                 reason: form.reason,
+                ..Typed::default()
+            };
+            again(&visit, id, typed, error).await
+        }
+    }
+}
+
+/// `POST /grants/{id}/extend`
+pub async fn extend(
+    visit: Visit,
+    Named(id): Named,
+    Sent(form): Sent<ExtendForm>,
+) -> Result<Response, Failed> {
+    let id = id.parse::<GrantId>()?;
+    let mut unread = Vec::new();
+    let length = visit::length(&form.duration).unwrap_or_else(|error| {
+        unread.push(error);
+        0
+    });
+    let new = NewExtension {
+        duration_seconds: length,
+        justification: form.justification.clone(),
+        ticket: visit::typed(&form.ticket),
+        unread,
+    };
+    match extend::extend(&visit.ctx, id, new).await {
+        Ok(GrantView {
+            extension: Some(asked),
+            ..
+        }) => Ok(Redirect::to(&format!("/requests/{asked}")).into_response()),
+        Ok(asked) => Ok(place(asked.request.id).into_response()),
+        Err(error) => {
+            let typed = Typed {
+                more: form,
                 ..Typed::default()
             };
             again(&visit, id, typed, error).await

@@ -79,6 +79,7 @@ const fn look(action: &Action) -> (Icon, Tone) {
         Action::CredentialsDiscarded { .. } | Action::CredentialsFailed { .. } => {
             (Icon::Key, Tone::Wait)
         }
+        Action::GrantExtended { .. } => (Icon::Clock, Tone::Good),
         Action::GuardRemoved { .. } => (Icon::Shield, Tone::Quiet),
         Action::GuardRestored {}
         | Action::TargetChanged { .. }
@@ -100,8 +101,16 @@ const fn look(action: &Action) -> (Icon, Tone) {
 fn text(action: &Action, actor: &str) -> String {
     let fixed = match action {
         Action::RequestSubmitted {
-            duration_seconds, ..
-        } => return format!("{actor} asked for {}", show::seconds(duration_seconds)),
+            duration_seconds,
+            extends,
+            ..
+        } => {
+            let more = if extends.is_some() { " more" } else { "" };
+            return format!(
+                "{actor} asked for {}{more}",
+                show::seconds(duration_seconds)
+            );
+        }
         Action::RequestApproved { have, needed, .. } => {
             return format!("{actor} approved ({have} of {needed})");
         }
@@ -118,15 +127,11 @@ fn text(action: &Action, actor: &str) -> String {
             return format!("It was not opened: {}", show::cause(cause));
         }
         Action::CredentialsIssued {
-            kind: Kind::Keys,
+            kind,
             access_key_id,
             ..
-        } => return format!("{actor} fetched credentials: {access_key_id}"),
-        Action::CredentialsIssued {
-            kind: Kind::Console,
-            access_key_id,
-            ..
-        } => return format!("{actor} took a link to the console: {access_key_id}"),
+        } => return format!("{actor} {}: {access_key_id}", taken(*kind)),
+        Action::GrantExtended { deadline, .. } => return extended(deadline),
         Action::GrantDelayed { error, .. } => return format!("AWS keeps it waiting: {error}"),
         Action::RequestExpired {} => "Nobody decided in time",
         Action::GrantOpening { .. } => "Opening began; this was on record before AWS was asked",
@@ -151,6 +156,18 @@ fn text(action: &Action, actor: &str) -> String {
         | Action::CatalogApplied { .. } => return named(actor, action.name().as_str()),
     };
     fixed.to_owned()
+}
+
+const fn taken(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Keys => "fetched credentials",
+        Kind::Console => "took a link to the console",
+    }
+}
+
+fn extended(deadline: &DateTime<Utc>) -> String {
+    let until = deadline.format("%-d %b %Y, %H:%M:%S UTC");
+    format!("Extended: the deadline is {until} now")
 }
 
 fn closing(cause: Cause, actor: &str) -> String {

@@ -19,6 +19,7 @@ pub mod commands;
 pub mod console;
 pub mod cookie;
 pub mod failed;
+pub mod forms;
 pub mod grants;
 pub mod history;
 pub mod home;

@@ -3,10 +3,11 @@
 use askama::Template;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::access::{self, Access};
 use super::failed::{self, Failed};
+use super::forms::ExtendForm;
 use super::history::{self, Entry};
 use super::page::{self, Frame, Here};
 use super::problem::answer;
@@ -69,6 +70,11 @@ pub struct RequestPage {
     pub aws: commands::Aws,
     /// What browsers call us, for the commands.
     pub public_url: String,
+    /// The request for a later deadline of the grant that waits for a decision, where that is
+    /// another one.
+    pub extension: Option<RequestId>,
+    /// What was typed for a later deadline.
+    pub more: ExtendForm,
     /// What was typed for a decision.
     pub form: DecideForm,
     /// What was typed as the reason of an end.
@@ -136,6 +142,12 @@ impl RequestPage {
             return format!("counts as one; {} more needed after it", self.missing() - 1);
         }
         let length = show::seconds(&self.request.duration_seconds);
+        if let Some(until) = self.extends_until() {
+            return format!(
+                "moves the deadline by {length}, to {}",
+                until.format("%H:%M:%S UTC")
+            );
+        }
         let what = if self.request.terms.method.opens_role() {
             "opens the role"
         } else {
@@ -146,6 +158,29 @@ impl RequestPage {
         } else {
             format!("{what} for {length} from now")
         }
+    }
+
+    /// Until when the grant is to last, where that is what is asked for and not decided yet.
+    fn extends_until(&self) -> Option<DateTime<Utc>> {
+        let grant = self.grant.as_ref()?;
+        let is_pending = self.request.state == RequestState::Pending;
+        let by = TimeDelta::seconds(self.request.duration_seconds.into());
+        (self.request.extends.is_some() && is_pending).then(|| grant.deadline + by)
+    }
+
+    /// How long the grant lasts, with every extension.
+    fn window_seconds(&self) -> i64 {
+        let grant = self.grant.as_ref();
+        grant.map_or(0, |it| (it.deadline - it.starts_at).num_seconds())
+    }
+
+    /// By how much later the deadline may be at most.
+    fn most(&self) -> String {
+        let grant = self.grant.as_ref();
+        let longest = grant.map_or(0, |it| {
+            it.longest_extension(&self.request.terms).num_seconds()
+        });
+        show::length(longest)
     }
 
     /// Whether the page is worth looking at again by itself.
@@ -304,6 +339,8 @@ pub struct Typed {
     pub form: DecideForm,
     /// As the reason of an end.
     pub reason: String,
+    /// For a later deadline.
+    pub more: ExtendForm,
 }
 
 impl From<DecideForm> for Typed {
@@ -403,6 +440,8 @@ async fn look(
         history: history::entries(&view.events),
         aws: visit.portal.settings.aws.clone(),
         public_url: visit.portal.settings.public_url.clone(),
+        extension: view.extension,
+        more: typed.more,
         form: typed.form,
         reason: typed.reason,
         errors,

@@ -68,6 +68,11 @@ pub const ROUTES: &[Route] = &[
         handler: || get(grants::page).post(grants::end),
     },
     Route {
+        path: "/grants/{id}/extend",
+        methods: &[("GET", None), ("POST", Some(Verb::Extend))],
+        handler: || get(grants::page).post(grants::extend),
+    },
+    Route {
         path: "/grants/{id}/console-link",
         methods: &[("GET", None), ("POST", Some(Verb::Fetch))],
         handler: || get(grants::page).post(console::link),

@@ -6,6 +6,7 @@ use axum::http::Extensions;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Redirect, Response};
 use chrono::{DateTime, Datelike as _, NaiveDateTime, Utc};
+use jiff::SignedDuration;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 
@@ -16,7 +17,7 @@ use super::portal::Portal;
 use crate::app::{Ctx, find};
 use crate::authn;
 use crate::domain::audit::Channel;
-use crate::error::{CallerError, Error, WireError};
+use crate::error::{CallerError, Error, FieldError, WireError};
 
 /// Who asks, and what is needed to answer with a page. A browser without a session is sent to sign
 /// in, and comes back afterwards.
@@ -243,4 +244,16 @@ pub fn moment(typed: &str) -> Result<Option<DateTime<Utc>>, NoMoment> {
 #[must_use]
 pub fn typed(text: &str) -> Option<String> {
     Some(text.to_owned()).filter(|text| !text.trim().is_empty())
+}
+
+/// A length of time, in seconds.
+///
+/// # Errors
+/// What is wrong with the field `duration`.
+pub fn length(typed: &str) -> Result<i64, FieldError> {
+    let read = typed.trim().parse::<SignedDuration>();
+    read.map(|length| length.as_secs()).map_err(|_| {
+        let detail = "must be a length of time such as 45m, 1h30m or PT45M";
+        FieldError::invalid("duration", detail)
+    })
 }

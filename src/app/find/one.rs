@@ -28,6 +28,8 @@ pub struct May {
     pub withdraw: bool,
     /// End its grant.
     pub end: bool,
+    /// Ask for a later deadline of its grant.
+    pub extend: bool,
 }
 
 /// Who can still decide a request: the approvers who have not voted, never its requester.
@@ -52,6 +54,9 @@ pub struct RequestView {
     pub delay: Option<Delay>,
     /// When no part of AWS can lag behind the grant's end any more.
     pub settled_at: Option<DateTime<Utc>>,
+    /// The request for a later deadline of the grant that waits for a decision, where that is
+    /// another one.
+    pub extension: Option<RequestId>,
     /// The voices so far.
     pub decisions: Vec<Decision>,
     /// Who can still decide it.
@@ -71,6 +76,8 @@ pub struct GrantView {
     pub grant: Grant,
     /// Its request.
     pub request: Request,
+    /// The request for a later deadline that waits for a decision.
+    pub extension: Option<RequestId>,
     /// What keeps it waiting for AWS.
     pub delay: Option<Delay>,
 }
@@ -88,6 +95,7 @@ pub async fn request(ctx: &Ctx, id: RequestId) -> Result<RequestView, Error> {
                 requester,
                 caller,
                 has_decided,
+                extension,
                 ..
             } = case;
             let decisions = db::decisions::of_request(conn, id).await?;
@@ -107,6 +115,10 @@ pub async fn request(ctx: &Ctx, id: RequestId) -> Result<RequestView, Error> {
                 end: grant
                     .as_ref()
                     .is_some_and(|it| may_end(ctx, &caller, it, &request)),
+                extend: extension.is_none()
+                    && grant
+                        .as_ref()
+                        .is_some_and(|it| may_extend(ctx, &caller, it, &request, now)),
             };
             let propagation = ctx.app.settings().propagation;
             let settled_at = grant.as_ref().and_then(|it| settled_at(it, propagation));
@@ -117,6 +129,7 @@ pub async fn request(ctx: &Ctx, id: RequestId) -> Result<RequestView, Error> {
                 grant,
                 delay,
                 settled_at,
+                extension: extension.filter(|it| *it != id),
                 decisions,
                 approvers,
                 may,
@@ -146,6 +159,20 @@ fn may_end(ctx: &Ctx, caller: &Person, grant: &Grant, request: &Request) -> bool
     grant.state.is_open()
         // `true` matters only to which refusal it would be, and that is not told here.
         && authz::end(ctx.app.roles(), caller, grant.clone(), request, true).is_ok()
+}
+
+fn may_extend(
+    ctx: &Ctx,
+    caller: &Person,
+    grant: &Grant,
+    request: &Request,
+    now: DateTime<Utc>,
+) -> bool {
+    let margin = ctx.app.settings().propagation;
+    grant.person == caller.id
+        && grant.is_open_for(margin, now)
+        && caller.is_in(&request.terms.requester_group)
+        && grant.longest_extension(&request.terms) >= TimeDelta::seconds(1)
 }
 
 /// P after AWS was read back without the grant.
@@ -189,6 +216,7 @@ pub async fn grant(ctx: &Ctx, id: GrantId) -> Result<GrantView, Error> {
                 request,
                 caller,
                 has_decided,
+                extension,
                 delay,
                 ..
             } = load::case(ctx, conn, grant.request, moving).await?;
@@ -196,6 +224,7 @@ pub async fn grant(ctx: &Ctx, id: GrantId) -> Result<GrantView, Error> {
                 return Err(CallerError::NotFound.into());
             }
             Ok(GrantView {
+                extension,
                 grant,
                 request,
                 delay,

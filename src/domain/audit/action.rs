@@ -70,6 +70,9 @@ actions! {
         entitlement: String,
         duration_seconds: i32,
         target_checked: bool,
+        /// The grant whose deadline is to be moved.
+        #[serde(rename = "extends_grant_id", default, skip_serializing_if = "Option::is_none")]
+        extends: Option<GrantId>,
     }
     /// One approval; `grant` with the last one.
     RequestApproved = "request.approved" {
@@ -98,6 +101,13 @@ actions! {
     GrantOpened = "grant.opened" {
         #[serde(rename = "request_id")]
         request: RequestId,
+        deadline: DateTime<Utc>,
+    }
+    /// Its deadline was moved by an extension that was approved; AWS follows.
+    GrantExtended = "grant.extended" {
+        #[serde(rename = "request_id")]
+        request: RequestId,
+        deadline_before: DateTime<Utc>,
         deadline: DateTime<Utc>,
     }
     /// The intent to close.

@@ -15,6 +15,8 @@ pub enum Verb {
     Withdraw,
     /// End a grant before its deadline.
     End,
+    /// Ask for a grant's deadline to be moved.
+    Extend,
     /// Fetch credentials of a grant.
     Fetch,
     /// End everything of a scope, and hold it.
@@ -29,12 +31,13 @@ pub enum Verb {
 
 impl Verb {
     /// Every verb.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Submit,
         Self::Approve,
         Self::Deny,
         Self::Withdraw,
         Self::End,
+        Self::Extend,
         Self::Fetch,
         Self::Revoke,
         Self::Lift,
@@ -52,6 +55,8 @@ impl Verb {
             Self::Deny => ActionName::RequestDenied,
             Self::Withdraw => ActionName::RequestWithdrawn,
             Self::End => ActionName::GrantClosing,
+            // Done, it leaves `request.submitted` of a request of its own.
+            Self::Extend => ActionName::GrantExtended,
             Self::Fetch => ActionName::CredentialsRequested,
             Self::Revoke => ActionName::RevocationBegun,
             Self::Lift => ActionName::RevocationLifted,

@@ -39,6 +39,11 @@ fn expected() -> BTreeMap<(&'static str, &'static str), [u16; 6]> {
         (("GET", "/grants"), [401, 200, 200, 200, 200, 200]),
         (("GET", "/grants/{id}"), [401, 200, 200, 200, 404, 200]),
         (("POST", "/grants/{id}/end"), [401, 202, 202, 403, 404, 202]),
+        // The grant is not open yet.
+        (
+            ("POST", "/grants/{id}/extend"),
+            [401, 409, 403, 403, 404, 403],
+        ),
         // The grant is one that is not fetched.
         (
             ("POST", "/grants/{id}/credentials"),
@@ -70,6 +75,9 @@ fn body_for(path: &str) -> Value {
     match path {
         "/requests" => ask(),
         "/revocations" => json!({"account": "999988887777", "reason": "Because."}),
+        path if path.ends_with("/extend") => {
+            json!({"duration": "PT1M", "justification": "Because."})
+        }
         path if path.ends_with("/deny") => json!({"comment": "not today"}),
         _ => json!({}),
     }
@@ -250,8 +258,9 @@ async fn whatever_is_done_leaves_its_event() {
     for route in ROUTES {
         for (method, verb) in route.methods {
             let Some(verb) = verb else { continue };
-            // It needs another grant, and AWS: see worker/fetches.rs.
-            if *verb == Verb::Fetch {
+            // One needs another grant, and AWS: see worker/fetches.rs. The other leaves a request
+            // of its own: see worker/extensions.rs.
+            if matches!(verb, Verb::Fetch | Verb::Extend) {
                 continue;
             }
             let action = verb.action().as_str();

@@ -54,7 +54,7 @@ async fn place(service: &Api, path: &str) -> (String, &'static str) {
         return (path.to_owned(), "alice");
     }
     let request = service.ask("prod-admin").await;
-    let who = if path.ends_with("withdraw") {
+    let who = if path.ends_with("withdraw") || path.ends_with("extend") {
         "alice"
     } else {
         "bob"
@@ -72,6 +72,9 @@ async fn place(service: &Api, path: &str) -> (String, &'static str) {
     let approve = format!("/requests/{}/approve", request.id);
     let bob = service.token("bob").await;
     let approved = service.call(&bob, "POST", &approve, &json!({})).await;
+    if path.ends_with("extend") {
+        service.open_grants().await;
+    }
     (
         path.replace("{id}", approved.body["grant_id"].as_str().unwrap()),
         who,
@@ -94,6 +97,9 @@ async fn bodies_are_taken_and_refused_as_described() {
             "/requests" => ask(),
             "/revocations" => json!({"account": "111122223333", "reason": "Because."}),
             it if it.ends_with("/deny") => json!({"comment": "no"}),
+            it if it.ends_with("/extend") => {
+                json!({"duration": "PT1M", "justification": "Because."})
+            }
             _ => json!({}),
         };
         let mut bad = vec![json!({"foo": 1}), json!([]), json!(7)];

@@ -8,7 +8,7 @@ use countersign::domain::change::WrongState;
 use countersign::domain::target::Condition;
 use countersign::error::{
     CallerError, Error, FieldCode, FieldError, InputError, LimitError, RoleError, StateError,
-    StsError, WireError,
+    StsError, Unextendable, WireError,
 };
 use countersign::ids::RequestId;
 
@@ -103,13 +103,14 @@ fn inputs() -> [InputError; 5] {
     all
 }
 
-fn states() -> [StateError; 7] {
+fn states() -> [StateError; 9] {
     let known = |error: &StateError| match error {
         StateError::Wrong(_)
         | StateError::AlreadyDecided
         | StateError::NotEligible
         | StateError::NotFetched
         | StateError::TooLate
+        | StateError::Unextendable(Unextendable::Waits | Unextendable::Longest)
         | StateError::OnHold
         | StateError::Unguarded => {}
     };
@@ -123,6 +124,8 @@ fn states() -> [StateError; 7] {
         StateError::NotEligible,
         StateError::NotFetched,
         StateError::TooLate,
+        StateError::Unextendable(Unextendable::Waits),
+        StateError::Unextendable(Unextendable::Longest),
         StateError::OnHold,
         StateError::Unguarded,
     ];

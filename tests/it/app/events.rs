@@ -30,6 +30,7 @@ fn all() -> Vec<Action> {
         | Action::RequestExpired {}
         | Action::GrantOpening { .. }
         | Action::GrantOpened { .. }
+        | Action::GrantExtended { .. }
         | Action::GrantClosing { .. }
         | Action::GrantEnded { .. }
         | Action::GrantFailed { .. }
@@ -58,6 +59,7 @@ fn all() -> Vec<Action> {
             entitlement: "prod-admin".to_owned(),
             duration_seconds: 3600,
             target_checked: true,
+            extends: None,
         },
         Action::RequestApproved {
             stage: 1,
@@ -73,6 +75,11 @@ fn all() -> Vec<Action> {
         Action::RequestExpired {},
         Action::GrantOpening { request, deadline },
         Action::GrantOpened { request, deadline },
+        Action::GrantExtended {
+            request,
+            deadline_before: deadline,
+            deadline,
+        },
         Action::GrantClosing {
             request,
             cause,

@@ -102,6 +102,7 @@ fn step(request: Request, verb: Verb, have: i16, by: &By) -> Stepped {
         Verb::Approve => request.approve(have, None, by).map(|it| match it {
             Approval::Counted(change) => (change, None),
             Approval::Complete(change, grant) => (change, Some(grant)),
+            Approval::Extends(..) => unreachable!("it makes a grant of its own"),
         }),
         Verb::Deny => request.deny(&words("no"), by).map(|it| (it, None)),
         Verb::Withdraw => request.withdraw(by).map(|it| (it, None)),

@@ -67,6 +67,7 @@ pub fn request(state: RequestState) -> Request {
         justification: Text::parse("Orders are stuck behind a poisoned message in checkout-dlq.\nI need to redrive the queue by hand and check that the consumers come back.")
             .expect("a text"),
         duration_seconds: 3600,
+        extends: None,
         starts_at: None,
         ticket: Some(Text::parse("INC-4711").expect("a text")),
         target_checked: true,

@@ -18,6 +18,7 @@ use countersign::web::requests::Requests;
 use countersign::web::sign_in::SignIn;
 
 use super::facts::*;
+use super::revocation_samples::{revocation_page, revocations};
 use super::samples::*;
 use crate::support::catalog::user_arn;
 
@@ -74,6 +75,8 @@ fn every() -> Vec<(&'static str, Sample)> {
     };
     let denied = RequestState::Denied(now());
     vec![
+        ("revocations", sample(&revocations())),
+        ("revocation", sample(&revocation_page())),
         (
             "home",
             sample(&home(

@@ -17,6 +17,7 @@ mod longer;
 mod older;
 mod pages;
 mod readonly;
+mod revocation_samples;
 mod revocations;
 mod roles;
 mod routes;

@@ -12,6 +12,7 @@ use countersign::ids::{GrantId, PersonId, RequestId};
 use countersign::web::audit::{Audit, Filter, Line};
 use countersign::web::commands::Aws;
 use countersign::web::console::Console;
+use countersign::web::forms::ExtendForm;
 use countersign::web::history::Entry;
 use countersign::web::home::Home;
 use countersign::web::page::{self, Frame, Here, Me, Row};
@@ -137,7 +138,10 @@ pub fn page(state: RequestState, granted: Option<Grant>) -> RequestPage {
             decide: false,
             withdraw: state == RequestState::Pending,
             end: granted.as_ref().is_some_and(|g| g.state == active()),
+            extend: granted.as_ref().is_some_and(|g| g.state == active()),
         },
+        extension: None,
+        more: ExtendForm::default(),
         history: if granted.is_some() {
             history()
         } else {
@@ -218,6 +222,7 @@ pub fn review() -> RequestPage {
             decide: true,
             withdraw: false,
             end: false,
+            extend: false,
         },
         ..page(RequestState::Pending, None)
     }

@@ -10,6 +10,7 @@ mod carriers;
 mod console_links;
 mod crash;
 mod elevated;
+mod extensions;
 mod federation;
 mod fetch_faults;
 mod fetches;

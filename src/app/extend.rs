@@ -1,0 +1,145 @@
+//! Asking for the deadline of a grant to be later: a request with the same approvals. The old
+//! deadline stands until the last of them.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::ctx::Ctx;
+use super::find::GrantView;
+use super::load;
+use crate::db::cases::Case;
+use crate::db::tx::Tx;
+use crate::domain::audit::verb::Verb;
+use crate::domain::change::WrongState;
+use crate::domain::duration;
+use crate::domain::grant::{Grant, GrantState};
+use crate::domain::request::{More, Request};
+use crate::domain::text::{Ticket, Words};
+use crate::error::{
+    CallerError, Error, FieldCode, FieldError, InputError, StateError, Unextendable,
+};
+use crate::ids::GrantId;
+use crate::{authz, db};
+
+/// What a caller sends, not yet checked.
+#[derive(Debug, Clone, Default)]
+pub struct NewExtension {
+    /// By how much later, seconds.
+    pub duration_seconds: i64,
+    /// Why.
+    pub justification: String,
+    /// A ticket's name or URL.
+    pub ticket: Option<String>,
+    /// Fields that could not be read at all; they are told together with the others that do not
+    /// fit.
+    pub unread: Vec<FieldError>,
+}
+
+/// Asks for a later deadline; gives the grant with the request that waits for its approvals.
+///
+/// # Errors
+/// When the caller is not the grant's person, it is not open, one waits already, or the grant would
+/// be longer than its entitlement allows.
+pub async fn extend(ctx: &Ctx, id: GrantId, new: NewExtension) -> Result<GrantView, Error> {
+    // As any ask: each may keep approvers busy.
+    ctx.app.limits().ask(ctx.person.id)?;
+    let settings = ctx.app.settings();
+    ctx.verb(Verb::Extend, id, async |tx: &mut Tx| {
+        let now = tx.now();
+        let grant = db::grants::lock(tx.conn(), id)
+            .await?
+            .ok_or(CallerError::NotFound)?;
+        let Case {
+            request,
+            caller,
+            has_decided,
+            extension,
+            ..
+        } = load::case(ctx, tx.conn(), grant.request, None).await?;
+        let roles = ctx.app.roles();
+        let authz::Own(grant) = authz::own(roles, &caller, grant, &request, has_decided)?;
+        let margin = settings.propagation;
+        is_open(&grant, margin, now)?;
+        // Nobody would be let in who asked anew.
+        if !caller.is_in(&request.terms.requester_group) {
+            return Err(StateError::NotEligible.into());
+        }
+        if extension.is_some() {
+            return Err(Unextendable::Waits.into());
+        }
+        let more = check(&new, &grant, &request)?;
+        let change = request
+            .clone()
+            .extension(&grant, more, settings.expire_after, margin, &tx.by);
+        let asked = db::requests::insert(tx.conn(), change).await?;
+        Ok(GrantView {
+            extension: Some(asked.id),
+            grant,
+            request,
+            delay: None,
+        })
+    })
+    .await
+}
+
+/// Refuses what is not open, or so short before its deadline that no extension could be in AWS by
+/// then.
+fn is_open(grant: &Grant, margin: TimeDelta, now: DateTime<Utc>) -> Result<(), Error> {
+    if grant.is_open_for(margin, now) {
+        return Ok(());
+    }
+    if grant.is_open_for(TimeDelta::zero(), now) {
+        return Err(StateError::TooLate.into());
+    }
+    let is_active = matches!(grant.state, GrantState::Active { .. });
+    let wrong = WrongState {
+        verb: "extend",
+        subject: "grant",
+        // What is past its deadline is closing, whether or not that is on record yet.
+        state: if is_active {
+            "closing"
+        } else {
+            grant.state.as_str()
+        },
+    };
+    Err(wrong.into())
+}
+
+/// Every field at once.
+fn check(new: &NewExtension, grant: &Grant, request: &Request) -> Result<More, Error> {
+    let longest = grant.longest_extension(&request.terms);
+    if longest < TimeDelta::seconds(1) {
+        return Err(Unextendable::Longest.into());
+    }
+    let mut wrong = new.unread.clone();
+    let is_read = wrong.iter().all(|error| error.field != "duration");
+    let justification = Words::parse(&new.justification)
+        .map_err(|error| wrong.push(FieldError::invalid("justification", error.to_string())));
+    let ticket = new
+        .ticket
+        .as_deref()
+        .filter(|text| !text.trim().is_empty())
+        .map(Ticket::parse)
+        .transpose()
+        .map_err(|error| wrong.push(FieldError::invalid("ticket", error.to_string())));
+    let seconds = i32::try_from(new.duration_seconds).ok();
+    let seconds = seconds.filter(|it| *it > 0 && TimeDelta::seconds((*it).into()) <= longest);
+    if seconds.is_none() && is_read {
+        let most = i32::try_from(longest.num_seconds()).unwrap_or(i32::MAX);
+        let detail = format!(
+            "must be from PT1S to {}: with it the grant lasts as long as it may",
+            duration::print(most)
+        );
+        wrong.push(FieldError {
+            code: FieldCode::DurationOutOfRange,
+            ..FieldError::invalid("duration", detail)
+        });
+    }
+    match (justification, ticket, seconds) {
+        (Ok(justification), Ok(ticket), Some(duration_seconds)) if wrong.is_empty() => Ok(More {
+            duration_seconds,
+            justification,
+            ticket,
+        }),
+        _ => Err(InputError::Fields(wrong).into()),
+    }
+}

@@ -1,0 +1,13 @@
+//! What forms send that a page other than their own shows again.
+
+/// What the form for a later deadline sends.
+#[derive(Debug, Clone, Default, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ExtendForm {
+    /// By how much later.
+    pub duration: String,
+    /// Why.
+    pub justification: String,
+    /// A ticket's name or URL; empty for none.
+    pub ticket: String,
+}
