@@ -455,6 +455,25 @@ def tags(account):
     return yes(all(it == (True, False) for it in told.values()), f"tagged and bare: {told}")
 
 
+@question("aws:ResourceTag confines every write that Countersign makes on users")
+def tags_of_users(account):
+    if is_stand_in(account.sts):
+        raise CannotAsk("the stand-in's users have no tags")
+    tagged, _, _ = account.user("tagged")
+    bare, _, _ = account.user("bare")
+    account.iam.tag_user(UserName=tagged, Tags=[{"Key": "countersign", "Value": "managed"}])
+    confined = allow(["iam:PutUserPolicy", "iam:DeleteUserPolicy"], StringEquals={"aws:ResourceTag/countersign": "managed"})
+    _, _, keys = account.user("confined-too", confined=policy(confined))
+    iam = account.client("iam", keys)
+    put = {"PolicyName": "p", "PolicyDocument": policy(deny("s3:GetObject"))}
+    account.eventually(iam.put_user_policy, UserName=tagged, **put)
+    told = {
+        "PutUserPolicy": (allowed(iam.put_user_policy, UserName=tagged, **put), allowed(iam.put_user_policy, UserName=bare, **put)),
+        "DeleteUserPolicy": tuple(allowed(iam.delete_user_policy, UserName=name, PolicyName="p") for name in [tagged, bare]),
+    }
+    return yes(all(it == (True, False) for it in told.values()), f"tagged and bare: {told}")
+
+
 @question("GetAccountAuthorizationDetails shows an inline policy within five minutes of its writing")
 def details(account):
     name, _, _ = account.user("detailed", own=policy(allow(READ)))

@@ -7,6 +7,7 @@ mod roles;
 use std::process::Output;
 use std::time::{Duration, Instant};
 
+use aws_sdk_sts::types::Tag;
 use chrono::TimeDelta;
 use countersign::sandbox::{Fault, When};
 
@@ -144,13 +145,13 @@ async fn who_countersign_is_and_whether_accounts_let_it_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_source_identity_of_our_own_is_told_once() {
+async fn a_source_identity_or_tags_of_our_own_are_told_once() {
     let clinic = Clinic::new().await;
     let knobs = clinic.knobs();
     let ci = "arn:aws:iam::111122223333:role/ci";
     let trust = trusts(HUB).replace(
         "\"sts:AssumeRole\"",
-        r#"["sts:AssumeRole","sts:SetSourceIdentity"]"#,
+        r#"["sts:AssumeRole","sts:SetSourceIdentity","sts:TagSession"]"#,
     );
     knobs.create_role(ci, &trust).expect("another role");
     knobs
@@ -161,13 +162,18 @@ async fn a_source_identity_of_our_own_is_told_once() {
         put_trust(&clinic, manager, &trust.replace(HUB, ci));
     }
     let (_, sts) = crate::sandbox::as_user(&clinic.world.sandbox, "countersign");
-    for (identity, told_of) in [(None, None), (Some("ci-job"), Some("session"))] {
-        let call = sts.assume_role().role_arn(ci).role_session_name("ci");
-        let session = call
-            .set_source_identity(identity.map(str::to_owned))
-            .send()
-            .await;
-        let session = session.expect("trusted");
+    let plain = || sts.assume_role().role_arn(ci).role_session_name("ci");
+    let tag = Tag::builder().key("job").value("7").build();
+    let tag = tag.expect("a key and a value");
+    for (call, told_of) in [
+        (plain(), None),
+        (plain().source_identity("ci-job"), Some("session")),
+        (
+            plain().tags(tag).transitive_tag_keys("job"),
+            Some("session"),
+        ),
+    ] {
+        let session = call.send().await.expect("trusted");
         let keys = session.credentials().expect("credentials");
         let output = clinic.doctor(&[
             ("AWS_ACCESS_KEY_ID", keys.access_key_id()),
