@@ -30,6 +30,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Target(command) => cli::target::run(&config, command).await,
         Command::Token(command) => cli::token::run(&config, command).await,
         Command::AwsSetup(arguments) => cli::aws_setup::run(&config, arguments).await,
+        Command::Doctor => cli::doctor::run(&config).await,
         Command::Demo(arguments) => demo::run::run(arguments).await,
         Command::Sandbox(arguments) => cli::sandbox::run(arguments).await,
         Command::Config => cli::print_config(&config),

@@ -8,6 +8,7 @@ pub mod credentials;
 pub mod ctx;
 pub mod deny;
 mod desk;
+pub mod doctor;
 pub mod end;
 pub mod expire;
 pub mod extend;

@@ -1,10 +1,12 @@
 //! Assuming a role for a person: the one call that gives out secrets.
 
+use aws_sdk_sts::error::SdkError;
+use aws_sdk_sts::operation::assume_role::{AssumeRoleError, AssumeRoleOutput};
 use aws_sdk_sts::types::PolicyDescriptorType;
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::SecretString;
 
-use super::{Aws, AwsError};
+use super::{Aws, AwsError, Refusal};
 use crate::domain::fetch::Issued;
 
 /// What session is asked for.
@@ -44,6 +46,25 @@ impl Aws {
     /// `Unclear` when a session may have been made that nobody has; anything else means that there
     /// is none.
     pub async fn assume(&self, wish: &Wish<'_>) -> Result<Session, AwsError> {
+        let session = self.try_to_assume(wish).await;
+        session.map_err(|refusal| refusal.error)
+    }
+
+    /// The same, with what AWS names in a refusal.
+    ///
+    /// # Errors
+    /// As [`Self::assume`].
+    pub async fn try_to_assume(&self, wish: &Wish<'_>) -> Result<Session, Refusal> {
+        let answer = Box::pin(self.send(wish)).await;
+        let answer = answer.map_err(|error| Refusal::of(&error))?;
+        let unclear = Refusal {
+            error: AwsError::Unclear,
+            action: None,
+        };
+        session(answer).ok_or(unclear)
+    }
+
+    async fn send(&self, wish: &Wish<'_>) -> Result<AssumeRoleOutput, SdkError<AssumeRoleError>> {
         let seconds = wish.duration.map(|duration| duration.num_seconds());
         let seconds = seconds.map(|seconds| i32::try_from(seconds).unwrap_or(i32::MAX));
         let arns = wish.policy_arns.iter();
@@ -59,26 +80,29 @@ impl Aws {
             .policy(wish.policy)
             .set_policy_arns((!arns.is_empty()).then_some(arns))
             .set_duration_seconds(seconds);
-        let answer = Box::pin(call.send()).await;
-        let answer = answer.map_err(|error| AwsError::of("AssumeRole", &error))?;
-        let given = answer.credentials.ok_or(AwsError::Unclear)?;
-        // AssumedRoleId is `AROA…:session name`.
-        let assumed = answer.assumed_role_user.map(|user| user.assumed_role_id);
-        let role_id = assumed.and_then(|id| Some(id.split_once(':')?.0.to_owned()));
-        let expires_at = DateTime::from_timestamp(given.expiration.secs(), 0);
-        #[expect(deprecated, reason = "STS may tell the one or the other")]
-        let percent = answer
-            .packed_policy_size
-            .or(answer.session_token_utilization);
-        Ok(Session {
-            role_id,
-            issued: Issued {
-                access_key_id: given.access_key_id,
-                expires_at: expires_at.unwrap_or(DateTime::<Utc>::MAX_UTC),
-                packed_percent: percent.and_then(|it| i16::try_from(it).ok()),
-            },
-            secret: given.secret_access_key.into(),
-            token: given.session_token.into(),
-        })
+        call.send().await
     }
+}
+
+/// The session that STS gave; `None` where it gave no keys.
+fn session(answer: AssumeRoleOutput) -> Option<Session> {
+    #[expect(deprecated, reason = "STS may tell the one or the other")]
+    let percent = answer
+        .packed_policy_size
+        .or(answer.session_token_utilization);
+    let given = answer.credentials?;
+    // AssumedRoleId is `AROA…:session name`.
+    let assumed = answer.assumed_role_user.map(|user| user.assumed_role_id);
+    let role_id = assumed.and_then(|id| Some(id.split_once(':')?.0.to_owned()));
+    let expires_at = DateTime::from_timestamp(given.expiration.secs(), 0);
+    Some(Session {
+        role_id,
+        issued: Issued {
+            access_key_id: given.access_key_id,
+            expires_at: expires_at.unwrap_or(DateTime::<Utc>::MAX_UTC),
+            packed_percent: percent.and_then(|it| i16::try_from(it).ok()),
+        },
+        secret: given.secret_access_key.into(),
+        token: given.session_token.into(),
+    })
 }

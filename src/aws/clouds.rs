@@ -109,6 +109,12 @@ impl Clouds {
         entered.map_or(Err(AwsError::Unreachable), Clone::clone)
     }
 
+    /// Which action AWS names where it refuses a manager role; nothing where it names none, or
+    /// refuses no more. Asked of STS anew.
+    pub async fn why_refused(&self, manager: &ManagerRole) -> Option<&'static str> {
+        self.0.hub.why_refused(manager).await
+    }
+
     /// The account of a role or user.
     ///
     /// # Errors

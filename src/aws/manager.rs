@@ -2,9 +2,10 @@
 
 use aws_sdk_iam::config::Credentials;
 use aws_sdk_sts::operation::assume_role::AssumeRoleOutput;
+use aws_sdk_sts::operation::assume_role::builders::AssumeRoleFluentBuilder;
 use tokio::sync::OnceCell;
 
-use super::AwsError;
+use super::{AwsError, Refusal};
 use crate::domain::account::ManagerRole;
 use crate::domain::arn::Arn;
 
@@ -62,12 +63,8 @@ impl Hub {
     /// `Denied` when STS refuses, `Throttled`, else `Unreachable`: nothing that is to be done in
     /// the account was sent, so that there is nothing to wait for.
     pub(super) async fn assume(&self, manager: &ManagerRole) -> Result<Managing, AwsError> {
-        let call = self.sts.assume_role().role_arn(&manager.arn);
-        let call = call.role_session_name(SESSION_NAME);
-        let call = call.duration_seconds(LONGEST);
-        let call = call.set_external_id(manager.external_id.clone());
         // The SDK's futures are large.
-        let answer = Box::pin(call.send()).await;
+        let answer = Box::pin(self.call(manager).send()).await;
         let session = match answer.map_err(|error| AwsError::of("AssumeRole", &error)) {
             Ok(answer) => managing(manager, answer).ok_or(AwsError::Unreachable),
             Err(AwsError::Unclear | AwsError::Unreachable) => Err(AwsError::Unreachable),
@@ -83,6 +80,19 @@ impl Hub {
             );
         }
         session
+    }
+
+    /// Assumes a manager role that has just refused us, for what AWS names in its refusal alone.
+    pub(super) async fn why_refused(&self, manager: &ManagerRole) -> Option<&'static str> {
+        let answer = Box::pin(self.call(manager).send()).await;
+        Refusal::of(&answer.err()?).action
+    }
+
+    fn call(&self, manager: &ManagerRole) -> AssumeRoleFluentBuilder {
+        let call = self.sts.assume_role().role_arn(&manager.arn);
+        let call = call.role_session_name(SESSION_NAME);
+        let call = call.duration_seconds(LONGEST);
+        call.set_external_id(manager.external_id.clone())
     }
 }
 

@@ -14,8 +14,10 @@ pub mod observe;
 mod pace;
 mod read;
 mod recent;
+mod refusal;
 mod refused;
 mod role;
+pub mod survey;
 mod way;
 
 pub use assume::{Session, Wish};
@@ -25,6 +27,7 @@ pub use clouds::Clouds;
 pub use error::AwsError;
 pub use observe::{Check, check};
 pub use pace::Purpose;
+pub use refusal::Refusal;
 
 /// The inline policy that ends sessions (docs/guard.md §1).
 pub const GUARD_NAME: &str = "CountersignGuard";

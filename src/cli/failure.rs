@@ -48,21 +48,27 @@ impl Failure {
 
     /// The error and its causes.
     fn line(&self) -> String {
-        let mut line = self.0.to_string();
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            let text = error.to_string();
-            // Some libraries repeat their cause in their own text.
-            if !line.contains(&text) {
-                line.push_str(": ");
-                line.push_str(&text);
-            }
-            cause = error.source();
-        }
+        let line = with_causes(self.0.as_ref());
         if self.0.is::<Told>() {
             return line;
         }
         // What reads standard error line by line gets the whole of it.
         line.replace('\n', " ")
     }
+}
+
+/// An error and its causes, in one text.
+pub(super) fn with_causes(error: &dyn Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        // Some libraries repeat their cause in their own text.
+        if !line.contains(&text) {
+            line.push_str(": ");
+            line.push_str(&text);
+        }
+        cause = error.source();
+    }
+    line
 }

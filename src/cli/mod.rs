@@ -2,6 +2,7 @@
 
 pub mod aws_setup;
 pub mod catalog;
+pub mod doctor;
 mod failure;
 pub mod sandbox;
 pub mod serve;
@@ -56,6 +57,10 @@ pub enum Command {
     /// its policy, and the trust statements of the roles that it assumes for people; as a member of
     /// the database role countersign_catalog
     AwsSetup(aws_setup::Arguments),
+    /// Look whether everything is there that `serve` needs, in the database and in every account,
+    /// and say what is missing and what mends it; nothing is changed. With the configuration of
+    /// `serve`
+    Doctor,
     /// Everything on this machine, with people and a role to try it on, until interrupted
     Demo(DemoArguments),
     /// Run the AWS stand-in alone, until it is interrupted

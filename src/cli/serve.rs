@@ -65,6 +65,20 @@ pub async fn catalog_app(config: &Config) -> Result<App, Failure> {
     Ok(App::of_command(pool, Clock::Database, clouds, config))
 }
 
+/// The same for a command that looks at what `serve` would work with, or why it could not.
+///
+/// # Errors
+/// When no database is configured.
+pub async fn doctor_app(config: &Config) -> Result<Result<App, ConnectError>, Failure> {
+    let pool = db::pool::connect(config.database_url()?, 2, Timeouts::of_commands()).await;
+    let pool = match pool {
+        Ok(pool) => pool,
+        Err(error) => return Ok(Err(error)),
+    };
+    let clouds = Clouds::from_env(&config.aws).await;
+    Ok(Ok(App::of_command(pool, Clock::Database, clouds, config)))
+}
+
 /// Serves until the process is interrupted. Once it listens, it prints one line that says where.
 ///
 /// # Errors

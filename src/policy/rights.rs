@@ -45,6 +45,10 @@ pub fn policy(needs: &Needs, us: &[&str]) -> Value {
         ];
         allow("Carriers", &carried, &users);
     }
+    // What `doctor` asks beside: whether the rights are there, and room for the guard.
+    let own: Vec<&str> = us.iter().copied().take(1).collect();
+    allow("OwnRights", &["iam:SimulatePrincipalPolicy"], &own);
+    allow("Room", &["iam:ListRolePolicies"], &needs.opened(|_| true));
     let assumed = needs.assumed();
     if !assumed.is_empty() {
         // Under the name of a grant and in a person's name alone, whatever the role lets in.

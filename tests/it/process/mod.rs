@@ -5,6 +5,7 @@ mod children;
 mod commands;
 mod deadline;
 mod demo;
+mod doctor;
 mod kill;
 mod ours;
 mod refusals;

@@ -40,7 +40,11 @@ impl Deref for World {
 
 impl World {
     pub async fn new() -> Self {
-        let sandbox = sandbox::start(TRUST).await;
+        Self::of(sandbox::start(TRUST).await, &as_in_the_examples()).await
+    }
+
+    /// With that AWS and that catalog, in which alice, bob and otto are.
+    pub async fn of(sandbox: Sandbox, catalog: &Catalog) -> Self {
         let app = TestApp::at(DateTime::UNIX_EPOCH).await.on_time();
         // The commands do its work.
         app.admin.close().await;
@@ -51,7 +55,7 @@ impl World {
             bob: String::new(),
             otto: String::new(),
         };
-        world.apply(&as_in_the_examples());
+        world.apply(catalog);
         world.alice = world.token("alice");
         world.bob = world.token("bob");
         world.otto = world.token("otto");
@@ -63,7 +67,7 @@ impl World {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let (id, secret) = sandbox::key("admin");
         let url = match arguments.first() {
-            Some(&"serve") => &self.db.app_url,
+            Some(&("serve" | "doctor")) => &self.db.app_url,
             _ => &self.db.catalog_url,
         };
         let settings = BTreeMap::from([
@@ -95,7 +99,7 @@ impl World {
         command
     }
 
-    fn output(&self, arguments: &[&str]) -> String {
+    pub fn output(&self, arguments: &[&str]) -> String {
         let output = self.command(arguments).output().expect("the binary starts");
         assert!(
             output.status.success(),
@@ -167,7 +171,7 @@ impl World {
         self.apply(&catalog);
     }
 
-    fn apply(&self, catalog: &Catalog) {
+    pub fn apply(&self, catalog: &Catalog) {
         let file = tempfile::NamedTempFile::new().expect("a temporary file");
         std::fs::write(file.path(), catalog.render()).expect("writable");
         self.output(&["catalog", "apply", file.path().to_str().expect("UTF-8")]);
@@ -255,7 +259,7 @@ impl World {
 }
 
 /// The company, whose people sign in where those of the documentation's examples do.
-fn as_in_the_examples() -> Catalog {
+pub fn as_in_the_examples() -> Catalog {
     let mut catalog = Catalog::company();
     for person in &mut catalog.people {
         person.issuer = "https://id.example.com".to_owned();

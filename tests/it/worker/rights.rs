@@ -10,10 +10,12 @@ use super::minutes;
 use crate::support::member::{MANAGER, Member, ROLE, US};
 use crate::support::stage::FOREIGN;
 
-/// Nobody is kept from anything without the answers of the first two. A role that names the manager
-/// of its own account lets it in by itself; the last two pin how.
-const NOT_NEEDED_ALONE: [&str; 4] = [
+/// Nobody is kept from anything without the answers of the first three: `doctor` asks for more than
+/// a grant's life needs. A role that names the manager of its own account lets it in by itself; the
+/// last two pin how.
+const NOT_NEEDED_ALONE: [&str; 5] = [
     "iam:GetAccountSummary",
+    "iam:ListRolePolicies",
     "iam:SimulatePrincipalPolicy",
     "sts:AssumeRole",
     "sts:SetSourceIdentity",
