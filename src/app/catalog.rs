@@ -8,12 +8,14 @@ use crate::db::accounts::NewAccount;
 use crate::db::catalog::{NewPerson, Owner};
 use crate::db::tx::Tx;
 use crate::domain::audit::{Action, Actor, Channel};
-use crate::domain::entitlement::Method;
+use crate::domain::entitlement::{Method, Terms};
 use crate::error::Error;
+use crate::ids::TargetId;
 use crate::policy::attach;
 
 mod accounts;
 mod alike;
+mod demands;
 mod fields;
 mod file;
 mod opens;
@@ -112,6 +114,7 @@ async fn unfitting(tx: &mut Tx, file: &File) -> Result<Vec<Wrong>, Error> {
     wrong.extend(accounts::on_record(file, &on_record));
     wrong.extend(identities_of_others(tx, file).await?);
     wrong.extend(names_of_others(tx, file).await?);
+    wrong.extend(demands::on_record(tx, file, &on_record).await?);
     for offer in &file.entitlements {
         let Some(role) = &offer.role else {
             continue;
@@ -226,19 +229,38 @@ async fn put(tx: &mut Tx, file: &File) -> Result<Vec<String>, Error> {
     for person in &file.people {
         put_person(tx, person, &mut changes).await?;
     }
+    let (mut targets, mut changed) = (Vec::new(), BTreeSet::new());
     for offer in &file.entitlements {
+        let target = put_target(tx, &offer.terms, &mut changed).await?;
+        targets.push(target);
+    }
+    // Once all of them are known: each entitlement of a role that asks for something else now is a
+    // new version.
+    for (offer, target) in file.entitlements.iter().zip(targets) {
         let terms = &offer.terms;
-        let target = match &terms.role_arn {
-            Some(arn) => {
-                Some(db::catalog::put_target(tx.conn(), &terms.account, "role", arn).await?)
-            }
-            None => None,
-        };
-        if db::catalog::put_entitlement(tx.conn(), target, terms).await? {
+        let anew = terms.method.is_asked() && target.is_some_and(|it| changed.contains(&it));
+        if db::catalog::put_entitlement(tx.conn(), target, terms, anew).await? {
             changes.push(format!("entitlement {}", terms.name));
         }
     }
     Ok(changes)
+}
+
+/// The role that an entitlement opens, with what it asks for; `changed` where that is new.
+async fn put_target(
+    tx: &mut Tx,
+    terms: &Terms,
+    changed: &mut BTreeSet<TargetId>,
+) -> Result<Option<TargetId>, Error> {
+    let Some(arn) = &terms.role_arn else {
+        return Ok(None);
+    };
+    let target = db::catalog::put_target(tx.conn(), &terms.account, "role", arn).await?;
+    // Whoever assumes the role themselves is asked; Countersign is not.
+    if terms.method.is_asked() && db::demands::put(tx.conn(), target, &terms.demands).await? {
+        changed.insert(target);
+    }
+    Ok(Some(target))
 }
 
 /// 128 random bits, which nobody else has: with an ID that others could choose, they could have us

@@ -20,7 +20,7 @@ pub use crate::db::decisions::Decision;
 pub use crate::db::delays::Delay;
 pub use crate::db::request_lists::Listed;
 use one::delays;
-pub use one::{Approvers, GrantView, May, RequestView, grant, request, shown};
+pub use one::{Approvers, GrantView, May, RequestView, external_id, grant, request, shown};
 
 /// How far what waits for somebody is counted; what is one more is told as "more than".
 pub const MOST_COUNTED: i64 = 999;

@@ -7,6 +7,7 @@ pub mod cases;
 pub mod catalog;
 pub mod decisions;
 pub mod delays;
+pub mod demands;
 mod documents;
 pub mod fetches;
 pub mod foreign;

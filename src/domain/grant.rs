@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use super::audit::{Action, By};
 use super::cause::Cause;
 use super::change::{Change, WrongState};
+use super::demands::Demands;
 use super::entitlement::Method;
 use super::part::{Part, all_closed, all_open};
 use super::text::Words;
@@ -187,6 +188,8 @@ pub struct Grant {
     pub grant_name: String,
     /// The session name that the console's Switch Role uses.
     pub console_name: Option<String>,
+    /// What AWS asks of the person beside that.
+    pub demands: Demands,
     /// When it was asked for.
     pub requested_at: DateTime<Utc>,
     /// From when, whole seconds.

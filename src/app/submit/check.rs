@@ -11,7 +11,7 @@ use crate::domain::account::ManagerRole;
 use crate::domain::arn::Arn;
 use crate::domain::duration;
 use crate::domain::entitlement::{Entitlement, Method, Terms};
-use crate::domain::person::{Principal, console_name};
+use crate::domain::person::Principal;
 use crate::domain::text::{Ticket, Words};
 use crate::error::{Error, FieldCode, FieldError, InputError, RoleError};
 use crate::policy::assumable::{self, Lacking};
@@ -220,6 +220,7 @@ fn pick(
 /// Refuses a role that cannot take one more grant.
 pub(super) fn usable(
     role: Check,
+    terms: &Terms,
     principal: Option<&Principal>,
     others: &[db::grants::Seated],
 ) -> Result<Seen, Error> {
@@ -253,12 +254,14 @@ pub(super) fn usable(
         .map(|seated| Seat {
             principal_arn: &seated.principal_arn,
             console_name: seated.console_name.as_deref(),
+            demands: &seated.demands,
         })
         .collect();
-    let name = console_name(&principal.arn);
+    let name = terms.console_name(Some(&principal.arn));
     let one_more = Seat {
         principal_arn: &principal.arn,
         console_name: name.as_deref(),
+        demands: &terms.demands,
     };
     capacity::check(&observed, None, &seats, one_more).map_err(why)?;
     Ok(Seen {

@@ -11,7 +11,7 @@ use crate::aws::{self, AwsError, Check};
 use crate::db;
 use crate::domain::account::ManagerRole;
 use crate::domain::entitlement::Terms;
-use crate::domain::person::{Principal, console_name};
+use crate::domain::person::Principal;
 use crate::error::{Error, RoleError};
 use crate::policy::ObservedUser;
 use crate::policy::capacity::Booking;
@@ -45,14 +45,15 @@ pub(super) async fn carried(
         }
         Booking::of(part.allows.as_ref()?, grant)
     });
-    let console = console_name(&user.arn);
-    let allows = checked.entitlement.terms.allows();
+    let terms = &checked.entitlement.terms;
+    let (allows, mfa) = (terms.allows(), terms.demands.mfa);
+    let console = terms.console_name(Some(&user.arn));
     Ok(Carried {
         arn: user.arn.clone(),
         manager,
         installation,
         others: booked.collect(),
-        wanted: allows.and_then(|it| Booking::wanted(&it, console.as_deref(), window)),
+        wanted: allows.and_then(|it| Booking::wanted(&it, console.as_deref(), mfa, window)),
     })
 }
 
@@ -70,7 +71,7 @@ pub(super) async fn look(
             (Some(role_arn), Others::Seated(others)) => {
                 let principal = checked.principal.as_ref();
                 let role = at_role(ctx, terms, role_arn, principal, as_whom).await?;
-                Ok(usable(role, principal, others))
+                Ok(usable(role, terms, principal, others))
             }
             (Some(role_arn), Others::Carried(carried)) => {
                 at_both(ctx, terms, role_arn, carried, as_whom).await

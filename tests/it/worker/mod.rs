@@ -9,6 +9,7 @@ mod carried;
 mod carriers;
 mod console_links;
 mod crash;
+mod demands;
 mod elevated;
 mod federation;
 mod fetch_faults;
