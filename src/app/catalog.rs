@@ -364,8 +364,8 @@ fn notes(file: &File) -> Vec<String> {
         for person in file.people.iter().filter(may_ask) {
             let mut identities = person.principals.iter();
             let fits = |it: &toml::Spanned<Identity>| {
-                // A user of any account may carry what lets into a role.
-                terms.method == Method::Switch || it.get_ref().account == terms.account
+                // A user of any account may come into a role.
+                terms.method != Method::Attach || it.get_ref().account == terms.account
             };
             if !identities.any(fits) {
                 notes.push(needs_identity(&person.email, &terms.name, &terms.account));

@@ -332,7 +332,8 @@ pub struct Lacking {
     pub account: String,
 }
 
-/// The first twenty people who may ask for an entitlement, but have no AWS identity in its account.
+/// The first twenty people who may ask for an entitlement, but have no AWS identity for it: one in
+/// its account, or any where it opens a role.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -342,7 +343,7 @@ pub async fn without_identity(conn: &mut PgConnection) -> sqlx::Result<Vec<Lacki
         "SELECT p.email, e.name AS entitlement, e.account
          FROM entitlements e JOIN people p ON p.groups @> ARRAY[e.requester_group]
          WHERE e.retired_at IS NULL AND e.method IN ('trust_policy', 'switch', 'attach') AND NOT EXISTS \
-         (SELECT FROM principals o WHERE o.person = p.id AND (o.account = e.account OR e.method = 'switch'))
+         (SELECT FROM principals o WHERE o.person = p.id AND (o.account = e.account OR e.method <> 'attach'))
          ORDER BY e.name, p.email LIMIT 20"
     )
     .fetch_all(conn)

@@ -110,6 +110,7 @@ fn needs(account: &str) -> Needs {
             Vec::new()
         },
         carries: account == ACCOUNT,
+        leaves: account == ACCOUNT,
     }
 }
 

@@ -40,6 +40,13 @@ pub enum RoleError {
     /// Nobody lets us look at the person's user, by ARN, or it is ours.
     #[error("user closed to us")]
     UserClosed(String),
+    /// Nobody lets us look at the person's user, by ARN, who comes from another account.
+    #[error("user unseen")]
+    UserUnseen(String),
+    /// The person's own account, by the ARN of their user, does not let them assume a role of
+    /// another one.
+    #[error("identity not allowed at home")]
+    NotAllowedAtHome(String),
     /// One more inline policy does not fit on the person's user.
     #[error("user full")]
     UserFull {
@@ -111,6 +118,8 @@ impl RoleError {
             Self::NotAdmitted => not_admitted(),
             Self::OpenAlready(by) => open_already(by),
             Self::UserClosed(arn) => user_closed(arn),
+            Self::UserUnseen(arn) => user_unseen(arn),
+            Self::NotAllowedAtHome(arn) => not_allowed_at_home(arn),
             Self::UserFull {
                 used,
                 quota,
@@ -162,6 +171,32 @@ fn user_closed(arn: &str) -> About {
         format!(
             "Its account does not let Countersign see {arn}, so that nothing could be put there \
              and nothing taken away. Have the account set up, or ask with another identity."
+        ),
+    )
+}
+
+fn user_unseen(arn: &str) -> About {
+    About::new(
+        "user_unseen",
+        409,
+        "Countersign may not look at your IAM user",
+        format!(
+            "Its account does not let Countersign see {arn}, so that nobody could tell whether \
+             that is still the user who is let in. Have the account set up, or ask with another \
+             identity."
+        ),
+    )
+}
+
+fn not_allowed_at_home(arn: &str) -> About {
+    About::new(
+        "identity_not_allowed",
+        409,
+        "Your own account does not let you assume this role",
+        format!(
+            "The role is in another account, so that {arn} needs a policy of its own that allows \
+             sts:AssumeRole on it. Have one added, or have the catalog offer the role as switch, \
+             which brings that policy along for as long as a grant lasts."
         ),
     )
 }

@@ -118,7 +118,12 @@ pub(super) fn recheck(
     may_be_opened(terms)?;
     let account = checked.principal.as_ref().map(|it| it.account.as_str());
     let is_fitting = match terms.method {
-        Method::TrustPolicy | Method::Attach => account == Some(&terms.account),
+        Method::Attach => account == Some(&terms.account),
+        // Whoever comes from another account was looked at for a role of that one.
+        Method::TrustPolicy => {
+            let is_where_it_was = terms.account == checked.entitlement.terms.account;
+            account == Some(&terms.account) || is_where_it_was && account.is_some()
+        }
         Method::Switch => account.is_some(),
         Method::StsCredentials => account.is_none(),
     };
@@ -160,14 +165,21 @@ fn principal(
     asked: Option<&str>,
 ) -> Result<Option<Principal>, FieldError> {
     if terms.method.needs_identity() {
-        // A user of another account may carry what lets them into this one's role, but no grant
-        // spans partitions.
-        let account = Some(terms.account.as_str()).filter(|_| terms.method != Method::Switch);
         let role = terms.role_arn.as_deref();
-        let fitting = principals
-            .into_iter()
-            .filter(|own| role.is_none_or(|role| partition(&own.arn) == partition(role)));
-        return pick(fitting.collect(), account, asked).map(Some);
+        let is_fitting =
+            |own: &Principal| role.is_none_or(|role| partition(&own.arn) == partition(role));
+        let is_here = |own: &Principal| own.account == terms.account;
+        let mut fitting = principals;
+        fitting.retain(is_fitting);
+        // A user of another account may come into this one's role, but no grant spans partitions.
+        // By the trust policy, who has one in both comes from the role's own unless they say so.
+        let stays = match terms.method {
+            Method::Attach | Method::StsCredentials => true,
+            Method::TrustPolicy => asked.is_none() && fitting.iter().any(is_here),
+            Method::Switch => false,
+        };
+        let account = Some(terms.account.as_str()).filter(|_| stays);
+        return pick(fitting, account, asked).map(Some);
     }
     match asked {
         None => Ok(None),

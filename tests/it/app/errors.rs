@@ -128,7 +128,7 @@ fn states() -> [StateError; 6] {
     all
 }
 
-fn roles() -> [RoleError; 13] {
+fn roles() -> [RoleError; 15] {
     let known = |error: &RoleError| match error {
         RoleError::NotFound
         | RoleError::Protected
@@ -139,6 +139,8 @@ fn roles() -> [RoleError; 13] {
         | RoleError::NotAdmitted
         | RoleError::OpenAlready(_)
         | RoleError::UserClosed(_)
+        | RoleError::UserUnseen(_)
+        | RoleError::NotAllowedAtHome(_)
         | RoleError::UserFull { .. }
         | RoleError::NotAssumable(_)
         | RoleError::NotPinned(_) => {}
@@ -158,6 +160,8 @@ fn roles() -> [RoleError; 13] {
         RoleError::NotAdmitted,
         RoleError::OpenAlready("its trust policy".to_owned()),
         RoleError::UserClosed("arn:aws:iam::111122223333:user/alice".to_owned()),
+        RoleError::UserUnseen("arn:aws:iam::111122223333:user/alice".to_owned()),
+        RoleError::NotAllowedAtHome("arn:aws:iam::111122223333:user/alice".to_owned()),
         RoleError::UserFull {
             used: 1900,
             quota: 2048,

@@ -36,6 +36,7 @@ mod skew;
 mod switch;
 mod trouble;
 mod unreachable;
+mod visitors;
 
 use chrono::TimeDelta;
 
