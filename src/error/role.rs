@@ -34,6 +34,9 @@ pub enum RoleError {
     /// The trust policy does not let the person's account in.
     #[error("role does not admit the account")]
     NotAdmitted,
+    /// Conditions of the trust policy cannot hold for the person.
+    #[error("role asks for more")]
+    AsksForMore,
     /// The person may assume the role without us: by what.
     #[error("role is open already")]
     OpenAlready(String),
@@ -71,14 +74,7 @@ impl RoleError {
     #[must_use]
     pub fn about(&self) -> About {
         match self {
-            Self::NotFound => About::new(
-                // Not 404, which would deny the entitlement that the caller sees.
-                "role_not_found",
-                409,
-                "The role is not there",
-                "AWS does not know the role of this entitlement. Tell the people who keep the \
-                 catalog.",
-            ),
+            Self::NotFound => not_found(),
             Self::Protected => About::new(
                 "role_protected",
                 409,
@@ -116,6 +112,7 @@ impl RoleError {
                  names a deleted user or role. Have its owner repair it.",
             ),
             Self::NotAdmitted => not_admitted(),
+            Self::AsksForMore => asks_for_more(),
             Self::OpenAlready(by) => open_already(by),
             Self::UserClosed(arn) => user_closed(arn),
             Self::UserUnseen(arn) => user_unseen(arn),
@@ -129,6 +126,16 @@ impl RoleError {
             Self::NotPinned(add) => not_pinned(add),
         }
     }
+}
+
+fn not_found() -> About {
+    About::new(
+        // Not 404, which would deny the entitlement that the caller sees.
+        "role_not_found",
+        409,
+        "The role is not there",
+        "AWS does not know the role of this entitlement. Tell the people who keep the catalog.",
+    )
 }
 
 const fn suspended(condition: Condition) -> &'static str {
@@ -148,6 +155,17 @@ fn not_admitted() -> About {
         "The role does not let your account in",
         "A switch needs a role whose trust policy names the account of your AWS identity. Have \
          its owner add it, or the catalog offer the role as trust_policy.",
+    )
+}
+
+fn asks_for_more() -> About {
+    About::new(
+        "role_asks_for_more",
+        409,
+        "The role asks for what you could not show",
+        "A condition of its trust policy, on the session name, an external ID or MFA, keeps you \
+         out. Tell the people who keep the catalog: an external ID that the role asks for \
+         belongs there, and its owner has to let in the names of grants.",
     )
 }
 

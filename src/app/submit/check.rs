@@ -17,6 +17,7 @@ use crate::error::{Error, FieldCode, FieldError, InputError, RoleError};
 use crate::policy::assumable::{self, Lacking};
 use crate::policy::capacity::{self, Booking, Obstacle, Seat};
 use crate::policy::document::Document;
+use crate::policy::shown::Shown;
 use crate::policy::switchable::{self, Unswitchable};
 use crate::policy::{ObservedRole, ObservedUser};
 
@@ -175,7 +176,9 @@ fn principal(
         // By the trust policy, who has one in both comes from the role's own unless they say so.
         let stays = match terms.method {
             Method::Attach | Method::StsCredentials => true,
-            Method::TrustPolicy => asked.is_none() && fitting.iter().any(is_here),
+            Method::TrustPolicy => {
+                asked.is_none() && (fitting.is_empty() || fitting.iter().any(is_here))
+            }
             Method::Switch => false,
         };
         let account = Some(terms.account.as_str()).filter(|_| stays);
@@ -276,6 +279,12 @@ pub(super) fn usable(
         demands: &terms.demands,
     };
     capacity::check(&observed, None, &seats, one_more).map_err(why)?;
+    let shown = Shown::of(terms, &principal.arn);
+    let trust = Document::parse(&observed.trust).map_err(|it| why(it.into()))?;
+    // A Deny wins over the statement that would be added.
+    if switchable::denies(&trust, &principal.arn, &shown) {
+        return Err(RoleError::AsksForMore.into());
+    }
     Ok(Seen {
         role_id: Some(role_id),
         principal_id,
@@ -299,14 +308,15 @@ fn assumable(role: Check) -> Result<Seen, Error> {
 }
 
 /// A role that an inline policy on a person's user is to let into.
-pub(super) fn switchable(role: &Check, arn: &str) -> Result<(), Error> {
+pub(super) fn switchable(role: &Check, terms: &Terms, arn: &str) -> Result<(), Error> {
     if role.ours {
         return Err(RoleError::Ours.into());
     }
     let document = Document::parse(&role.trust).map_err(|it| why(it.into()))?;
-    match switchable::check(&document, &role.role_arn, arn) {
+    match switchable::check(&document, &role.role_arn, arn, &Shown::of(terms, arn)) {
         Ok(()) => {}
         Err(Unswitchable::NotAdmitted) => return Err(RoleError::NotAdmitted.into()),
+        Err(Unswitchable::AsksForMore) => return Err(RoleError::AsksForMore.into()),
         Err(Unswitchable::NeedsNothing) => {
             return Err(RoleError::OpenAlready("its trust policy".to_owned()).into());
         }

@@ -140,7 +140,7 @@ async fn at_both(
         at_user(ctx, carried, Some(role_arn), as_whom),
     );
     if let Ok(role) = &role
-        && let Err(refused) = switchable(role, &carried.arn)
+        && let Err(refused) = switchable(role, terms, &carried.arn)
     {
         return Ok(Err(refused));
     }

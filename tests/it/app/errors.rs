@@ -128,7 +128,7 @@ fn states() -> [StateError; 6] {
     all
 }
 
-fn roles() -> [RoleError; 15] {
+fn roles() -> [RoleError; 16] {
     let known = |error: &RoleError| match error {
         RoleError::NotFound
         | RoleError::Protected
@@ -139,6 +139,7 @@ fn roles() -> [RoleError; 15] {
         | RoleError::NotAdmitted
         | RoleError::OpenAlready(_)
         | RoleError::UserClosed(_)
+        | RoleError::AsksForMore
         | RoleError::UserUnseen(_)
         | RoleError::NotAllowedAtHome(_)
         | RoleError::UserFull { .. }
@@ -160,6 +161,7 @@ fn roles() -> [RoleError; 15] {
         RoleError::NotAdmitted,
         RoleError::OpenAlready("its trust policy".to_owned()),
         RoleError::UserClosed("arn:aws:iam::111122223333:user/alice".to_owned()),
+        RoleError::AsksForMore,
         RoleError::UserUnseen("arn:aws:iam::111122223333:user/alice".to_owned()),
         RoleError::NotAllowedAtHome("arn:aws:iam::111122223333:user/alice".to_owned()),
         RoleError::UserFull {

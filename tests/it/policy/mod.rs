@@ -27,6 +27,7 @@ mod run;
 mod sequences;
 mod service;
 mod session;
+mod shown;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -2,6 +2,7 @@
 //! (H7 and H8 of docs/guard.md, I11 of docs/carrier.md).
 
 use chrono::TimeDelta;
+use countersign::app::submit::submit;
 use countersign::ids::GrantId;
 use countersign::sandbox::Rule;
 
@@ -125,6 +126,45 @@ async fn a_switch_into_a_role_whose_account_asks_for_it_itself() {
     assert!(assume(&world, &own, mfa(CODE)).await.is_none());
     assert!(assume(&world, &own, id(ID)).await.is_none());
     assert!(assume(&world, &own, shown).await.unwrap().work().await);
+}
+
+/// What nobody could satisfy is refused when it is asked for.
+#[tokio::test]
+async fn a_role_that_asks_for_what_she_cannot_show_is_refused_when_she_asks() {
+    let named = |effect: &str, condition: &str| {
+        format!(
+            r#"{{"Effect":"{effect}","Principal":{{"AWS":"arn:aws:iam::111122223333:root"}},"Action":"sts:AssumeRole","Condition":{condition}}}"#
+        )
+    };
+    let an_id = r#"{"StringEquals":{"sts:ExternalId":"vendor-7f3d2a8e"}}"#;
+    let no_id = r#"{"StringNotEquals":{"sts:ExternalId":"vendor-7f3d2a8e"}}"#;
+    let no_mfa = r#"{"BoolIfExists":{"aws:MultiFactorAuthPresent":"false"}}"#;
+    let asked = async |world: Elevation| {
+        let asked = submit(&world.alice, Elevation::wish(60)).await;
+        asked.map_or_else(|error| error.told_code(), |_| "-")
+    };
+    for (trust, with, code) in [
+        (named("Allow", an_id), false, "role_asks_for_more"),
+        (named("Allow", an_id), true, "-"),
+        (named("Allow", no_mfa), false, "role_asks_for_more"),
+    ] {
+        let world = Elevation::switching_with(&trust).await;
+        let change = if with { with_id } else { |_: &mut Catalog| {} };
+        let world = asking(world, change).await;
+        assert_eq!(asked(world).await, code, "{trust} {with}");
+    }
+    for (trust, with, code) in [
+        (named("Deny", no_id), false, "role_asks_for_more"),
+        (named("Deny", no_id), true, "-"),
+        (named("Deny", no_mfa), false, "-"),
+    ] {
+        let world = Elevation::trusting().await;
+        let all = format!(r#"{{"Version":"2012-10-17","Statement":[{trust}]}}"#);
+        world.stage.cloud.knobs().put_trust(ROLE, &all).unwrap();
+        let change = if with { with_id } else { |_: &mut Catalog| {} };
+        let world = asking(world, change).await;
+        assert_eq!(asked(world).await, code, "{trust} {with}");
+    }
 }
 
 /// H8: the console cannot send one, so that its name is neither pinned nor taken from anybody.
