@@ -1,6 +1,6 @@
 //! Applying the catalog from a file: accounts, people and entitlements.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::ctx::App;
 use crate::db;
@@ -8,9 +8,8 @@ use crate::db::accounts::NewAccount;
 use crate::db::catalog::{NewPerson, Owner};
 use crate::db::tx::Tx;
 use crate::domain::audit::{Action, Actor, Channel};
-use crate::domain::entitlement::{Method, Terms};
+use crate::domain::entitlement::Method;
 use crate::error::Error;
-use crate::ids::TargetId;
 use crate::policy::attach;
 
 mod accounts;
@@ -229,10 +228,29 @@ async fn put(tx: &mut Tx, file: &File) -> Result<Vec<String>, Error> {
     for person in &file.people {
         put_person(tx, person, &mut changes).await?;
     }
-    let (mut targets, mut changed) = (Vec::new(), BTreeSet::new());
+    let (mut targets, mut demands) = (Vec::new(), BTreeMap::new());
     for offer in &file.entitlements {
-        let target = put_target(tx, &offer.terms, &mut changed).await?;
+        let terms = &offer.terms;
+        let target = match &terms.role_arn {
+            Some(arn) => {
+                Some(db::catalog::put_target(tx.conn(), &terms.account, "role", arn).await?)
+            }
+            None => None,
+        };
+        // Whoever assumes the role themselves is asked; Countersign is not.
+        demands.extend(
+            target
+                .filter(|_| terms.method.is_asked())
+                .map(|it| (it, &terms.demands)),
+        );
         targets.push(target);
+    }
+    // By id, as everybody locks several targets: two orders would deadlock.
+    let mut changed = BTreeSet::new();
+    for (target, demands) in demands {
+        if db::demands::put(tx.conn(), target, demands).await? {
+            changed.insert(target);
+        }
     }
     // Once all of them are known: each entitlement of a role that asks for something else now is a
     // new version.
@@ -244,23 +262,6 @@ async fn put(tx: &mut Tx, file: &File) -> Result<Vec<String>, Error> {
         }
     }
     Ok(changes)
-}
-
-/// The role that an entitlement opens, with what it asks for; `changed` where that is new.
-async fn put_target(
-    tx: &mut Tx,
-    terms: &Terms,
-    changed: &mut BTreeSet<TargetId>,
-) -> Result<Option<TargetId>, Error> {
-    let Some(arn) = &terms.role_arn else {
-        return Ok(None);
-    };
-    let target = db::catalog::put_target(tx.conn(), &terms.account, "role", arn).await?;
-    // Whoever assumes the role themselves is asked; Countersign is not.
-    if terms.method.is_asked() && db::demands::put(tx.conn(), target, &terms.demands).await? {
-        changed.insert(target);
-    }
-    Ok(Some(target))
 }
 
 /// 128 random bits, which nobody else has: with an ID that others could choose, they could have us

@@ -2,7 +2,14 @@
 
 use axum::http::StatusCode;
 use countersign::app::approve::approve;
+use countersign::domain::demands::Demands;
+use countersign::domain::entitlement::Terms;
+use countersign::domain::grant::{Grant, Marks};
+use countersign::domain::request::{Request, RequestState};
+use countersign::web::request::RequestPage;
 
+use super::facts::{active, grant, now};
+use super::samples::{html, page};
 use crate::support::app::TestApp;
 use crate::support::catalog::{Catalog, Entitlement, allowing};
 
@@ -96,4 +103,39 @@ async fn long_term_keys_are_said_to_be_no_good() {
         "{}",
         pages[0]
     );
+}
+
+#[test]
+fn who_switches_in_the_console_signs_in_with_the_device_before() {
+    let shown = |mfa, has_console: bool| {
+        let sample = page(RequestState::Approved(now()), Some(grant(active())));
+        let demands = Demands {
+            mfa,
+            external_id: None,
+        };
+        let terms = Terms {
+            demands: demands.clone(),
+            ..sample.request.terms.clone()
+        };
+        let granted = sample.grant.clone().map(|granted| Grant {
+            demands,
+            marks: Marks {
+                console_since: has_console.then(now),
+                ..Marks::default()
+            },
+            ..granted
+        });
+        html(&RequestPage {
+            request: Request {
+                terms,
+                ..sample.request.clone()
+            },
+            grant: granted,
+            ..sample
+        })
+    };
+    let told = "In the console, sign in with it before you switch";
+    assert!(shown(true, true).contains(told));
+    assert!(!shown(true, false).contains(told));
+    assert!(!shown(false, true).contains(told));
 }
