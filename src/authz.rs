@@ -59,6 +59,13 @@ pub fn sees(roles: &Roles, person: &Person, request: &Request, has_decided: bool
         || roles.sees_all(person)
 }
 
+/// Whether the person is told the external ID of a request: who sends it, and who decides whether
+/// they may.
+#[must_use]
+pub fn told_external_id(person: &Person, request: &Request) -> bool {
+    request.person == person.id || person.is_in(&request.terms.approver_group)
+}
+
 /// Whether the person may see a request that has a grant: as any request, and what became of it
 /// where they ended it.
 #[must_use]

@@ -36,7 +36,7 @@ pub(super) async fn list(
         page(asked.limit, asked.cursor.as_deref())?,
     )
     .await?;
-    Ok(Json(List::of(found, |view| Grant::of(&view))))
+    Ok(Json(List::of(found, |view| Grant::of(&ctx, &view))))
 }
 
 /// One grant
@@ -44,7 +44,7 @@ pub(super) async fn list(
     params(("id" = String, Path, description = "TypeID", format = "grant")),
     responses((status = 200, body = Grant)))]
 pub(super) async fn get(Caller(ctx): Caller, Id(id): Id<GrantId>) -> Result<Json<Grant>, Problem> {
-    Ok(Json(Grant::of(&find::grant(&ctx, id).await?)))
+    Ok(Json(Grant::of(&ctx, &find::grant(&ctx, id).await?)))
 }
 
 /// End a grant before its deadline
@@ -59,7 +59,7 @@ pub(super) async fn end(
 ) -> Result<(StatusCode, Json<Grant>), Problem> {
     let ended = app::end::end(&ctx, id, said.reason).await?;
     // 202: the end is on record, and AWS follows. The grant is `closing` until AWS was read back.
-    Ok((StatusCode::ACCEPTED, Json(Grant::of(&ended))))
+    Ok((StatusCode::ACCEPTED, Json(Grant::of(&ctx, &ended))))
 }
 
 /// Ask for a later deadline of an open grant: a request with the same approvals
@@ -81,7 +81,7 @@ pub(super) async fn extend(
     };
     let view = app::extend::extend(&ctx, id, new).await?;
     // 202: the old deadline stands until `extension_id` is approved.
-    Ok((StatusCode::ACCEPTED, Json(Grant::of(&view))))
+    Ok((StatusCode::ACCEPTED, Json(Grant::of(&ctx, &view))))
 }
 
 /// Fetch credentials of an open grant, in the form of an AWS credential process

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::extract::{Asked, Body, Caller, Id, Said, length, page};
 use super::problem::Problem;
 use super::types::{Decision, Denial, List, NewRequest, Nothing, Request};
+use crate::app::ctx::Ctx;
 use crate::app::find::RequestFilter;
 use crate::app::load::Shown;
 use crate::app::submit::Submitted;
@@ -43,9 +44,9 @@ pub(super) async fn submit(
         unread,
     };
     match app::submit::submit(&ctx, new).await? {
-        Submitted::New(asked) => Ok((StatusCode::CREATED, show(&asked))),
+        Submitted::New(asked) => Ok((StatusCode::CREATED, show(&ctx, &asked))),
         // 200, not 201: nothing was made. A client that tries again gets the id of its first try.
-        Submitted::Again(asked) => Ok((StatusCode::OK, show(&asked))),
+        Submitted::Again(asked) => Ok((StatusCode::OK, show(&ctx, &asked))),
     }
 }
 
@@ -84,7 +85,7 @@ pub(super) async fn list(
     };
     let found = find::requests(&ctx, &filter, page(asked.limit, asked.cursor.as_deref())?).await?;
     Ok(Json(List::of(found, |listed| {
-        Request::of(&listed.request, listed.grant.as_ref())
+        Request::of(&ctx, &listed.request, listed.grant.as_ref())
     })))
 }
 
@@ -93,7 +94,7 @@ pub(super) async fn list(
     params(("id" = String, Path, description = "TypeID", format = "req")),
     responses((status = 200, body = Request)))]
 pub(super) async fn get(Caller(ctx): Caller, Id(id): Id<RequestId>) -> Answer {
-    Ok(show(&find::shown(&ctx, id).await?))
+    Ok(show(&ctx, &find::shown(&ctx, id).await?))
 }
 
 /// Approve a request
@@ -106,7 +107,8 @@ pub(super) async fn approve(
     Id(id): Id<RequestId>,
     Said(said): Said<Decision>,
 ) -> Answer {
-    Ok(show(&app::approve::approve(&ctx, id, said.comment).await?))
+    let shown = app::approve::approve(&ctx, id, said.comment).await?;
+    Ok(show(&ctx, &shown))
 }
 
 /// Deny a request
@@ -119,7 +121,8 @@ pub(super) async fn deny(
     Id(id): Id<RequestId>,
     Body(said): Body<Denial>,
 ) -> Answer {
-    Ok(show(&app::deny::deny(&ctx, id, said.comment).await?))
+    let shown = app::deny::deny(&ctx, id, said.comment).await?;
+    Ok(show(&ctx, &shown))
 }
 
 /// Take a request back
@@ -132,11 +135,12 @@ pub(super) async fn withdraw(
     Id(id): Id<RequestId>,
     Said(_): Said<Nothing>,
 ) -> Answer {
-    Ok(show(&app::withdraw::withdraw(&ctx, id).await?))
+    let shown = app::withdraw::withdraw(&ctx, id).await?;
+    Ok(show(&ctx, &shown))
 }
 
-fn show(shown: &Shown) -> Json<Request> {
-    Json(Request::of(&shown.request, shown.grant.as_ref()))
+fn show(ctx: &Ctx, shown: &Shown) -> Json<Request> {
+    Json(Request::of(ctx, &shown.request, shown.grant.as_ref()))
 }
 
 /// What waits for the caller is pending and another's: a filter that says otherwise would show

@@ -7,7 +7,8 @@ use utoipa::ToSchema;
 
 use super::moment::Moment;
 use crate::app;
-use crate::app::find::{GrantView, Items};
+use crate::app::ctx::Ctx;
+use crate::app::find::{self, GrantView, Items};
 use crate::domain::duration;
 use crate::domain::entitlement;
 use crate::domain::grant::{self, GrantState};
@@ -129,6 +130,11 @@ pub(super) struct Request {
     method: &'static str,
     /// ARN of the AWS identity to be let in; null where the method needs none.
     principal_arn: Option<String>,
+    /// Whether AWS asks for a second factor (`aws:MultiFactorAuthPresent`).
+    mfa: bool,
+    /// What the requester sends as `ExternalId` when assuming the role; null where there is none,
+    /// and for whoever is neither the requester nor an approver.
+    external_id: Option<String>,
     /// Why.
     justification: String,
     /// ISO 8601.
@@ -158,7 +164,7 @@ pub(super) struct Request {
 }
 
 impl Request {
-    pub(super) fn of(it: &request::Request, grant: Option<&grant::Grant>) -> Self {
+    pub(super) fn of(ctx: &Ctx, it: &request::Request, grant: Option<&grant::Grant>) -> Self {
         Self {
             id: it.id.to_string(),
             state: it.state.as_str(),
@@ -169,6 +175,8 @@ impl Request {
             person_id: it.person.to_string(),
             method: it.terms.method.as_str(),
             principal_arn: it.principal_arn.clone(),
+            mfa: it.terms.demands.mfa,
+            external_id: find::external_id(ctx, it),
             justification: it.justification.to_string(),
             duration: duration::print(it.duration_seconds),
             starts_at: it.starts_at,
@@ -208,6 +216,11 @@ pub(super) struct Grant {
     method: &'static str,
     /// ARN of the AWS identity that is let in; null where the method needs none.
     principal_arn: Option<String>,
+    /// Whether AWS asks for a second factor (`aws:MultiFactorAuthPresent`).
+    mfa: bool,
+    /// What the requester sends as `ExternalId` when assuming the role; null where there is none,
+    /// and for whoever is neither the requester nor an approver.
+    external_id: Option<String>,
     /// The names that a session of the role may have now; none where no role is opened.
     session_names: Vec<String>,
     /// From when.
@@ -235,7 +248,7 @@ pub(super) struct Grant {
 }
 
 impl Grant {
-    pub(super) fn of(view: &GrantView) -> Self {
+    pub(super) fn of(ctx: &Ctx, view: &GrantView) -> Self {
         let it = &view.grant;
         let (opened_at, closing, ended_at) = match &it.state {
             GrantState::Scheduled | GrantState::Opening { .. } => (None, None, None),
@@ -263,6 +276,8 @@ impl Grant {
             role_arn: view.request.terms.role_arn.clone(),
             method: it.method.as_str(),
             principal_arn: it.principal_arn.clone(),
+            mfa: it.demands.mfa,
+            external_id: find::external_id(ctx, &view.request),
             session_names: session_names(it),
             starts_at: it.starts_at,
             deadline: it.deadline,
@@ -358,6 +373,8 @@ pub(super) struct Entitlement {
     /// How it is opened: trust_policy, switch, attach or sts_credentials.
     #[schema(pattern = "^(trust_policy|switch|attach|sts_credentials)$")]
     method: &'static str,
+    /// Whether AWS asks for a second factor (`aws:MultiFactorAuthPresent`).
+    mfa: bool,
     /// Shortest duration, ISO 8601.
     min_duration: String,
     /// Longest duration, ISO 8601.
@@ -376,6 +393,7 @@ impl From<entitlement::Entitlement> for Entitlement {
             account_name: it.account_name,
             role_arn: it.role_arn,
             method: it.method.as_str(),
+            mfa: it.demands.mfa,
             min_duration: duration::print(it.min_duration_seconds),
             max_duration: duration::print(it.max_duration_seconds),
             approvals_needed: it.needed,

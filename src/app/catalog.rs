@@ -1,6 +1,6 @@
 //! Applying the catalog from a file: accounts, people and entitlements.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::ctx::App;
 use crate::db;
@@ -14,6 +14,7 @@ use crate::policy::attach;
 
 mod accounts;
 mod alike;
+mod demands;
 mod fields;
 mod file;
 mod opens;
@@ -112,6 +113,7 @@ async fn unfitting(tx: &mut Tx, file: &File) -> Result<Vec<Wrong>, Error> {
     wrong.extend(accounts::on_record(file, &on_record));
     wrong.extend(identities_of_others(tx, file).await?);
     wrong.extend(names_of_others(tx, file).await?);
+    wrong.extend(demands::on_record(tx, file, &on_record).await?);
     for offer in &file.entitlements {
         let Some(role) = &offer.role else {
             continue;
@@ -226,6 +228,7 @@ async fn put(tx: &mut Tx, file: &File) -> Result<Vec<String>, Error> {
     for person in &file.people {
         put_person(tx, person, &mut changes).await?;
     }
+    let (mut targets, mut demands) = (Vec::new(), BTreeMap::new());
     for offer in &file.entitlements {
         let terms = &offer.terms;
         let target = match &terms.role_arn {
@@ -234,7 +237,27 @@ async fn put(tx: &mut Tx, file: &File) -> Result<Vec<String>, Error> {
             }
             None => None,
         };
-        if db::catalog::put_entitlement(tx.conn(), target, terms).await? {
+        // Whoever assumes the role themselves is asked; Countersign is not.
+        demands.extend(
+            target
+                .filter(|_| terms.method.is_asked())
+                .map(|it| (it, &terms.demands)),
+        );
+        targets.push(target);
+    }
+    // By id, as everybody locks several targets: two orders would deadlock.
+    let mut changed = BTreeSet::new();
+    for (target, demands) in demands {
+        if db::demands::put(tx.conn(), target, demands).await? {
+            changed.insert(target);
+        }
+    }
+    // Once all of them are known: each entitlement of a role that asks for something else now is a
+    // new version.
+    for (offer, target) in file.entitlements.iter().zip(targets) {
+        let terms = &offer.terms;
+        let anew = terms.method.is_asked() && target.is_some_and(|it| changed.contains(&it));
+        if db::catalog::put_entitlement(tx.conn(), target, terms, anew).await? {
             changes.push(format!("entitlement {}", terms.name));
         }
     }
@@ -342,8 +365,8 @@ fn notes(file: &File) -> Vec<String> {
         for person in file.people.iter().filter(may_ask) {
             let mut identities = person.principals.iter();
             let fits = |it: &toml::Spanned<Identity>| {
-                // A user of any account may carry what lets into a role.
-                terms.method == Method::Switch || it.get_ref().account == terms.account
+                // A user of any account may come into a role.
+                terms.method != Method::Attach || it.get_ref().account == terms.account
             };
             if !identities.any(fits) {
                 notes.push(needs_identity(&person.email, &terms.name, &terms.account));

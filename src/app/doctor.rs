@@ -15,8 +15,7 @@ use self::account::Entered;
 use super::ctx::App;
 use crate::aws::AwsError;
 use crate::db;
-use crate::db::doctor::Account;
-use crate::domain::part::Allows;
+use crate::db::doctor::{Account, Carried};
 use crate::error::Error;
 
 pub use lines::{Line, Section, State};
@@ -28,7 +27,7 @@ const AT_A_TIME: usize = 8;
 struct Catalog {
     accounts: Vec<Account>,
     /// What inline policies on users allow, with the account whose users those are.
-    carried: Vec<(Option<String>, Allows)>,
+    carried: Vec<Carried>,
     at: DateTime<Utc>,
 }
 

@@ -21,7 +21,7 @@ pub use crate::db::decisions::Decision;
 pub use crate::db::delays::Delay;
 pub use crate::db::request_lists::Listed;
 use one::delays;
-pub use one::{Approvers, GrantView, May, RequestView, grant, request, shown};
+pub use one::{Approvers, GrantView, May, RequestView, external_id, grant, request, shown};
 pub use revocations::{RevocationView, RevokedView, revocation, revocations, revoked};
 
 /// How far what waits for somebody is counted; what is one more is told as "more than".

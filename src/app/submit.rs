@@ -1,6 +1,7 @@
 //! Asking for an entitlement.
 
 mod check;
+mod home;
 mod look;
 
 use std::ops::ControlFlow;
@@ -250,7 +251,9 @@ async fn prepare(
                 }
                 user => {
                     let target = target_of(conn, &checked.entitlement, user.as_ref()).await?;
-                    Others::Seated(db::grants::seated(conn, target, window).await?)
+                    let terms = &checked.entitlement.terms;
+                    let home = home::home(conn, terms, user.as_ref()).await?;
+                    Others::Seated(db::grants::seated(conn, target, window).await?, home)
                 }
             };
             Ok(ControlFlow::Continue((checked, others, (manager, now))))

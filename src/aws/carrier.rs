@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum, PolicyEvaluationDecisionType};
+use aws_sdk_iam::types::{
+    ContextEntry, ContextKeyTypeEnum, EvaluationResult, PolicyEvaluationDecisionType,
+};
 
 use super::read::{decode, not_there, user};
 use super::{Aws, AwsError, Purpose};
@@ -73,16 +75,41 @@ pub async fn assumes_already(
     user_arn: &str,
     role_arn: &str,
 ) -> Result<Option<String>, AwsError> {
-    let context = [
-        // No grant has this name, so that no policy of ours is meant.
-        ("sts:RoleSessionName", "zzz", ContextKeyTypeEnum::String),
+    // No grant has this name, so that no policy of ours is meant.
+    let results = simulated(aws, user_arn, role_arn, "zzz", None).await?;
+    let allowed = results.iter().find(|result| {
+        result.eval_decision == PolicyEvaluationDecisionType::Allowed
+            && result.missing_context_values().is_empty()
+    });
+    Ok(allowed.map(|result| {
+        let matched = result.matched_statements().iter();
+        let policies = matched.filter_map(|statement| statement.source_policy_id());
+        policies.map(str::to_owned).next().unwrap_or_default()
+    }))
+}
+
+/// What IAM makes of a user's policies where they assume a role with MFA.
+pub(super) async fn simulated(
+    aws: &Aws,
+    user_arn: &str,
+    role_arn: &str,
+    session_name: &str,
+    external_id: Option<&str>,
+) -> Result<Vec<EvaluationResult>, AwsError> {
+    let mut context = vec![
+        (
+            "sts:RoleSessionName",
+            session_name,
+            ContextKeyTypeEnum::String,
+        ),
         (
             "aws:MultiFactorAuthPresent",
             "true",
             ContextKeyTypeEnum::Boolean,
         ),
     ];
-    let entries = context.map(|(name, value, kind)| {
+    context.extend(external_id.map(|id| ("sts:ExternalId", id, ContextKeyTypeEnum::String)));
+    let entries = context.into_iter().map(|(name, value, kind)| {
         let entry = ContextEntry::builder().context_key_name(name);
         entry
             .context_key_values(value)
@@ -96,19 +123,10 @@ pub async fn assumes_already(
         .action_names("sts:AssumeRole");
     let call = call
         .resource_arns(role_arn)
-        .set_context_entries(Some(entries.to_vec()));
+        .set_context_entries(Some(entries.collect()));
     let answer = call.send().await;
     let answer = answer.map_err(|error| AwsError::of("SimulatePrincipalPolicy", &error))?;
-    let mut results = answer.evaluation_results().iter();
-    let allowed = results.find(|result| {
-        result.eval_decision == PolicyEvaluationDecisionType::Allowed
-            && result.missing_context_values().is_empty()
-    });
-    Ok(allowed.map(|result| {
-        let matched = result.matched_statements().iter();
-        let policies = matched.filter_map(|statement| statement.source_policy_id());
-        policies.map(str::to_owned).next().unwrap_or_default()
-    }))
+    Ok(answer.evaluation_results.unwrap_or_default())
 }
 
 /// Reads one policy again, after it was written; the user is as old as it was.

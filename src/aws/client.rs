@@ -117,6 +117,12 @@ impl Aws {
         }
     }
 
+    /// The same AWS, called for what the other is called for.
+    #[must_use]
+    pub fn used_like(&self, other: &Self) -> Self {
+        self.used_for(other.purpose)
+    }
+
     /// The client for a read, once it may be made.
     pub(super) async fn reads(&self) -> &aws_sdk_iam::Client {
         self.account.pace.pass(self.purpose).await;

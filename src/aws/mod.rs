@@ -12,6 +12,7 @@ mod federation;
 mod manager;
 pub mod observe;
 mod pace;
+mod principal;
 mod read;
 mod recent;
 mod refusal;
@@ -27,6 +28,7 @@ pub use clouds::Clouds;
 pub use error::AwsError;
 pub use observe::{Check, check};
 pub use pace::Purpose;
+pub use principal::{check_principal, may_assume};
 pub use refusal::Refusal;
 
 /// The inline policy that ends sessions (docs/guard.md §1).

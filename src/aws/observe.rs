@@ -1,11 +1,12 @@
 //! One look at a role, or at whatever else we write to.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use futures_util::{StreamExt, stream};
 
 use super::client::DEFAULT_TRUST_QUOTA;
+use super::principal::at_home;
 use super::read::{created_at, decode, not_there, user};
 use super::role::Role;
 use super::{Aws, AwsError, GUARD_NAME, Purpose, carrier};
@@ -86,7 +87,8 @@ pub struct Look {
     pub unread: BTreeMap<String, AwsError>,
 }
 
-/// Reads the role, its guard and the ids of `principals` (ARNs). The trust policy is read last, so
+/// Reads the role, its guard and the ids of `principals`, each as whoever may look at it in its own
+/// account. The trust policy is read last, so
 /// that little time passes between it and a write that is made from it. A user is read with the
 /// policies that it carries; `opens`: something is to be opened on it.
 ///
@@ -96,7 +98,7 @@ pub struct Look {
 pub async fn observe(
     aws: &Aws,
     role_arn: &str,
-    principals: BTreeSet<String>,
+    principals: BTreeMap<String, Result<Aws, AwsError>>,
     opens: bool,
 ) -> Result<Look, AwsError> {
     if Arn::name_of(role_arn, Kind::User).is_some() {
@@ -108,7 +110,7 @@ pub async fn observe(
     let (guard, trust_quota, (principals, unread)) = tokio::try_join!(
         guard(aws, role_arn),
         async { Ok(aws.trust_quota().await) },
-        async { Ok(users(aws, principals).await) }
+        async { Ok(users(role_arn, principals).await) }
     )?;
     let observed = match role(aws, role_arn).await? {
         None => Observed::Gone,
@@ -199,13 +201,25 @@ async fn guard(aws: &Aws, role_arn: &str) -> Result<Option<String>, AwsError> {
 }
 
 async fn users(
-    aws: &Aws,
-    arns: BTreeSet<String>,
+    role_arn: &str,
+    principals: BTreeMap<String, Result<Aws, AwsError>>,
 ) -> (
     BTreeMap<String, Option<Identity>>,
     BTreeMap<String, AwsError>,
 ) {
-    let reads = stream::iter(arns).map(async |arn| (user(aws, &arn).await, arn));
+    // In the role's own account the role itself tells where we are.
+    let is_here = |arn: &str| {
+        let both = Arn::read(arn).zip(Arn::read(role_arn));
+        both.is_none_or(|(user, role)| user.account == role.account)
+    };
+    let reads = stream::iter(principals).map(async |(arn, aws)| {
+        let read = match aws {
+            Ok(aws) if is_here(&arn) => user(&aws, &arn).await,
+            Ok(aws) => at_home(&aws, &arn).await,
+            Err(error) => Err(error),
+        };
+        (read, arn)
+    });
     let (mut ids, mut unread) = (BTreeMap::new(), BTreeMap::new());
     let mut answers = std::pin::pin!(reads.buffer_unordered(READS));
     while let Some((answer, arn)) = answers.next().await {

@@ -103,6 +103,25 @@ pub async fn manager(conn: &mut PgConnection, account: &str) -> sqlx::Result<Opt
     Ok(row.and_then(|row| manager_role(row.manager_role_arn, row.external_id)))
 }
 
+/// The same of several accounts, each with its id. One that the catalog does not have is left out.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn managers(
+    conn: &mut PgConnection,
+    accounts: &[String],
+) -> sqlx::Result<Vec<(String, Option<ManagerRole>)>> {
+    let rows = sqlx::query!(
+        "SELECT id, manager_role_arn, external_id FROM accounts WHERE id = ANY($1)",
+        accounts
+    );
+    let rows = rows.fetch_all(conn).await?.into_iter().map(|row| {
+        let manager = manager_role(row.manager_role_arn, row.external_id);
+        (row.id, manager)
+    });
+    Ok(rows.collect())
+}
+
 /// As whom Countersign works in an account, and what it has to do there; `None` where the catalog
 /// has no such account.
 ///
@@ -117,7 +136,10 @@ pub async fn needs(
         r#"SELECT a.manager_role_arn, a.external_id,
                   ARRAY(SELECT p.arn FROM principals p WHERE p.account = a.id ORDER BY p.arn) AS "users!",
                   EXISTS (SELECT FROM entitlements e WHERE e.retired_at IS NULL
-                          AND (e.method = 'switch' OR (e.method = 'attach' AND e.account = a.id))) AS "carries!"
+                          AND (e.method = 'switch' OR (e.method = 'attach' AND e.account = a.id))) AS "carries!",
+                  EXISTS (SELECT FROM entitlements e JOIN people o ON o.groups @> ARRAY[e.requester_group]
+                          JOIN principals p ON p.person = o.id AND p.account = a.id
+                          WHERE e.retired_at IS NULL AND e.method = 'trust_policy' AND e.account <> a.id) AS "leaves!"
            FROM accounts a WHERE a.id = $1"#,
         account
     );
@@ -133,6 +155,7 @@ pub async fn needs(
         roles: Vec::new(),
         users: row.users,
         carries: row.carries,
+        leaves: row.leaves,
     };
     for role in roles.fetch_all(conn).await? {
         let method = Method::parse(&role.method)

@@ -6,6 +6,7 @@ use sqlx::types::Json;
 
 use super::accounts;
 use crate::domain::account::ManagerRole;
+use crate::domain::demands::{Demands, ExternalId};
 use crate::domain::entitlement::{Entitlement, Method, Scope, Terms};
 use crate::domain::target::Condition;
 use crate::ids::{EntitlementId, PersonId, PrincipalId, TargetId};
@@ -21,6 +22,8 @@ struct Row {
     method: String,
     statements: Option<Json<Vec<String>>>,
     session_scope: Option<Json<Scope>>,
+    mfa: bool,
+    asked_external_id: Option<String>,
     min_duration_seconds: i32,
     max_duration_seconds: i32,
     requester_group: String,
@@ -47,6 +50,10 @@ impl TryFrom<Row> for Entitlement {
                 method,
                 statements: row.statements.map(|it| it.0).unwrap_or_default(),
                 scope: row.session_scope.map(|scope| scope.0).unwrap_or_default(),
+                demands: Demands {
+                    mfa: row.mfa,
+                    external_id: row.asked_external_id.map(ExternalId::stored),
+                },
                 min_duration_seconds: row.min_duration_seconds,
                 max_duration_seconds: row.max_duration_seconds,
                 requester_group: row.requester_group,
@@ -71,6 +78,8 @@ pub async fn entitlements(
         Row,
         r#"SELECT e.id, e.target, e.name, e.description, e.account, a.name AS account_name, t.arn AS "role_arn?",
                   e.method, e.statements AS "statements: Json<Vec<String>>",
+                  (e.mfa OR (e.method <> 'sts_credentials' AND coalesce(t.mfa, false))) AS "mfa!",
+                  CASE WHEN e.method <> 'sts_credentials' THEN t.external_id END AS asked_external_id,
                   e.session_scope AS "session_scope: Json<Scope>", e.min_duration_seconds, e.max_duration_seconds,
                   e.requester_group, e.approver_group, e.needed, e.version
            FROM entitlements e JOIN accounts a ON a.id = e.account LEFT JOIN targets t ON t.id = e.target
@@ -94,6 +103,8 @@ pub async fn entitlement(conn: &mut PgConnection, name: &str) -> sqlx::Result<Op
         Row,
         r#"SELECT e.id, e.target, e.name, e.description, e.account, a.name AS account_name, t.arn AS "role_arn?",
                   e.method, e.statements AS "statements: Json<Vec<String>>",
+                  (e.mfa OR (e.method <> 'sts_credentials' AND coalesce(t.mfa, false))) AS "mfa!",
+                  CASE WHEN e.method <> 'sts_credentials' THEN t.external_id END AS asked_external_id,
                   e.session_scope AS "session_scope: Json<Scope>", e.min_duration_seconds, e.max_duration_seconds,
                   e.requester_group, e.approver_group, e.needed, e.version
            FROM entitlements e JOIN accounts a ON a.id = e.account LEFT JOIN targets t ON t.id = e.target
@@ -138,6 +149,8 @@ pub async fn offer(
         r#"SELECT e.id AS "id: EntitlementId", e.target AS "target: TargetId", e.name, e.description, e.account,
                   a.name AS account_name, t.arn AS "role_arn?", e.method,
                   e.statements AS "statements: Json<Vec<String>>",
+                  (e.mfa OR (e.method <> 'sts_credentials' AND coalesce(t.mfa, false))) AS "mfa!",
+                  CASE WHEN e.method <> 'sts_credentials' THEN t.external_id END AS asked_external_id,
                   e.session_scope AS "session_scope: Json<Scope>", e.min_duration_seconds, e.max_duration_seconds,
                   e.requester_group, e.approver_group, e.needed, e.version, t.condition AS "condition?",
                   a.manager_role_arn, a.external_id,
@@ -164,6 +177,8 @@ pub async fn offer(
         method: row.method,
         statements: row.statements,
         session_scope: row.session_scope,
+        mfa: row.mfa,
+        asked_external_id: row.asked_external_id,
         min_duration_seconds: row.min_duration_seconds,
         max_duration_seconds: row.max_duration_seconds,
         requester_group: row.requester_group,
@@ -317,7 +332,8 @@ pub struct Lacking {
     pub account: String,
 }
 
-/// The first twenty people who may ask for an entitlement, but have no AWS identity in its account.
+/// The first twenty people who may ask for an entitlement, but have no AWS identity for it: one in
+/// its account, or any where it opens a role.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -327,7 +343,7 @@ pub async fn without_identity(conn: &mut PgConnection) -> sqlx::Result<Vec<Lacki
         "SELECT p.email, e.name AS entitlement, e.account
          FROM entitlements e JOIN people p ON p.groups @> ARRAY[e.requester_group]
          WHERE e.retired_at IS NULL AND e.method IN ('trust_policy', 'switch', 'attach') AND NOT EXISTS \
-         (SELECT FROM principals o WHERE o.person = p.id AND (o.account = e.account OR e.method = 'switch'))
+         (SELECT FROM principals o WHERE o.person = p.id AND (o.account = e.account OR e.method <> 'attach'))
          ORDER BY e.name, p.email LIMIT 20"
     )
     .fetch_all(conn)
@@ -372,7 +388,8 @@ pub async fn put_target(
         .await
 }
 
-/// Adds an entitlement or changes it, which gives it a new version; tells whether anything changed.
+/// Adds an entitlement or changes it, which gives it a new version, as does `anew`: its role has
+/// changed. Tells whether anything did.
 ///
 /// # Errors
 /// When the database does not answer or refuses the row.
@@ -380,25 +397,31 @@ pub async fn put_entitlement(
     conn: &mut PgConnection,
     target: Option<TargetId>,
     terms: &Terms,
+    anew: bool,
 ) -> sqlx::Result<bool> {
+    // Where a role is opened, the role asks.
+    let mfa = terms.demands.mfa && target.is_none();
     let scope = (!terms.scope.is_role()).then_some(Json(&terms.scope));
     let statements = (!terms.statements.is_empty()).then_some(Json(&terms.statements));
     // An unchanged one keeps its version; a retired one that is named again comes back.
     let done = sqlx::query!(
         "INSERT INTO entitlements AS e (id, name, description, target, method, min_duration_seconds,
-             max_duration_seconds, requester_group, approver_group, needed, session_scope, account, statements)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+             max_duration_seconds, requester_group, approver_group, needed, session_scope, account, statements,
+             mfa)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
          ON CONFLICT (name) DO UPDATE SET description = excluded.description, target = excluded.target,
              method = excluded.method, session_scope = excluded.session_scope, account = excluded.account,
-             statements = excluded.statements,
+             statements = excluded.statements, mfa = excluded.mfa,
              min_duration_seconds = excluded.min_duration_seconds, max_duration_seconds = excluded.max_duration_seconds,
              requester_group = excluded.requester_group, approver_group = excluded.approver_group,
              needed = excluded.needed, version = e.version + 1, retired_at = NULL
          WHERE (e.description, e.target, e.method, e.min_duration_seconds, e.max_duration_seconds,
-                e.requester_group, e.approver_group, e.needed, e.session_scope, e.account, e.statements, e.retired_at)
+                e.requester_group, e.approver_group, e.needed, e.session_scope, e.account, e.statements, e.mfa,
+                e.retired_at)
             IS DISTINCT FROM (excluded.description, excluded.target, excluded.method, excluded.min_duration_seconds,
                 excluded.max_duration_seconds, excluded.requester_group, excluded.approver_group, excluded.needed,
-                excluded.session_scope, excluded.account, excluded.statements, NULL::timestamptz)",
+                excluded.session_scope, excluded.account, excluded.statements, excluded.mfa, NULL::timestamptz)
+            OR $15",
         EntitlementId::new().uuid(),
         terms.name,
         terms.description,
@@ -412,6 +435,8 @@ pub async fn put_entitlement(
         scope as _,
         terms.account,
         statements as _,
+        mfa,
+        anew,
     );
     Ok(done.execute(conn).await?.rows_affected() == 1)
 }

@@ -6,6 +6,7 @@ use sqlx::types::Json;
 
 use super::accounts;
 use crate::domain::account::{ManagerRole, Needs};
+use crate::domain::demands::{Demands, ExternalId};
 use crate::domain::entitlement::Scope;
 use crate::domain::part::Allows;
 use crate::domain::target::Condition;
@@ -32,6 +33,8 @@ pub struct Account {
 pub struct Known {
     /// Its ARN.
     pub arn: String,
+    /// What it asks of those who come in.
+    pub demands: Demands,
     /// What keeps new grants from it.
     pub condition: Condition,
     /// Kind of the reconciler's last failure.
@@ -63,7 +66,7 @@ pub async fn accounts(conn: &mut PgConnection) -> sqlx::Result<Vec<Account>> {
 /// Roles that nobody may ask for any more count for as long as a person has to judge them.
 async fn targets(conn: &mut PgConnection, account: &str) -> sqlx::Result<Vec<Known>> {
     let rows = sqlx::query!(
-        "SELECT t.arn, t.condition, t.last_error FROM targets t
+        "SELECT t.arn, t.mfa, t.external_id, t.condition, t.last_error FROM targets t
          WHERE t.account = $1 AND (t.kind = 'user' OR t.condition IN ('contested', 'safe_mode')
              OR EXISTS (SELECT FROM entitlements e WHERE e.target = t.id AND e.retired_at IS NULL))
          ORDER BY t.arn",
@@ -74,6 +77,10 @@ async fn targets(conn: &mut PgConnection, account: &str) -> sqlx::Result<Vec<Kno
         let condition = Condition::parse(&row.condition);
         Ok(Known {
             condition: condition.ok_or_else(|| unknown("condition", &row.condition))?,
+            demands: Demands {
+                mfa: row.mfa,
+                external_id: row.external_id.map(ExternalId::stored),
+            },
             arn: row.arn,
             last_error: row.last_error,
         })
@@ -93,23 +100,41 @@ async fn scopes(conn: &mut PgConnection, account: &str) -> sqlx::Result<Vec<(Str
     Ok(scopes.collect())
 }
 
-/// What inline policies on users allow: of each entitlement that puts one, with the account whose
-/// users may have it; with none, those of any account.
+/// What an inline policy on a user allows, of one entitlement.
+#[derive(Debug)]
+pub struct Carried {
+    /// The account whose users may have it; with none, those of any account.
+    pub account: Option<String>,
+    /// What it allows.
+    pub allows: Allows,
+    /// Whether it asks for a second factor.
+    pub mfa: bool,
+}
+
+/// What inline policies on users allow, of each entitlement that puts one.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn carried(conn: &mut PgConnection) -> sqlx::Result<Vec<(Option<String>, Allows)>> {
+pub async fn carried(conn: &mut PgConnection) -> sqlx::Result<Vec<Carried>> {
     let rows = sqlx::query!(
-        r#"SELECT e.account, t.arn AS "arn?", e.statements AS "statements: Json<Vec<String>>"
+        r#"SELECT e.account, t.arn AS "arn?", e.statements AS "statements: Json<Vec<String>>",
+                  (e.mfa OR coalesce(t.mfa, false)) AS "mfa!"
            FROM entitlements e LEFT JOIN targets t ON t.id = e.target
            WHERE e.method IN ('switch', 'attach') AND e.retired_at IS NULL ORDER BY e.name"#
     );
     let rows = rows.fetch_all(conn).await?.into_iter();
-    let carried = rows.map(|row| match row.arn {
-        Some(arn) => (None, Allows::Role { arn }),
-        None => {
-            let statements = row.statements.map(|it| it.0).unwrap_or_default();
-            (Some(row.account), Allows::Statements(statements))
+    let carried = rows.map(|row| {
+        let (account, allows) = match row.arn {
+            Some(arn) => (None, Allows::Role { arn }),
+            None => {
+                let statements = row.statements.map(|it| it.0).unwrap_or_default();
+                (Some(row.account), Allows::Statements(statements))
+            }
+        };
+        Carried {
+            account,
+            allows,
+            mfa: row.mfa,
         }
     });
     Ok(carried.collect())

@@ -14,6 +14,7 @@ use self::row::{columns, whole};
 use super::audit;
 use crate::domain::Change;
 use crate::domain::cause::Cause;
+use crate::domain::demands::{Demands, ExternalId};
 use crate::domain::entitlement::Terms;
 use crate::domain::grant::Grant;
 use crate::domain::part::{Allows, PartKind};
@@ -100,8 +101,8 @@ pub async fn insert(conn: &mut PgConnection, grant: &Grant, terms: &Terms) -> sq
     sqlx::query!(
         r#"WITH made AS (
                INSERT INTO grants (id, request, target, person, principal_arn, principal_id, grant_name, console_name,
-                                   state, starts_at, deadline, approved_at, method)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $15)),
+                                   state, starts_at, deadline, approved_at, method, mfa, external_id)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $15, $16, $17)),
            new AS (
                SELECT it.*, CASE it.kind WHEN 'inline' THEN (SELECT t.id FROM targets t WHERE t.arn = $5) ELSE $3 END
                           AS target, CASE it.kind WHEN 'inline' THEN $6 ELSE $14 END AS target_uid
@@ -125,6 +126,8 @@ pub async fn insert(conn: &mut PgConnection, grant: &Grant, terms: &Terms) -> sq
         Json(&parts) as _,
         grant.role_id,
         grant.method.as_str(),
+        grant.demands.mfa,
+        grant.demands.external_id.as_ref().map(ExternalId::as_str),
     )
     .execute(conn)
     .await
@@ -288,6 +291,8 @@ pub struct Seated {
     pub principal_arn: String,
     /// The console's session name.
     pub console_name: Option<String>,
+    /// What its statement asks for.
+    pub demands: Demands,
 }
 
 /// The grants of a target whose statements may stand in its trust policy between these times: those
@@ -300,16 +305,22 @@ pub async fn seated(
     target: TargetId,
     (from, until): (DateTime<Utc>, DateTime<Utc>),
 ) -> sqlx::Result<Vec<Seated>> {
-    sqlx::query_as!(
-        Seated,
-        r#"SELECT principal_arn AS "principal_arn!", console_name FROM grants
+    let seated = sqlx::query!(
+        r#"SELECT principal_arn AS "principal_arn!", console_name, mfa, external_id FROM grants
            WHERE target = $1 AND method = 'trust_policy'
              AND (state IN ('opening', 'active', 'closing')
                   OR (state = 'scheduled' AND starts_at < $3 AND deadline > $2))"#,
         target.uuid(),
         from,
         until
-    )
-    .fetch_all(conn)
-    .await
+    );
+    let seated = seated.fetch_all(conn).await?.into_iter().map(|row| Seated {
+        principal_arn: row.principal_arn,
+        console_name: row.console_name,
+        demands: Demands {
+            mfa: row.mfa,
+            external_id: row.external_id.map(ExternalId::stored),
+        },
+    });
+    Ok(seated.collect())
 }

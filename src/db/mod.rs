@@ -7,6 +7,7 @@ pub mod cases;
 pub mod catalog;
 pub mod decisions;
 pub mod delays;
+pub mod demands;
 pub mod doctor;
 mod documents;
 pub mod due;

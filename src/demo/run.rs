@@ -273,6 +273,7 @@ fn description(portal: &str, aws: &str, keys: &AllKeys) -> serde_json::Value {
             "email": format!("{user}@example.com"), "name": name, "groups": [group], "api_token": own.api_token,
             "aws": {
                 "arn": format!("arn:aws:iam::{}:user/{user}", seed::ACCOUNT),
+                "mfa_serial": format!("arn:aws:iam::{}:mfa/{user}", seed::ACCOUNT), "mfa_code": seed::MFA_CODE,
                 "access_key_id": own.access_key_id, "secret_access_key": own.secret_access_key,
             },
         }))
@@ -281,10 +282,10 @@ fn description(portal: &str, aws: &str, keys: &AllKeys) -> serde_json::Value {
         "portal_url": portal,
         "aws_endpoint_url": aws,
         "people": people.collect::<Vec<_>>(),
-        "entitlements": seed::ENTITLEMENTS.iter().map(|(name, account, method, _)| json!({
-            "name": name,
-            "role_arn": account.map(|account| seed::role_arn(account, name)),
-            "method": method.as_str(),
+        "entitlements": seed::ENTITLEMENTS.iter().map(|it| json!({
+            "name": it.name,
+            "role_arn": it.account.map(|account| seed::role_arn(account, it.name)),
+            "method": it.method.as_str(),
         })).collect::<Vec<_>>(),
     })
 }
@@ -311,7 +312,7 @@ Countersign's demo is ready.
   1. Open {portal}/sign-in, pick Alice and ask for prod-admin.
   2. In another browser, or a private window, sign in as Bob and approve it.
   3. Alice's page then shows what to type to use the access with her own AWS keys:
-       her keys and API token are in {folder}/demo.json
+       her keys, API token and MFA code are in {folder}/demo.json
 
 {end}
 "

@@ -1,5 +1,5 @@
-//! What the demo has: two accounts, five people with their own AWS keys in one of them, and an
-//! entitlement of each method.
+//! What the demo has: three accounts, five people with their own AWS keys in one of them, and an
+//! entitlement of each method and of each thing that a role may ask for.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,6 +16,10 @@ use crate::sandbox::{Seed, SeedAccount, SeedRole, SeedUser};
 pub const ACCOUNT: &str = "111122223333";
 /// The staging account, into which Countersign comes through a manager role.
 const STAGING: &str = "444455556666";
+/// A vendor's account, likewise.
+const VENDOR: &str = "777788889999";
+/// The code that everybody's MFA device shows, always.
+pub const MFA_CODE: &str = "123456";
 /// The IAM user that Countersign itself works as.
 const OURSELVES: &str = "countersign";
 
@@ -44,33 +48,65 @@ const TRUST: &str = r#"{
 const EVERYTHING: &str =
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
 
-/// What may be asked for: name, the role of which account it opens (none: a policy on the person's
-/// own user), method, and what for.
-pub const ENTITLEMENTS: [(&str, Option<&str>, Method, &str); 4] = [
-    (
-        "prod-admin",
-        Some(ACCOUNT),
-        Method::TrustPolicy,
-        "Everything in the production account, for incidents and changes that automation cannot make.",
-    ),
-    (
-        "prod-s3-write",
-        None,
-        Method::Attach,
-        "Writing to the buckets of the production account, with your own keys.",
-    ),
-    (
-        "staging-power",
-        Some(STAGING),
-        Method::StsCredentials,
-        "Everything in the staging account, with credentials that are handed out.",
-    ),
-    (
-        "staging-switch",
-        Some(STAGING),
-        Method::Switch,
-        "Everything in the staging account, by switching from your own user.",
-    ),
+/// Something that may be asked for.
+#[derive(Debug)]
+pub struct Offer {
+    /// Its name, and that of the role.
+    pub name: &'static str,
+    /// The account of the role that it opens; none: a policy on the person's own user.
+    pub account: Option<&'static str>,
+    /// How it is opened.
+    pub method: Method,
+    /// What else the catalog says of it.
+    more: &'static str,
+    /// What for.
+    description: &'static str,
+}
+
+/// What may be asked for.
+pub const ENTITLEMENTS: [Offer; 6] = [
+    Offer {
+        name: "prod-admin",
+        account: Some(ACCOUNT),
+        method: Method::TrustPolicy,
+        more: "",
+        description: "Everything in the production account, for incidents and changes that automation cannot make.",
+    },
+    Offer {
+        name: "prod-db",
+        account: Some(ACCOUNT),
+        method: Method::TrustPolicy,
+        more: "mfa = true\n",
+        description: "The databases of the production account, with your MFA device.",
+    },
+    Offer {
+        name: "prod-s3-write",
+        account: None,
+        method: Method::Attach,
+        more: "",
+        description: "Writing to the buckets of the production account, with your own keys.",
+    },
+    Offer {
+        name: "staging-power",
+        account: Some(STAGING),
+        method: Method::StsCredentials,
+        more: "",
+        description: "Everything in the staging account, with credentials that are handed out.",
+    },
+    Offer {
+        name: "staging-switch",
+        account: Some(STAGING),
+        method: Method::Switch,
+        more: "",
+        description: "Everything in the staging account, by switching from your own user.",
+    },
+    Offer {
+        name: "vendor-support",
+        account: Some(VENDOR),
+        method: Method::TrustPolicy,
+        more: "external_id = \"example-corp-4711\"\n",
+        description: "Support in a vendor's account, which asks for an external ID.",
+    },
 ];
 
 /// What `prod-s3-write` allows.
@@ -89,20 +125,20 @@ fn user_arn(user: &str) -> String {
     format!("arn:aws:iam::{ACCOUNT}:user/{user}")
 }
 
-/// As whom Countersign works in the staging account.
-fn manager() -> ManagerRole {
+/// As whom Countersign works in an account that is not production.
+fn manager(account: &str) -> ManagerRole {
     ManagerRole {
-        arn: role_arn(STAGING, "countersign-manager"),
+        arn: role_arn(account, "countersign-manager"),
         external_id: None,
     }
 }
 
 /// What Countersign has to do in an account.
 fn needs(account: &str) -> Needs {
-    let of_account = ENTITLEMENTS.iter().filter(|it| it.1 == Some(account));
+    let of_account = ENTITLEMENTS.iter().filter(|it| it.account == Some(account));
     Needs {
         roles: of_account
-            .map(|(name, _, method, _)| (role_arn(account, name), *method))
+            .map(|it| (role_arn(account, it.name), it.method))
             .collect(),
         users: if account == ACCOUNT {
             PEOPLE.iter().map(|(_, user, _)| user_arn(user)).collect()
@@ -110,28 +146,43 @@ fn needs(account: &str) -> Needs {
             Vec::new()
         },
         carries: account == ACCOUNT,
+        leaves: account == ACCOUNT,
     }
 }
 
-/// What Countersign's own user may: what production needs, and to be the manager of staging.
+/// What Countersign's own user may: what production needs, and to be the manager of the others.
 fn own_policy() -> String {
-    let (own, manager) = (user_arn(OURSELVES), manager().arn);
+    let own = user_arn(OURSELVES);
+    let managers = [STAGING, VENDOR].map(|account| manager(account).arn);
     let mut policy = rights::policy(&needs(ACCOUNT), &[&own]);
     if let Some(statements) = policy["Statement"].as_array_mut() {
         statements
-            .push(json!({"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": manager}));
+            .push(json!({"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": managers}));
     }
     policy.to_string()
+}
+
+/// What people's own users may: to come into the vendor's role, once that lets them in.
+fn visiting() -> String {
+    let role = role_arn(VENDOR, "vendor-support");
+    let statement = json!({"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": role});
+    json!({"Version": "2012-10-17", "Statement": [statement]}).to_string()
 }
 
 /// The catalog, as `catalog apply` would read it.
 pub fn catalog() -> String {
     use std::fmt::Write as _;
-    let mut text = format!(
-        "[[accounts]]\nid = \"{ACCOUNT}\"\nname = \"Production\"\n\n[[accounts]]\nid = \"{STAGING}\"\n\
-         name = \"Staging\"\nmanager_role = \"{}\"\n",
-        manager().arn
-    );
+    let mut text = format!("[[accounts]]\nid = \"{ACCOUNT}\"\nname = \"Production\"\n");
+    for (id, name, more) in [
+        (STAGING, "Staging", ""),
+        (VENDOR, "Vendor", "owner = \"The vendor's support team\"\n"),
+    ] {
+        let manager = manager(id).arn;
+        let _ = write!(
+            text,
+            "\n[[accounts]]\nid = \"{id}\"\nname = \"{name}\"\nmanager_role = \"{manager}\"\n{more}"
+        );
+    }
     for (name, user, group) in PEOPLE {
         let _ = write!(
             text,
@@ -141,7 +192,14 @@ pub fn catalog() -> String {
             user_arn(user)
         );
     }
-    for (name, account, method, description) in ENTITLEMENTS {
+    for offer in ENTITLEMENTS {
+        let Offer {
+            name,
+            account,
+            method,
+            more,
+            description,
+        } = offer;
         let opens = match account {
             Some(account) => format!("role_arn = \"{}\"", role_arn(account, name)),
             None => format!("account = \"{ACCOUNT}\"\npolicy = '''{WRITING}'''"),
@@ -150,7 +208,7 @@ pub fn catalog() -> String {
         let _ = write!(
             text,
             "\n[[entitlements]]\nname = \"{name}\"\ndescription = \"{description}\"\n{opens}\n\
-             method = \"{method}\"\nmin_duration = \"PT5S\"\nmax_duration = \"PT8H\"\n\
+             method = \"{method}\"\n{more}min_duration = \"PT5S\"\nmax_duration = \"PT8H\"\n\
              requester_group = \"engineers\"\napprover_group = \"sre-leads\"\nneeded = 1\n"
         );
     }
@@ -205,41 +263,36 @@ pub fn ours(keys: &AllKeys) -> Option<&Keys> {
 /// The AWS of the demo.
 #[must_use]
 pub fn aws(keys: &AllKeys) -> Seed {
-    let users = keys.iter().map(|(user, keys)| SeedUser {
-        name: user.clone(),
-        path: "/".to_owned(),
-        access_key_id: Some(keys.access_key_id.clone()),
-        secret_access_key: Some(keys.secret_access_key.clone()),
-        policies: if user == OURSELVES {
-            BTreeMap::from([("countersign".to_owned(), own_policy())])
-        } else {
-            BTreeMap::new()
-        },
-        mfa_code: None,
-    });
-    let manager = manager();
+    let users = keys.iter().map(|(name, keys)| user(name, keys));
+    let own = user_arn(OURSELVES);
     let trusted_by_account = json!({"Version": "2012-10-17", "Statement": [{
         "Effect": "Allow", "Principal": {"AWS": format!("arn:aws:iam::{ACCOUNT}:root")}, "Action": "sts:AssumeRole",
     }]});
     let power = format!(
         r#"{{"Version":"2012-10-17","Statement":[{}]}}"#,
-        assumable::statements(&manager.arn)
+        assumable::statements(&manager(STAGING).arn)
     );
-    let own = user_arn(OURSELVES);
-    let manages = rights::policy(&needs(STAGING), &[&manager.arn, &own]).to_string();
-    let trust = rights::trust(&manager, &own).to_string();
+    let managing = |account| {
+        let manager = manager(account);
+        let manages = rights::policy(&needs(account), &[&manager.arn, &own]).to_string();
+        let trust = rights::trust(&manager, &own).to_string();
+        role("countersign-manager", &trust, &manages)
+    };
     Seed {
         accounts: vec![
             account(
                 ACCOUNT,
                 users.collect(),
-                vec![role("prod-admin", TRUST, EVERYTHING)],
+                vec![
+                    role("prod-admin", TRUST, EVERYTHING),
+                    role("prod-db", TRUST, EVERYTHING),
+                ],
             ),
             account(
                 STAGING,
                 Vec::new(),
                 vec![
-                    role("countersign-manager", &trust, &manages),
+                    managing(STAGING),
                     role("staging-power", &power, EVERYTHING),
                     role(
                         "staging-switch",
@@ -248,7 +301,29 @@ pub fn aws(keys: &AllKeys) -> Seed {
                     ),
                 ],
             ),
+            account(
+                VENDOR,
+                Vec::new(),
+                vec![managing(VENDOR), role("vendor-support", TRUST, EVERYTHING)],
+            ),
         ],
+    }
+}
+
+fn user(name: &str, keys: &Keys) -> SeedUser {
+    let is_ours = name == OURSELVES;
+    let policy = if is_ours {
+        ("countersign".to_owned(), own_policy())
+    } else {
+        ("visiting".to_owned(), visiting())
+    };
+    SeedUser {
+        name: name.to_owned(),
+        path: "/".to_owned(),
+        access_key_id: Some(keys.access_key_id.clone()),
+        secret_access_key: Some(keys.secret_access_key.clone()),
+        policies: BTreeMap::from([policy]),
+        mfa_code: (!is_ours).then(|| MFA_CODE.to_owned()),
     }
 }
 

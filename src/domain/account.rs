@@ -21,6 +21,8 @@ pub struct Needs {
     pub users: Vec<String>,
     /// Whether inline policies may be put on these users.
     pub carries: bool,
+    /// Whether they may come into roles of other accounts by their trust policies.
+    pub leaves: bool,
 }
 
 impl Needs {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::demands::Demands;
 use super::part::{Allows, PartKind};
 use super::person;
 use crate::ids::{EntitlementId, TargetId};
@@ -62,6 +63,15 @@ impl Method {
         match self {
             Self::TrustPolicy | Self::Switch | Self::StsCredentials => true,
             Self::Attach => false,
+        }
+    }
+
+    /// Whether people assume the role themselves, and can be asked for more than who they are.
+    #[must_use]
+    pub const fn is_asked(self) -> bool {
+        match self {
+            Self::TrustPolicy | Self::Switch => true,
+            Self::Attach | Self::StsCredentials => false,
         }
     }
 
@@ -166,6 +176,9 @@ pub struct Terms {
     /// What sessions may do that are handed out (sts_credentials).
     #[serde(default, skip_serializing_if = "Scope::is_role")]
     pub scope: Scope,
+    /// What AWS asks of whoever is let in: by the role, or where none is opened by the entitlement.
+    #[serde(flatten)]
+    pub demands: Demands,
     /// Shortest duration, seconds.
     pub min_duration_seconds: i32,
     /// Longest duration, seconds.
@@ -182,12 +195,13 @@ pub struct Terms {
 
 impl Terms {
     /// The session name that the console would use for that identity. Where no role is opened,
-    /// nothing has a session name.
+    /// nothing has a session name; where it asks for an external ID, the console cannot come in:
+    /// Switch Role sends none (docs/guard.md, H8).
     #[must_use]
     pub fn console_name(&self, principal_arn: Option<&str>) -> Option<String> {
-        let opens_role = self.method.opens_role();
+        let takes_it = self.method.opens_role() && self.demands.external_id.is_none();
         principal_arn
-            .filter(|_| opens_role)
+            .filter(|_| takes_it)
             .and_then(person::console_name)
     }
 

@@ -8,6 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::audit::{Action, By, Told};
 use super::cause::Cause;
 use super::change::{Change, WrongState};
+use super::demands::Demands;
 use super::entitlement::{Method, Terms};
 use super::part::{Part, all_closed, all_open};
 use super::revocation::Revocation;
@@ -67,6 +68,8 @@ pub struct Grant {
     pub grant_name: String,
     /// The session name that the console's Switch Role uses.
     pub console_name: Option<String>,
+    /// What AWS asks of the person beside that.
+    pub demands: Demands,
     /// When it was asked for.
     pub requested_at: DateTime<Utc>,
     /// From when, whole seconds.

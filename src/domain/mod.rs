@@ -5,6 +5,7 @@ pub mod arn;
 pub mod audit;
 pub mod cause;
 pub mod change;
+pub mod demands;
 pub mod duration;
 pub mod entitlement;
 pub mod fetch;

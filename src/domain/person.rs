@@ -37,6 +37,18 @@ pub struct Principal {
     pub arn: String,
 }
 
+/// The MFA device of an IAM user, as AWS names one that is called like the user, which it suggests.
+/// People may call theirs otherwise.
+#[must_use]
+pub fn mfa_serial(arn: &str) -> Option<String> {
+    let user = Arn::read(arn).filter(|read| read.kind == Kind::User)?;
+    let Arn {
+        partition, account, ..
+    } = user;
+    let name = Arn::name_of(arn, Kind::User)?;
+    Some(format!("arn:{partition}:iam::{account}:mfa/{name}"))
+}
+
 /// The session name that the console's Switch Role sends for an IAM user: its name
 /// (docs/guard.md §4, *console name*). `None` where that name may not be pinned: shorter
 /// than STS's two characters, or looking like one of our own.

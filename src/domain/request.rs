@@ -394,6 +394,7 @@ impl Request {
             // Used once: a session of an ended grant is never one of another (docs/guard.md §1).
             grant_name: id.to_string(),
             console_name: self.console_name.clone(),
+            demands: self.terms.demands.clone(),
             requested_at: self.submitted_at,
             starts_at,
             deadline,

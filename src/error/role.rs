@@ -34,12 +34,22 @@ pub enum RoleError {
     /// The trust policy does not let the person's account in.
     #[error("role does not admit the account")]
     NotAdmitted,
+    /// Conditions of the trust policy cannot hold for the person.
+    #[error("role asks for more")]
+    AsksForMore,
     /// The person may assume the role without us: by what.
     #[error("role is open already")]
     OpenAlready(String),
     /// Nobody lets us look at the person's user, by ARN, or it is ours.
     #[error("user closed to us")]
     UserClosed(String),
+    /// Nobody lets us look at the person's user, by ARN, who comes from another account.
+    #[error("user unseen")]
+    UserUnseen(String),
+    /// The person's own account, by the ARN of their user, does not let them assume a role of
+    /// another one.
+    #[error("identity not allowed at home")]
+    NotAllowedAtHome(String),
     /// One more inline policy does not fit on the person's user.
     #[error("user full")]
     UserFull {
@@ -64,14 +74,7 @@ impl RoleError {
     #[must_use]
     pub fn about(&self) -> About {
         match self {
-            Self::NotFound => About::new(
-                // Not 404, which would deny the entitlement that the caller sees.
-                "role_not_found",
-                409,
-                "The role is not there",
-                "AWS does not know the role of this entitlement. Tell the people who keep the \
-                 catalog.",
-            ),
+            Self::NotFound => not_found(),
             Self::Protected => About::new(
                 "role_protected",
                 409,
@@ -109,8 +112,11 @@ impl RoleError {
                  names a deleted user or role. Have its owner repair it.",
             ),
             Self::NotAdmitted => not_admitted(),
+            Self::AsksForMore => asks_for_more(),
             Self::OpenAlready(by) => open_already(by),
             Self::UserClosed(arn) => user_closed(arn),
+            Self::UserUnseen(arn) => user_unseen(arn),
+            Self::NotAllowedAtHome(arn) => not_allowed_at_home(arn),
             Self::UserFull {
                 used,
                 quota,
@@ -120,6 +126,16 @@ impl RoleError {
             Self::NotPinned(add) => not_pinned(add),
         }
     }
+}
+
+fn not_found() -> About {
+    About::new(
+        // Not 404, which would deny the entitlement that the caller sees.
+        "role_not_found",
+        409,
+        "The role is not there",
+        "AWS does not know the role of this entitlement. Tell the people who keep the catalog.",
+    )
 }
 
 const fn suspended(condition: Condition) -> &'static str {
@@ -139,6 +155,17 @@ fn not_admitted() -> About {
         "The role does not let your account in",
         "A switch needs a role whose trust policy names the account of your AWS identity. Have \
          its owner add it, or the catalog offer the role as trust_policy.",
+    )
+}
+
+fn asks_for_more() -> About {
+    About::new(
+        "role_asks_for_more",
+        409,
+        "The role asks for what you could not show",
+        "A condition of its trust policy, on the session name, an external ID or MFA, keeps you \
+         out. Tell the people who keep the catalog: an external ID that the role asks for \
+         belongs there, and its owner has to let in the names of grants.",
     )
 }
 
@@ -162,6 +189,32 @@ fn user_closed(arn: &str) -> About {
         format!(
             "Its account does not let Countersign see {arn}, so that nothing could be put there \
              and nothing taken away. Have the account set up, or ask with another identity."
+        ),
+    )
+}
+
+fn user_unseen(arn: &str) -> About {
+    About::new(
+        "user_unseen",
+        409,
+        "Countersign may not look at your IAM user",
+        format!(
+            "Its account does not let Countersign see {arn}, so that nobody could tell whether \
+             that is still the user who is let in. Have the account set up, or ask with another \
+             identity."
+        ),
+    )
+}
+
+fn not_allowed_at_home(arn: &str) -> About {
+    About::new(
+        "identity_not_allowed",
+        409,
+        "Your own account does not let you assume this role",
+        format!(
+            "The role is in another account, so that {arn} needs a policy of its own that allows \
+             sts:AssumeRole on it. Have one added, or have the catalog offer the role as switch, \
+             which brings that policy along for as long as a grant lasts."
         ),
     )
 }

@@ -97,6 +97,11 @@ pub enum Refused {
         "must have no date for aws:CurrentTime ({0:?}): the deadline of each grant is put there"
     )]
     Dated(String),
+    /// `mfa = true` puts that condition there, and one more could contradict it.
+    #[error(
+        "must have no condition on aws:MultiFactorAuthPresent ({0:?}) beside mfa = true, which puts it there"
+    )]
+    SecondFactor(String),
     /// No user could have it.
     #[error(
         "must be shorter: a user has {USER_INLINE_QUOTA} characters for all, and there would be {0}"
@@ -105,11 +110,12 @@ pub enum Refused {
 }
 
 /// The statements of a policy that may be attached to a user for a time, minified: what is frozen
-/// at approval. The deadline is put into each when the policy is rendered.
+/// at approval. The deadline is put into each when the policy is rendered, and with `mfa` the
+/// condition for a second factor.
 ///
 /// # Errors
 /// What stands against it; the first that is found.
-pub fn check(policy: &str) -> Result<Vec<String>, Refused> {
+pub fn check(policy: &str, mfa: bool) -> Result<Vec<String>, Refused> {
     let document = Node::parse(policy).ok_or(Unfit::NotAPolicy)?;
     has_each_key_once(&document)?;
     has_only(&document, &DOCUMENT_KEYS)?;
@@ -121,9 +127,9 @@ pub fn check(policy: &str) -> Result<Vec<String>, Refused> {
             return Err(Refused::Deny);
         }
         may_be_allowed(&node)?;
-        has_conditions_of_ours_alone(&node)?;
+        has_conditions_of_ours_alone(&node, mfa)?;
     }
-    let dated = inline::attach(&statements, DateTime::UNIX_EPOCH).ok_or(Unfit::NotAPolicy)?;
+    let dated = inline::attach(&statements, mfa, DateTime::UNIX_EPOCH).ok_or(Unfit::NotAPolicy)?;
     let length = size(&dated);
     if length > USER_INLINE_QUOTA {
         return Err(Refused::TooLong(length));
@@ -251,8 +257,9 @@ fn all_but(service: &str, words: &[&str]) -> Vec<String> {
     patterns
 }
 
-/// Whether the conditions of a statement leave the deadline to us.
-fn has_conditions_of_ours_alone(statement: &Node) -> Result<(), Refused> {
+/// Whether the conditions of a statement leave the deadline to us, and with `mfa` the second
+/// factor.
+fn has_conditions_of_ours_alone(statement: &Node, mfa: bool) -> Result<(), Refused> {
     let Some(condition) = statement.get("Condition") else {
         return Ok(());
     };
@@ -267,10 +274,12 @@ fn has_conditions_of_ours_alone(statement: &Node) -> Result<(), Refused> {
         let Node::Object(keys) = keys else {
             return Err(Unfit::NotAPolicy.into());
         };
-        let mut names = keys.iter().map(|(key, _)| key);
-        if base.starts_with("Date") && names.any(|key| key.eq_ignore_ascii_case("aws:CurrentTime"))
-        {
+        let has = |name: &str| keys.iter().any(|(key, _)| key.eq_ignore_ascii_case(name));
+        if base.starts_with("Date") && has("aws:CurrentTime") {
             return Err(Refused::Dated(operator.clone()));
+        }
+        if mfa && has("aws:MultiFactorAuthPresent") {
+            return Err(Refused::SecondFactor(operator.clone()));
         }
     }
     Ok(())

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use super::document::{Document, inert};
 use super::{ObservedRole, ObservedUser, inline, trust};
 use crate::domain::arn::{Arn, Kind};
+use crate::domain::demands::Demands;
 use crate::domain::grant::Grant;
 use crate::domain::part::Allows;
 use crate::ids::GrantId;
@@ -93,9 +94,10 @@ impl Booking {
     pub fn wanted(
         allows: &Allows,
         console: Option<&str>,
+        mfa: bool,
         (from, until): (DateTime<Utc>, DateTime<Utc>),
     ) -> Option<Self> {
-        let text = inline::named(allows, GrantId::new(), console, until)?;
+        let text = inline::named(allows, GrantId::new(), console, mfa, until)?;
         Some(Self {
             from,
             until,
@@ -158,6 +160,8 @@ pub struct Seat<'a> {
     pub principal_arn: &'a str,
     /// The console session name, where it may be pinned.
     pub console_name: Option<&'a str>,
+    /// What it asks for beside that.
+    pub demands: &'a Demands,
 }
 
 impl Seat<'_> {
@@ -171,7 +175,9 @@ impl Seat<'_> {
             .into_iter()
             .chain([name.as_str()])
             .collect();
-        1 + trust::statement(grant, self.principal_arn, &names, DateTime::UNIX_EPOCH).len()
+        let until = DateTime::UNIX_EPOCH;
+        let text = trust::statement(grant, self.principal_arn, &names, self.demands, until);
+        1 + text.len()
     }
 }
 

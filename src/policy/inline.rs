@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::document::{Document, Members, sid};
 use super::meaning::{Node, same};
-use super::trust::{self, json, literal};
+use super::trust::{self, MFA, json, literal};
 use crate::domain::grant::Grant;
 use crate::domain::part::Allows;
 use crate::ids::GrantId;
@@ -47,25 +47,27 @@ pub fn grant_of(name: &str, installation: &str) -> Option<GrantId> {
 #[must_use]
 pub fn text(allows: &Allows, grant: &Grant, console: bool, until: DateTime<Utc>) -> Option<String> {
     let console = grant.console_name.as_deref().filter(|_| console);
-    named(allows, grant.id, console, until)
+    named(allows, grant.id, console, grant.demands.mfa, until)
 }
 
-/// The same for a grant of that id, which is its own session name.
+/// The same for a grant of that id, which is its own session name; `mfa`: with a second factor
+/// alone.
 pub(super) fn named(
     allows: &Allows,
     id: GrantId,
     console: Option<&str>,
+    mfa: bool,
     until: DateTime<Utc>,
 ) -> Option<String> {
     match allows {
-        Allows::Role { arn } => Some(document(&switch(arn, id, console, until))),
-        Allows::Statements(frozen) => attach(frozen, until),
+        Allows::Role { arn } => Some(document(&switch(arn, id, console, mfa, until))),
+        Allows::Statements(frozen) => attach(frozen, mfa, until),
     }
 }
 
 /// The frozen statements of an entitlement, each until `until`.
-pub(super) fn attach(frozen: &[String], until: DateTime<Utc>) -> Option<String> {
-    let dated = frozen.iter().map(|statement| dated(statement, until));
+pub(super) fn attach(frozen: &[String], mfa: bool, until: DateTime<Utc>) -> Option<String> {
+    let dated = frozen.iter().map(|statement| dated(statement, mfa, until));
     let statements: Option<Vec<String>> = dated.collect();
     Some(document(&statements?.join(",")))
 }
@@ -74,13 +76,23 @@ fn document(statements: &str) -> String {
     format!(r#"{{"Version":"2012-10-17","Statement":[{statements}]}}"#)
 }
 
-/// Allows to assume the role, under the session names of the grant alone.
-fn switch(role_arn: &str, id: GrantId, console: Option<&str>, until: DateTime<Utc>) -> String {
+/// Allows to assume the role, under the session names of the grant alone. An external ID is the
+/// role's own to ask for.
+fn switch(
+    role_arn: &str,
+    id: GrantId,
+    console: Option<&str>,
+    mfa: bool,
+    until: DateTime<Utc>,
+) -> String {
     let mut names = vec![id.to_string()];
     names.extend(console.map(str::to_owned));
     let (sid, role, names) = (sid(id), json(&role_arn), json(&names));
     let pinned = format!(r#""StringEquals":{{"sts:RoleSessionName":{names}}}"#);
-    let dated = format!(r#""DateLessThan":{{{}}}"#, before(until));
+    let mut dated = format!(r#""DateLessThan":{{{}}}"#, before(until));
+    if mfa {
+        dated.push_str(&format!(r#","Bool":{{{MFA}}}"#));
+    }
     let what = format!(r#""Effect":"Allow","Action":"sts:AssumeRole","Resource":{role}"#);
     format!(r#"{{"Sid":"{sid}",{what},"Condition":{{{pinned},{dated}}}}}"#)
 }
@@ -89,23 +101,29 @@ fn before(until: DateTime<Utc>) -> String {
     format!(r#""aws:CurrentTime":"{}""#, literal(until))
 }
 
-/// A statement with the deadline among its conditions, which all have to hold. Everything else of
-/// it stays as it stands; `DateLessThan` may be there for another key.
-fn dated(statement: &str, until: DateTime<Utc>) -> Option<String> {
+/// A statement with the deadline, and perhaps a second factor, among its conditions, which all have
+/// to hold. Everything else of it stays as it stands; the operators may be there for other keys.
+fn dated(statement: &str, mfa: bool, until: DateTime<Utc>) -> Option<String> {
     let statement = members(statement)?;
-    let condition = match value(&statement, "Condition") {
-        Some(text) => members(text)?,
-        None => Vec::new(),
-    };
-    let dates = match value(&condition, "DateLessThan") {
-        Some(text) => members(text)?,
-        None => Vec::new(),
-    };
-    let dates = object(&dates, None, Some(before(until)));
-    let dates = Some(format!(r#""DateLessThan":{dates}"#));
-    let condition = object(&condition, Some("DateLessThan"), dates);
+    let condition = value(&statement, "Condition").unwrap_or("{}");
+    let mut condition = with(condition, "DateLessThan", &before(until))?;
+    if mfa {
+        condition = with(&condition, "Bool", MFA)?;
+    }
     let condition = Some(format!(r#""Condition":{condition}"#));
     Some(object(&statement, Some("Condition"), condition))
+}
+
+/// A condition block with one key more for an operator.
+fn with(condition: &str, operator: &str, key: &str) -> Option<String> {
+    let condition = members(condition)?;
+    let keys = match value(&condition, operator) {
+        Some(text) => members(text)?,
+        None => Vec::new(),
+    };
+    let keys = object(&keys, None, Some(key.to_owned()));
+    let keys = Some(format!(r#""{operator}":{keys}"#));
+    Some(object(&condition, Some(operator), keys))
 }
 
 type Pairs<'a> = Vec<(String, &'a RawValue)>;

@@ -25,6 +25,7 @@ mod plan;
 mod reverted;
 pub mod rights;
 pub mod session;
+pub mod shown;
 mod situation;
 pub mod switchable;
 pub mod trust;

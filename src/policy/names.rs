@@ -6,6 +6,7 @@ use chrono::{DateTime, SubsecRound, Utc};
 use super::Input;
 use super::mutations::{Clause, ended_at, stands};
 use super::situation::{Known, SECOND, Situation, ceil};
+use crate::domain::demands::Demands;
 
 /// What the guard says of a console name that no grant may use now.
 pub(super) enum Ending {
@@ -46,6 +47,11 @@ impl<'a> Situation<'a> {
         if self.is_anothers(name, principal) && stands(Clause::ExclusiveConsoleName) {
             return None;
         }
+        // Its sessions may have begun without what this grant asks for, and would go on under it
+        // (docs/guard.md, H7): it waits until they are over, and are cut.
+        if self.is_held_for_other_demands(name, &known.grant.demands) {
+            return None;
+        }
         // A chain: the same person's grants overlap and share the earliest moment, so that none
         // cuts another.
         if let Some(since) = self.held_since(name) {
@@ -75,6 +81,13 @@ impl<'a> Situation<'a> {
     fn is_anothers(&self, name: &str, principal: &str) -> bool {
         self.holders(name)
             .any(|holder| self.principal_id(holder.grant) != Some(principal))
+    }
+
+    /// Whether a live grant has the name, and lets its person in with something else than this one
+    /// asks for: the role asked for something else when it was requested.
+    fn is_held_for_other_demands(&self, name: &str, demands: &Demands) -> bool {
+        let mut live = self.holders(name).filter(|holder| holder.live);
+        live.any(|holder| holder.marks.console_since.is_some() && holder.grant.demands != *demands)
     }
 
     /// Whether somebody may still get a session of a grant that had the name before.

@@ -32,7 +32,7 @@ pub fn policy(needs: &Needs, us: &[&str]) -> Value {
     let opened = needs.opened(|method| method == Method::TrustPolicy);
     allow("TrustPolicies", &["iam:UpdateAssumeRolePolicy"], &opened);
     let users: Vec<&str> = needs.users.iter().map(String::as_str).collect();
-    if needs.carries || !opened.is_empty() {
+    if needs.carries || needs.leaves || !opened.is_empty() {
         allow("Users", &["iam:GetUser"], &users);
     }
     if needs.carries {
@@ -44,6 +44,9 @@ pub fn policy(needs: &Needs, us: &[&str]) -> Value {
             "iam:SimulatePrincipalPolicy",
         ];
         allow("Carriers", &carried, &users);
+    }
+    if needs.leaves && !needs.carries {
+        allow("Leavers", &["iam:SimulatePrincipalPolicy"], &users);
     }
     // What `doctor` asks beside: whether the rights are there, and room for the guard.
     let own: Vec<&str> = us.iter().copied().take(1).collect();

@@ -5,6 +5,7 @@
 use super::assumable::{may_do, text};
 use super::document::Document;
 use super::meaning::Node;
+use super::shown::Shown;
 use crate::domain::arn::{Arn, Kind};
 
 /// Why a role cannot be switched to.
@@ -14,17 +15,25 @@ pub enum Unswitchable {
     NotAdmitted,
     /// A statement lets the person in whatever their own policies say.
     NeedsNothing,
+    /// What admits them asks for something that they cannot show, or a Deny is for them.
+    AsksForMore,
 }
 
 /// Whether the role leaves it to the policies of the user of that ARN whether the user may assume
-/// it. Whatever else a statement asks for is judged by STS, when the role is assumed.
+/// it, who shows that. Whatever else a statement asks for is judged by STS, when the role is
+/// assumed.
 ///
 /// # Errors
 /// Why it does not.
-pub fn check(trust: &Document<'_>, role_arn: &str, user_arn: &str) -> Result<(), Unswitchable> {
+pub fn check(
+    trust: &Document<'_>,
+    role_arn: &str,
+    user_arn: &str,
+    shown: &Shown,
+) -> Result<(), Unswitchable> {
     let account = |arn| Arn::read(arn).map(|read| read.account);
     let is_own_account = account(role_arn) == account(user_arn);
-    let mut is_admitted = false;
+    let (mut is_admitted, mut asks_for_more) = (false, false);
     for statement in &trust.statements {
         let node = statement.node();
         if text(&node, "Effect") != Some("Allow") || !may_do(&node, "sts:AssumeRole") {
@@ -33,15 +42,32 @@ pub fn check(trust: &Document<'_>, role_arn: &str, user_arn: &str) -> Result<(),
         match whom(&node, user_arn) {
             // In one account, a role that names the user needs no policy of the user's.
             Some(Whom::User) if is_own_account => return Err(Unswitchable::NeedsNothing),
-            Some(Whom::User | Whom::Account) => is_admitted = true,
+            Some(Whom::User | Whom::Account) if shown.may_meet(&node) => is_admitted = true,
+            Some(Whom::User | Whom::Account) => asks_for_more = true,
             None => {}
         }
     }
-    if is_admitted {
+    if is_admitted && !denies(trust, user_arn, shown) {
         Ok(())
+    } else if is_admitted || asks_for_more {
+        Err(Unswitchable::AsksForMore)
     } else {
         Err(Unswitchable::NotAdmitted)
     }
+}
+
+/// Whether statements of the trust policy deny it to the user of that ARN, whatever others allow:
+/// for certain, since what cannot be told keeps nobody from asking.
+#[must_use]
+pub fn denies(trust: &Document<'_>, user_arn: &str, shown: &Shown) -> bool {
+    trust.statements.iter().any(|statement| {
+        let node = statement.node();
+        let is_deny = text(&node, "Effect") == Some("Deny");
+        // Everybody, or every action, but some: the user, or this one, may be among them.
+        let is_told = node.get("Principal").is_some() && node.get("Action").is_some();
+        let is_meant = is_deny && is_told && may_do(&node, "sts:AssumeRole");
+        is_meant && whom(&node, user_arn).is_some() && shown.meets(&node)
+    })
 }
 
 /// Whom a statement names.

@@ -4,8 +4,13 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 
 use super::document::sid;
 use super::meaning::{Node, same};
+use crate::domain::demands::Demands;
 use crate::domain::grant::Grant;
 use crate::ids::GrantId;
+
+/// The condition for a second factor, of the operator `Bool`. Long-term keys lack the key of the
+/// request, so that they do not have one (docs/guard.md §5).
+pub(super) const MFA: &str = r#""aws:MultiFactorAuthPresent":"true""#;
 
 /// A time as IAM's policy language writes it: whole seconds, UTC.
 #[must_use]
@@ -26,13 +31,21 @@ pub fn statement(
     grant: GrantId,
     principal_arn: &str,
     names: &[&str],
+    demands: &Demands,
     until: DateTime<Utc>,
 ) -> String {
     let (sid, principal, names) = (sid(grant), json(&principal_arn), json(&names));
     let until = literal(until);
     let principal = format!(r#""Principal":{{"AWS":{principal}}}"#);
-    let pinned = format!(r#""StringEquals":{{"sts:RoleSessionName":{names}}}"#);
-    let dated = format!(r#""DateLessThan":{{"aws:CurrentTime":"{until}"}}"#);
+    let external_id = demands.external_id.as_ref();
+    let external_id = external_id.map_or(String::new(), |id| {
+        format!(r#","sts:ExternalId":{}"#, json(id))
+    });
+    let pinned = format!(r#""StringEquals":{{"sts:RoleSessionName":{names}{external_id}}}"#);
+    let mut dated = format!(r#""DateLessThan":{{"aws:CurrentTime":"{until}"}}"#);
+    if demands.mfa {
+        dated.push_str(&format!(r#","Bool":{{{MFA}}}"#));
+    }
     let who = format!(r#""Sid":"{sid}","Effect":"Allow",{principal},"Action":"sts:AssumeRole""#);
     format!(r#"{{{who},"Condition":{{{pinned},{dated}}}}}"#)
 }
@@ -48,7 +61,7 @@ pub fn of(grant: &Grant, console: bool, until: DateTime<Utc>) -> String {
     // A grant without an identity wants no statement: one with its Sid is a hand's, and reads like
     // nothing of ours.
     let principal = grant.principal_arn.as_deref().unwrap_or_default();
-    statement(grant.id, principal, &names, until)
+    statement(grant.id, principal, &names, &grant.demands, until)
 }
 
 /// How the statement of a grant reads beside what was sent.

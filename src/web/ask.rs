@@ -209,8 +209,8 @@ async fn show(
     let page = Ask {
         principals: principals
             .into_iter()
-            // A trust policy is opened for identities of its own account alone.
-            .filter(|it| it.account == account || method == Method::Switch)
+            // What is attached is for users of its own account alone.
+            .filter(|it| it.account == account || method != Method::Attach)
             .map(|it| it.arn)
             .collect(),
         ..Ask::new(visit.frame(Here::Home).await?, entitlement, form, errors)

@@ -11,50 +11,107 @@ pub struct Aws {
     pub region: String,
 }
 
+/// What is typed where a code of a second factor belongs.
+const CODE: &str = "CODE";
+
+/// How a role is assumed.
+#[derive(Debug, Clone, Copy)]
+pub struct Assume<'a> {
+    /// ARN of the role.
+    pub role_arn: &'a str,
+    /// The session name.
+    pub session: &'a str,
+    /// The second factor's device, where one is needed.
+    pub mfa_serial: Option<&'a str>,
+    /// The external ID, where one is needed.
+    pub external_id: Option<&'a str>,
+}
+
 impl Aws {
     /// AssumeRole with the AWS CLI.
     #[must_use]
-    pub fn cli(&self, role_arn: &str, session: &str) -> String {
+    pub fn cli(&self, assume: Assume<'_>) -> String {
+        use std::fmt::Write as _;
         let endpoint = self
             .endpoint_url
             .as_ref()
             .map_or(String::new(), |url| format!(" \\\n  --endpoint-url {url}"));
-        let (role, session) = (quoted(role_arn), quoted(session));
+        let (role, session) = (quoted(assume.role_arn), quoted(assume.session));
+        let mut more = String::new();
+        if let Some(id) = assume.external_id {
+            let _ = write!(more, " \\\n  --external-id {}", quoted(id));
+        }
+        if let Some(serial) = assume.mfa_serial {
+            let serial = quoted(serial);
+            let _ = write!(more, " \\\n  --serial-number {serial} --token-code {CODE}");
+        }
         format!(
-            "aws sts assume-role --region {} \\\n  --role-arn {role} \\\n  --role-session-name {session}{endpoint}",
+            "aws sts assume-role --region {} \\\n  --role-arn {role} \\\n  \
+             --role-session-name {session}{more}{endpoint}",
             self.region
+        )
+    }
+
+    /// GetSessionToken with the AWS CLI: a session of the person's own that has the second factor.
+    #[must_use]
+    pub fn session_token(&self, mfa_serial: &str) -> String {
+        let endpoint = self.endpoint_url.as_ref();
+        let endpoint = endpoint.map_or(String::new(), |url| format!(" --endpoint-url {url}"));
+        format!(
+            "aws sts get-session-token --region {} \\\n  --serial-number {} --token-code {CODE}{endpoint}",
+            self.region,
+            quoted(mfa_serial)
         )
     }
 
     /// AssumeRole with curl.
     #[must_use]
-    pub fn curl(&self, role_arn: &str, session: &str) -> String {
+    pub fn curl(&self, assume: Assume<'_>) -> String {
         let region = &self.region;
         let url = self
             .endpoint_url
             .clone()
             .unwrap_or_else(|| format!("https://sts.{region}.{}", domain(region)));
+        let mut fields = vec![
+            field("RoleArn", assume.role_arn),
+            field("RoleSessionName", assume.session),
+        ];
+        fields.extend(assume.external_id.map(|id| field("ExternalId", id)));
+        if let Some(serial) = assume.mfa_serial {
+            fields.push(field("SerialNumber", serial));
+            fields.push(field("TokenCode", CODE));
+        }
         format!(
             // The shell puts the keys in: no page ever holds a secret.
             "curl {url}/ --aws-sigv4 aws:amz:{region}:sts \\\n  \
              --user \"$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY\" \\\n  \
-             -d Action=AssumeRole -d Version=2011-06-15 \\\n  {} \\\n  {}",
-            field("RoleArn", role_arn),
-            field("RoleSessionName", session)
+             -d Action=AssumeRole -d Version=2011-06-15 \\\n  {}",
+            fields.join(" \\\n  ")
         )
     }
 
     /// A profile with which AWS's tools assume the role themselves, with the keys of another one.
     #[must_use]
-    pub fn profile(&self, name: &str, role_arn: &str, session: &str) -> String {
+    pub fn profile(&self, name: &str, assume: Assume<'_>) -> String {
+        let Assume {
+            role_arn, session, ..
+        } = assume;
+        let line = |key: &str, value: Option<&str>| {
+            value.map_or(String::new(), |value| format!("\n{key} = {value}"))
+        };
+        let asked = [
+            line("external_id", assume.external_id),
+            line("mfa_serial", assume.mfa_serial),
+        ]
+        .concat();
         let endpoint = self
             .endpoint_url
             .as_ref()
             .map_or(String::new(), |url| format!("\nendpoint_url = {url}"));
         let region = &self.region;
         format!(
-            "[profile {name}]\nrole_arn = {role_arn}\nrole_session_name = {session}\nsource_profile = default\n\
-             region = {region}{endpoint}"
+            "[profile {name}]\nrole_arn = {role_arn}\nrole_session_name = {session}{asked}\n\
+             source_profile = default\nregion = {region}{endpoint}"
         )
     }
 

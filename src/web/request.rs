@@ -16,8 +16,10 @@ use super::visit::{self, Asked, Away, Named, Sent, Visit};
 use super::{assets, commands};
 use crate::app::find::{self, Approvers, Decision, Delay, May};
 use crate::app::{approve, deny, withdraw};
+use crate::domain::demands::ExternalId;
 use crate::domain::entitlement::{Method, Scope};
 use crate::domain::grant::{Grant, GrantState};
+use crate::domain::person;
 use crate::domain::request::{Request, RequestState};
 use crate::domain::text::Words;
 use crate::error::{Error, FieldError};
@@ -81,6 +83,8 @@ pub struct RequestPage {
     pub reason: String,
     /// What is wrong with it.
     pub errors: Vec<FieldError>,
+    /// The external ID, where the caller is told it.
+    pub external_id: Option<String>,
 }
 
 impl RequestPage {
@@ -268,10 +272,23 @@ impl RequestPage {
         self.command(commands::Aws::curl)
     }
 
+    /// The requester's device, where AWS asks for a second factor.
+    fn mfa_serial(&self) -> Option<String> {
+        let arn = self.request.principal_arn.as_deref();
+        arn.filter(|_| self.request.terms.demands.mfa)
+            .and_then(person::mfa_serial)
+    }
+
+    /// A session of the requester's own that has the second factor.
+    fn session_token_command(&self) -> Option<String> {
+        let serial = self.mfa_serial()?;
+        Some(self.aws.session_token(&serial))
+    }
+
     /// A profile that assumes the role, with the person's own keys.
     fn role_profile(&self) -> String {
         let name = &self.request.terms.name;
-        self.command(|aws, role_arn, session| aws.profile(name, role_arn, session))
+        self.command(|aws, assume| aws.profile(name, assume))
     }
 
     /// The console's Switch Role, while AWS takes the name that it sends.
@@ -297,12 +314,22 @@ impl RequestPage {
         self.aws.list_users()
     }
 
-    fn command(&self, write: impl Fn(&commands::Aws, &str, &str) -> String) -> String {
+    fn command(&self, write: impl Fn(&commands::Aws, commands::Assume<'_>) -> String) -> String {
         // The grant's own name always works; the console name may be barred.
         let name = self.grant.as_ref().map_or("", |grant| &grant.grant_name);
         // Nothing is assumed where no role is opened.
         let role_arn = self.request.terms.role_arn.as_deref();
-        role_arn.map_or_else(String::new, |role_arn| write(&self.aws, role_arn, name))
+        let mfa_serial = self.mfa_serial();
+        let external_id = self.request.terms.demands.external_id.as_ref();
+        role_arn.map_or_else(String::new, |role_arn| {
+            let assume = commands::Assume {
+                role_arn,
+                session: name,
+                mfa_serial: mfa_serial.as_deref(),
+                external_id: external_id.map(ExternalId::as_str),
+            };
+            write(&self.aws, assume)
+        })
     }
 }
 
@@ -445,6 +472,7 @@ async fn look(
         form: typed.form,
         reason: typed.reason,
         errors,
+        external_id: find::external_id(&visit.ctx, &view.request),
         request: view.request,
     })
 }

@@ -1,10 +1,11 @@
 //! What AWS shows of a target: read as a whole once, and then what was written.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
+use super::homes::{Homes, admitted};
 use crate::aws::observe::{self, Look};
 use crate::aws::{Aws, AwsError};
 use crate::domain::grant::Grant;
@@ -37,7 +38,7 @@ pub(super) struct Seen {
 impl Seen {
     /// Reads everything: the role, its guard, and the principals of what may be opened or is open.
     /// `opens`: something is to be opened, so that it has to be known whose the role is. `at`: what
-    /// is over by then closes, whoever its principal is by now.
+    /// is over by then closes, whoever its principal is by now. `homes`: the accounts of others.
     pub async fn whole(
         aws: &Aws,
         limit: Duration,
@@ -45,6 +46,7 @@ impl Seen {
         grants: &[Grant],
         opens: bool,
         at: DateTime<Utc>,
+        homes: &Homes,
     ) -> Result<Self, AwsError> {
         // Before the look, which would grow old while STS is silent: a closing beside it is then
         // planned all the same.
@@ -54,13 +56,8 @@ impl Seen {
             None
         };
         let asked_at = Instant::now();
-        let is_open = |grant: &&Grant| grant.state.is_open() && at < grant.deadline;
-        let open = grants.iter().filter(is_open);
-        let principals: BTreeSet<String> = open
-            .filter(|grant| grant.method.part() == PartKind::Statement)
-            .filter_map(|grant| grant.principal_arn.clone())
-            .collect();
-        let look = observe::observe(aws, arn, principals, opens);
+        let principals = admitted(grants, at).map(|it| (it.to_owned(), homes.of(aws, it)));
+        let look = observe::observe(aws, arn, principals.collect(), opens);
         let Look { observed, unread } = in_time(limit, look).await?;
         let looked_at = Instant::now();
         let ours = match (identified, &observed) {

@@ -6,6 +6,7 @@ mod barred;
 mod claim;
 mod elsewhere;
 mod failure;
+mod homes;
 mod ledger;
 mod limit;
 mod look;

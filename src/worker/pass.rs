@@ -206,7 +206,8 @@ impl<'a> Pass<'a> {
             None => {
                 let (limit, opens) = (self.look_limit(), self.opens());
                 let Taken { arn, at, .. } = self.taken;
-                let look = Seen::whole(&self.aws, limit, arn, &self.grants, opens, *at);
+                let homes = self.worker.homes(self.taken, &self.grants).await?;
+                let look = Seen::whole(&self.aws, limit, arn, &self.grants, opens, *at, &homes);
                 match Box::pin(look).await {
                     Ok(seen) => seen,
                     Err(error) => return Ok(Round::Failed(error)),

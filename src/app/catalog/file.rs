@@ -5,6 +5,7 @@ use toml::de::DeTable;
 
 use super::accounts;
 use super::alike::tell_apart;
+use super::demands::{self, demands};
 use super::fields::Fields;
 use super::opens::{Opens, opens, scope};
 use super::wrong::Wrong;
@@ -89,6 +90,7 @@ pub(super) fn read(text: &str) -> Result<File, Vec<Wrong>> {
     fields.done();
     tell_apart(&file, &mut wrong);
     wrong.extend(accounts::in_file(&file));
+    wrong.extend(demands::in_file(&file));
     if wrong.is_empty() {
         return Ok(file);
     }
@@ -104,7 +106,10 @@ fn account(mut fields: Fields<'_>) -> Option<Account> {
     let name = fields.text("name", seen);
     let own = id.as_ref().map(|it| it.get_ref().clone());
     let manager = fields.maybe_text("manager_role", |arn| manager(arn, own.as_deref()));
-    let external_id = fields.flag("external_id");
+    let external_id = fields.flag(
+        "external_id",
+        "must be true, or be left out: one that was made is kept",
+    );
     let owner = fields.maybe_text("owner", seen);
     if let (Some(None), Some(Some(flag))) = (&manager, &external_id) {
         let what = "goes with manager_role: it is sent when that role is assumed";
@@ -150,7 +155,9 @@ fn offer(mut fields: Fields<'_>) -> Option<Offer> {
     let description = fields.optional_text("description", description);
     let method = fields.text("method", method);
     let known = method.as_ref().map(|it| *it.get_ref());
-    let opens = opens(&mut fields, known);
+    let demands = demands(&mut fields, known);
+    let mfa = demands.as_ref().is_some_and(|it| it.mfa);
+    let opens = opens(&mut fields, known, mfa);
     let least = fields.text("min_duration", length);
     let most = fields.text("max_duration", length);
     let requester_group = fields.text("requester_group", seen);
@@ -181,6 +188,7 @@ fn offer(mut fields: Fields<'_>) -> Option<Offer> {
         method: method?.into_inner(),
         statements,
         scope: scope?,
+        demands: demands?,
         min_duration_seconds: least?.into_inner(),
         max_duration_seconds: most?.into_inner(),
         requester_group,

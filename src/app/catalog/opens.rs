@@ -21,16 +21,16 @@ pub(super) struct Opens {
     pub statements: Vec<String>,
 }
 
-/// Reads what an entitlement of that method opens.
-pub(super) fn opens(fields: &mut Fields<'_>, method: Option<Method>) -> Option<Opens> {
+/// Reads what an entitlement of that method opens; `mfa`: for those with a second factor.
+pub(super) fn opens(fields: &mut Fields<'_>, method: Option<Method>, mfa: bool) -> Option<Opens> {
     match method {
         Some(method) if method.opens_role() => role(fields),
-        Some(_) => users(fields),
+        Some(_) => users(fields, mfa),
         // Which of these keys belong there is not known, only whether each fits by itself.
         None => {
             let _ = fields.maybe_text("role_arn", role_arn);
             let _ = fields.maybe_text("account", account_id);
-            let _ = fields.maybe_text("policy", policy);
+            let _ = fields.maybe_text("policy", |text| policy(text, mfa));
             None
         }
     }
@@ -52,9 +52,9 @@ fn role(fields: &mut Fields<'_>) -> Option<Opens> {
     })
 }
 
-fn users(fields: &mut Fields<'_>) -> Option<Opens> {
+fn users(fields: &mut Fields<'_>, mfa: bool) -> Option<Opens> {
     let account = fields.text("account", account_id);
-    let statements = fields.text("policy", policy);
+    let statements = fields.text("policy", |text| policy(text, mfa));
     let what = "does not go with method = \"attach\", which opens no role: account says whose users get the policy";
     let has_no_role = fields.must_lack("role_arn", what);
     Some(Opens {
@@ -70,9 +70,9 @@ fn role_arn(text: &str) -> Result<Identity, String> {
 
 /// The statements of a policy that may be attached. Lines break where they like: white space does
 /// not count.
-fn policy(text: &str) -> Result<Vec<String>, String> {
+fn policy(text: &str, mfa: bool) -> Result<Vec<String>, String> {
     all_seen(text).map_err(|it| it.to_string())?;
-    attach::check(text).map_err(|it| it.to_string())
+    attach::check(text, mfa).map_err(|it| it.to_string())
 }
 
 /// What sessions may do that are handed out.

@@ -11,13 +11,16 @@ use crate::aws::AwsError;
 use crate::aws::survey::{self, SurveyedRole};
 use crate::db::doctor::Known;
 use crate::domain::arn::{Arn, Kind};
+use crate::domain::demands::Demands;
 use crate::domain::entitlement::Method;
+use crate::domain::person::console_name;
 use crate::domain::target::Condition;
 use crate::ids::GrantId;
 use crate::policy::ObservedRole;
 use crate::policy::capacity::{self, INLINE_QUOTA, Obstacle, Seat};
 use crate::policy::document::Document;
 use crate::policy::guard::Guard;
+use crate::policy::shown::Shown;
 use crate::policy::switchable;
 
 /// What cannot be seen of it opens nothing.
@@ -69,7 +72,7 @@ async fn look(place: &Place<'_>, known: &Known, section: &mut Section) -> Result
     }
     check_boundary(arn, &role, section);
     let methods = methods(place, arn);
-    check_trust(place, arn, &role, &methods, section);
+    check_trust(place, known, &role, &methods, section);
     check_room(place, arn, &role, section).await?;
     let mut writes = vec!["iam:PutRolePolicy", "iam:DeleteRolePolicy"];
     if methods.contains(&Method::TrustPolicy) {
@@ -147,7 +150,7 @@ fn check_boundary(arn: &str, role: &SurveyedRole, section: &mut Section) {
 /// The trust policy, for what is written into it and for whom it leaves in.
 fn check_trust(
     place: &Place<'_>,
-    arn: &str,
+    Known { arn, demands, .. }: &Known,
     role: &SurveyedRole,
     methods: &[Method],
     section: &mut Section,
@@ -161,11 +164,14 @@ fn check_trust(
         }
     };
     if methods.contains(&Method::TrustPolicy) {
-        check_seats(place, arn, role, section);
+        check_seats(place, arn, demands, role, section);
     }
     if methods.contains(&Method::Switch) {
         let mut users = place.catalog.users();
-        if users.any(|user| switchable::check(&document, arn, user).is_ok()) {
+        if users.any(|user| {
+            let shown = Shown::with(demands, console_name(user));
+            switchable::check(&document, arn, user, &shown).is_ok()
+        }) {
             let told = "it leaves it to people's own accounts who may assume it";
             section.ok("trust policy", told);
         } else {
@@ -180,13 +186,20 @@ fn check_trust(
 }
 
 /// Whether a statement of one grant has room beside what is not ours.
-fn check_seats(place: &Place<'_>, arn: &str, role: &SurveyedRole, section: &mut Section) {
+fn check_seats(
+    place: &Place<'_>,
+    arn: &str,
+    demands: &Demands,
+    role: &SurveyedRole,
+    section: &mut Section,
+) {
     let made_up = format!("arn:aws:iam::{}:user/{}", place.account.id, "x".repeat(32));
     let users = place.account.needs.users.iter();
     let longest = users.max_by_key(|it| it.len()).unwrap_or(&made_up);
     let seat = Seat {
         principal_arn: longest,
-        console_name: Arn::name_of(longest, Kind::User),
+        console_name: Arn::name_of(longest, Kind::User).filter(|_| demands.external_id.is_none()),
+        demands,
     };
     let observed = ObservedRole {
         role_id: role.id.clone(),

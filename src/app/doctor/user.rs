@@ -87,12 +87,12 @@ async fn look(place: &Place<'_>, known: &Known, section: &mut Section) -> Result
 /// Whether the policy of one grant has room beside what is not ours.
 fn check_room(place: &Place<'_>, name: &str, user: &ObservedUser, section: &mut Section) {
     let carried = place.catalog.carried.iter();
-    let of_user = carried.filter(|(account, _)| {
-        let account = account.as_ref();
+    let of_user = carried.filter(|it| {
+        let account = it.account.as_ref();
         account.is_none_or(|it| *it == place.account.id)
     });
     let window = (DateTime::<Utc>::UNIX_EPOCH, DateTime::UNIX_EPOCH);
-    let wanted = of_user.filter_map(|(_, allows)| Booking::wanted(allows, Some(name), window));
+    let wanted = of_user.filter_map(|it| Booking::wanted(&it.allows, Some(name), it.mfa, window));
     let longest = wanted.map(|it| it.size).max().unwrap_or_default();
     let told = format!(
         "other inline policies take {} of {} characters",

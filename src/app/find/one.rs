@@ -140,6 +140,13 @@ pub async fn request(ctx: &Ctx, id: RequestId) -> Result<RequestView, Error> {
         .await
 }
 
+/// The external ID that the requester sends, where the caller is told it.
+#[must_use]
+pub fn external_id(ctx: &Ctx, request: &Request) -> Option<String> {
+    let id = request.terms.demands.external_id.as_ref()?;
+    authz::told_external_id(&ctx.person, request).then(|| id.to_string())
+}
+
 async fn approvers(
     conn: &mut PgConnection,
     request: &Request,

@@ -11,12 +11,13 @@ use crate::domain::account::ManagerRole;
 use crate::domain::arn::Arn;
 use crate::domain::duration;
 use crate::domain::entitlement::{Entitlement, Method, Terms};
-use crate::domain::person::{Principal, console_name};
+use crate::domain::person::Principal;
 use crate::domain::text::{Ticket, Words};
 use crate::error::{Error, FieldCode, FieldError, InputError, RoleError};
 use crate::policy::assumable::{self, Lacking};
 use crate::policy::capacity::{self, Booking, Obstacle, Seat};
 use crate::policy::document::Document;
+use crate::policy::shown::Shown;
 use crate::policy::switchable::{self, Unswitchable};
 use crate::policy::{ObservedRole, ObservedUser};
 
@@ -118,7 +119,12 @@ pub(super) fn recheck(
     may_be_opened(terms)?;
     let account = checked.principal.as_ref().map(|it| it.account.as_str());
     let is_fitting = match terms.method {
-        Method::TrustPolicy | Method::Attach => account == Some(&terms.account),
+        Method::Attach => account == Some(&terms.account),
+        // Whoever comes from another account was looked at for a role of that one.
+        Method::TrustPolicy => {
+            let is_where_it_was = terms.account == checked.entitlement.terms.account;
+            account == Some(&terms.account) || is_where_it_was && account.is_some()
+        }
         Method::Switch => account.is_some(),
         Method::StsCredentials => account.is_none(),
     };
@@ -160,14 +166,23 @@ fn principal(
     asked: Option<&str>,
 ) -> Result<Option<Principal>, FieldError> {
     if terms.method.needs_identity() {
-        // A user of another account may carry what lets them into this one's role, but no grant
-        // spans partitions.
-        let account = Some(terms.account.as_str()).filter(|_| terms.method != Method::Switch);
         let role = terms.role_arn.as_deref();
-        let fitting = principals
-            .into_iter()
-            .filter(|own| role.is_none_or(|role| partition(&own.arn) == partition(role)));
-        return pick(fitting.collect(), account, asked).map(Some);
+        let is_fitting =
+            |own: &Principal| role.is_none_or(|role| partition(&own.arn) == partition(role));
+        let is_here = |own: &Principal| own.account == terms.account;
+        let mut fitting = principals;
+        fitting.retain(is_fitting);
+        // A user of another account may come into this one's role, but no grant spans partitions.
+        // By the trust policy, who has one in both comes from the role's own unless they say so.
+        let stays = match terms.method {
+            Method::Attach | Method::StsCredentials => true,
+            Method::TrustPolicy => {
+                asked.is_none() && (fitting.is_empty() || fitting.iter().any(is_here))
+            }
+            Method::Switch => false,
+        };
+        let account = Some(terms.account.as_str()).filter(|_| stays);
+        return pick(fitting, account, asked).map(Some);
     }
     match asked {
         None => Ok(None),
@@ -220,6 +235,7 @@ fn pick(
 /// Refuses a role that cannot take one more grant.
 pub(super) fn usable(
     role: Check,
+    terms: &Terms,
     principal: Option<&Principal>,
     others: &[db::grants::Seated],
 ) -> Result<Seen, Error> {
@@ -253,14 +269,22 @@ pub(super) fn usable(
         .map(|seated| Seat {
             principal_arn: &seated.principal_arn,
             console_name: seated.console_name.as_deref(),
+            demands: &seated.demands,
         })
         .collect();
-    let name = console_name(&principal.arn);
+    let name = terms.console_name(Some(&principal.arn));
     let one_more = Seat {
         principal_arn: &principal.arn,
         console_name: name.as_deref(),
+        demands: &terms.demands,
     };
     capacity::check(&observed, None, &seats, one_more).map_err(why)?;
+    let shown = Shown::of(terms, &principal.arn);
+    let trust = Document::parse(&observed.trust).map_err(|it| why(it.into()))?;
+    // A Deny wins over the statement that would be added.
+    if switchable::denies(&trust, &principal.arn, &shown) {
+        return Err(RoleError::AsksForMore.into());
+    }
     Ok(Seen {
         role_id: Some(role_id),
         principal_id,
@@ -284,14 +308,15 @@ fn assumable(role: Check) -> Result<Seen, Error> {
 }
 
 /// A role that an inline policy on a person's user is to let into.
-pub(super) fn switchable(role: &Check, arn: &str) -> Result<(), Error> {
+pub(super) fn switchable(role: &Check, terms: &Terms, arn: &str) -> Result<(), Error> {
     if role.ours {
         return Err(RoleError::Ours.into());
     }
     let document = Document::parse(&role.trust).map_err(|it| why(it.into()))?;
-    match switchable::check(&document, &role.role_arn, arn) {
+    match switchable::check(&document, &role.role_arn, arn, &Shown::of(terms, arn)) {
         Ok(()) => {}
         Err(Unswitchable::NotAdmitted) => return Err(RoleError::NotAdmitted.into()),
+        Err(Unswitchable::AsksForMore) => return Err(RoleError::AsksForMore.into()),
         Err(Unswitchable::NeedsNothing) => {
             return Err(RoleError::OpenAlready("its trust policy".to_owned()).into());
         }

@@ -6,12 +6,13 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::check::{Carried, Checked, Seen, carries, switchable, usable};
+use super::home::{Home, at_home};
 use crate::app::ctx::Ctx;
 use crate::aws::{self, AwsError, Check};
 use crate::db;
 use crate::domain::account::ManagerRole;
 use crate::domain::entitlement::Terms;
-use crate::domain::person::{Principal, console_name};
+use crate::domain::person::Principal;
 use crate::error::{Error, RoleError};
 use crate::policy::ObservedUser;
 use crate::policy::capacity::Booking;
@@ -24,8 +25,8 @@ pub(super) type AsWhom = (Option<ManagerRole>, DateTime<Utc>);
 
 /// What there is already where one more grant is to be written.
 pub(super) enum Others {
-    /// In the role's trust policy.
-    Seated(Vec<db::grants::Seated>),
+    /// In the role's trust policy; and the account of a user who comes from another one.
+    Seated(Vec<db::grants::Seated>, Option<Home>),
     /// On the person's user.
     Carried(Carried),
 }
@@ -45,14 +46,15 @@ pub(super) async fn carried(
         }
         Booking::of(part.allows.as_ref()?, grant)
     });
-    let console = console_name(&user.arn);
-    let allows = checked.entitlement.terms.allows();
+    let terms = &checked.entitlement.terms;
+    let (allows, mfa) = (terms.allows(), terms.demands.mfa);
+    let console = terms.console_name(Some(&user.arn));
     Ok(Carried {
         arn: user.arn.clone(),
         manager,
         installation,
         others: booked.collect(),
-        wanted: allows.and_then(|it| Booking::wanted(&it, console.as_deref(), window)),
+        wanted: allows.and_then(|it| Booking::wanted(&it, console.as_deref(), mfa, window)),
     })
 }
 
@@ -67,17 +69,31 @@ pub(super) async fn look(
     // On the heap: the SDK's futures are large, and the compiler follows them only so deep.
     let looked = Box::pin(async {
         match (&terms.role_arn, others) {
-            (Some(role_arn), Others::Seated(others)) => {
+            (Some(role_arn), Others::Seated(others, None)) => {
                 let principal = checked.principal.as_ref();
                 let role = at_role(ctx, terms, role_arn, principal, as_whom).await?;
-                Ok(usable(role, principal, others))
+                Ok(usable(role, terms, principal, others))
+            }
+            (Some(role_arn), Others::Seated(others, Some(home))) => {
+                let (role, own) = tokio::join!(
+                    at_role(ctx, terms, role_arn, None, as_whom),
+                    at_home(ctx, terms, role_arn, home, as_whom),
+                );
+                let (role, own) = (role?, own?);
+                Ok(own.and_then(|principal_id| {
+                    let role = Check {
+                        principal_id,
+                        ..role
+                    };
+                    usable(role, terms, checked.principal.as_ref(), others)
+                }))
             }
             (Some(role_arn), Others::Carried(carried)) => {
                 at_both(ctx, terms, role_arn, carried, as_whom).await
             }
             (None, Others::Carried(carried)) => at_user(ctx, carried, None, as_whom).await,
             // No entitlement is like that: without a role there is nothing to be seated in.
-            (None, Others::Seated(_)) => Ok(Ok(Seen::default())),
+            (None, Others::Seated(..)) => Ok(Ok(Seen::default())),
         }
     });
     match tokio::time::timeout(LOOK, looked).await {
@@ -124,7 +140,7 @@ async fn at_both(
         at_user(ctx, carried, Some(role_arn), as_whom),
     );
     if let Ok(role) = &role
-        && let Err(refused) = switchable(role, &carried.arn)
+        && let Err(refused) = switchable(role, terms, &carried.arn)
     {
         return Ok(Err(refused));
     }

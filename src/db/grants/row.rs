@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 
 use crate::domain::cause::Cause;
+use crate::domain::demands::{Demands, ExternalId};
 use crate::domain::entitlement::Method;
 use crate::domain::grant::{Closing, Grant, GrantState, Marks};
 use crate::domain::part::{Allows, Part, PartKind, PartState};
@@ -18,8 +19,8 @@ macro_rules! there {
         sqlx::query_as!(
             crate::db::grants::row::Row,
             r#"SELECT g.id, g.request, g.target, g.person, g.method, g.principal_arn, g.principal_id,
-                      p.target_uid AS role_id, g.grant_name, g.console_name, g.state, g.starts_at, g.deadline,
-                      g.approved_at, p.sent_until,
+                      p.target_uid AS role_id, g.grant_name, g.console_name, g.mfa, g.external_id, g.state,
+                      g.starts_at, g.deadline, g.approved_at, p.sent_until,
                       c.since AS "console_since?", p.unclear_at, p.absent_at,
                       p.allows AS "allows: Json<Allows>", g.opening_at, g.opened_at, g.closing_at, g.cause,
                       g.closing_by, g.closing_reason, g.ended_at, n.guard_until, n.guard_gone_at, p.restores,
@@ -57,6 +58,8 @@ pub(in crate::db) struct Row {
     pub role_id: Option<String>,
     pub grant_name: String,
     pub console_name: Option<String>,
+    pub mfa: bool,
+    pub external_id: Option<String>,
     pub state: String,
     pub starts_at: DateTime<Utc>,
     pub deadline: DateTime<Utc>,
@@ -102,6 +105,10 @@ impl TryFrom<Row> for Grant {
             role_id: row.role_id,
             grant_name: row.grant_name,
             console_name: row.console_name,
+            demands: Demands {
+                mfa: row.mfa,
+                external_id: row.external_id.map(ExternalId::stored),
+            },
             requested_at: row.requested_at,
             starts_at: row.starts_at,
             deadline: row.deadline,

@@ -6,7 +6,7 @@ use super::Knobs;
 use crate::sandbox::arn::locate;
 use crate::sandbox::doc::Doc;
 use crate::sandbox::iam::{self, NewRole};
-use crate::sandbox::state::{Bucket, Policies, State};
+use crate::sandbox::state::{Bucket, Mfa, Policies, State};
 use crate::sandbox::wire::Fault as Refusal;
 
 /// A document with a data plane of its own.
@@ -176,6 +176,20 @@ impl Knobs {
         self.edit(|state, mode| {
             iam::create_user(state, arn, Some((access_key_id, secret)), mode.now)
         });
+    }
+
+    /// Gives a user an MFA device that shows this code; its serial number.
+    pub fn give_mfa(&self, arn: &str, code: &str) -> Option<String> {
+        self.edit(|state, _| {
+            let (account, name) = locate(arn)?;
+            let serial = format!("arn:aws:iam::{account}:mfa/{name}");
+            let account = state.accounts.get_mut(&account)?;
+            account.users.get_mut(&name)?.mfa = Some(Mfa {
+                serial: serial.clone(),
+                code: code.to_owned(),
+            });
+            Some(serial)
+        })
     }
 
     /// Deletes a role, whatever it has.

@@ -6,6 +6,7 @@ mod audit;
 mod authorization;
 mod busy;
 mod codes;
+mod demands;
 mod described;
 mod did;
 mod eligibility;

@@ -133,7 +133,7 @@ fn states() -> [StateError; 9] {
     all
 }
 
-fn roles() -> [RoleError; 13] {
+fn roles() -> [RoleError; 16] {
     let known = |error: &RoleError| match error {
         RoleError::NotFound
         | RoleError::Protected
@@ -144,6 +144,9 @@ fn roles() -> [RoleError; 13] {
         | RoleError::NotAdmitted
         | RoleError::OpenAlready(_)
         | RoleError::UserClosed(_)
+        | RoleError::AsksForMore
+        | RoleError::UserUnseen(_)
+        | RoleError::NotAllowedAtHome(_)
         | RoleError::UserFull { .. }
         | RoleError::NotAssumable(_)
         | RoleError::NotPinned(_) => {}
@@ -163,6 +166,9 @@ fn roles() -> [RoleError; 13] {
         RoleError::NotAdmitted,
         RoleError::OpenAlready("its trust policy".to_owned()),
         RoleError::UserClosed("arn:aws:iam::111122223333:user/alice".to_owned()),
+        RoleError::AsksForMore,
+        RoleError::UserUnseen("arn:aws:iam::111122223333:user/alice".to_owned()),
+        RoleError::NotAllowedAtHome("arn:aws:iam::111122223333:user/alice".to_owned()),
         RoleError::UserFull {
             used: 1900,
             quota: 2048,

@@ -10,6 +10,7 @@ mod arns;
 mod attach;
 mod catalog;
 mod decisions;
+mod demands;
 mod errors;
 mod events;
 mod guarantees;

@@ -23,7 +23,7 @@ fn of_condition(condition: &str) -> String {
 
 /// Why a policy is refused, in one word.
 fn verdict(policy: &str) -> &'static str {
-    match check(policy) {
+    match check(policy, false) {
         Ok(_) => "taken",
         Err(Refused::NotAPolicy(Unfit::NotAPolicy)) => "no policy",
         Err(Refused::NotAPolicy(_)) => "not whole",
@@ -34,6 +34,7 @@ fn verdict(policy: &str) -> &'static str {
         Err(Refused::Outlives { .. }) => "outlives",
         Err(Refused::Operator(_)) => "operator",
         Err(Refused::Dated(_)) => "dated",
+        Err(Refused::SecondFactor(_)) => "second factor",
         Err(Refused::TooLong(_)) => "too long",
     }
 }
@@ -212,7 +213,7 @@ fn t5_t6_t7_what_may_be_attached_for_a_time() {
 /// T6: with these she may write herself into a resource's own policy, and stay.
 #[test]
 fn t6_approvers_are_shown_what_gives_others_access() {
-    let frozen = |policy: &str| check(policy).unwrap();
+    let frozen = |policy: &str| check(policy, false).unwrap();
     let shown = |action: &str| managing(&frozen(&of_action(action)));
     assert_eq!(shown("s3:GetObject"), [""; 0]);
     assert_eq!(shown("kms:Create*"), ["kms:CreateGrant"]);
@@ -280,7 +281,7 @@ fn two_patterns_overlap_where_one_text_fits_both() {
 fn what_is_frozen_says_what_was_written() {
     let written = "{ \"Version\": \"2012-10-17\", \"Statement\": [\n { \"Resource\": [\"*\"], \"Action\" : \"ec2:*\", \"Effect\": \"Allow\" }, {\"Effect\":\"Allow\",\"Action\":\"s3:Get*\",\"Resource\":\"a b\"}]}";
     assert_eq!(
-        check(written).unwrap(),
+        check(written, false).unwrap(),
         [
             r#"{"Resource":["*"],"Action":"ec2:*","Effect":"Allow"}"#,
             r#"{"Effect":"Allow","Action":"s3:Get*","Resource":"a b"}"#,

@@ -10,6 +10,11 @@ use super::*;
 const SEAT: Seat<'_> = Seat {
     principal_arn: PEOPLE[ALICE].0,
     console_name: Some("alice"),
+    demands: &NO_DEMANDS,
+};
+const NO_DEMANDS: Demands = Demands {
+    mfa: false,
+    external_id: None,
 };
 
 #[test]

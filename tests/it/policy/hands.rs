@@ -2,6 +2,7 @@
 //! another installation (docs/guard.md, C11, C12, H10).
 
 use chrono::TimeDelta;
+use countersign::domain::demands::Demands;
 use countersign::ids::GrantId;
 use countersign::policy::guard::Guard;
 use countersign::policy::trust;
@@ -175,7 +176,7 @@ impl World {
         let revision = self.dice.between(1, 40);
         let guard = guard.render(&self.role_id, super::ROLE_ARN, revision);
         let carol = "arn:aws:iam::777788889999:user/carol";
-        let statement = trust::statement(id, carol, &["carol", &name], until);
+        let statement = trust::statement(id, carol, &["carol", &name], &Demands::default(), until);
         let statement = serde_json::from_str(&statement).expect("a statement");
         let text = self.edited(|statements| statements.push(statement));
         self.say(format!("another installation writes {guard} and {text}"));

@@ -4,6 +4,7 @@ mod assumable;
 mod attach;
 mod capacity;
 mod carrier;
+mod demands;
 mod document;
 mod evaluate;
 mod faults;
@@ -26,12 +27,14 @@ mod run;
 mod sequences;
 mod service;
 mod session;
+mod shown;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use countersign::domain::cause::Cause;
+use countersign::domain::demands::Demands;
 use countersign::domain::entitlement::Method;
 use countersign::domain::grant::{Closing, Grant, GrantState, Marks};
 use countersign::domain::part::Allows;
@@ -110,6 +113,7 @@ pub fn grant(nth: u128, person: usize, starts: i64, deadline: i64) -> Grant {
         role_id: Some(ROLE_ID.to_owned()),
         grant_name: grant_id(nth).to_string(),
         console_name: Some(console.to_owned()),
+        demands: Demands::default(),
         requested_at: at(starts),
         starts_at: at(starts),
         deadline: at(deadline),

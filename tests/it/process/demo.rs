@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::Server;
 use super::children::{below, is_left};
+use super::described::assert_described;
 use super::refusals::refusal;
 use crate::support::{another, open_folder, wait};
 
@@ -60,7 +61,7 @@ pub fn hearing(signal: &str, folder: &Path) -> Command {
 /// A running demo; killed when dropped.
 pub struct Demo {
     pub server: Server,
-    folder: PathBuf,
+    pub folder: PathBuf,
     /// What `demo.json` says.
     pub described: Value,
 }
@@ -147,16 +148,22 @@ impl Demo {
     /// A session of the entitlement's role by a person's own keys; AWS's code where it is refused.
     async fn assume(&self, name: &str, session: &str) -> Result<Credentials, String> {
         let role = text(&self.described["entitlements"][0]["role_arn"]);
-        self.assume_role(name, role, session).await
+        self.assume_showing(name, role, session, &Value::Null).await
     }
 
-    pub async fn assume_role(
+    /// The same of another role, for whoever shows what a grant of the API asks for.
+    pub async fn assume_showing(
         &self,
         name: &str,
         role: &str,
         session: &str,
+        asked: &Value,
     ) -> Result<Credentials, String> {
         let own = &self.person(name)["aws"];
+        let of_device = |key: &str| {
+            let is_asked = asked["mfa"] == true;
+            is_asked.then(|| text(&own[key]).to_owned())
+        };
         let (id, secret) = (&own["access_key_id"], &own["secret_access_key"]);
         let config = aws_sdk_sts::Config::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -167,6 +174,9 @@ impl Demo {
             .assume_role()
             .role_arn(role)
             .role_session_name(session)
+            .set_serial_number(of_device("mfa_serial"))
+            .set_token_code(of_device("mfa_code"))
+            .set_external_id(asked["external_id"].as_str().map(str::to_owned))
             .send()
             .await;
         let answer = answer.map_err(|it| it.code().unwrap_or("no answer").to_owned())?;
@@ -209,51 +219,6 @@ impl Demo {
 
 pub fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_else(|| panic!("{value}"))
-}
-
-fn assert_described(demo: &Demo) {
-    let people = demo.described["people"].as_array().expect("a list");
-    let known: Vec<_> = people
-        .iter()
-        .map(|it| (text(&it["email"]), text(&it["groups"][0])))
-        .collect();
-    assert_eq!(
-        known,
-        [
-            ("alice@example.com", "engineers"),
-            ("bob@example.com", "sre-leads"),
-            ("carol@example.com", "sre-leads"),
-            ("dave@example.com", "security-admins"),
-            ("erin@example.com", "auditors"),
-        ]
-    );
-    for person in people {
-        let user = text(&person["email"]).split('@').next().expect("a name");
-        let arn = format!("arn:aws:iam::111122223333:user/{user}");
-        assert_eq!(text(&person["aws"]["arn"]), arn);
-        assert!(text(&person["name"]).to_lowercase().starts_with(user));
-        let secrets = [
-            &person["api_token"],
-            &person["aws"]["access_key_id"],
-            &person["aws"]["secret_access_key"],
-        ];
-        assert!(secrets.iter().all(|it| text(it).len() >= 16), "{person}");
-    }
-    assert_eq!(
-        demo.described["entitlements"],
-        json!([
-            {"name": "prod-admin", "role_arn": "arn:aws:iam::111122223333:role/prod-admin", "method": "trust_policy"},
-            {"name": "prod-s3-write", "role_arn": null, "method": "attach"},
-            {"name": "staging-power", "role_arn": "arn:aws:iam::444455556666:role/staging-power", "method": "sts_credentials"},
-            {"name": "staging-switch", "role_arn": "arn:aws:iam::444455556666:role/staging-switch", "method": "switch"},
-        ])
-    );
-    for file in ["demo.json", "keys.json"] {
-        let file = fs::metadata(demo.folder.join(file)).expect("it is there");
-        assert_eq!(file.mode() & 0o777, 0o600, "it holds secrets");
-    }
-    let folder = fs::metadata(&demo.folder).expect("it is there");
-    assert_eq!(folder.mode() & 0o777, 0o700);
 }
 
 /// A folder that does not exist yet, and what holds it.

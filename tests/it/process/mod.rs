@@ -5,6 +5,7 @@ mod children;
 mod commands;
 mod deadline;
 mod demo;
+mod described;
 mod doctor;
 mod kill;
 mod ours;

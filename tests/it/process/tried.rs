@@ -1,7 +1,7 @@
 //! What the demo offers, tried by whoever starts it.
 
 use aws_sdk_iam::config::Credentials;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::demo::{Demo, text};
 use crate::support::open_folder;
@@ -12,6 +12,7 @@ async fn every_entitlement_of_the_demo_opens_works_and_ends() {
     let folder = open_folder();
     let demo = Demo::start(folder.path());
     let alice = demo.token("alice");
+    let mut asking = Vec::new();
     for entitlement in demo.described["entitlements"].as_array().expect("a list") {
         let name = text(&entitlement["name"]);
         let request = demo.ask_for(name, "PT1H").await;
@@ -30,7 +31,14 @@ async fn every_entitlement_of_the_demo_opens_works_and_ends() {
             "attach" => None,
             _ => {
                 let role = text(&entitlement["role_arn"]);
-                let assumed = demo.assume_role("alice", role, &grant).await;
+                let path = format!("/grants/{grant}");
+                let asked = demo.server.get(alice, &path).await;
+                if asked["mfa"] == true || asked["external_id"].is_string() {
+                    let nothing = demo.assume_showing("alice", role, &grant, &Value::Null);
+                    assert_eq!(nothing.await.expect_err(name), "AccessDenied");
+                    asking.push(name);
+                }
+                let assumed = demo.assume_showing("alice", role, &grant, &asked).await;
                 Some(assumed.unwrap_or_else(|code| panic!("{name}: {code}")))
             }
         };
@@ -45,5 +53,6 @@ async fn every_entitlement_of_the_demo_opens_works_and_ends() {
             assert!(!demo.works(session).await, "{name}");
         }
     }
+    assert_eq!(asking, ["prod-db", "vendor-support"]);
     assert!(demo.end("TERM").success());
 }

@@ -47,6 +47,14 @@ pub struct Keys {
     credentials: Credentials,
 }
 
+/// What somebody shows beside who they are.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Shown<'a> {
+    /// The device's serial number, and its code.
+    pub mfa: Option<(&'a str, &'a str)>,
+    pub external_id: Option<&'a str>,
+}
+
 impl Cloud {
     pub async fn start(trust: &str, now: DateTime<Utc>) -> Self {
         let user = |name: &str| SeedUser {
@@ -209,19 +217,45 @@ impl Keys {
 
     /// The same of another role.
     pub async fn assume_role(&self, role: &str, session: &str) -> Option<Self> {
+        self.assume_showing(role, session, Shown::default()).await
+    }
+
+    fn sts(&self) -> aws_sdk_sts::Client {
         let config = aws_sdk_sts::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("us-east-1"))
             .endpoint_url(&self.endpoint)
             .credentials_provider(self.credentials.clone());
-        let sts = aws_sdk_sts::Client::from_conf(config.build());
+        aws_sdk_sts::Client::from_conf(config.build())
+    }
+
+    /// A session of the person's own, with a second factor.
+    pub async fn session_token(&self, (serial, code): (&str, &str)) -> Self {
+        let call = self.sts().get_session_token().serial_number(serial);
+        let answer = call.token_code(code).send().await.unwrap();
+        self.with(answer.credentials().unwrap())
+    }
+
+    /// A session of a role, for whoever shows that.
+    pub async fn assume_showing(
+        &self,
+        role: &str,
+        session: &str,
+        shown: Shown<'_>,
+    ) -> Option<Self> {
         let chained = self.credentials.session_token().is_some();
         let seconds = if chained || role != ROLE {
             3_600
         } else {
             43_200
         };
-        let call = sts.assume_role().role_arn(role).role_session_name(session);
+        let call = self.sts().assume_role();
+        let call = call.role_arn(role).role_session_name(session);
+        let (serial, code) = shown.mfa.unzip();
+        let call = call
+            .set_external_id(shown.external_id.map(str::to_owned))
+            .set_serial_number(serial.map(str::to_owned))
+            .set_token_code(code.map(str::to_owned));
         match call.duration_seconds(seconds).send().await {
             Ok(answer) => Some(self.with(answer.credentials().unwrap())),
             Err(error) => {

@@ -78,6 +78,19 @@ impl Elevation {
         world.with_people().await
     }
 
+    /// A role whose trust policy is opened for alice's IAM user, which may do nothing by itself.
+    pub async fn trusting() -> Self {
+        let service = r#"{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}"#;
+        let world = Self::of("trust_policy", service).await;
+        let arn = world.stage.cloud.create_user("alice");
+        let has_user = |catalog: &mut super::catalog::Catalog| {
+            catalog.person("alice").principals = vec![arn];
+            catalog.regroup("alice", &["developers"]);
+        };
+        world.app.change(has_user).await;
+        world.with_people().await
+    }
+
     /// No role: alice's IAM user, which may do nothing by itself, is to be allowed to list users.
     pub async fn attaching() -> Self {
         let service = r#"{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}"#;

@@ -52,6 +52,24 @@ impl Member {
         Self::of("switch", root, ALICE_AT_HOME).await
     }
 
+    /// With a role whose trust policy is opened for her user of another account, whose own policies
+    /// let her assume it.
+    pub async fn visiting() -> Self {
+        let member = Self::of("trust_policy", FOREIGN, ALICE_AT_HOME).await;
+        member.allows_at_home(true);
+        member
+    }
+
+    /// Her own account lets her assume the role, or no more.
+    pub fn allows_at_home(&self, does: bool) {
+        let allow = format!(
+            r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Action":"sts:AssumeRole","Resource":"{ROLE}"}}}}"#
+        );
+        let knobs = self.stage.cloud.knobs();
+        let text = does.then_some(allow.as_str());
+        knobs.put_user_policy(ALICE_AT_HOME, "own", text).unwrap();
+    }
+
     /// With a role of that trust policy, which is opened by that method.
     pub async fn with(method: &str, trust: &str) -> Self {
         Self::of(method, trust, ALICE).await

@@ -3,11 +3,21 @@
 use countersign::domain::entitlement::Scope;
 use countersign::domain::grant::{Grant, GrantState, Marks};
 use countersign::domain::request::RequestState;
-use countersign::web::commands::Aws;
+use countersign::web::commands::{Assume, Aws};
 use countersign::web::request::RequestPage;
 
 use super::facts::*;
 use super::samples::{handed_out, html, page};
+
+/// A role that asks for nothing more.
+const fn assume<'a>(role_arn: &'a str, session: &'a str) -> Assume<'a> {
+    Assume {
+        role_arn,
+        session,
+        mfa_serial: None,
+        external_id: None,
+    }
+}
 
 fn shown(state: GrantState, has_console: bool, mine: bool) -> String {
     let granted = Grant {
@@ -45,7 +55,12 @@ fn what_is_to_be_pasted_runs_nothing_else() {
         region: "eu-west-1".to_owned(),
     };
     let role = "arn:aws:iam::111122223333:role/$(touch x)/it's;/`id`/prod+admin";
-    for line in [aws.cli(role, "alice+b"), aws.curl(role, "alice+b")] {
+    let odd = Assume {
+        mfa_serial: Some("arn:aws:iam::111122223333:mfa/$(y)+z"),
+        external_id: Some("of=us+you"),
+        ..assume(role, "alice+b")
+    };
+    for line in [aws.cli(odd), aws.curl(odd)] {
         // The shell itself says what it would make of the line.
         let words = line.replacen("aws ", "printf '%s\\n' ", 1);
         let words = words.replacen("curl ", "printf '%s\\n' ", 1);
@@ -55,9 +70,11 @@ fn what_is_to_be_pasted_runs_nothing_else() {
         let said = String::from_utf8(said.unwrap().stdout).unwrap();
         assert!(said.lines().any(|it| it.ends_with(role)), "{line}: {said}");
         assert!(said.lines().any(|it| it.ends_with("alice+b")), "{said}");
+        assert!(said.lines().any(|it| it.ends_with("$(y)+z")), "{said}");
+        assert!(said.lines().any(|it| it.ends_with("of=us+you")), "{said}");
     }
     assert!(
-        aws.curl(role, "a+b")
+        aws.curl(assume(role, "a+b"))
             .contains("--data-urlencode 'RoleSessionName=a+b'")
     );
     let china = Aws {
@@ -66,7 +83,7 @@ fn what_is_to_be_pasted_runs_nothing_else() {
     };
     assert!(
         china
-            .curl("arn", "a")
+            .curl(assume("arn", "a"))
             .contains("sts.cn-north-1.amazonaws.com.cn/")
     );
 }
@@ -138,8 +155,7 @@ fn switch_role_is_filled_in_for_the_partition() {
     );
     let profile = aws.profile(
         "prod-admin",
-        "arn:aws:iam::111122223333:role/admin",
-        "grant_1",
+        assume("arn:aws:iam::111122223333:role/admin", "grant_1"),
     );
     assert_eq!(
         profile,

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use countersign::domain::cause::Cause;
+use countersign::domain::demands::Demands;
 use countersign::domain::entitlement::{Entitlement, Method, Scope, Terms};
 use countersign::domain::grant::{Closing, Grant, GrantState, Marks};
 use countersign::domain::request::{Request, RequestState};
@@ -34,6 +35,7 @@ pub fn terms() -> Terms {
         statements: Vec::new(),
         method: Method::TrustPolicy,
         scope: Scope::Role,
+        demands: Demands::default(),
         min_duration_seconds: 5,
         max_duration_seconds: 28_800,
         requester_group: "engineers".into(),
@@ -89,6 +91,7 @@ pub fn grant(state: GrantState) -> Grant {
         role_id: Some("AROAQ3EGRIKLMNOPQRST".into()),
         grant_name: GrantId::from_uuid(uuid(6)).to_string(),
         console_name: Some("alice".into()),
+        demands: Demands::default(),
         requested_at: now() - minutes(21),
         starts_at: now() - minutes(18),
         deadline: now() + minutes(42),

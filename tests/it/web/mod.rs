@@ -4,6 +4,7 @@ mod attach;
 mod closed;
 mod console;
 mod console_link;
+mod demands;
 mod edges;
 pub mod facts;
 mod faults;

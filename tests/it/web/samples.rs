@@ -158,6 +158,7 @@ pub fn page(state: RequestState, granted: Option<Grant>) -> RequestPage {
         form: DecideForm::default(),
         reason: String::new(),
         errors: vec![],
+        external_id: None,
         request: request(state),
     }
 }

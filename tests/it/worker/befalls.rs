@@ -2,6 +2,7 @@
 //! and databases of another time.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use countersign::domain::demands::Demands;
 use countersign::ids::GrantId;
 use countersign::policy::guard::Guard;
 use countersign::policy::trust;
@@ -89,7 +90,13 @@ impl Life {
             ..Guard::default()
         };
         let guard = guard.render(&role_id, ROLE, revision);
-        let statement = trust::statement(id, ELSEWHERE_ARN, &[console, &name], until);
+        let statement = trust::statement(
+            id,
+            ELSEWHERE_ARN,
+            &[console, &name],
+            &Demands::default(),
+            until,
+        );
         let statement = serde_json::from_str(&statement).unwrap();
         let text = with_statements(&now, |all| all.push(statement));
         self.say(format!("another installation writes {guard} and {text}"));

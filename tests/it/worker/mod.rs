@@ -9,6 +9,7 @@ mod carried;
 mod carriers;
 mod console_links;
 mod crash;
+mod demands;
 mod elevated;
 mod extensions;
 mod federation;
@@ -37,6 +38,7 @@ mod skew;
 mod switch;
 mod trouble;
 mod unreachable;
+mod visitors;
 
 use chrono::TimeDelta;
 

@@ -1,0 +1,55 @@
+//! What `demo.json` says.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+
+use serde_json::json;
+
+use super::demo::{Demo, text};
+
+pub fn assert_described(demo: &Demo) {
+    let people = demo.described["people"].as_array().expect("a list");
+    let known: Vec<_> = people
+        .iter()
+        .map(|it| (text(&it["email"]), text(&it["groups"][0])))
+        .collect();
+    assert_eq!(
+        known,
+        [
+            ("alice@example.com", "engineers"),
+            ("bob@example.com", "sre-leads"),
+            ("carol@example.com", "sre-leads"),
+            ("dave@example.com", "security-admins"),
+            ("erin@example.com", "auditors"),
+        ]
+    );
+    for person in people {
+        let user = text(&person["email"]).split('@').next().expect("a name");
+        let arn = format!("arn:aws:iam::111122223333:user/{user}");
+        assert_eq!(text(&person["aws"]["arn"]), arn);
+        assert!(text(&person["name"]).to_lowercase().starts_with(user));
+        let secrets = [
+            &person["api_token"],
+            &person["aws"]["access_key_id"],
+            &person["aws"]["secret_access_key"],
+        ];
+        assert!(secrets.iter().all(|it| text(it).len() >= 16), "{person}");
+    }
+    assert_eq!(
+        demo.described["entitlements"],
+        json!([
+            {"name": "prod-admin", "role_arn": "arn:aws:iam::111122223333:role/prod-admin", "method": "trust_policy"},
+            {"name": "prod-db", "role_arn": "arn:aws:iam::111122223333:role/prod-db", "method": "trust_policy"},
+            {"name": "prod-s3-write", "role_arn": null, "method": "attach"},
+            {"name": "staging-power", "role_arn": "arn:aws:iam::444455556666:role/staging-power", "method": "sts_credentials"},
+            {"name": "staging-switch", "role_arn": "arn:aws:iam::444455556666:role/staging-switch", "method": "switch"},
+            {"name": "vendor-support", "role_arn": "arn:aws:iam::777788889999:role/vendor-support", "method": "trust_policy"},
+        ])
+    );
+    for file in ["demo.json", "keys.json"] {
+        let file = fs::metadata(demo.folder.join(file)).expect("it is there");
+        assert_eq!(file.mode() & 0o777, 0o600, "it holds secrets");
+    }
+    let folder = fs::metadata(&demo.folder).expect("it is there");
+    assert_eq!(folder.mode() & 0o777, 0o700);
+}
