@@ -42,7 +42,7 @@ const CLOSING: Sum = Sum {
     closing: 1,
     over: 1,
     unsettled: 1,
-    works_until: Some(DateTime::from_timestamp(1_795_000_000, 0).unwrap()),
+    works_until: Some(DateTime::from_timestamp(1_795_472_412, 0).unwrap()),
 };
 
 const OVER: Sum = Sum {
