@@ -12,6 +12,7 @@ mod federation;
 mod manager;
 pub mod observe;
 mod pace;
+mod permissions;
 mod read;
 mod recent;
 mod refused;
@@ -25,6 +26,7 @@ pub use clouds::Clouds;
 pub use error::AwsError;
 pub use observe::{Check, check};
 pub use pace::Purpose;
+pub use permissions::{permissions, unread};
 
 /// The inline policy that ends sessions (docs/guard.md §1).
 pub const GUARD_NAME: &str = "CountersignGuard";

@@ -6,6 +6,7 @@ use super::audit::{Action, By};
 use super::change::{Change, WrongState};
 use super::entitlement::Terms;
 use super::grant::{Grant, GrantState, Marks};
+use super::outlive::Outlives;
 use super::person::Principal;
 use super::text::{Ticket, Words};
 use crate::ids::{EntitlementId, GrantId, PersonId, PrincipalId, RequestId, TargetId};
@@ -85,6 +86,8 @@ pub struct Request {
     pub ticket: Option<Ticket>,
     /// Whether the role, or the user, was read in AWS at submit.
     pub target_checked: bool,
+    /// What could outlive the deadline, as it was known at submit; none where nobody looked.
+    pub outlives: Option<Vec<Outlives>>,
     /// When it was made.
     pub submitted_at: DateTime<Utc>,
     /// When it lapses undecided.
@@ -116,6 +119,8 @@ pub struct Ask {
     pub ticket: Option<Ticket>,
     /// Whether the role, or the user, was read in AWS.
     pub target_checked: bool,
+    /// What could outlive the deadline, where somebody looked.
+    pub outlives: Option<Vec<Outlives>>,
 }
 
 impl Ask {
@@ -143,6 +148,7 @@ impl Ask {
             starts_at: self.starts_at,
             ticket: self.ticket,
             target_checked: self.target_checked,
+            outlives: self.outlives,
             submitted_at: by.at,
             // Approved after its window it would open at a time that nobody has asked for.
             expires_at: self

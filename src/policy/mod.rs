@@ -19,6 +19,7 @@ mod model;
 mod mutations;
 mod names;
 mod nothing;
+pub mod outlive;
 pub mod pattern;
 mod plain;
 mod plan;
@@ -26,9 +27,11 @@ mod reverted;
 pub mod rights;
 pub mod session;
 mod situation;
+mod statements;
 pub mod switchable;
 pub mod trust;
 mod unknown;
+mod ways;
 
 pub use meaning::fingerprint;
 pub use model::{

@@ -22,6 +22,7 @@ pub mod failed;
 pub mod grants;
 pub mod history;
 pub mod home;
+pub mod outlives;
 pub mod page;
 mod portal;
 pub mod problem;

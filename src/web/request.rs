@@ -12,7 +12,7 @@ use super::page::{self, Frame, Here};
 use super::problem::answer;
 use super::show::{self, Badge, Icon};
 use super::visit::{self, Asked, Away, Named, Sent, Visit};
-use super::{assets, commands};
+use super::{assets, commands, outlives};
 use crate::app::find::{self, Approvers, Decision, Delay, May};
 use crate::app::{approve, deny, withdraw};
 use crate::domain::entitlement::{Method, Scope};

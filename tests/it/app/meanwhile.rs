@@ -101,3 +101,14 @@ async fn a_role_that_is_suspended_by_now_is_refused() {
     assert_eq!(asked.unwrap_err().told_code(), "role_suspended");
     assert_eq!(company.count("requests").await, 0);
 }
+
+#[tokio::test]
+async fn what_was_read_of_a_role_is_not_told_of_another_or_of_other_sessions() {
+    let read = |asked: Result<Request, Error>| asked.unwrap().outlives;
+    let (_one, same) =
+        meanwhile(|it| it.entitlement("prod-admin").max_duration = "PT7H".into()).await;
+    assert!(read(same).is_some_and(|it| !it.is_empty()));
+    let (_two, other) =
+        meanwhile(|it| it.entitlement("prod-admin").role_arn = role_arn("prod-other")).await;
+    assert_eq!(read(other), None, "nobody has looked at that one");
+}

@@ -17,6 +17,7 @@ mod lasting;
 mod listed;
 mod liveness;
 mod normal;
+mod outlive;
 mod plain;
 mod plan;
 pub mod plane;

@@ -18,6 +18,7 @@ use countersign::web::requests::Requests;
 use countersign::web::sign_in::SignIn;
 
 use super::facts::*;
+use super::outlives::{attached, not_looked_at, outliving};
 use super::samples::*;
 use crate::support::catalog::user_arn;
 
@@ -194,6 +195,9 @@ fn every() -> Vec<(&'static str, Sample)> {
         ("request-review", sample(&review())),
         ("request-review-wrong", sample(&failed_review)),
         ("request-second-voice", sample(&second_voice())),
+        ("request-outlives", sample(&outliving())),
+        ("request-attached", sample(&attached())),
+        ("request-not-looked-at", sample(&not_looked_at())),
         ("request-late", sample(&late_decision())),
         ("request-denied", sample(&page(denied, None))),
         (

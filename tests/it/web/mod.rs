@@ -15,6 +15,7 @@ mod kept;
 mod limits;
 mod longer;
 mod older;
+mod outlives;
 mod pages;
 mod readonly;
 mod roles;

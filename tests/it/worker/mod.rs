@@ -23,6 +23,7 @@ mod life;
 mod looks;
 mod managed_fetches;
 mod managers;
+mod outlives;
 mod passing;
 mod path;
 mod pinned;
