@@ -73,6 +73,9 @@ pub const ENTITLEMENTS: [(&str, Option<&str>, Method, &str); 4] = [
     ),
 ];
 
+/// The role to which nobody comes but by a grant.
+const CLOSED: &str = "staging-switch";
+
 /// What `prod-s3-write` allows.
 const WRITING: &str = concat!(
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:PutObject","s3:GetObject"],"#,
@@ -142,8 +145,13 @@ pub fn catalog() -> String {
         );
     }
     for (name, account, method, description) in ENTITLEMENTS {
+        let closed = if name == CLOSED {
+            "\nclosed = true"
+        } else {
+            ""
+        };
         let opens = match account {
-            Some(account) => format!("role_arn = \"{}\"", role_arn(account, name)),
+            Some(account) => format!("role_arn = \"{}\"{closed}", role_arn(account, name)),
             None => format!("account = \"{ACCOUNT}\"\npolicy = '''{WRITING}'''"),
         };
         let method = method.as_str();

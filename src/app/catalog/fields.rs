@@ -99,15 +99,14 @@ impl<'a> Fields<'a> {
         fitting.into_iter().collect()
     }
 
-    /// What is asked for once and for good: `true`, or left out. `None` where it does not fit.
-    pub fn flag(&mut self, key: &'static str) -> Option<Option<Spanned<()>>> {
+    /// `true`, or left out. `None` where it does not fit, for that reason.
+    pub fn flag(&mut self, key: &'static str, what: &str) -> Option<Option<Spanned<()>>> {
         let Some(value) = self.value(key) else {
             return Some(None);
         };
         if value.get_ref().as_bool() == Some(true) {
             return Some(Some(Spanned::new(value.span(), ())));
         }
-        let what = "must be true, or be left out: one that was made is kept";
         self.refuse(value.span(), key, what);
         None
     }

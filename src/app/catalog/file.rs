@@ -5,6 +5,7 @@ use toml::de::DeTable;
 
 use super::accounts;
 use super::alike::tell_apart;
+use super::closed::{self, closed};
 use super::fields::Fields;
 use super::opens::{Opens, opens, scope};
 use super::wrong::Wrong;
@@ -60,6 +61,8 @@ pub(super) struct Offer {
     pub role: Option<Spanned<Identity>>,
     /// The account of that role, or of those users.
     pub account: Spanned<String>,
+    /// Whether that role is closed.
+    pub closed: bool,
     /// Whose members may ask, and whose decide.
     pub groups: [Spanned<String>; 2],
     pub terms: Terms,
@@ -89,6 +92,7 @@ pub(super) fn read(text: &str) -> Result<File, Vec<Wrong>> {
     fields.done();
     tell_apart(&file, &mut wrong);
     wrong.extend(accounts::in_file(&file));
+    wrong.extend(closed::in_file(&file));
     if wrong.is_empty() {
         return Ok(file);
     }
@@ -104,7 +108,10 @@ fn account(mut fields: Fields<'_>) -> Option<Account> {
     let name = fields.text("name", seen);
     let own = id.as_ref().map(|it| it.get_ref().clone());
     let manager = fields.maybe_text("manager_role", |arn| manager(arn, own.as_deref()));
-    let external_id = fields.flag("external_id");
+    let external_id = fields.flag(
+        "external_id",
+        "must be true, or be left out: one that was made is kept",
+    );
     let owner = fields.maybe_text("owner", seen);
     if let (Some(None), Some(Some(flag))) = (&manager, &external_id) {
         let what = "goes with manager_role: it is sent when that role is assumed";
@@ -157,6 +164,7 @@ fn offer(mut fields: Fields<'_>) -> Option<Offer> {
     let approver_group = fields.text("approver_group", seen);
     let needed = fields.number("needed", 1..=10, 1);
     let scope = scope(&mut fields, known);
+    let closed = closed(&mut fields, known);
     if let (Some(least), Some(most)) = (&least, &most)
         && least.get_ref() > most.get_ref()
     {
@@ -192,6 +200,7 @@ fn offer(mut fields: Fields<'_>) -> Option<Offer> {
         name,
         role,
         account,
+        closed: closed?,
         groups,
         terms,
     })

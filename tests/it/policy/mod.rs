@@ -4,6 +4,7 @@ mod assumable;
 mod attach;
 mod capacity;
 mod carrier;
+mod closed;
 mod document;
 mod evaluate;
 mod faults;
@@ -177,6 +178,7 @@ pub fn target() -> Target {
         guard_restores: 0,
         guard_equal_at: None,
         unpinned: false,
+        closed: false,
         installation: "0a1b2c3d".to_owned(),
     }
 }

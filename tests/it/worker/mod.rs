@@ -7,6 +7,7 @@ mod attach;
 mod befalls;
 mod carried;
 mod carriers;
+mod closed;
 mod console_links;
 mod crash;
 mod elevated;

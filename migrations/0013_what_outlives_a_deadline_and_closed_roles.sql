@@ -1,4 +1,10 @@
--- Who approves is told what lets access outlive the deadline, as the role's policies said when it was asked.
+-- Who approves is told what lets access outlive the deadline, as the role's policies said when it was asked. And a role may be closed: its guard denies
+-- everybody who has no grant, and always stands.
+
+ALTER TABLE targets
+    ADD COLUMN closed boolean NOT NULL DEFAULT false,
+    ADD CONSTRAINT closed CHECK (NOT closed OR kind = 'role');
+COMMENT ON COLUMN targets.closed IS 'Whether every session of the role is denied that is not a live grant''s, whatever its name; of a role alone. The guard then always stands.';
 
 ALTER TABLE requests
     ADD COLUMN outlives jsonb,
