@@ -4,6 +4,16 @@ use sqlx::PgConnection;
 
 use crate::ids::TargetId;
 
+/// Whether a role is closed; nothing else is.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn is(conn: &mut PgConnection, target: TargetId) -> sqlx::Result<bool> {
+    sqlx::query_scalar!("SELECT closed FROM targets WHERE id = $1", target.uuid())
+        .fetch_one(conn)
+        .await
+}
+
 /// Closes a role, or opens it to whoever else may come; tells whether that is new.
 ///
 /// # Errors

@@ -52,6 +52,8 @@ pub struct RequestView {
     pub delay: Option<Delay>,
     /// When no part of AWS can lag behind the grant's end any more.
     pub settled_at: Option<DateTime<Utc>>,
+    /// Whether the role is closed to whoever has no grant, as the catalog says now.
+    pub closed: bool,
     /// The voices so far.
     pub decisions: Vec<Decision>,
     /// Who can still decide it.
@@ -112,6 +114,7 @@ pub async fn request(ctx: &Ctx, id: RequestId) -> Result<RequestView, Error> {
             let settled_at = grant.as_ref().and_then(|it| settled_at(it, propagation));
             let delay = delays(conn, grant.iter()).await?.into_values().next();
             Ok(RequestView {
+                closed: db::closed::is(conn, request.target).await?,
                 request,
                 requester,
                 grant,

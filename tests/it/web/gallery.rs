@@ -198,6 +198,13 @@ fn every() -> Vec<(&'static str, Sample)> {
         ("request-outlives", sample(&outliving())),
         ("request-attached", sample(&attached())),
         ("request-not-looked-at", sample(&not_looked_at())),
+        (
+            "request-closed-role",
+            sample(&RequestPage {
+                closed: true,
+                ..review()
+            }),
+        ),
         ("request-late", sample(&late_decision())),
         ("request-denied", sample(&page(denied, None))),
         (

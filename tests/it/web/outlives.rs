@@ -157,3 +157,23 @@ async fn what_is_attached_is_told_with_every_action_that_gives_others_access() {
     let shown = page(&company).await;
     assert!(shown.contains("Nothing was found in what is attached."));
 }
+
+#[tokio::test]
+async fn the_page_says_whether_others_come_to_the_role() {
+    let company = TestApp::new().await;
+    let open = "Whoever else may assume the role goes on doing so";
+    let closed = "AWS refuses whoever has no grant of it, under any name";
+    let shown = page(&company).await;
+    assert!(shown.contains(open) && !shown.contains(closed), "{shown}");
+    let company = TestApp::with(|it| {
+        let more = &mut it.entitlement("prod-admin").more;
+        more.insert("closed".to_owned(), true.into());
+    })
+    .await;
+    let shown = page(&company).await;
+    assert!(shown.contains(closed) && !shown.contains(open), "{shown}");
+    let attached = Entitlement::attaching("prod-admin", &allowing("s3:GetObject"));
+    let company = TestApp::with(|it| *it.entitlement("prod-admin") = attached).await;
+    let shown = page(&company).await;
+    assert!(!shown.contains(closed) && !shown.contains(open), "{shown}");
+}
