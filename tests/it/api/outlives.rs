@@ -77,7 +77,7 @@ async fn what_is_attached_is_told_without_aws() {
 async fn a_request_of_before_anybody_looked_says_null() {
     let company = TestApp::new().await;
     company.ask("prod-admin").await;
-    let sql = "ALTER TABLE requests DISABLE TRIGGER requests_freeze; UPDATE requests SET outlives = NULL";
+    let sql = "ALTER TABLE requests DISABLE TRIGGER requests_go_on_telling; UPDATE requests SET outlives = NULL";
     company.as_owner(sql).await;
     let service = company.api().await;
     let alice = service.token("alice").await;
