@@ -12,6 +12,7 @@ use crate::app::find::{self, GrantView, Items};
 use crate::domain::duration;
 use crate::domain::entitlement;
 use crate::domain::grant::{self, GrantState};
+use crate::domain::outlive;
 use crate::domain::request;
 
 /// A page of a list.
@@ -148,6 +149,10 @@ pub(super) struct Request {
     /// Whether AWS was asked about the role when the request was made; if not, it is asked when it
     /// opens.
     target_checked: bool,
+    /// What could outlive the deadline, as the role's policies, or what is attached, said when the
+    /// request was made; what could not be read is among it. Empty where nothing was found, null
+    /// where nobody looked.
+    outlives: Option<Vec<Outlives>>,
     /// When it was made.
     submitted_at: DateTime<Utc>,
     /// When it lapses undecided.
@@ -183,6 +188,10 @@ impl Request {
             ticket: it.ticket.as_ref().map(ToString::to_string),
             approvals_needed: it.terms.needed,
             target_checked: it.target_checked,
+            outlives: it
+                .outlives
+                .as_ref()
+                .map(|found| found.iter().map(Into::into).collect()),
             submitted_at: it.submitted_at,
             expires_at: it.expires_at,
             closed_at: it.state.closed_at(),
@@ -191,6 +200,33 @@ impl Request {
                 .map(|it| it.id)
                 .or(it.extends)
                 .map(|id| id.to_string()),
+        }
+    }
+}
+
+/// A statement that lets access outlive the deadline, or what could not be read.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Outlives {
+    /// writing_iam, assuming_roles, passing_roles, acquiring_roles, accepting_delegation,
+    /// managing_people, signing_in, holding_tokens, managing_permissions, running_code,
+    /// trusted_service, trusted_account; unread where nobody can tell, more where there are more
+    /// than are listed. Later releases may know more kinds.
+    kind: &'static str,
+    /// In words, what access can outlive the deadline through, or why it could not be read.
+    through: String,
+    /// Which statement of which policy lets it, or what could not be read.
+    statement: Option<String>,
+    /// Whether the statement allows it under a condition, which nobody has judged.
+    conditional: bool,
+}
+
+impl From<&outlive::Outlives> for Outlives {
+    fn from(it: &outlive::Outlives) -> Self {
+        Self {
+            kind: it.through.as_str(),
+            through: it.to_string(),
+            statement: it.place(),
+            conditional: it.conditional,
         }
     }
 }

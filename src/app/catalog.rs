@@ -14,6 +14,7 @@ use crate::policy::attach;
 
 mod accounts;
 mod alike;
+mod closed;
 mod demands;
 mod fields;
 mod file;
@@ -113,6 +114,7 @@ async fn unfitting(tx: &mut Tx, file: &File) -> Result<Vec<Wrong>, Error> {
     wrong.extend(accounts::on_record(file, &on_record));
     wrong.extend(identities_of_others(tx, file).await?);
     wrong.extend(names_of_others(tx, file).await?);
+    wrong.extend(closed::on_record(tx, file).await?);
     wrong.extend(demands::on_record(tx, file, &on_record).await?);
     for offer in &file.entitlements {
         let Some(role) = &offer.role else {
@@ -259,6 +261,21 @@ async fn put(tx: &mut Tx, file: &File) -> Result<Vec<String>, Error> {
         let anew = terms.method.is_asked() && target.is_some_and(|it| changed.contains(&it));
         if db::catalog::put_entitlement(tx.conn(), target, terms, anew).await? {
             changes.push(format!("entitlement {}", terms.name));
+        }
+        // Its guard is put, or taken away, whether or not anybody has a grant.
+        if let (Some(target), Some(role)) = (target, &terms.role_arn)
+            && db::closed::put(tx.conn(), target, offer.closed).await?
+        {
+            let now = tx.now();
+            tx.make_due(target, now).await?;
+            changes.push(if offer.closed {
+                format!(
+                    "role {role}, which is closed: whoever has no grant is denied there, services and pipelines \
+                     among them"
+                )
+            } else {
+                format!("role {role}, which is not closed")
+            });
         }
     }
     Ok(changes)

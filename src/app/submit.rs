@@ -25,6 +25,7 @@ use crate::domain::request::{Ask, Request};
 use crate::domain::text::is_hidden;
 use crate::error::{CallerError, Error, FieldError, LimitError, RoleError};
 use crate::ids::TargetId;
+use crate::policy::outlive;
 
 /// How long the same ask is a repetition.
 const A_MOMENT: TimeDelta = TimeDelta::minutes(1);
@@ -104,12 +105,7 @@ pub async fn submit(ctx: &Ctx, new: NewRequest) -> Result<Submitted, Error> {
         if entitlement != checked.entitlement {
             recheck(&checked, &entitlement.terms, ctx.app.settings().propagation)?;
         }
-        // What AWS told of another role says nothing of this one.
-        let seen = if entitlement.target == checked.entitlement.target {
-            seen
-        } else {
-            Seen::default()
-        };
+        let seen = still(seen, &checked.entitlement, &entitlement);
         // One ask of a person at a time, in all processes: nothing is asked twice, and nobody has
         // more requests than they may.
         db::asks::lock(tx.conn(), ctx.person.id).await?;
@@ -127,6 +123,7 @@ pub async fn submit(ctx: &Ctx, new: NewRequest) -> Result<Submitted, Error> {
             starts_at: checked.starts_at,
             ticket: checked.ticket,
             target_checked: seen.checked,
+            outlives: seen.outlives,
             entitlement,
         };
         let change = ask.submit(ctx.person.id, expire_after, &tx.by);
@@ -134,6 +131,22 @@ pub async fn submit(ctx: &Ctx, new: NewRequest) -> Result<Submitted, Error> {
         Ok(Submitted::New(request.into()))
     })
     .await
+}
+
+/// What of it is so of the entitlement as it is now.
+fn still(seen: Seen, before: &Entitlement, now: &Entitlement) -> Seen {
+    // What AWS told of another role says nothing of this one.
+    if now.target != before.target {
+        return Seen::default();
+    }
+    let outlives = match &now.terms.role_arn {
+        // Sessions may be limited to something else.
+        Some(_) => seen
+            .outlives
+            .filter(|_| now.terms.scope == before.terms.scope),
+        None => Some(outlive::of_statements(&now.terms.statements)),
+    };
+    Seen { outlives, ..seen }
 }
 
 /// The request of the same ask a moment ago, if it waits still or its grant is not over: a double

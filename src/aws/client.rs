@@ -19,6 +19,7 @@ use super::role::Role;
 use crate::domain::arn::Arn;
 use crate::domain::fetch::MOST_TO_ANSWER;
 use crate::policy::Identity;
+use crate::policy::outlive::Permissions;
 
 /// What AWS allows a trust policy to have when the account says nothing (characters).
 pub(super) const DEFAULT_TRUST_QUOTA: usize = 2_048;
@@ -67,6 +68,8 @@ pub(super) struct Known {
     pub(super) users: Recent<Identity>,
     /// The quota as looks have asked for it.
     pub(super) quotas: Recent<usize>,
+    /// What roles may do, as far as it could be read.
+    pub(super) permissions: Recent<Arc<Permissions>>,
 }
 
 impl Account {
@@ -127,7 +130,7 @@ impl Aws {
     pub(super) async fn reads(&self) -> &aws_sdk_iam::Client {
         self.account.pace.pass(self.purpose).await;
         match self.purpose {
-            Purpose::Looking => &self.looks,
+            Purpose::Looking | Purpose::Analysing => &self.looks,
             Purpose::Closing | Purpose::Opening => &self.reads,
         }
     }

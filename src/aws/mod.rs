@@ -12,6 +12,7 @@ mod federation;
 mod manager;
 pub mod observe;
 mod pace;
+mod permissions;
 mod principal;
 mod read;
 mod recent;
@@ -28,6 +29,7 @@ pub use clouds::Clouds;
 pub use error::AwsError;
 pub use observe::{Check, check};
 pub use pace::Purpose;
+pub use permissions::{permissions, unread};
 pub use principal::{check_principal, may_assume};
 pub use refusal::Refusal;
 

@@ -160,7 +160,7 @@ pub async fn read_back(
 
 /// `None` when there is no role of that ARN (a role of the same name with another path is another
 /// role). Whoever works in another account cannot tell.
-async fn role(aws: &Aws, arn: &str) -> Result<Option<Role>, AwsError> {
+pub(super) async fn role(aws: &Aws, arn: &str) -> Result<Option<Role>, AwsError> {
     let Some(name) = Arn::name_of(arn, Kind::Role) else {
         return Ok(None);
     };
@@ -181,6 +181,10 @@ async fn role(aws: &Aws, arn: &str) -> Result<Option<Role>, AwsError> {
         created_at: created_at(role.create_date()),
         arn: role.arn().to_owned(),
         trust: decode(role.assume_role_policy_document().unwrap_or_default()),
+        boundary: role
+            .permissions_boundary()
+            .and_then(|it| it.permissions_boundary_arn())
+            .map(str::to_owned),
     }))
 }
 

@@ -36,6 +36,8 @@ pub enum Purpose {
     Opening,
     /// Somebody asks for access: told at once if it can be, else looked at when it opens.
     Looking,
+    /// Who approves is told more of the role: it takes nothing of what looks need.
+    Analysing,
 }
 
 impl Purpose {
@@ -46,7 +48,7 @@ impl Purpose {
             // for closings.
             Self::Closing => 1.0,
             Self::Opening => 0.7,
-            Self::Looking => 0.2,
+            Self::Looking | Self::Analysing => 0.2,
         }
     }
 }
@@ -63,9 +65,10 @@ struct Bucket {
     rate: f64,
     /// What all may take together.
     whole: f64,
-    /// What is left of the shares of openings and of looks.
+    /// What is left of the shares of openings, of looks and of analyses.
     opening: f64,
     looking: f64,
+    analysing: f64,
     at: Instant,
     slowed_at: Option<Instant>,
 }
@@ -80,6 +83,7 @@ impl Pace {
             whole: fastest,
             opening: fastest * Purpose::Opening.share(),
             looking: fastest * Purpose::Looking.share(),
+            analysing: fastest * Purpose::Analysing.share(),
             at: Instant::now(),
             slowed_at: None,
         })))
@@ -115,7 +119,9 @@ impl Bucket {
         // What is looked for by others does not come out of what closings may need.
         let keep = match purpose {
             Purpose::Closing => 0.0,
-            Purpose::Opening | Purpose::Looking => self.most(Purpose::Closing) * RESERVE,
+            Purpose::Opening | Purpose::Looking | Purpose::Analysing => {
+                self.most(Purpose::Closing) * RESERVE
+            }
         };
         let mut missing = keep + 1.0 - self.whole;
         if let Some(own) = self.own(purpose) {
@@ -137,7 +143,7 @@ impl Bucket {
         self.rate = (self.rate + REGAIN * passed).min(self.fastest);
         let new = self.rate * passed;
         self.whole = (self.whole + new).min(self.most(Purpose::Closing));
-        for purpose in [Purpose::Opening, Purpose::Looking] {
+        for purpose in [Purpose::Opening, Purpose::Looking, Purpose::Analysing] {
             let most = self.most(purpose);
             if let Some(own) = self.own(purpose) {
                 *own = (*own + new * purpose.share()).min(most);
@@ -159,6 +165,7 @@ impl Bucket {
         self.whole = self.whole.min(0.0);
         self.opening = 0.0;
         self.looking = 0.0;
+        self.analysing = 0.0;
         tracing::warn!(calls_per_second = self.rate, "AWS asks us to slow down");
     }
 
@@ -173,6 +180,7 @@ impl Bucket {
             Purpose::Closing => None,
             Purpose::Opening => Some(&mut self.opening),
             Purpose::Looking => Some(&mut self.looking),
+            Purpose::Analysing => Some(&mut self.analysing),
         }
     }
 }

@@ -8,4 +8,6 @@ pub(super) struct Role {
     pub(super) created_at: DateTime<Utc>,
     pub(super) arn: String,
     pub(super) trust: String,
+    /// ARN of its permissions boundary.
+    pub(super) boundary: Option<String>,
 }

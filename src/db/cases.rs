@@ -8,6 +8,7 @@ use super::delays::Delay;
 use super::requests::Row;
 use crate::domain::audit::ActionName;
 use crate::domain::entitlement::Terms;
+use crate::domain::outlive::Outlives;
 use crate::domain::person::Person;
 use crate::domain::request::Request;
 use crate::ids::{EntitlementId, GrantId, PersonId, PrincipalId, RequestId, TargetId};
@@ -50,7 +51,8 @@ pub async fn of_request(
         CaseRow,
         r#"SELECT r.id, r.version, r.person, r.principal, r.principal_arn, r.principal_unique_id, r.entitlement,
                   r.target, r.role_id, r.terms AS "terms: Json<Terms>", r.justification, r.duration_seconds, r.extends,
-                  r.starts_at, r.ticket, r.target_checked, r.state, r.submitted_at, r.expires_at, r.closed_at,
+                  r.starts_at, r.ticket, r.target_checked,
+                  r.outlives AS "outlives: Json<Vec<Outlives>>", r.state, r.submitted_at, r.expires_at, r.closed_at,
                   requester.name AS requester,
                   caller.id AS caller_id, caller.name AS caller_name, caller.email AS caller_email,
                   caller.groups AS caller_groups,
@@ -99,6 +101,7 @@ struct CaseRow {
     starts_at: Option<DateTime<Utc>>,
     ticket: Option<String>,
     target_checked: bool,
+    outlives: Option<Json<Vec<Outlives>>>,
     state: String,
     submitted_at: DateTime<Utc>,
     expires_at: DateTime<Utc>,
@@ -137,6 +140,7 @@ impl TryFrom<CaseRow> for Case {
             starts_at: row.starts_at,
             ticket: row.ticket,
             target_checked: row.target_checked,
+            outlives: row.outlives,
             state: row.state,
             submitted_at: row.submitted_at,
             expires_at: row.expires_at,

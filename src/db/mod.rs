@@ -5,6 +5,7 @@ pub mod asks;
 pub mod audit;
 pub mod cases;
 pub mod catalog;
+pub mod closed;
 pub mod decisions;
 pub mod delays;
 pub mod demands;

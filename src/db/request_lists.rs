@@ -8,6 +8,7 @@ use super::grants;
 use super::requests::Row;
 use crate::domain::entitlement::Terms;
 use crate::domain::grant::Grant;
+use crate::domain::outlive::Outlives;
 use crate::domain::request::Request;
 use crate::ids::{PersonId, RequestId};
 
@@ -210,8 +211,8 @@ pub async fn with_ids(conn: &mut PgConnection, ids: &[RequestId]) -> sqlx::Resul
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT id, version, person, principal, principal_arn, principal_unique_id, entitlement, target, role_id, terms AS "terms: Json<Terms>",
-                  justification, duration_seconds, extends, starts_at, ticket, target_checked, state, submitted_at,
-                  expires_at, closed_at
+                  justification, duration_seconds, extends, starts_at, ticket, target_checked,
+                  outlives AS "outlives: Json<Vec<Outlives>>", state, submitted_at, expires_at, closed_at
            FROM requests WHERE id = ANY($1) ORDER BY id DESC"#,
         &ids
     );

@@ -7,6 +7,7 @@ use sqlx::types::Json;
 use super::audit;
 use crate::domain::Change;
 use crate::domain::entitlement::Terms;
+use crate::domain::outlive::Outlives;
 use crate::domain::request::{Request, RequestState};
 use crate::domain::text::{Ticket, Words};
 use crate::ids::{EntitlementId, GrantId, PersonId, PrincipalId, RequestId, TargetId};
@@ -29,6 +30,7 @@ pub(super) struct Row {
     pub starts_at: Option<DateTime<Utc>>,
     pub ticket: Option<String>,
     pub target_checked: bool,
+    pub outlives: Option<Json<Vec<Outlives>>>,
     pub state: String,
     pub submitted_at: DateTime<Utc>,
     pub expires_at: DateTime<Utc>,
@@ -69,6 +71,7 @@ impl TryFrom<Row> for Request {
             extends: row.extends,
             starts_at: row.starts_at,
             target_checked: row.target_checked,
+            outlives: row.outlives.map(|it| it.0),
             submitted_at: row.submitted_at,
             expires_at: row.expires_at,
             principal_arn: row.principal_arn,
@@ -88,8 +91,8 @@ pub async fn insert(conn: &mut PgConnection, change: Change<Request>) -> sqlx::R
         "WITH stored AS (
              INSERT INTO requests (id, version, person, principal, principal_arn, principal_unique_id, entitlement, \
                  target, role_id, approver_group, terms, justification, duration_seconds, starts_at, ticket, \
-                 target_checked, state, submitted_at, expires_at, extends)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $31)
+                 target_checked, state, submitted_at, expires_at, extends, outlives)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $31, $32)
              RETURNING person)
          INSERT INTO audit_events (id, at, action, actor_kind, actor_id, actor_name, subject, channel, outcome, \
              code, details, concerns)
@@ -125,6 +128,7 @@ pub async fn insert(conn: &mut PgConnection, change: Change<Request>) -> sqlx::R
         event.code,
         event.details,
         request.extends.map(GrantId::uuid),
+        request.outlives.as_ref().map(Json) as _,
     )
     .execute(conn)
     .await?;
@@ -139,8 +143,8 @@ pub async fn lock(conn: &mut PgConnection, id: RequestId) -> sqlx::Result<Option
     let row = sqlx::query_as!(
         Row,
         r#"SELECT id, version, person, principal, principal_arn, principal_unique_id, entitlement, target, role_id, terms AS "terms: Json<Terms>",
-                  justification, duration_seconds, extends, starts_at, ticket, target_checked, state, submitted_at,
-                  expires_at, closed_at
+                  justification, duration_seconds, extends, starts_at, ticket, target_checked,
+                  outlives AS "outlives: Json<Vec<Outlives>>", state, submitted_at, expires_at, closed_at
            FROM requests WHERE id = $1 FOR UPDATE"#,
         id.uuid()
     );

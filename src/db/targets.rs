@@ -171,7 +171,7 @@ pub async fn hold(
         Row,
         r#"WITH clock AS MATERIALIZED (SELECT coalesce($3, clock_timestamp()) AS now)
            SELECT t.id, t.account, t.arn, t.revision, t.condition, t.missing_since, t.safe_since, t.guard_restores,
-                  t.guard_equal_at, t.unpinned,
+                  t.guard_equal_at, t.unpinned, t.closed,
                   t.kept AS "kept: Json<BTreeMap<String, DateTime<Utc>>>", t.attempts, t.last_error, t.last_error_at,
                   coalesce((SELECT jsonb_agg(to_jsonb(d) || jsonb_build_object('sha256', encode(d.sha256, 'hex')))
                             FROM documents d WHERE d.target = t.id AND (
@@ -359,6 +359,7 @@ struct Row {
     guard_restores: i16,
     guard_equal_at: Option<DateTime<Utc>>,
     unpinned: bool,
+    closed: bool,
     attempts: i32,
     last_error: Option<String>,
     last_error_at: Option<DateTime<Utc>>,
@@ -397,6 +398,7 @@ impl Row {
                 guard_restores: self.guard_restores,
                 guard_equal_at: self.guard_equal_at,
                 unpinned: self.unpinned,
+                closed: self.closed,
                 installation: self.installation,
             },
             attempts: self.attempts,

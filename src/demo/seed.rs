@@ -97,7 +97,8 @@ pub const ENTITLEMENTS: [Offer; 6] = [
         name: "staging-switch",
         account: Some(STAGING),
         method: Method::Switch,
-        more: "",
+        // Nobody comes to the role but by a grant.
+        more: "closed = true\n",
         description: "Everything in the staging account, by switching from your own user.",
     },
     Offer {

@@ -10,6 +10,7 @@ pub mod duration;
 pub mod entitlement;
 pub mod fetch;
 pub mod grant;
+pub mod outlive;
 pub mod part;
 pub mod person;
 pub mod request;

@@ -6,6 +6,7 @@ use super::audit::{Action, By};
 use super::change::{Change, WrongState};
 use super::entitlement::Terms;
 use super::grant::{Grant, GrantState, Marks};
+use super::outlive::Outlives;
 use super::person::Principal;
 use super::text::{Ticket, Words};
 use crate::ids::{EntitlementId, GrantId, PersonId, PrincipalId, RequestId, TargetId};
@@ -87,6 +88,8 @@ pub struct Request {
     pub ticket: Option<Ticket>,
     /// Whether the role, or the user, was read in AWS at submit.
     pub target_checked: bool,
+    /// What could outlive the deadline, as it was known at submit; none where nobody looked.
+    pub outlives: Option<Vec<Outlives>>,
     /// When it was made.
     pub submitted_at: DateTime<Utc>,
     /// When it lapses undecided.
@@ -118,6 +121,8 @@ pub struct Ask {
     pub ticket: Option<Ticket>,
     /// Whether the role, or the user, was read in AWS.
     pub target_checked: bool,
+    /// What could outlive the deadline, where somebody looked.
+    pub outlives: Option<Vec<Outlives>>,
 }
 
 impl Ask {
@@ -146,6 +151,7 @@ impl Ask {
             starts_at: self.starts_at,
             ticket: self.ticket,
             target_checked: self.target_checked,
+            outlives: self.outlives,
             submitted_at: by.at,
             // Approved after its window it would open at a time that nobody has asked for.
             expires_at: self
@@ -225,6 +231,8 @@ impl Request {
             duration_seconds: more.duration_seconds,
             starts_at: None,
             ticket: more.ticket,
+            // Nobody has looked since the grant's own request.
+            outlives: None,
             submitted_at: by.at,
             // After its grant's end there is nothing left that could be extended.
             expires_at: (by.at + expire_after).min(grant.deadline - margin),

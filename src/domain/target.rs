@@ -110,6 +110,9 @@ pub struct Target {
     /// Whether the last look that could tell found that the role does not let us in pinned, of a
     /// role whose credentials are handed out.
     pub unpinned: bool,
+    /// Whether the guard denies everybody who has no grant, so that it always stands; of a role
+    /// alone.
+    pub closed: bool,
     /// Id of this installation, which its guards carry: 8 characters of base32.
     pub installation: String,
 }

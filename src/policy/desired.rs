@@ -27,6 +27,7 @@ impl Situation<'_> {
     fn of_live_grants(&self) -> Guard {
         let mut guard = Guard {
             kept: self.kept.clone(),
+            closed: self.input.target.closed,
             installation: self.input.target.installation.clone(),
             ..Guard::default()
         };
@@ -102,6 +103,7 @@ impl Situation<'_> {
     /// The same without taking back anything that the guard as read says: deadlines stay the
     /// earlier ones, cuts the later ones, denied and kept names stay (docs/guard.md, C13).
     fn tightened(&self, mut guard: Guard) -> Guard {
+        guard.closed |= self.shown.closed;
         for (name, until) in &mut guard.until {
             if let Some(earlier) = self.shown.until.get(name) {
                 *until = (*earlier).min(*until);

@@ -47,8 +47,10 @@ pub(super) fn gone(input: &Input<'_>) -> Plan {
             GrantState::Scheduled => {}
         }
     }
-    // Nothing is left to look for once every grant is forgotten.
-    if input.grants.len() > answer.guard_removed.len() {
+    // Nothing is left to look for once every grant is forgotten; but a closed role may be made
+    // anew, open to everybody.
+    let remembers = input.grants.len() > answer.guard_removed.len();
+    if remembers || input.target.closed {
         let changes = !answer.close.is_empty() || !answer.closed.is_empty();
         let again = input.now + input.margins.watch;
         answer.missing_since = Some(since);

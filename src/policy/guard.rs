@@ -45,6 +45,8 @@ pub struct Guard {
     /// Names found in the guard that nobody here knows, and when they were found; denied
     /// altogether.
     pub kept: Times,
+    /// Whether sessions of every other name are denied too, and not only those of grants.
+    pub closed: bool,
     /// Whose guard it is: the installation's id, alphanumeric as a Sid has to be.
     pub installation: String,
 }
@@ -78,15 +80,25 @@ impl Guard {
         format!(r#"{{"Version":"2012-10-17","Statement":[{statements}]}}"#)
     }
 
-    /// The first statement: the revision, and the grant names that are not dead.
+    /// The first statement: the revision, and the names that are not dead. Only a closed role's
+    /// names those of the console: elsewhere other sessions of such names are somebody else's.
     fn list(&self, role_id: &str, revision: i64) -> String {
         let sid = format!("{REVISION}{revision}{INSTALLATION}{}", self.installation);
         if !stands(Clause::List) {
             // This denies nobody.
             return deny(&sid, &users("StringEquals", "nobody", &["nobody"]));
         }
-        let mut condition = users("StringLike", role_id, &["grant_*"]);
         let live = self.until.keys().map(String::as_str);
+        if self.closed {
+            let live: Vec<&str> = live.collect();
+            let others = if live.is_empty() {
+                users("StringLike", role_id, &["*"])
+            } else {
+                users("StringNotEquals", role_id, &live)
+            };
+            return deny(&sid, &others);
+        }
+        let mut condition = users("StringLike", role_id, &["grant_*"]);
         let listed: Vec<&str> = live.filter(|name| is_grant_name(name)).collect();
         if !listed.is_empty() {
             condition.push(',');
@@ -185,6 +197,8 @@ pub struct Read {
     pub kept: Times,
     /// Every session name of this role in it.
     pub names: BTreeSet<String>,
+    /// Whether its list denies sessions of other names than those of grants.
+    pub closed: bool,
 }
 
 impl Read {
@@ -226,7 +240,15 @@ impl Read {
         let listed = session_names(condition, "StringNotEquals", role_id);
         let named = session_names(condition, "StringEquals", role_id);
         self.names.extend(listed.iter().chain(&named).cloned());
-        self.listed.extend(listed);
+        if sid.starts_with(REVISION) {
+            let like = session_names(condition, "StringLike", role_id);
+            // Without a pattern the list is all that bounds it.
+            let is_bare = condition.get("StringLike").is_none();
+            self.closed = like.iter().any(|it| it == "*") || is_bare && !listed.is_empty();
+        }
+        // Names of the console have no grant of their own, which somebody could look for.
+        self.listed
+            .extend(listed.into_iter().filter(|name| is_grant_name(name)));
         if let Some(found) = parse_kept(sid) {
             self.kept
                 .extend(named.into_iter().map(|name| (name, found)));

@@ -6,6 +6,10 @@
 /// `iam`, `sso` and their like, which may not be attached at all. Three are *Write* there and share
 /// all the same: `ec2:ModifyImageAttribute` and the two of `codeartifact`.
 pub(super) const MANAGING: [&str; 64] = [
+    // Few are named where many are meant.
+    "s3:PutBucketPolicy",
+    "kms:CreateGrant",
+    "lambda:AddPermission",
     "acm-pca:CreatePermission",
     "acm-pca:PutPolicy",
     "apigateway:UpdateRestApiPolicy",
@@ -30,13 +34,11 @@ pub(super) const MANAGING: [&str; 64] = [
     "glue:PutResourcePolicy",
     "iot:AttachPolicy",
     "iot:AttachPrincipalPolicy",
-    "kms:CreateGrant",
     "kms:PutKeyPolicy",
     "lakeformation:BatchGrantPermissions",
     "lakeformation:GrantPermissions",
     "lakeformation:PutDataLakeSettings",
     "lambda:AddLayerVersionPermission",
-    "lambda:AddPermission",
     "logs:PutResourcePolicy",
     "mediastore:PutContainerPolicy",
     "ram:AssociateResourceShare",
@@ -52,7 +54,6 @@ pub(super) const MANAGING: [&str; 64] = [
     "s3:PutAccountPublicAccessBlock",
     "s3:PutBucketAcl",
     "s3:PutBucketOwnershipControls",
-    "s3:PutBucketPolicy",
     "s3:PutBucketPublicAccessBlock",
     "s3:PutMultiRegionAccessPointPolicy",
     "s3:PutObjectAcl",

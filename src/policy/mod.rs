@@ -19,6 +19,7 @@ mod model;
 mod mutations;
 mod names;
 mod nothing;
+pub mod outlive;
 pub mod pattern;
 mod plain;
 mod plan;
@@ -27,9 +28,11 @@ pub mod rights;
 pub mod session;
 pub mod shown;
 mod situation;
+mod statements;
 pub mod switchable;
 pub mod trust;
 mod unknown;
+mod ways;
 
 pub use meaning::fingerprint;
 pub use model::{

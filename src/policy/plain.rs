@@ -88,6 +88,7 @@ fn is_sent(input: &Input<'_>, role: &ObservedRole, wanted: [u8; 32]) -> bool {
 /// hand, and whatever the guard as read names.
 fn guard(input: &Input<'_>, role: &ObservedRole) -> Guard {
     let mut guard = Guard {
+        closed: input.target.closed,
         installation: input.target.installation.clone(),
         ..Guard::default()
     };

@@ -29,6 +29,14 @@ pub fn policy(needs: &Needs, us: &[&str]) -> Value {
         "iam:DeleteRolePolicy",
     ];
     allow("Guards", &guarded, &needs.opened(|_| true));
+    // For whoever approves: what these roles let a person leave behind.
+    let analysed = ["iam:ListRolePolicies", "iam:ListAttachedRolePolicies"];
+    allow("Analyses", &analysed, &needs.opened(|_| true));
+    if !needs.roles.is_empty() {
+        // Which policies they have attached, or as boundaries, is not known before.
+        let shown = ["iam:GetPolicy", "iam:GetPolicyVersion"];
+        allow("Policies", &shown, &["*"]);
+    }
     let opened = needs.opened(|method| method == Method::TrustPolicy);
     allow("TrustPolicies", &["iam:UpdateAssumeRolePolicy"], &opened);
     let users: Vec<&str> = needs.users.iter().map(String::as_str).collect();
@@ -48,22 +56,10 @@ pub fn policy(needs: &Needs, us: &[&str]) -> Value {
     if needs.leaves && !needs.carries {
         allow("Leavers", &["iam:SimulatePrincipalPolicy"], &users);
     }
-    // What `doctor` asks beside: whether the rights are there, and room for the guard.
+    // What `doctor` asks beside: whether the rights are there.
     let own: Vec<&str> = us.iter().copied().take(1).collect();
     allow("OwnRights", &["iam:SimulatePrincipalPolicy"], &own);
-    allow("Room", &["iam:ListRolePolicies"], &needs.opened(|_| true));
-    let assumed = needs.assumed();
-    if !assumed.is_empty() {
-        // Under the name of a grant and in a person's name alone, whatever the role lets in.
-        statements.push(json!({
-            "Sid": "Sessions", "Effect": "Allow", "Action": "sts:AssumeRole", "Resource": assumed,
-            "Condition": {"StringLike": {"sts:RoleSessionName": "grant_*", "sts:SourceIdentity": "person_*"}},
-        }));
-        statements.push(json!({
-            "Sid": "People", "Effect": "Allow", "Action": "sts:SetSourceIdentity", "Resource": assumed,
-            "Condition": {"StringLike": {"sts:SourceIdentity": "person_*"}},
-        }));
-    }
+    statements.extend(sessions(&needs.assumed()));
     // Whatever else it is given later, it never gives itself more.
     statements.push(json!({
         "Sid": "NeverItself", "Effect": "Deny", "Resource": us,
@@ -72,6 +68,24 @@ pub fn policy(needs: &Needs, us: &[&str]) -> Value {
         ],
     }));
     json!({"Version": "2012-10-17", "Statement": statements})
+}
+
+/// The right to assume these roles: under the name of a grant and in a person's name alone,
+/// whatever the roles let in.
+fn sessions(assumed: &[&str]) -> Vec<Value> {
+    if assumed.is_empty() {
+        return Vec::new();
+    }
+    vec![
+        json!({
+            "Sid": "Sessions", "Effect": "Allow", "Action": "sts:AssumeRole", "Resource": assumed,
+            "Condition": {"StringLike": {"sts:RoleSessionName": "grant_*", "sts:SourceIdentity": "person_*"}},
+        }),
+        json!({
+            "Sid": "People", "Effect": "Allow", "Action": "sts:SetSourceIdentity", "Resource": assumed,
+            "Condition": {"StringLike": {"sts:SourceIdentity": "person_*"}},
+        }),
+    ]
 }
 
 /// The trust policy of a manager role: it lets Countersign in, the `hub`, and nobody else.

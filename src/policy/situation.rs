@@ -269,7 +269,8 @@ impl<'a> Situation<'a> {
     /// overwritten only for what AWS has ever been told of ours.
     fn grants_need_guard(&self) -> bool {
         let others = self.is_of_others();
-        if !others && !self.kept.is_empty() {
+        // A closed role is open to nobody whom the guard does not list.
+        if !others && (!self.kept.is_empty() || self.input.target.closed) {
             return true;
         }
         let mut grants = self.grants.iter();

@@ -23,6 +23,7 @@ pub mod forms;
 pub mod grants;
 pub mod history;
 pub mod home;
+pub mod outlives;
 pub mod page;
 mod portal;
 pub mod problem;

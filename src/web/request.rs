@@ -13,7 +13,7 @@ use super::page::{self, Frame, Here};
 use super::problem::answer;
 use super::show::{self, Badge, Icon};
 use super::visit::{self, Asked, Away, Named, Sent, Visit};
-use super::{assets, commands};
+use super::{assets, commands, outlives};
 use crate::app::find::{self, Approvers, Decision, Delay, May};
 use crate::app::{approve, deny, withdraw};
 use crate::domain::demands::ExternalId;
@@ -66,6 +66,8 @@ pub struct RequestPage {
     pub delay: Option<Delay>,
     /// When no part of AWS can lag behind the grant's end any more.
     pub settled_at: Option<DateTime<Utc>>,
+    /// Whether the role is closed to whoever has no grant.
+    pub closed: bool,
     /// What happened until now.
     pub history: Vec<Entry>,
     /// Where AWS is, for the commands.
@@ -464,6 +466,7 @@ async fn look(
         grant: view.grant,
         delay: view.delay,
         settled_at: view.settled_at,
+        closed: view.closed,
         history: history::entries(&view.events),
         aws: visit.portal.settings.aws.clone(),
         public_url: visit.portal.settings.public_url.clone(),

@@ -5,6 +5,7 @@ use toml::de::DeTable;
 
 use super::accounts;
 use super::alike::tell_apart;
+use super::closed::{self, closed};
 use super::demands::{self, demands};
 use super::fields::Fields;
 use super::opens::{Opens, opens, scope};
@@ -61,6 +62,8 @@ pub(super) struct Offer {
     pub role: Option<Spanned<Identity>>,
     /// The account of that role, or of those users.
     pub account: Spanned<String>,
+    /// Whether that role is closed.
+    pub closed: bool,
     /// Whose members may ask, and whose decide.
     pub groups: [Spanned<String>; 2],
     pub terms: Terms,
@@ -90,6 +93,7 @@ pub(super) fn read(text: &str) -> Result<File, Vec<Wrong>> {
     fields.done();
     tell_apart(&file, &mut wrong);
     wrong.extend(accounts::in_file(&file));
+    wrong.extend(closed::in_file(&file));
     wrong.extend(demands::in_file(&file));
     if wrong.is_empty() {
         return Ok(file);
@@ -164,6 +168,7 @@ fn offer(mut fields: Fields<'_>) -> Option<Offer> {
     let approver_group = fields.text("approver_group", seen);
     let needed = fields.number("needed", 1..=10, 1);
     let scope = scope(&mut fields, known);
+    let closed = closed(&mut fields, known);
     if let (Some(least), Some(most)) = (&least, &most)
         && least.get_ref() > most.get_ref()
     {
@@ -200,6 +205,7 @@ fn offer(mut fields: Fields<'_>) -> Option<Offer> {
         name,
         role,
         account,
+        closed: closed?,
         groups,
         terms,
     })

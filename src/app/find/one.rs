@@ -57,6 +57,8 @@ pub struct RequestView {
     /// The request for a later deadline of the grant that waits for a decision, where that is
     /// another one.
     pub extension: Option<RequestId>,
+    /// Whether the role is closed to whoever has no grant, as the catalog says now.
+    pub closed: bool,
     /// The voices so far.
     pub decisions: Vec<Decision>,
     /// Who can still decide it.
@@ -124,6 +126,7 @@ pub async fn request(ctx: &Ctx, id: RequestId) -> Result<RequestView, Error> {
             let settled_at = grant.as_ref().and_then(|it| settled_at(it, propagation));
             let delay = delays(conn, grant.iter()).await?.into_values().next();
             Ok(RequestView {
+                closed: db::closed::is(conn, request.target).await?,
                 request,
                 requester,
                 grant,

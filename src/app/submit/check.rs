@@ -11,6 +11,7 @@ use crate::domain::account::ManagerRole;
 use crate::domain::arn::Arn;
 use crate::domain::duration;
 use crate::domain::entitlement::{Entitlement, Method, Terms};
+use crate::domain::outlive::Outlives;
 use crate::domain::person::Principal;
 use crate::domain::text::{Ticket, Words};
 use crate::error::{Error, FieldCode, FieldError, InputError, RoleError};
@@ -41,6 +42,8 @@ pub(super) struct Seen {
     pub role_id: Option<String>,
     pub principal_id: Option<String>,
     pub checked: bool,
+    /// What could outlive the deadline; none where nobody looked.
+    pub outlives: Option<Vec<Outlives>>,
 }
 
 /// Every field at once, so that nobody has to try again for each.
@@ -289,6 +292,7 @@ pub(super) fn usable(
         role_id: Some(role_id),
         principal_id,
         checked: true,
+        outlives: None,
     })
 }
 
@@ -301,6 +305,7 @@ fn assumable(role: Check) -> Result<Seen, Error> {
             role_id: Some(role.role_id),
             principal_id: None,
             checked: true,
+            outlives: None,
         }),
         Err(Lacking::Statement) => Err(RoleError::NotAssumable(statements()).into()),
         Err(Lacking::Pins) => Err(RoleError::NotPinned(statements()).into()),

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use futures_util::FutureExt;
 use sqlx::PgConnection;
+use tokio::time::{Instant, timeout_at};
 
 use super::check::{Carried, Checked, Seen, carries, switchable, usable};
 use super::home::{Home, at_home};
@@ -11,14 +13,18 @@ use crate::app::ctx::Ctx;
 use crate::aws::{self, AwsError, Check};
 use crate::db;
 use crate::domain::account::ManagerRole;
-use crate::domain::entitlement::Terms;
+use crate::domain::entitlement::{Scope, Terms};
+use crate::domain::outlive::Outlives;
 use crate::domain::person::Principal;
 use crate::error::{Error, RoleError};
 use crate::policy::ObservedUser;
 use crate::policy::capacity::Booking;
+use crate::policy::outlive::{self, Policy};
 
 /// How long AWS has to say what it knows.
 const LOOK: Duration = Duration::from_secs(2);
+/// How long it has to show a role's policies, each of which is a call or two.
+const READ: Duration = Duration::from_millis(1_800);
 
 /// As whom Countersign works in the role's account, and what time it is.
 pub(super) type AsWhom = (Option<ManagerRole>, DateTime<Utc>);
@@ -58,8 +64,47 @@ pub(super) async fn carried(
     })
 }
 
-/// What AWS tells; nothing where it is silent, or does not let us into the account.
+/// What AWS tells, also of what could outlive the deadline.
 pub(super) async fn look(
+    ctx: &Ctx,
+    checked: &Checked,
+    others: &Others,
+    as_whom: &AsWhom,
+) -> Result<Seen, Error> {
+    // Side by side, so that nobody waits for the longer of them, which also reads the same role.
+    let seen = see(ctx, checked, others, as_whom).boxed();
+    let outlives = outlives(ctx, &checked.entitlement.terms, as_whom).boxed();
+    let (seen, outlives) = tokio::try_join!(seen, outlives.map(Ok))?;
+    Ok(Seen { outlives, ..seen })
+}
+
+/// What lets access outlive the deadline, as far as the policies of the role can be read: nobody is
+/// kept from asking. Nothing where no role is opened.
+async fn outlives(ctx: &Ctx, terms: &Terms, (manager, now): &AsWhom) -> Option<Vec<Outlives>> {
+    let role_arn = terms.role_arn.as_deref()?;
+    let until = Instant::now() + READ;
+    let scope = terms.scope.policy_arns();
+    let reading = async {
+        let cloud = ctx.app.clouds().of(&terms.account, manager.as_ref(), *now);
+        let cloud = cloud.await?;
+        Ok::<_, AwsError>(Box::pin(aws::permissions(&cloud, role_arn, scope, until)).await)
+    };
+    let mut known = match timeout_at(until, reading).await {
+        Ok(Ok(known)) => (*known).clone(),
+        Ok(Err(error)) => aws::unread(error.code()),
+        Err(_) => aws::unread("late"),
+    };
+    if let Scope::ScopeDown(text) = &terms.scope {
+        known.scope.push(Policy {
+            name: "the entitlement's policy".to_owned(),
+            text: Ok(text.clone()),
+        });
+    }
+    Some(outlive::of_role(role_arn, &known))
+}
+
+/// What AWS tells; nothing where it is silent, or does not let us into the account.
+async fn see(
     ctx: &Ctx,
     checked: &Checked,
     others: &Others,
@@ -181,6 +226,7 @@ async fn at_user(
                 role_id: None,
                 principal_id: Some(user.user_id),
                 checked: true,
+                outlives: None,
             })
         },
         |refused| Err(refused.into()),

@@ -75,6 +75,7 @@ fn submit(wish: &Wish) -> Change<Request> {
         starts_at: wish.ahead.map(|it| start() + TimeDelta::microseconds(it)),
         ticket: None,
         target_checked: false,
+        outlives: None,
     };
     let expire_after = TimeDelta::seconds(wish.expire_after);
     ask.submit(person, expire_after, &By::system("test", start()))

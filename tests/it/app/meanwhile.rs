@@ -1,15 +1,17 @@
 //! The catalog changes while AWS is asked about the role.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use countersign::app::submit::{Submitted, submit};
 use countersign::domain::request::Request;
 use countersign::error::Error;
+use countersign::policy::assumable;
 use countersign::sandbox::When;
 
 use crate::sandbox::{self, reached};
 use crate::support::app::{TestApp, ask};
-use crate::support::catalog::{Catalog, Change, role_arn};
+use crate::support::catalog::{Catalog, Change, allowing, role_arn};
 
 const PROTECTED: &str = "aws-service-role/x.amazonaws.com/AWSServiceRoleForX";
 const STAGING: &str = "arn:aws:iam::444455556666:role/prod-admin";
@@ -21,9 +23,18 @@ async fn meanwhile(change: impl FnOnce(&mut Catalog)) -> (TestApp, Result<Reques
 
 /// The same with anything else that happens meanwhile.
 async fn meanwhile_done(happens: impl AsyncFnOnce(&TestApp)) -> (TestApp, Result<Request, Error>) {
-    let aws = sandbox::start(r#"{"Version":"2012-10-17","Statement":[]}"#).await;
-    let patience = Duration::from_secs(60);
-    let company = TestApp::new().await.with_aws(&aws, patience).await;
+    let trust = r#"{"Version":"2012-10-17","Statement":[]}"#;
+    meanwhile_on(TestApp::new().await, trust, happens).await
+}
+
+/// The same of that company, whose role has that trust policy.
+async fn meanwhile_on(
+    company: TestApp,
+    trust: &str,
+    happens: impl AsyncFnOnce(&TestApp),
+) -> (TestApp, Result<Request, Error>) {
+    let aws = sandbox::start(trust).await;
+    let company = company.with_aws(&aws, Duration::from_secs(60)).await;
     let alice = company.ctx("alice").await;
     let held = aws.knobs().hold("GetRole", 1, When::AfterEffect);
     let asking = tokio::spawn(async move { submit(&alice, ask("prod-admin")).await });
@@ -100,4 +111,43 @@ async fn a_role_that_is_suspended_by_now_is_refused() {
     .await;
     assert_eq!(asked.unwrap_err().told_code(), "role_suspended");
     assert_eq!(company.count("requests").await, 0);
+}
+
+#[tokio::test]
+async fn what_was_read_of_a_role_is_not_told_of_another_or_of_other_sessions() {
+    let read = |asked: Result<Request, Error>| asked.unwrap().outlives;
+    let (_one, same) =
+        meanwhile(|it| it.entitlement("prod-admin").max_duration = "PT7H".into()).await;
+    assert!(read(same).is_some_and(|it| !it.is_empty()));
+    let (_two, other) =
+        meanwhile(|it| it.entitlement("prod-admin").role_arn = role_arn("prod-other")).await;
+    assert_eq!(read(other), None, "nobody has looked at that one");
+
+    let trust = format!(
+        r#"{{"Version":"2012-10-17","Statement":[{}]}}"#,
+        assumable::statements("arn:aws:iam::111122223333:user/admin")
+    );
+    let allows = allowing("s3:*");
+    let limited = |it: &mut Catalog, key: &str, value: toml::Value| {
+        let entitlement = it.entitlement("prod-admin");
+        entitlement.method = "sts_credentials".to_owned();
+        entitlement.more = BTreeMap::from([(key.to_owned(), value)]);
+    };
+    for (arn, is_told) in [
+        (None, true),
+        (Some("arn:aws:iam::aws:policy/ReadOnlyAccess"), false),
+    ] {
+        let before = TestApp::with(|it| limited(it, "scope_down", allows.as_str().into())).await;
+        let (_three, asked) = meanwhile_on(before, &trust, async |company| {
+            let change = |it: &mut Catalog| match arn {
+                Some(arn) => limited(it, "policy_arns", vec![arn].into()),
+                None => it.entitlement("prod-admin").max_duration = "PT7H".into(),
+            };
+            company.change(change).await;
+        })
+        .await;
+        let asked = asked.unwrap();
+        assert!(asked.target_checked);
+        assert_eq!(asked.outlives.is_some(), is_told, "{arn:?}");
+    }
 }

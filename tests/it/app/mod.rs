@@ -9,6 +9,7 @@ mod accounts;
 mod arns;
 mod attach;
 mod catalog;
+mod closed;
 mod decisions;
 mod demands;
 mod errors;

@@ -82,3 +82,32 @@ async fn the_sweep_goes_on_past_a_row_that_cannot_be_read() {
     assert_eq!(expire_due(&company.app).await.unwrap(), 1);
     assert_eq!(company.events(good, "request.expired", "success").await, 1);
 }
+
+#[tokio::test]
+async fn what_outlives_a_deadline_is_kept_as_it_was_and_may_be_of_a_later_release() {
+    let company = TestApp::new().await;
+    let request = company.ask("prod-admin").await;
+    for sql in [
+        "UPDATE requests SET outlives = '[]'",
+        "UPDATE requests SET outlives = NULL",
+    ] {
+        let refused = sqlx::raw_sql(sql).execute(company.pool()).await;
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.contains("cannot be changed"), "{refused}");
+    }
+    let mut columns = "'outlives', '{}'::jsonb".to_owned();
+    let inserted = format!(
+        "INSERT INTO requests SELECT (jsonb_populate_record(r, jsonb_build_object('id', gen_random_uuid(), {columns}))).* FROM requests r LIMIT 1"
+    );
+    let refused = sqlx::raw_sql(sqlx::AssertSqlSafe(inserted));
+    let refused = refused.execute(company.pool()).await.unwrap_err();
+    assert!(refused.to_string().contains("outlives"), "{refused}");
+    columns = "'outlives', '[{\"through\":\"telepathy\",\"since\":1}]'::jsonb".to_owned();
+    another(&company, &columns).await;
+    let alice = company.ctx("alice").await;
+    let listed = find::requests(&alice, &RequestFilter::default(), first()).await;
+    let listed = listed.unwrap().items;
+    let later = listed.iter().find(|it| it.request.id != request.id);
+    let outlives = later.unwrap().request.outlives.as_ref().unwrap();
+    assert_eq!(outlives[0].through.as_str(), "unknown");
+}

@@ -239,8 +239,8 @@ fn t6_approvers_are_shown_what_gives_others_access() {
     assert_eq!(
         managing(&frozen(&policy(two))),
         [
-            "ecr:SetRepositoryPolicy",
             "kms:CreateGrant",
+            "ecr:SetRepositoryPolicy",
             "kms:PutKeyPolicy"
         ]
     );

@@ -10,13 +10,7 @@ use super::world::World;
 use super::*;
 
 /// What went wrong in a history, with everything that happened in it.
-fn live(
-    steps: &[u64],
-    faults: Faults,
-    unanswered: i64,
-    people: &'static [usize],
-) -> Result<(), String> {
-    let mut world = World::new(1, people, None);
+fn live(mut world: World, steps: &[u64], faults: Faults, unanswered: i64) -> Result<(), String> {
     world.faults = faults;
     world.unanswered_percent = unanswered;
     let lived = world.live_through(steps);
@@ -41,8 +35,11 @@ proptest! {
         faults in faults(),
         unanswered in prop::sample::select(vec![0i64, 0, 10, 30]),
         alone: bool,
+        closed: bool,
     ) {
         let people = if alone { &[ALICE] } else { ALL };
-        live(&steps, faults, unanswered, people).map_err(TestCaseError::fail)?;
+        let mut world = World::new(1, people, None);
+        world.target.closed = closed;
+        live(world, &steps, faults, unanswered).map_err(TestCaseError::fail)?;
     }
 }

@@ -44,9 +44,10 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn no_history_breaks_an_invariant(seed: u64, alone: bool, refuses: bool) {
+    fn no_history_breaks_an_invariant(seed: u64, alone: bool, refuses: bool, closed: bool) {
         let people = if alone { &[ALICE] } else { ALL };
         let mut world = World::new(seed, people, None);
+        world.target.closed = closed;
         world.refuses = refuses;
         live(world, seed).map_err(TestCaseError::fail)?;
     }

@@ -8,6 +8,7 @@ use countersign::domain::target::DocumentKey;
 use countersign::policy::{LONGEST_SESSION, ObservedRole, Step, document::Document, guard};
 
 use super::evaluate::{Policy, session_request};
+use super::faults::Faults;
 use super::world::{Approved, MARGINS, Session, Violation, World};
 use super::{at, liveness, normal, put};
 
@@ -31,6 +32,21 @@ pub fn sessions(world: &World) -> Result<(), Violation> {
 
 fn seconds(time: DateTime<Utc>) -> f64 {
     (time - at(0)).as_seconds_f64()
+}
+
+/// A closed role lets nobody in whom no grant names: no guard of ours leaves a session of another
+/// name alone, and none is taken away. A hand may do both.
+pub fn closed(world: &World) -> Result<(), Violation> {
+    if !world.target.closed || world.faults != Faults::NONE || world.latest_revision == 0 {
+        return Ok(());
+    }
+    let other = session_request(&world.role_id, "zzz", world.aws_now(), None);
+    let ours = world.guard.versions.iter().filter(|it| it.revision() > 0);
+    let leaves = ours.filter(|guard| !guard.denies(&other)).count();
+    if leaves > 0 || world.guard.current().revision() == 0 {
+        return Err(format!("closed: open at {}", seconds(world.now)));
+    }
+    Ok(())
 }
 
 /// Whether the windows of the session's owner cover the whole time since it was issued. By AWS's

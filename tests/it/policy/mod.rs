@@ -4,6 +4,7 @@ mod assumable;
 mod attach;
 mod capacity;
 mod carrier;
+mod closed;
 mod demands;
 mod document;
 mod evaluate;
@@ -18,6 +19,7 @@ mod lasting;
 mod listed;
 mod liveness;
 mod normal;
+mod outlive;
 mod plain;
 mod plan;
 pub mod plane;
@@ -180,6 +182,7 @@ pub fn target() -> Target {
         guard_restores: 0,
         guard_equal_at: None,
         unpinned: false,
+        closed: false,
         installation: "0a1b2c3d".to_owned(),
     }
 }

@@ -299,6 +299,7 @@ impl World {
         liveness::note(self);
         judge::sessions(self)?;
         judge::guarded(self)?;
+        judge::closed(self)?;
         judge::ended_is_so(self)?;
         liveness::grants_work(self)?;
         liveness::closings_end(self)

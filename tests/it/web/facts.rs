@@ -73,6 +73,7 @@ pub fn request(state: RequestState) -> Request {
         starts_at: None,
         ticket: Some(Text::parse("INC-4711").expect("a text")),
         target_checked: true,
+        outlives: Some(vec![]),
         submitted_at: now() - minutes(21),
         expires_at: now() + minutes(1419),
         state,

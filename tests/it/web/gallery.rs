@@ -18,6 +18,7 @@ use countersign::web::requests::Requests;
 use countersign::web::sign_in::SignIn;
 
 use super::facts::*;
+use super::outlives::{attached, not_looked_at, outliving};
 use super::revocation_samples::{revocation_page, revocations};
 use super::samples::*;
 use crate::support::catalog::user_arn;
@@ -197,6 +198,16 @@ fn every() -> Vec<(&'static str, Sample)> {
         ("request-review", sample(&review())),
         ("request-review-wrong", sample(&failed_review)),
         ("request-second-voice", sample(&second_voice())),
+        ("request-outlives", sample(&outliving())),
+        ("request-attached", sample(&attached())),
+        ("request-not-looked-at", sample(&not_looked_at())),
+        (
+            "request-closed-role",
+            sample(&RequestPage {
+                closed: true,
+                ..review()
+            }),
+        ),
         ("request-late", sample(&late_decision())),
         ("request-denied", sample(&page(denied, None))),
         (

@@ -16,6 +16,7 @@ mod kept;
 mod limits;
 mod longer;
 mod older;
+mod outlives;
 mod pages;
 mod readonly;
 mod revocation_samples;

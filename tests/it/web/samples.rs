@@ -148,6 +148,7 @@ pub fn page(state: RequestState, granted: Option<Grant>) -> RequestPage {
             history().drain(..1).collect()
         },
         settled_at: Some(now() + minutes(1)),
+        closed: false,
         grant: granted,
         delay: None,
         aws: Aws {

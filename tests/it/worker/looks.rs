@@ -4,10 +4,11 @@
 use std::time::Duration;
 
 use countersign::aws::{self, Clouds};
+use countersign::policy::outlive::Permissions;
 
 use crate::support::cloud::{Knob, as_ourselves};
 use crate::support::rows::ROLE;
-use crate::support::stage::Stage;
+use crate::support::stage::{FOREIGN, Stage};
 
 #[tokio::test]
 async fn many_who_ask_for_one_role_make_one_look() {
@@ -46,4 +47,54 @@ async fn a_look_that_failed_is_not_believed() {
     aws::check(&client, ROLE, Some(&user)).await.unwrap_err();
     aws::check(&client, ROLE, Some(&user)).await.unwrap();
     stage.cloud.delete_user("alice");
+}
+
+/// An analysis of many policies waits for its own share of the calls alone.
+#[tokio::test]
+async fn what_a_look_needs_is_not_taken_by_analyses() {
+    let stage = Stage::new().await;
+    let knobs = stage.cloud.knobs();
+    let text = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}}"#;
+    let roles = ["one", "two", "three", "four"].map(|name| format!("{ROLE}-{name}"));
+    for role in &roles {
+        knobs.create_role(role, FOREIGN).unwrap();
+        for nth in 0..25 {
+            let name = format!("p{nth}");
+            knobs.put_role_policy(role, &name, Some(text)).unwrap();
+        }
+    }
+    let looked_at: Vec<String> = (0..15).map(|nth| format!("{ROLE}-{nth}")).collect();
+    for role in &looked_at {
+        knobs.create_role(role, FOREIGN).unwrap();
+    }
+    let endpoint = stage.cloud.endpoint();
+    let clouds = Clouds::with(&endpoint, stage.key, "secret", Duration::from_secs(60)).await;
+    let client = as_ourselves(&clouds, ROLE).await;
+    let until = tokio::time::Instant::now() + Duration::from_secs(3);
+    let analyses = roles.map(|role| {
+        let client = client.clone();
+        tokio::spawn(async move { aws::permissions(&client, &role, &[], until).await })
+    });
+    // What their share had saved up is gone.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let begun = std::time::Instant::now();
+    for role in &looked_at {
+        aws::check(&client, role, None).await.unwrap();
+    }
+    // Out of one share with them these calls alone would take three quarters of a second.
+    let took = begun.elapsed();
+    assert!(took < Duration::from_millis(650), "{took:?}");
+    let late = async |analysis: tokio::task::JoinHandle<_>| {
+        let known: std::sync::Arc<Permissions> = analysis.await.unwrap();
+        known
+            .policies
+            .iter()
+            .filter(|it| it.text == Err("late"))
+            .count()
+    };
+    let mut waited = 0;
+    for analysis in analyses {
+        waited += late(analysis).await;
+    }
+    assert!(waited > 0, "there was more to read than their share");
 }

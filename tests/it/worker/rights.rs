@@ -3,12 +3,15 @@
 use chrono::TimeDelta;
 use countersign::app::aws_setup::{Setup, setup};
 use countersign::app::credentials::fetch;
+use countersign::domain::outlive::Through;
 use countersign::policy::assumable;
 use serde_json::Value;
 
 use super::minutes;
 use crate::support::member::{MANAGER, Member, ROLE, US};
 use crate::support::stage::FOREIGN;
+
+const READ_ONLY: &str = "arn:aws:iam::aws:policy/ReadOnlyAccess";
 
 /// Nobody is kept from anything without the answers of the first three: `doctor` asks for more than
 /// a grant's life needs. A role that names the manager of its own account lets it in by itself; the
@@ -30,7 +33,10 @@ async fn world(method: &str) -> Member {
         ),
         _ => FOREIGN.to_owned(),
     };
-    Member::with(method, &trust).await
+    let member = Member::with(method, &trust).await;
+    let knobs = member.stage.cloud.knobs();
+    knobs.attach(ROLE, READ_ONLY, true);
+    member
 }
 
 fn root_of(account: &str) -> String {
@@ -78,6 +84,10 @@ async fn life(world: &Member, method: &str) -> Result<(), &'static str> {
     };
     if !request.target_checked {
         return Err("checked");
+    }
+    let outlives = request.outlives.unwrap_or_default();
+    if outlives.iter().any(|it| it.through == Through::Unread) {
+        return Err("analysed");
     }
     let grant = world.approve(request.id).await;
     world.work().await;

@@ -65,7 +65,7 @@ async fn each_right_that_is_missing_is_named() {
         ),
         (
             "room is not told",
-            |it| it.without(THIRD_MANAGER, "Room", "iam:ListRolePolicies"),
+            |it| it.without(THIRD_MANAGER, "Analyses", "iam:ListRolePolicies"),
             (role, "warning", "room"),
         ),
         (
