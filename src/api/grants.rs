@@ -4,9 +4,10 @@ use axum::Json;
 use axum::http::StatusCode;
 use serde::Deserialize;
 
+use super::bodies::{End, Extend, Nothing};
 use super::extract::{Asked, Body, Caller, Id, Said, length, page};
 use super::problem::Problem;
-use super::types::{ConsoleLink, Credentials, End, Extend, Grant, List, Nothing};
+use super::types::{ConsoleLink, Credentials, Grant, List};
 use crate::app::{self, find};
 use crate::ids::GrantId;
 

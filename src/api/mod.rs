@@ -2,6 +2,7 @@
 //! handler hands its input to one verb.
 
 mod audit;
+mod bodies;
 mod catalog;
 mod extract;
 mod grants;

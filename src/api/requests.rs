@@ -4,9 +4,10 @@ use axum::Json;
 use axum::http::StatusCode;
 use serde::Deserialize;
 
+use super::bodies::{Decision, Denial, NewRequest, Nothing};
 use super::extract::{Asked, Body, Caller, Id, Said, length, page};
 use super::problem::Problem;
-use super::types::{Decision, Denial, List, NewRequest, Nothing, Request};
+use super::types::{List, Request};
 use crate::app::ctx::Ctx;
 use crate::app::find::RequestFilter;
 use crate::app::load::Shown;

@@ -6,9 +6,10 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::bodies::Nothing;
 use super::extract::{Asked, Body, Caller, Id, Said, page};
 use super::problem::Problem;
-use super::types::{List, Nothing};
+use super::types::List;
 use crate::app::find::{self, RevocationView, RevokedView};
 use crate::app::revoke;
 use crate::domain::revocation::{Hold, Scope};

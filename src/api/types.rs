@@ -2,10 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use secrecy::ExposeSecret as _;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::moment::Moment;
 use crate::app;
 use crate::app::ctx::Ctx;
 use crate::app::find::{self, GrantView, Items};
@@ -32,78 +31,6 @@ impl<T> List<T> {
         }
     }
 }
-
-/// An ask for one entitlement.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct NewRequest {
-    /// Name of the entitlement.
-    #[schema(example = "prod-admin", pattern = "^[a-z0-9][a-z0-9-]{0,62}$")]
-    pub(super) entitlement: String,
-    /// ISO 8601, whole seconds.
-    #[schema(example = "PT1H", pattern = r"^\+?P[Tt][0-9]")]
-    pub(super) duration: String,
-    /// Why.
-    #[schema(min_length = 1, max_length = 2000)]
-    pub(super) justification: String,
-    /// From when (RFC 3339); at once after approval where it is left out.
-    pub(super) starts_at: Option<Moment>,
-    /// Name or URL of a ticket.
-    #[schema(max_length = 200)]
-    pub(super) ticket: Option<String>,
-    /// ARN of the AWS identity to be let in; needed only by those who have several in the account.
-    pub(super) principal: Option<String>,
-}
-
-/// An approval's comment.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Decision {
-    /// In the approver's words.
-    #[schema(max_length = 2000)]
-    pub(super) comment: Option<String>,
-}
-
-/// A denial says why.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Denial {
-    /// In the approver's words, so that the requester knows what to change.
-    // Left out, it reaches the verb all the same: its refusal has a code of its own and goes on
-    // record.
-    #[serde(default)]
-    #[schema(value_type = String, required, min_length = 1, max_length = 2000)]
-    pub(super) comment: Option<String>,
-}
-
-/// An early end.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct End {
-    /// Why, for the record.
-    #[schema(max_length = 2000)]
-    pub(super) reason: Option<String>,
-}
-
-/// An ask for a later deadline.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Extend {
-    /// By how much later; ISO 8601, whole seconds.
-    #[schema(example = "PT1H", pattern = r"^\+?P[Tt][0-9]")]
-    pub(super) duration: String,
-    /// Why.
-    #[schema(min_length = 1, max_length = 2000)]
-    pub(super) justification: String,
-    /// Name or URL of a ticket.
-    #[schema(max_length = 200)]
-    pub(super) ticket: Option<String>,
-}
-
-/// Nothing to say.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Nothing {}
 
 /// A person's ask.
 #[derive(Debug, Serialize, ToSchema)]

@@ -1,5 +1,7 @@
 //! The review page of one request: what is asked for, who decides, what came of it.
 
+mod uses;
+
 use askama::Template;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -16,10 +18,8 @@ use super::visit::{self, Asked, Away, Named, Sent, Visit};
 use super::{assets, commands, outlives};
 use crate::app::find::{self, Approvers, Decision, Delay, May};
 use crate::app::{approve, deny, withdraw};
-use crate::domain::demands::ExternalId;
 use crate::domain::entitlement::{Method, Scope};
 use crate::domain::grant::{Grant, GrantState};
-use crate::domain::person;
 use crate::domain::request::{Request, RequestState};
 use crate::domain::text::Words;
 use crate::error::{Error, FieldError};
@@ -264,74 +264,6 @@ impl RequestPage {
                 self.settled_at.filter(|at| *at <= self.frame.now),
             ),
         ])
-    }
-
-    fn cli_command(&self) -> String {
-        self.command(commands::Aws::cli)
-    }
-
-    fn curl_command(&self) -> String {
-        self.command(commands::Aws::curl)
-    }
-
-    /// The requester's device, where AWS asks for a second factor.
-    fn mfa_serial(&self) -> Option<String> {
-        let arn = self.request.principal_arn.as_deref();
-        arn.filter(|_| self.request.terms.demands.mfa)
-            .and_then(person::mfa_serial)
-    }
-
-    /// A session of the requester's own that has the second factor.
-    fn session_token_command(&self) -> Option<String> {
-        let serial = self.mfa_serial()?;
-        Some(self.aws.session_token(&serial))
-    }
-
-    /// A profile that assumes the role, with the person's own keys.
-    fn role_profile(&self) -> String {
-        let name = &self.request.terms.name;
-        self.command(|aws, assume| aws.profile(name, assume))
-    }
-
-    /// The console's Switch Role, while AWS takes the name that it sends.
-    fn switch_role(&self) -> Option<String> {
-        self.grant.as_ref()?.usable_console_name()?;
-        let terms = &self.request.terms;
-        self.aws
-            .switch_role(terms.role_arn.as_deref()?, &terms.name)
-    }
-
-    fn profile(&self) -> String {
-        self.fetching().profile(&self.request.terms.name, &self.aws)
-    }
-
-    fn fetching(&self) -> commands::Fetching<'_> {
-        commands::Fetching {
-            public_url: &self.public_url,
-            grant: self.grant.as_ref().map_or("", |grant| &grant.grant_name),
-        }
-    }
-
-    fn try_command(&self) -> String {
-        self.aws.list_users()
-    }
-
-    fn command(&self, write: impl Fn(&commands::Aws, commands::Assume<'_>) -> String) -> String {
-        // The grant's own name always works; the console name may be barred.
-        let name = self.grant.as_ref().map_or("", |grant| &grant.grant_name);
-        // Nothing is assumed where no role is opened.
-        let role_arn = self.request.terms.role_arn.as_deref();
-        let mfa_serial = self.mfa_serial();
-        let external_id = self.request.terms.demands.external_id.as_ref();
-        role_arn.map_or_else(String::new, |role_arn| {
-            let assume = commands::Assume {
-                role_arn,
-                session: name,
-                mfa_serial: mfa_serial.as_deref(),
-                external_id: external_id.map(ExternalId::as_str),
-            };
-            write(&self.aws, assume)
-        })
     }
 }
 
