@@ -35,13 +35,13 @@ pub(super) struct ProblemDetails {
     /// The fields that do not fit.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldProblem>,
-    /// With `trust_policy_full`: characters in use.
+    /// With `trust_policy_full` and `guard_full`: characters in use.
     #[serde(skip_serializing_if = "Option::is_none")]
     used: Option<usize>,
-    /// With `trust_policy_full`: characters that there may be.
+    /// With `trust_policy_full` and `guard_full`: characters that there may be.
     #[serde(skip_serializing_if = "Option::is_none")]
     quota: Option<usize>,
-    /// With `trust_policy_full`: characters that this grant needs.
+    /// With `trust_policy_full` and `guard_full`: characters that this grant needs.
     #[serde(skip_serializing_if = "Option::is_none")]
     needed: Option<usize>,
 }
@@ -73,11 +73,18 @@ impl IntoResponse for Problem {
             detail: wrong.detail.clone(),
         });
         let room = match error {
-            Error::Role(RoleError::TrustPolicyFull {
-                used,
-                quota,
-                needed,
-            }) => Some((used, quota, needed)),
+            Error::Role(
+                RoleError::TrustPolicyFull {
+                    used,
+                    quota,
+                    needed,
+                }
+                | RoleError::GuardFull {
+                    used,
+                    quota,
+                    needed,
+                },
+            ) => Some((used, quota, needed)),
             _ => None,
         };
         let (about, code) = (error.about(), error.told_code());

@@ -10,6 +10,7 @@ use crate::db::tx::Tx;
 use crate::domain::audit::{Action, Actor, Channel};
 use crate::domain::entitlement::Method;
 use crate::error::Error;
+use crate::ids::TargetId;
 use crate::policy::attach;
 
 mod accounts;
@@ -256,29 +257,44 @@ async fn put(tx: &mut Tx, file: &File) -> Result<Vec<String>, Error> {
     }
     // Once all of them are known: each entitlement of a role that asks for something else now is a
     // new version.
+    let mut closed = BTreeMap::new();
     for (offer, target) in file.entitlements.iter().zip(targets) {
         let terms = &offer.terms;
         let anew = terms.method.is_asked() && target.is_some_and(|it| changed.contains(&it));
         if db::catalog::put_entitlement(tx.conn(), target, terms, anew).await? {
             changes.push(format!("entitlement {}", terms.name));
         }
-        // Its guard is put, or taken away, whether or not anybody has a grant.
-        if let (Some(target), Some(role)) = (target, &terms.role_arn)
-            && db::closed::put(tx.conn(), target, offer.closed).await?
-        {
-            let now = tx.now();
-            tx.make_due(target, now).await?;
-            changes.push(if offer.closed {
-                format!(
-                    "role {role}, which is closed: whoever has no grant is denied there, services and pipelines \
-                     among them"
-                )
-            } else {
-                format!("role {role}, which is not closed")
-            });
+        if let (Some(target), Some(role)) = (target, &terms.role_arn) {
+            closed.insert(target, (role.as_str(), offer.closed));
         }
     }
+    put_closed(tx, &closed, &mut changes).await?;
     Ok(changes)
+}
+
+/// Whether roles are closed. The guard of one that changes is put, or taken away, whether or not
+/// anybody has a grant.
+async fn put_closed(
+    tx: &mut Tx,
+    roles: &BTreeMap<TargetId, (&str, bool)>,
+    changes: &mut Vec<String>,
+) -> Result<(), Error> {
+    for (target, (role, is_closed)) in roles {
+        if !db::closed::put(tx.conn(), *target, *is_closed).await? {
+            continue;
+        }
+        let now = tx.now();
+        tx.make_due(*target, now).await?;
+        changes.push(if *is_closed {
+            format!(
+                "role {role}, which is closed: whoever has no grant is denied there, services and pipelines \
+                 among them"
+            )
+        } else {
+            format!("role {role}, which is not closed")
+        });
+    }
+    Ok(())
 }
 
 /// 128 random bits, which nobody else has: with an ID that others could choose, they could have us

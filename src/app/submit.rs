@@ -1,6 +1,7 @@
 //! Asking for an entitlement.
 
 mod check;
+mod guarded;
 mod home;
 mod look;
 
@@ -10,6 +11,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
 use check::{Checked, Seen, check, recheck};
+use guarded::{guarded, has_room};
 use look::{Others, carried, look};
 
 use super::ctx::Ctx;
@@ -254,29 +256,43 @@ async fn prepare(
             let from = new.starts_at.unwrap_or(now);
             let until = from + TimeDelta::seconds(i64::from(checked.duration_seconds));
             let window = (from, until);
-            let is_carried = matches!(
-                checked.entitlement.terms.method,
-                Method::Switch | Method::Attach
-            );
-            let others = match &checked.principal {
-                Some(user) if is_carried => {
-                    Others::Carried(carried(conn, &checked, user, window).await?)
-                }
-                user => {
-                    let target = target_of(conn, &checked.entitlement, user.as_ref()).await?;
-                    let terms = &checked.entitlement.terms;
-                    let home = home::home(conn, terms, user.as_ref()).await?;
-                    Others::Seated(db::grants::seated(conn, target, window).await?, home)
-                }
-            };
-            Ok(ControlFlow::Continue((checked, others, (manager, now))))
+            let others = others(conn, &checked, window).await?;
+            let guarded = guarded(conn, &checked, window).await?;
+            Ok(ControlFlow::Continue((
+                checked,
+                others,
+                guarded,
+                (manager, now),
+            )))
         })
         .await?;
-    let (checked, others, as_whom) = match read {
+    let (checked, others, guarded, as_whom) = match read {
         ControlFlow::Continue(read) => read,
         ControlFlow::Break(shown) => return Ok(ControlFlow::Break(shown)),
     };
     check::may_be_opened(&checked.entitlement.terms)?;
-    let seen = look(ctx, &checked, &others, &as_whom).await?;
+    let (seen, foreign) = look(ctx, &checked, &others, &as_whom).await?;
+    has_room(guarded.as_ref(), &checked.entitlement.terms, &seen, foreign)?;
     Ok(ControlFlow::Continue((checked, seen)))
+}
+
+/// What there is already where the grant is to be written.
+async fn others(
+    conn: &mut PgConnection,
+    checked: &Checked,
+    window: (DateTime<Utc>, DateTime<Utc>),
+) -> Result<Others, Error> {
+    let terms = &checked.entitlement.terms;
+    let is_carried = matches!(terms.method, Method::Switch | Method::Attach);
+    match &checked.principal {
+        Some(user) if is_carried => {
+            Ok(Others::Carried(carried(conn, checked, user, window).await?))
+        }
+        user => {
+            let target = target_of(conn, &checked.entitlement, user.as_ref()).await?;
+            let home = home::home(conn, terms, user.as_ref()).await?;
+            let seated = db::grants::seated(conn, target, window).await?;
+            Ok(Others::Seated(seated, home))
+        }
+    }
 }

@@ -10,6 +10,7 @@ use super::observe::role;
 use super::read::decode;
 use super::{Aws, AwsError, GUARD_NAME, Purpose};
 use crate::domain::arn::{Arn, Kind};
+use crate::policy::capacity::size;
 use crate::policy::outlive::{Permissions, Policy};
 
 /// How many policies of one list are read: more than IAM lets a role have attached.
@@ -51,6 +52,7 @@ pub fn unread(why: &'static str) -> Permissions {
         policies: vec![nothing(INLINE), nothing(ATTACHED)],
         boundary: None,
         scope: Vec::new(),
+        inline_size: None,
     }
 }
 
@@ -67,7 +69,10 @@ async fn read(aws: &Aws, role_arn: &str, scope: &[String], until: Instant) -> Pe
         Box::pin(managed(aws, scope.to_vec(), "policy", until)),
     );
     let (trust, boundary) = described;
+    let sizes = inline.iter().map(|policy| policy.text.as_deref().ok());
+    let sizes = sizes.map(|text| text.map(size));
     Permissions {
+        inline_size: sizes.sum(),
         trust,
         policies: [inline, attached].concat(),
         boundary,

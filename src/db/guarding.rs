@@ -1,10 +1,15 @@
-//! What is known of the guard that a grant is listed in, for whatever lets its person in elsewhere.
+//! What is known of a role's guard: for whatever lets a person in elsewhere, and for who asks.
 
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
 use sqlx::PgConnection;
+use sqlx::types::Json;
 
 use crate::domain::fetch::Guarding;
 use crate::domain::target::Condition;
-use crate::ids::GrantId;
+use crate::ids::{GrantId, TargetId};
 
 /// What is known of the role of a grant that its guard lists. Read after the grant was locked:
 /// whoever changes what it says about the guard locks the grant first.
@@ -42,5 +47,62 @@ pub async fn guarding(conn: &mut PgConnection, grant: GrantId) -> sqlx::Result<G
         is_pinned: row.is_pinned,
         clocks_differ: row.clocks_differ,
         is_held: row.is_held,
+    })
+}
+
+/// A grant of which a guard may have names to tell.
+#[derive(Debug, Deserialize)]
+pub struct Name {
+    /// The grant's own name.
+    pub name: String,
+    /// The console's, where it has or may get it.
+    pub console: Option<String>,
+    /// Until when it was approved.
+    pub deadline: DateTime<Utc>,
+    /// Whether it is not over then.
+    pub is_live: bool,
+}
+
+/// What a guard may have to say at some time.
+#[derive(Debug)]
+pub struct Names {
+    /// Of grants.
+    pub names: Vec<Name>,
+    /// Names that nobody explains, and since when.
+    pub kept: BTreeMap<String, DateTime<Utc>>,
+    /// Whether the role is closed.
+    pub closed: bool,
+}
+
+/// What the guard of a role may have to say between these times: the grants that are not over and
+/// overlap, those of which it still denies a name by then, and the names that nobody explains.
+///
+/// # Errors
+/// When the database does not answer, or there is no such role.
+pub async fn names(
+    conn: &mut PgConnection,
+    role: TargetId,
+    (from, until): (DateTime<Utc>, DateTime<Utc>),
+) -> sqlx::Result<Names> {
+    let row = sqlx::query!(
+        r#"SELECT t.kept AS "kept: Json<BTreeMap<String, DateTime<Utc>>>", t.closed,
+                  coalesce((SELECT jsonb_agg(jsonb_build_object('name', g.grant_name, 'console', g.console_name,
+                                'deadline', g.deadline,
+                                'is_live', g.state IN ('scheduled', 'opening', 'active') AND g.deadline > $2))
+                            FROM names n JOIN grants g ON g.id = n."grant" AND g.grant_name = n.name
+                            WHERE n.target = t.id AND n.guard_gone_at IS NULL
+                              AND (g.state <> 'scheduled' OR (g.starts_at < $3 AND g.deadline > $2))
+                              AND (n.guard_until IS NULL OR n.guard_until > $2)), '[]')
+                      AS "names!: Json<Vec<Name>>"
+           FROM targets t WHERE t.id = $1"#,
+        role.uuid(),
+        from,
+        until
+    );
+    let row = row.fetch_one(conn).await?;
+    Ok(Names {
+        names: row.names.0,
+        kept: row.kept.0,
+        closed: row.closed,
     })
 }

@@ -28,6 +28,16 @@ pub enum RoleError {
         /// Characters that this grant needs.
         needed: usize,
     },
+    /// One more name does not fit into the guard, which shares its room with other inline policies.
+    #[error("guard full")]
+    GuardFull {
+        /// Characters used, with every grant that may be listed at the time.
+        used: usize,
+        /// Characters that there may be.
+        quota: usize,
+        /// Characters that this grant needs.
+        needed: usize,
+    },
     /// The trust policy cannot be edited as text, or a deleted principal in it blocks every change.
     #[error("trust policy unreadable")]
     TrustPolicyUnreadable,
@@ -104,6 +114,11 @@ impl RoleError {
                 "The role's trust policy is full",
                 full(*used, *quota, *needed),
             ),
+            Self::GuardFull {
+                used,
+                quota,
+                needed,
+            } => guard_full(*used, *quota, *needed),
             Self::TrustPolicyUnreadable => About::new(
                 "trust_policy_unreadable",
                 409,
@@ -260,5 +275,18 @@ fn full(used: usize, quota: usize, needed: usize) -> String {
     format!(
         "It has {quota} characters, {used} are in use and this grant needs {needed}. Wait until \
          another grant on the role has ended, or have the quota (ACLSizePerRole) raised."
+    )
+}
+
+fn guard_full(used: usize, quota: usize, needed: usize) -> About {
+    About::new(
+        "guard_full",
+        409,
+        "The role's guard is full",
+        format!(
+            "The role's inline policies, and the guard with every grant of that time, take {used} of {quota} \
+             characters; this grant needs {needed}. Wait until some are over, or ask for the same end as \
+             another grant, which takes less. An entitlement of `attach` needs no guard."
+        ),
     )
 }

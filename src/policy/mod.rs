@@ -11,6 +11,7 @@ pub mod document;
 mod due;
 mod gone;
 pub mod guard;
+pub mod guard_room;
 pub mod inline;
 mod lost;
 mod management;

@@ -37,6 +37,8 @@ pub struct Permissions {
     pub boundary: Option<Policy>,
     /// What its sessions are limited to, where they are: what one of these allows.
     pub scope: Vec<Policy>,
+    /// Characters of its inline policies, the guard left out; none where one could not be read.
+    pub inline_size: Option<usize>,
 }
 
 /// What lets access outlive a deadline on the role of that ARN.

@@ -60,14 +60,18 @@ pub fn policy(needs: &Needs, us: &[&str]) -> Value {
     let own: Vec<&str> = us.iter().copied().take(1).collect();
     allow("OwnRights", &["iam:SimulatePrincipalPolicy"], &own);
     statements.extend(sessions(&needs.assumed()));
-    // Whatever else it is given later, it never gives itself more.
-    statements.push(json!({
+    statements.push(never_itself(us));
+    json!({"Version": "2012-10-17", "Statement": statements})
+}
+
+/// Whatever else it is given later, it never gives itself more.
+fn never_itself(us: &[&str]) -> Value {
+    json!({
         "Sid": "NeverItself", "Effect": "Deny", "Resource": us,
         "Action": [
             "iam:Attach*", "iam:Delete*", "iam:Detach*", "iam:Put*", "iam:Tag*", "iam:Untag*", "iam:Update*",
         ],
-    }));
-    json!({"Version": "2012-10-17", "Statement": statements})
+    })
 }
 
 /// The right to assume these roles: under the name of a grant and in a person's name alone,

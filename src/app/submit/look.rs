@@ -64,23 +64,29 @@ pub(super) async fn carried(
     })
 }
 
-/// What AWS tells, also of what could outlive the deadline.
+/// What AWS tells, also of what could outlive the deadline; and how many characters the role's
+/// inline policies have beside the guard, as far as they could be read.
 pub(super) async fn look(
     ctx: &Ctx,
     checked: &Checked,
     others: &Others,
     as_whom: &AsWhom,
-) -> Result<Seen, Error> {
+) -> Result<(Seen, Option<usize>), Error> {
     // Side by side, so that nobody waits for the longer of them, which also reads the same role.
     let seen = see(ctx, checked, others, as_whom).boxed();
     let outlives = outlives(ctx, &checked.entitlement.terms, as_whom).boxed();
     let (seen, outlives) = tokio::try_join!(seen, outlives.map(Ok))?;
-    Ok(Seen { outlives, ..seen })
+    let (outlives, foreign) = outlives.unzip();
+    Ok((Seen { outlives, ..seen }, foreign.flatten()))
 }
 
 /// What lets access outlive the deadline, as far as the policies of the role can be read: nobody is
-/// kept from asking. Nothing where no role is opened.
-async fn outlives(ctx: &Ctx, terms: &Terms, (manager, now): &AsWhom) -> Option<Vec<Outlives>> {
+/// kept from asking; and the size of its inline policies. Nothing where no role is opened.
+async fn outlives(
+    ctx: &Ctx,
+    terms: &Terms,
+    (manager, now): &AsWhom,
+) -> Option<(Vec<Outlives>, Option<usize>)> {
     let role_arn = terms.role_arn.as_deref()?;
     let until = Instant::now() + READ;
     let scope = terms.scope.policy_arns();
@@ -100,7 +106,7 @@ async fn outlives(ctx: &Ctx, terms: &Terms, (manager, now): &AsWhom) -> Option<V
             text: Ok(text.clone()),
         });
     }
-    Some(outlive::of_role(role_arn, &known))
+    Some((outlive::of_role(role_arn, &known), known.inline_size))
 }
 
 /// What AWS tells; nothing where it is silent, or does not let us into the account.

@@ -95,7 +95,7 @@ async fn calls_take_few(app: TestApp) {
         ("deny", &bob, json!({"comment": "No."}), 5),
         ("withdraw", &alice, json!({}), 4),
     ] {
-        let asked = calls.call(&alice, "POST", "/requests", &ask(), 9).await;
+        let asked = calls.call(&alice, "POST", "/requests", &ask(), 10).await;
         assert_eq!(asked.status, StatusCode::CREATED);
         let path = format!("/requests/{}", asked.body["id"].as_str().unwrap());
         calls.call(&bob, "GET", &path, &Value::Null, 3).await;

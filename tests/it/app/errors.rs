@@ -133,13 +133,14 @@ fn states() -> [StateError; 9] {
     all
 }
 
-fn roles() -> [RoleError; 16] {
+fn roles() -> [RoleError; 17] {
     let known = |error: &RoleError| match error {
         RoleError::NotFound
         | RoleError::Protected
         | RoleError::Ours
         | RoleError::Suspended(_)
         | RoleError::TrustPolicyFull { .. }
+        | RoleError::GuardFull { .. }
         | RoleError::TrustPolicyUnreadable
         | RoleError::NotAdmitted
         | RoleError::OpenAlready(_)
@@ -161,6 +162,11 @@ fn roles() -> [RoleError; 16] {
             used: 1900,
             quota: 2048,
             needed: 300,
+        },
+        RoleError::GuardFull {
+            used: 10_000,
+            quota: 10_240,
+            needed: 281,
         },
         RoleError::TrustPolicyUnreadable,
         RoleError::NotAdmitted,

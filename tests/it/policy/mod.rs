@@ -10,6 +10,7 @@ mod document;
 mod evaluate;
 mod faults;
 mod guard;
+mod guard_room;
 mod hands;
 mod histories;
 mod inline;

@@ -38,6 +38,7 @@ fn role(statements: &str) -> Permissions {
         },
         policies: vec![policy("inline policy all", statements)],
         boundary: None,
+        inline_size: None,
         scope: vec![],
     }
 }

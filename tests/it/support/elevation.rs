@@ -143,6 +143,17 @@ impl Elevation {
         self.approved_for("prod-admin", minutes).await
     }
 
+    /// The same, from so many minutes on.
+    pub async fn approved_at(&self, start: i64, minutes: i64) -> GrantId {
+        let wish = NewRequest {
+            starts_at: Some(self.stage.now() + TimeDelta::minutes(start)),
+            ..Self::wish(minutes)
+        };
+        let asked = submit(&self.alice, wish).await.unwrap();
+        let shown = approve(&self.bob, asked.request().id, None).await.unwrap();
+        shown.grant.unwrap().id
+    }
+
     /// The same of another entitlement.
     pub async fn approved_for(&self, entitlement: &str, minutes: i64) -> GrantId {
         let wish = NewRequest {

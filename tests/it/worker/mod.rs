@@ -16,6 +16,7 @@ mod extensions;
 mod federation;
 mod fetch_faults;
 mod fetches;
+mod guard_room;
 mod hands;
 mod histories;
 mod judge;
