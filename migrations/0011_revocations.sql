@@ -38,6 +38,9 @@ COMMENT ON COLUMN revocations.lifted_at IS 'Until when it holds; null while it d
 -- The same scope again goes on with the one that holds.
 CREATE UNIQUE INDEX revocations_hold ON revocations (scope, coalesce(person::text, target::text, account, '')) WHERE lifted_at IS NULL;
 
+-- What was not over when a revocation began.
+CREATE INDEX grants_ended ON grants (ended_at) WHERE ended_at IS NOT NULL;
+
 CREATE FUNCTION freeze_revocation() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF (OLD.id, OLD.scope, OLD.person, OLD.target, OLD.account, OLD.reason, OLD.begun_by, OLD.begun_at)

@@ -303,7 +303,9 @@ pub async fn sum(
                                    - make_interval(secs => $3))
                       AS "unsettled!",
                   max(g.deadline) FILTER (WHERE g.ended_at IS NULL AND g.deadline > $2) AS works_until
-           FROM revocations v JOIN grants g ON g.ended_at IS NULL OR g.ended_at >= v.begun_at
+           FROM revocations v CROSS JOIN LATERAL (
+               SELECT id FROM grants WHERE state IN ('scheduled', 'opening', 'active', 'closing')
+               UNION ALL SELECT id FROM grants WHERE ended_at >= v.begun_at) still JOIN grants g ON g.id = still.id
            WHERE v.id = $1 AND g.approved_at <= coalesce(v.lifted_at, 'infinity')
              AND is_revoked(v, g.person, ARRAY(SELECT w.target FROM parts w WHERE w."grant" = g.id))"#,
         id.uuid(),
@@ -377,7 +379,9 @@ pub async fn grants(
                   encode(d.sha256, 'hex') AS guard_sha256, t.guard_equal_at AS guard_read_at,
                   (SELECT max(o.last_error) FROM parts w JOIN targets o ON o.id = w.target
                    WHERE w."grant" = g.id AND w.state <> 'closed' AND o.attempts > 0) AS delayed_by
-           FROM revocations v JOIN grants g ON g.ended_at IS NULL OR g.ended_at >= v.begun_at
+           FROM revocations v CROSS JOIN LATERAL (
+               SELECT id FROM grants WHERE state IN ('scheduled', 'opening', 'active', 'closing')
+               UNION ALL SELECT id FROM grants WHERE ended_at >= v.begun_at) still JOIN grants g ON g.id = still.id
            JOIN people p ON p.id = g.person JOIN requests r ON r.id = g.request JOIN targets t ON t.id = g.target
            LEFT JOIN documents d ON d.target = t.id AND d.key = 'guard'
            WHERE v.id = $1 AND g.approved_at <= coalesce(v.lifted_at, 'infinity') AND ($2::uuid IS NULL OR g.id < $2)

@@ -11,7 +11,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
 use axum::http::{HeaderName, Method, Request, StatusCode};
 use chrono::TimeDelta;
-use countersign::app::{App, expire, tokens};
+use countersign::app::{App, expire, revoke, tokens};
 use countersign::db::pool;
 use countersign::worker::{Settings, Worker};
 use countersign::{demo, serve};
@@ -353,4 +353,33 @@ async fn verbs_the_worker_and_the_sweep_read_what_they_act_on() {
     assert!(worked.await.short("a turn of the worker").unwrap());
     let swept = archive.reads(async |app| expire::expire_due(&app).await);
     assert_eq!(swept.await.short("the sweep").unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_revocation_reads_what_it_ends() {
+    let archive = Archive::new().await;
+    let id = countersign::ids::RevocationId::new();
+    // On a connection of its own: what it reads is told when it ends.
+    let holds = format!(
+        "INSERT INTO revocations (id, scope, reason, begun_by, begun_at)
+         SELECT '{}', 'everything', 'Now', id, now() FROM people WHERE subject = 'dave'",
+        id.uuid()
+    );
+    archive.app.as_owner(&holds).await;
+    let page = archive.browser("erin").await;
+    for path in ["/revocations".to_owned(), format!("/revocations/{id}")] {
+        let read = archive.call(Method::GET, &path, &page, "").await;
+        read.short(&path);
+    }
+    let token = archive.token("erin").await;
+    for path in [
+        format!("/revocations/{id}"),
+        format!("/revocations/{id}/grants"),
+    ] {
+        let path = format!("/api/v1{path}");
+        let read = archive.call(Method::GET, &path, &token, "").await;
+        read.short(&path);
+    }
+    let swept = archive.reads(async |app| revoke::carry_on_all(&app).await);
+    swept.await.short("the sweep of what is held").unwrap();
 }
