@@ -195,6 +195,16 @@ async fn target_of(
     Ok(db::targets::of_user(conn, &user.arn).await?)
 }
 
+/// Nothing opens on a user either that waits for a person's judgement.
+async fn may_carry(conn: &mut PgConnection, user_arn: &str) -> Result<(), Error> {
+    let target = db::targets::of_user(conn, user_arn).await?;
+    let condition = db::targets::condition(conn, target).await?;
+    if condition.needs_a_person() {
+        return Err(RoleError::Suspended(condition).into());
+    }
+    Ok(())
+}
+
 /// An entitlement's name as a subject of the audit log: what was sent, cut and made plain.
 #[must_use]
 pub fn subject(name: &str) -> String {
@@ -246,6 +256,7 @@ async fn prepare(
             );
             let others = match &checked.principal {
                 Some(user) if is_carried => {
+                    may_carry(conn, &user.arn).await?;
                     Others::Carried(carried(conn, &checked, user, window).await?)
                 }
                 user => {

@@ -20,6 +20,8 @@ pub mod people;
 pub mod pool;
 pub mod request_lists;
 pub mod requests;
+pub mod restored;
+pub mod standing;
 pub mod targets;
 pub mod timeouts;
 pub mod tx;

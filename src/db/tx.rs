@@ -8,7 +8,7 @@ use sqlx::{PgConnection, PgPool};
 use tokio::sync::Notify;
 
 use super::lent::Lent;
-use super::targets;
+use super::{restored, targets};
 use crate::clock::Clock;
 use crate::domain::audit::{Actor, By, Channel};
 use crate::ids::{GrantId, TargetId};
@@ -83,6 +83,17 @@ impl Tx {
     /// When the database does not answer.
     pub async fn make_due_for(&mut self, grant: GrantId, at: DateTime<Utc>) -> sqlx::Result<()> {
         targets::make_due_for(&mut self.conn, grant, at).await?;
+        self.made_due = true;
+        Ok(())
+    }
+
+    /// Makes every target due of which something stands, and wakes the worker once this is
+    /// committed.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn make_standing_due(&mut self, at: DateTime<Utc>) -> sqlx::Result<()> {
+        restored::make_standing_due(&mut self.conn, at).await?;
         self.made_due = true;
         Ok(())
     }

@@ -7,6 +7,8 @@ pub mod capacity;
 mod carrier;
 mod condition;
 mod desired;
+mod divergence;
+mod diverging;
 pub mod document;
 mod due;
 mod gone;
@@ -30,6 +32,8 @@ pub mod switchable;
 pub mod trust;
 mod unknown;
 
+pub use divergence::Divergence;
+pub use diverging::divergences;
 pub use meaning::fingerprint;
 pub use model::{
     Alarm, GuardRead, Identity, Input, Margins, Observed, ObservedRole, ObservedUser, Plan, Step,

@@ -41,6 +41,8 @@ pub(super) struct Ledger {
     pub listed: BTreeSet<GrantId>,
     /// Grants of which something was seen or decided that their other targets wait for.
     pub concern_others: BTreeSet<GrantId>,
+    /// Whether AWS was seen to be of another time than the database, which is news.
+    pub rewound: bool,
     /// Until when inline policies let in, as far as that is news.
     pub lasting: Vec<(GrantId, DateTime<Utc>)>,
     changed: BTreeSet<GrantId>,
@@ -65,6 +67,8 @@ pub(super) struct Committed {
     pub due: Option<TimeDelta>,
     /// Other targets that have something to do now.
     others: BTreeSet<TargetId>,
+    /// Whether every target of which something stands has to be looked at.
+    rewound: bool,
 }
 
 impl Worker {
@@ -77,9 +81,8 @@ impl Worker {
     pub(super) async fn store(&self, ledger: Ledger) -> Result<Committed, LeaseError> {
         let by = ledger.tx.by.clone();
         let committed = ledger.commit().await?;
-        if !committed.others.is_empty()
-            && let Err(error) = self.make_due(by, &committed.others).await
-        {
+        let has_others = !committed.others.is_empty() || committed.rewound;
+        if has_others && let Err(error) = self.make_due(by, &committed).await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "cannot make other targets due; they are looked at within a minute"
@@ -88,10 +91,14 @@ impl Worker {
         Ok(committed)
     }
 
-    async fn make_due(&self, by: By, targets: &BTreeSet<TargetId>) -> sqlx::Result<()> {
+    async fn make_due(&self, by: By, committed: &Committed) -> sqlx::Result<()> {
         let at = by.at;
         let mut tx = Tx::of(Lent::begin(&self.pool).await?, by, Arc::clone(&self.wake));
-        for target in targets {
+        if committed.rewound {
+            // Whatever else the database has forgotten (METHODS.md, A3).
+            tx.make_standing_due(at).await?;
+        }
+        for target in &committed.others {
             tx.make_due(*target, at).await?;
         }
         tx.commit().await
@@ -126,6 +133,7 @@ impl Worker {
             elsewhere,
             listed,
             concern_others: BTreeSet::new(),
+            rewound: false,
             lasting: Vec::new(),
             changed: BTreeSet::new(),
             named: BTreeMap::new(),
@@ -336,6 +344,7 @@ impl Ledger {
             grants: self.grants,
             due: due.map(|due| due - now),
             others,
+            rewound: self.rewound,
         })
     }
 }

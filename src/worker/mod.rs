@@ -6,6 +6,7 @@ mod barred;
 mod claim;
 mod elsewhere;
 mod failure;
+mod foresee;
 mod ledger;
 mod limit;
 mod look;
@@ -27,6 +28,8 @@ use crate::aws::Clouds;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::policy::Margins;
+
+pub use foresee::{Foreseen, Unforeseen};
 
 /// How the worker works.
 #[derive(Debug, Clone)]
