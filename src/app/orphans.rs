@@ -57,11 +57,11 @@ pub struct Found {
     pub orphans: Result<Vec<Orphan>, AwsError>,
 }
 
-/// Looks through every account of the catalog, or through one.
+/// Looks through every account of the catalog.
 ///
 /// # Errors
 /// When the database does not answer. What AWS does not tell is told.
-pub async fn find(app: &App, account: Option<&str>) -> Result<Vec<Found>, Error> {
+pub async fn find(app: &App) -> Result<Vec<Found>, Error> {
     let (installation, accounts, known, at) = app
         .read_at(async |conn, at| {
             let places = db::standing::places(conn, None).await?;
@@ -70,10 +70,8 @@ pub async fn find(app: &App, account: Option<&str>) -> Result<Vec<Found>, Error>
             Ok((installation, db::standing::accounts(conn).await?, known, at))
         })
         .await?;
-    let is_meant = |id: &str| account.is_none_or(|it| it == id);
-    let accounts = accounts.into_iter().filter(|(id, _)| is_meant(id));
     let (installation, known) = (&installation, &known);
-    let looks = accounts.map(async |(account, manager)| {
+    let looks = accounts.into_iter().map(async |(account, manager)| {
         let entered = (account.as_str(), manager.as_ref(), at);
         let orphans = look(app, entered, installation, known).await;
         Found { account, orphans }
@@ -125,7 +123,7 @@ fn allows(text: &str) -> String {
 /// When the database does not answer.
 pub async fn tell(app: &App) -> Result<(), Error> {
     let mut orphans = Vec::new();
-    for found in find(app, None).await? {
+    for found in find(app).await? {
         match found.orphans {
             Ok(of_account) => orphans.extend(of_account),
             Err(error) => tracing::warn!(

@@ -158,7 +158,7 @@ pub async fn dry_run(
     let looked = look(app, config, places).await?;
     let mut sections: Vec<Section> = looked.iter().filter_map(Looked::section).collect();
     if arn.is_none() {
-        let found = orphans::find(app, None).await?;
+        let found = orphans::find(app).await?;
         sections.extend(found.iter().filter_map(of_account));
     }
     Ok((count, sections))

@@ -1,5 +1,6 @@
 //! `countersign serve --restored`: a database that went back in time opens nothing by itself.
 
+use chrono::{SecondsFormat, TimeDelta};
 use countersign::ids::GrantId;
 use countersign::policy::inline::{ENDED, name};
 use serde_json::{Value, json};
@@ -7,7 +8,7 @@ use sqlx::{Executor as _, Row as _};
 
 use super::Server;
 use crate::sandbox::{self, ACCOUNT, ALICE, ROLE};
-use crate::support::catalog::{Entitlement, allowing, user_arn};
+use crate::support::catalog::{Entitlement, allowing, role_arn, user_arn};
 use crate::support::wait;
 use crate::support::world::{TRUST, World, as_in_the_examples};
 
@@ -162,6 +163,13 @@ async fn all_is_taken_back_at_once_but_for_what_a_person_has_to_judge() {
     let serve = world.serve();
     let grant = approved(&world, &serve, "see-users").await;
     serve.reaches(&world.alice, &grant, "active").await;
+    let starts_at = world.sandbox.knobs().now() + TimeDelta::minutes(30);
+    let ask = json!({"entitlement": "prod-admin", "duration": "PT1H", "justification": "later",
+        "starts_at": starts_at.to_rfc3339_opts(SecondsFormat::Secs, true)});
+    let (status, request) = serve.post(&world.alice, "/requests", &ask).await;
+    assert_eq!(status, 201, "{request}");
+    let request = request["id"].as_str().expect("an id");
+    let scheduled = world.approve(&serve, request).await;
     back_up(&world).await;
     let forgotten = approved(&world, &serve, "see-users").await;
     serve.reaches(&world.alice, &forgotten, "active").await;
@@ -197,16 +205,28 @@ async fn all_is_taken_back_at_once_but_for_what_a_person_has_to_judge() {
         "a person's to remove"
     );
     let told = resume(&world, &["--all"]);
-    assert!(told.contains(&format!("{ROLE} was safe_mode")), "{told}");
+    let other = role_arn("prod-root");
+    assert!(told.contains(&format!("{other} was safe_mode")), "{told}");
+    assert!(
+        told.contains(&format!("{ROLE} stays in safe_mode: grants would open")),
+        "{told}"
+    );
     assert!(
         told.contains(&format!("{ALICE} stays in safe_mode: something was found")),
         "{told}"
     );
-    assert!(resume(&world, &[ALICE]).contains("was safe_mode"));
+    let looked = world.command(&["reconcile", "--dry-run"]).output();
+    let looked = String::from_utf8(looked.expect("it runs").stdout).expect("UTF-8");
+    let waits = format!("note     waits: {scheduled} opens once");
+    let mend = format!("mend: countersign target resume {ROLE}");
     assert!(
-        !resume(&world, &["--all"]).contains("stays"),
-        "nothing is left to resume"
+        looked.contains(&waits) && looked.contains(&mend),
+        "{looked}"
     );
+    for arn in [ALICE, ROLE] {
+        assert!(resume(&world, &[arn]).contains("was safe_mode"));
+    }
+    assert_eq!(resume(&world, &["--all"]), "", "nothing is left to resume");
 }
 
 /// METHODS.md, A3: nobody has said that the database was restored.
