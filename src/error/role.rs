@@ -127,8 +127,8 @@ const fn suspended(condition: Condition) -> &'static str {
         "Somebody keeps undoing what Countersign writes to it. Have its owner and the people who \
          run Countersign agree; `countersign target resume` takes it back."
     } else {
-        "AWS may know of a later time than Countersign's database, which was restored from a \
-         backup, or of another Countersign. The people who run it have to look first; \
+        "AWS may be of a later time than the database, which was restored from a backup, or \
+         another Countersign writes to it. The people who run this one have to look first; \
          `countersign target resume` takes it back."
     }
 }

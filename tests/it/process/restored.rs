@@ -111,7 +111,11 @@ async fn a_restored_database_opens_nothing_until_a_person_says_so_and_closes_wha
     let over = serve.reaches(&world.alice, &revoked, "ended").await;
     assert_eq!(over["cause"], "reverted_by_owner", "{over}");
     assert_eq!(policy(&world, &revoked).await.as_deref(), Some(ENDED));
-    assert_eq!(state(&world, &serve, &traceless).await, "opening");
+    let held = serve
+        .get(&world.alice, &format!("/grants/{traceless}"))
+        .await;
+    let told = (&held["state"], &held["delayed_by"]);
+    assert_eq!(told, (&json!("opening"), &json!("safe_mode")), "{held}");
     assert_eq!(policy(&world, &traceless).await, None);
     assert_eq!(state(&world, &serve, &role).await, "active");
     world
