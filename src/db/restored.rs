@@ -35,22 +35,27 @@ pub async fn suspend_all(
     suspended.collect()
 }
 
-/// Makes every target due with a grant that is not over, or of which something may be left: one
-/// rewind was seen, and there may be more (METHODS.md, A3).
+/// Makes every other target due with a grant that is not over, or of which something may be left:
+/// a rewind was seen on one, and there may be more (METHODS.md, A3).
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn make_standing_due(conn: &mut PgConnection, at: DateTime<Utc>) -> sqlx::Result<()> {
+pub async fn make_others_due(
+    conn: &mut PgConnection,
+    seen_on: TargetId,
+    at: DateTime<Utc>,
+) -> sqlx::Result<()> {
     // What somebody has locked is at work anyway; nobody waits for anybody here. As in `make_due`
     // for whoever holds a target.
     sqlx::query!(
         r#"WITH standing AS MATERIALIZED (
                SELECT t.id FROM targets t
-               WHERE EXISTS (SELECT FROM names n WHERE n.target = t.id AND n.guard_gone_at IS NULL)
+               WHERE t.id <> $2 AND EXISTS (SELECT FROM names n WHERE n.target = t.id AND n.guard_gone_at IS NULL)
                FOR NO KEY UPDATE SKIP LOCKED)
            UPDATE targets SET due_at = least(due_at, $1, lease_expires_at - interval '1 microsecond')
            WHERE id IN (SELECT id FROM standing)"#,
-        at
+        at,
+        seen_on.uuid()
     )
     .execute(conn)
     .await

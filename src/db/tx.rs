@@ -87,13 +87,17 @@ impl Tx {
         Ok(())
     }
 
-    /// Makes every target due of which something stands, and wakes the worker once this is
+    /// Makes every other target due of which something stands, and wakes the worker once this is
     /// committed.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn make_standing_due(&mut self, at: DateTime<Utc>) -> sqlx::Result<()> {
-        restored::make_standing_due(&mut self.conn, at).await?;
+    pub async fn make_others_due(
+        &mut self,
+        seen_on: TargetId,
+        at: DateTime<Utc>,
+    ) -> sqlx::Result<()> {
+        restored::make_others_due(&mut self.conn, seen_on, at).await?;
         self.made_due = true;
         Ok(())
     }

@@ -67,8 +67,8 @@ pub(super) struct Committed {
     pub due: Option<TimeDelta>,
     /// Other targets that have something to do now.
     others: BTreeSet<TargetId>,
-    /// Whether every target of which something stands has to be looked at.
-    rewound: bool,
+    /// The target, where every other one of which something stands has to be looked at.
+    rewound: Option<TargetId>,
 }
 
 impl Worker {
@@ -81,7 +81,7 @@ impl Worker {
     pub(super) async fn store(&self, ledger: Ledger) -> Result<Committed, LeaseError> {
         let by = ledger.tx.by.clone();
         let committed = ledger.commit().await?;
-        let has_others = !committed.others.is_empty() || committed.rewound;
+        let has_others = !committed.others.is_empty() || committed.rewound.is_some();
         if has_others && let Err(error) = self.make_due(by, &committed).await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
@@ -94,9 +94,9 @@ impl Worker {
     async fn make_due(&self, by: By, committed: &Committed) -> sqlx::Result<()> {
         let at = by.at;
         let mut tx = Tx::of(Lent::begin(&self.pool).await?, by, Arc::clone(&self.wake));
-        if committed.rewound {
+        if let Some(seen_on) = committed.rewound {
             // Whatever else the database has forgotten (METHODS.md, A3).
-            tx.make_standing_due(at).await?;
+            tx.make_others_due(seen_on, at).await?;
         }
         for target in &committed.others {
             tx.make_due(*target, at).await?;
@@ -344,7 +344,7 @@ impl Ledger {
             grants: self.grants,
             due: due.map(|due| due - now),
             others,
-            rewound: self.rewound,
+            rewound: self.rewound.then_some(target),
         })
     }
 }
