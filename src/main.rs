@@ -25,12 +25,13 @@ async fn run(cli: Cli) -> Result<(), Failure> {
     telemetry::start(config.log.format);
     match cli.command {
         Command::Migrate => cli::migrate(&config).await,
-        Command::Serve => cli::serve::run(config).await,
+        Command::Serve(arguments) => cli::serve::run(config, arguments).await,
         Command::Catalog(command) => cli::catalog::run(&config, command).await,
         Command::Target(command) => cli::target::run(&config, command).await,
         Command::Token(command) => cli::token::run(&config, command).await,
         Command::AwsSetup(arguments) => cli::aws_setup::run(&config, arguments).await,
         Command::Doctor => cli::doctor::run(&config).await,
+        Command::Reconcile(arguments) => cli::reconcile::run(&config, arguments).await,
         Command::Demo(arguments) => demo::run::run(arguments).await,
         Command::Sandbox(arguments) => cli::sandbox::run(arguments).await,
         Command::Config => cli::print_config(&config),

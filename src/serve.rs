@@ -20,6 +20,7 @@ use crate::worker::{Settings, Worker};
 pub mod descriptors;
 pub mod http;
 mod line;
+pub mod reconcile;
 mod stream;
 
 use http::Limits;

@@ -211,6 +211,16 @@ async fn target_of(
     Ok(db::targets::of_user(conn, &user.arn).await?)
 }
 
+/// Nothing opens on a user either that waits for a person's judgement.
+async fn may_carry(conn: &mut PgConnection, user: &Principal) -> Result<(), Error> {
+    let target = db::targets::of_user(conn, &user.arn).await?;
+    let (condition, _) = db::targets::opens(conn, target, user.person, None).await?;
+    if condition.needs_a_person() {
+        return Err(RoleError::Suspended(condition).into());
+    }
+    Ok(())
+}
+
 /// An entitlement's name as a subject of the audit log: what was sent, cut and made plain.
 #[must_use]
 pub fn subject(name: &str) -> String {
@@ -286,6 +296,7 @@ async fn others(
     let is_carried = matches!(terms.method, Method::Switch | Method::Attach);
     match &checked.principal {
         Some(user) if is_carried => {
+            may_carry(conn, user).await?;
             Ok(Others::Carried(carried(conn, checked, user, window).await?))
         }
         user => {

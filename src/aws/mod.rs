@@ -9,6 +9,7 @@ mod credentials;
 mod date;
 pub mod error;
 mod federation;
+pub mod inventory;
 mod manager;
 pub mod observe;
 mod pace;

@@ -4,6 +4,7 @@ pub mod aws_setup;
 pub mod catalog;
 pub mod doctor;
 mod failure;
+pub mod reconcile;
 pub mod sandbox;
 pub mod serve;
 pub mod signals;
@@ -43,7 +44,7 @@ pub enum Command {
     Migrate,
     /// Serve the portal and the API, and keep AWS at what was decided, until interrupted; as a
     /// member of the database role countersign_app
-    Serve,
+    Serve(serve::Arguments),
     /// Accounts, people and entitlements; as a member of the database role countersign_catalog
     #[command(subcommand)]
     Catalog(catalog::Catalog),
@@ -61,6 +62,9 @@ pub enum Command {
     /// and say what is missing and what mends it; nothing is changed. With the configuration of
     /// `serve`
     Doctor,
+    /// Look at AWS as the loop of `serve` does, and print what is not as the database has it and
+    /// what the loop does next; nothing is changed. With the configuration of `serve`
+    Reconcile(reconcile::Arguments),
     /// Everything on this machine, with people and a role to try it on, until interrupted
     Demo(DemoArguments),
     /// Run the AWS stand-in alone, until it is interrupted

@@ -4,11 +4,13 @@ use std::convert::Infallible;
 use std::future::pending;
 use std::io::Write;
 
+use clap::Args;
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 
+use super::failure::Refused;
 use super::{Failure, interrupted, stop};
-use crate::app::App;
+use crate::app::{App, orphans, restored};
 use crate::aws::Clouds;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -16,6 +18,15 @@ use crate::db;
 use crate::db::pool::ConnectError;
 use crate::db::timeouts::Timeouts;
 use crate::serve::{Service, router};
+
+/// What may be typed after `serve`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The database was restored from a backup: put every role and user into safe mode first, so
+    /// that nothing opens on it until `countersign target resume`; closings go on
+    #[arg(long)]
+    restored: bool,
+}
 
 /// The address cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -65,7 +76,7 @@ pub async fn catalog_app(config: &Config) -> Result<App, Failure> {
     Ok(App::of_command(pool, Clock::Database, clouds, config))
 }
 
-/// The same for a command that looks at what `serve` would work with, or why it could not.
+/// The same for a command that looks at what `serve` works with, or why it could not.
 ///
 /// # Errors
 /// When no database is configured.
@@ -84,7 +95,7 @@ pub async fn doctor_app(config: &Config) -> Result<Result<App, ConnectError>, Fa
 /// # Errors
 /// When the database cannot be used, the address cannot be had, or a part of the service breaks
 /// down.
-pub async fn run(mut config: Config) -> Result<(), Failure> {
+pub async fn run(mut config: Config, arguments: Arguments) -> Result<(), Failure> {
     let app = app(&config).await?;
     let worker_pool = worker_pool(&config, config.database_url()?).await?;
     let address = config.server.listen;
@@ -95,6 +106,10 @@ pub async fn run(mut config: Config) -> Result<(), Failure> {
             option: "server.listen",
             source,
         })?;
+    if arguments.restored {
+        // Before the worker has looked at anything.
+        suspend_all(&config).await?;
+    }
     // Where port 0 was asked for, links need the port that came of it.
     config.server.listen = listener.local_addr()?;
     // Only now: until here a signal ends the process at once, and the next start goes on from
@@ -112,6 +127,9 @@ pub async fn run(mut config: Config) -> Result<(), Failure> {
     // To find out takes seconds where there are none, and nobody need wait for that.
     let warned = async {
         app.clouds().warn_without_credentials().await;
+        if arguments.restored {
+            tell_of_orphans(&app).await;
+        }
         pending::<Infallible>().await
     };
     let broken = tokio::select! {
@@ -125,4 +143,26 @@ pub async fn run(mut config: Config) -> Result<(), Failure> {
     app.close().await;
     // A failure, so that whoever started the process starts it again.
     broken.map_or(Ok(()), |broken| Err(broken.into()))
+}
+
+/// Puts everything into safe mode, with the time that a command has: there may be much.
+async fn suspend_all(config: &Config) -> Result<(), Failure> {
+    let app = doctor_app(config).await??;
+    let suspended = restored::suspend_all(&app).await.map_err(Refused::told)?;
+    app.close().await;
+    eprintln!(
+        "{suspended} roles and users are in safe mode: nothing opens on them until `countersign target resume`"
+    );
+    Ok(())
+}
+
+/// What the loop has nobody to look at for. Beside it: an account that is silent keeps nothing
+/// waiting.
+async fn tell_of_orphans(app: &App) {
+    if let Err(error) = orphans::tell(app).await {
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "cannot look for policies of grants that the database has forgotten"
+        );
+    }
 }

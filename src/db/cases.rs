@@ -61,16 +61,20 @@ pub async fn of_request(
                    AND x.extends IN (SELECT g.id FROM grants g WHERE g.request = r.id UNION ALL SELECT r.extends))
                       AS "extension: RequestId",
                   t.last_error AS "error?", t.attempts AS "attempts?",
-                  CASE WHEN t.id IS NOT NULL
+                  CASE WHEN t.held_since IS NOT NULL THEN t.held_since WHEN t.id IS NOT NULL
                        THEN coalesce((SELECT min(e.at) FROM audit_events e WHERE e.subject = $3
                                       AND e.action = $5 AND e.at >= $4), t.last_error_at) END AS since
            FROM requests r JOIN people requester ON requester.id = r.person JOIN people caller ON caller.id = $2
                LEFT JOIN LATERAL (
-                   SELECT t.id, t.last_error, t.attempts, t.last_error_at
+                   SELECT t.id, CASE WHEN held THEN t.condition ELSE t.last_error END AS last_error,
+                          CASE WHEN held THEN 0 ELSE t.attempts END AS attempts, t.last_error_at,
+                          CASE WHEN held THEN greatest(t.safe_since, g.opening_at) END AS held_since
                    FROM grants g JOIN parts p ON p."grant" = g.id JOIN targets t ON t.id = p.target
-                   WHERE g.request = r.id AND $3::text IS NOT NULL AND p.state <> 'closed' AND t.attempts > 0
-                       AND t.last_error IS NOT NULL AND t.last_error_at IS NOT NULL
-                   ORDER BY t.last_error_at LIMIT 1) t ON true
+                       CROSS JOIN LATERAL
+                           (SELECT g.state = 'opening' AND t.condition IN ('safe_mode', 'contested')) h(held)
+                   WHERE g.request = r.id AND $3::text IS NOT NULL AND p.state <> 'closed'
+                       AND (held OR t.attempts > 0 AND t.last_error IS NOT NULL AND t.last_error_at IS NOT NULL)
+                   ORDER BY held DESC, t.last_error_at LIMIT 1) t ON true
            WHERE r.id = $1"#,
         id.uuid(),
         caller.uuid(),

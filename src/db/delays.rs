@@ -11,9 +11,10 @@ use crate::ids::GrantId;
 /// AWS does not let a grant open or close.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delay {
-    /// Kind of the last failure: a code, never a secret.
+    /// Kind of the last failure: a code, never a secret. Or the condition of a role or user, on
+    /// which nothing opens until a person has looked.
     pub error: String,
-    /// Failures in a row.
+    /// Failures in a row; 0 where a person is waited for.
     pub attempts: i32,
     /// When the first failure was put on record.
     pub since: DateTime<Utc>,
@@ -31,15 +32,19 @@ pub async fn of_grants(
 ) -> sqlx::Result<HashMap<GrantId, Delay>> {
     // A delay is told again every hour; the first of its events says since when.
     let rows = sqlx::query!(
-        r#"SELECT DISTINCT ON (g.id) g.id AS "id: GrantId", t.last_error AS "error!", t.attempts,
-                  coalesce((SELECT min(e.at) FROM audit_events e
-                            WHERE e.subject = g.grant_name AND e.action = $2
-                                AND e.at >= coalesce(g.closing_at, g.opening_at)),
-                           t.last_error_at) AS "since!"
+        r#"SELECT DISTINCT ON (g.id) g.id AS "id: GrantId",
+                  CASE WHEN held THEN t.condition ELSE t.last_error END AS "error!",
+                  CASE WHEN held THEN 0 ELSE t.attempts END AS "attempts!",
+                  CASE WHEN held THEN greatest(t.safe_since, g.opening_at)
+                       ELSE coalesce((SELECT min(e.at) FROM audit_events e
+                                      WHERE e.subject = g.grant_name AND e.action = $2
+                                          AND e.at >= coalesce(g.closing_at, g.opening_at)),
+                                     t.last_error_at) END AS "since!"
            FROM grants g JOIN parts p ON p."grant" = g.id JOIN targets t ON t.id = p.target
-           WHERE g.id = ANY($1) AND g.state IN ('opening', 'closing') AND p.state <> 'closed' AND t.attempts > 0
-               AND t.last_error IS NOT NULL AND t.last_error_at IS NOT NULL
-           ORDER BY g.id, t.last_error_at"#,
+               CROSS JOIN LATERAL (SELECT g.state = 'opening' AND t.condition IN ('safe_mode', 'contested')) h(held)
+           WHERE g.id = ANY($1) AND g.state IN ('opening', 'closing') AND p.state <> 'closed'
+               AND (held OR t.attempts > 0 AND t.last_error IS NOT NULL AND t.last_error_at IS NOT NULL)
+           ORDER BY g.id, held DESC, t.last_error_at"#,
         grants,
         ActionName::GrantDelayed.as_str(),
     )

@@ -44,6 +44,17 @@ impl Lent {
         Ok(lent)
     }
 
+    /// Takes a connection for several reads of one moment, which writes nothing.
+    ///
+    /// # Errors
+    /// As [`Self::take`].
+    pub async fn begin_snapshot(pool: &PgPool) -> sqlx::Result<Self> {
+        let mut lent = Self::take(pool).await?;
+        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+        (&mut *lent).execute(begin).await?;
+        Ok(lent)
+    }
+
     /// Commits the transaction and gives the connection back.
     ///
     /// # Errors

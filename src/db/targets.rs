@@ -2,6 +2,8 @@
 //!
 //! Locks are always taken in one order: grants first, then their target.
 
+pub(super) mod row;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -12,8 +14,11 @@ use uuid::Uuid;
 use super::accounts;
 use super::documents::Document;
 use crate::domain::account::ManagerRole;
-use crate::domain::target::{Condition, DocumentKey, Sent, Target};
+use crate::domain::target::{Condition, Target};
 use crate::ids::{PersonId, TargetId};
+use row::{held, parse};
+
+pub use row::Held;
 
 /// The right to work on one target. Everything that its holder writes is written under its token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,23 +38,6 @@ pub enum LeaseError {
     /// No answer.
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
-}
-
-/// A target in its holder's hands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Held {
-    /// The role and what was sent.
-    pub target: Target,
-    /// Failures in a row.
-    pub attempts: i32,
-    /// Kind of the last failure.
-    pub last_error: Option<String>,
-    /// When a failure of that kind was last put on record.
-    pub last_error_at: Option<DateTime<Utc>>,
-    /// Whether any revocation holds.
-    pub is_any_held: bool,
-    /// The time of the transaction, asked once the rows are locked.
-    pub now: DateTime<Utc>,
 }
 
 /// How work on a target ended.
@@ -167,29 +155,13 @@ pub async fn hold(
 ) -> Result<Held, LeaseError> {
     // A lease that is over is no right, though nobody else has the target yet: our write could land
     // after the next worker's (docs/guard.md, H4).
-    let row = sqlx::query_as!(
-        Row,
-        r#"WITH clock AS MATERIALIZED (SELECT coalesce($3, clock_timestamp()) AS now)
-           SELECT t.id, t.account, t.arn, t.revision, t.condition, t.missing_since, t.safe_since, t.guard_restores,
-                  t.guard_equal_at, t.unpinned, t.closed,
-                  t.kept AS "kept: Json<BTreeMap<String, DateTime<Utc>>>", t.attempts, t.last_error, t.last_error_at,
-                  coalesce((SELECT jsonb_agg(to_jsonb(d) || jsonb_build_object('sha256', encode(d.sha256, 'hex')))
-                            FROM documents d WHERE d.target = t.id AND (
-                                d.key IN ('trust', 'guard') OR d.sent_at > now - interval '1 hour'
-                                OR d.key IN (SELECT 'inline:' || n.name FROM names n
-                                             WHERE n.target = t.id AND n.guard_gone_at IS NULL))), '[]')
-                      AS "documents!: Json<Vec<Document>>",
-                  (SELECT i.id FROM installation i) AS "installation!",
-                  EXISTS (SELECT FROM revocations WHERE lifted_at IS NULL) AS "is_any_held!", now AS "now!"
-           FROM targets t, clock
-           WHERE t.id = $1 AND t.lease_token = $2 AND t.lease_expires_at > now
-           FOR NO KEY UPDATE OF t"#,
+    let row = held!(
+        "WHERE t.id = $2 AND t.lease_token = $3 AND t.lease_expires_at > now FOR NO KEY UPDATE OF t",
+        now,
         lease.target.uuid(),
         lease.token,
-        now,
-    )
-    .fetch_optional(conn)
-    .await?;
+    );
+    let row = row.fetch_optional(conn).await?;
     Ok(row.ok_or(LeaseError::Lost)?.held()?)
 }
 
@@ -340,76 +312,4 @@ pub async fn resume(conn: &mut PgConnection, target: TargetId) -> sqlx::Result<(
     .execute(conn)
     .await
     .map(drop)
-}
-
-fn parse(condition: &str) -> sqlx::Result<Condition> {
-    Condition::parse(condition)
-        .ok_or_else(|| sqlx::Error::Decode(format!("unknown condition {condition}").into()))
-}
-
-struct Row {
-    id: TargetId,
-    account: String,
-    arn: String,
-    revision: i64,
-    condition: String,
-    missing_since: Option<DateTime<Utc>>,
-    safe_since: Option<DateTime<Utc>>,
-    kept: Json<BTreeMap<String, DateTime<Utc>>>,
-    guard_restores: i16,
-    guard_equal_at: Option<DateTime<Utc>>,
-    unpinned: bool,
-    closed: bool,
-    attempts: i32,
-    last_error: Option<String>,
-    last_error_at: Option<DateTime<Utc>>,
-    documents: Json<Vec<Document>>,
-    installation: String,
-    is_any_held: bool,
-    now: DateTime<Utc>,
-}
-
-impl Row {
-    fn held(self) -> sqlx::Result<Held> {
-        let condition = parse(&self.condition)?;
-        let (mut trust, mut guard) = (Sent::default(), Sent::default());
-        let mut inline = BTreeMap::new();
-        for document in self.documents.0 {
-            match DocumentKey::parse(&document.key) {
-                Some(DocumentKey::Trust) => trust = document.sent()?,
-                Some(DocumentKey::Guard) => guard = document.sent()?,
-                Some(DocumentKey::Inline(grant)) => drop(inline.insert(grant, document.sent()?)),
-                None => return Err(broken(format!("unknown document {}", document.key))),
-            }
-        }
-        Ok(Held {
-            target: Target {
-                id: self.id,
-                account: self.account,
-                arn: self.arn,
-                revision: self.revision,
-                condition,
-                trust,
-                guard,
-                inline,
-                missing_since: self.missing_since,
-                safe_since: self.safe_since,
-                kept: self.kept.0,
-                guard_restores: self.guard_restores,
-                guard_equal_at: self.guard_equal_at,
-                unpinned: self.unpinned,
-                closed: self.closed,
-                installation: self.installation,
-            },
-            attempts: self.attempts,
-            last_error: self.last_error,
-            last_error_at: self.last_error_at,
-            is_any_held: self.is_any_held,
-            now: self.now,
-        })
-    }
-}
-
-fn broken(what: String) -> sqlx::Error {
-    sqlx::Error::Decode(what.into())
 }

@@ -7,8 +7,8 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
 use tokio::sync::Notify;
 
-use super::due;
 use super::lent::Lent;
+use super::{due, restored};
 use crate::clock::Clock;
 use crate::domain::audit::{Actor, By, Channel};
 use crate::ids::{GrantId, TargetId};
@@ -87,6 +87,21 @@ impl Tx {
         at: DateTime<Utc>,
     ) -> sqlx::Result<()> {
         due::make_due_for(&mut self.conn, grants, at).await?;
+        self.made_due = true;
+        Ok(())
+    }
+
+    /// Makes every other target due of which something stands, and wakes the worker once this is
+    /// committed.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn make_others_due(
+        &mut self,
+        seen_on: TargetId,
+        at: DateTime<Utc>,
+    ) -> sqlx::Result<()> {
+        restored::make_others_due(&mut self.conn, seen_on, at).await?;
         self.made_due = true;
         Ok(())
     }

@@ -87,12 +87,20 @@ pub async fn carried(
     let Some(target) = own.target else {
         return Ok((own.installation, Vec::new()));
     };
+    Ok((own.installation, both(conn, target).await?))
+}
+
+/// The same as [`read`] with their parts.
+///
+/// # Errors
+/// When the database does not answer, or a row cannot be.
+pub async fn both(conn: &mut PgConnection, target: TargetId) -> sqlx::Result<Vec<(Grant, Part)>> {
     let rows = standing(conn, target).await?;
     let both = rows.into_iter().map(|row| {
         let part = row.part(target)?;
         Ok((row.try_into()?, part))
     });
-    Ok((own.installation, both.collect::<sqlx::Result<_>>()?))
+    both.collect()
 }
 
 /// The parts that locked grants of the target have on other targets. Written only by whoever holds

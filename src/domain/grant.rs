@@ -85,6 +85,12 @@ pub struct Grant {
 }
 
 impl Grant {
+    /// Whether something of it may be in AWS, or is remembered there.
+    #[must_use]
+    pub const fn is_begun(&self) -> bool {
+        !matches!(self.state, GrantState::Scheduled) && self.marks.guard_gone_at.is_none()
+    }
+
     /// The console's session name, while AWS takes it for this grant (docs/guard.md, C7).
     #[must_use]
     pub fn usable_console_name(&self) -> Option<&str> {

@@ -158,8 +158,9 @@ const fn suspended(condition: Condition) -> &'static str {
         "Somebody keeps undoing what Countersign writes to it. Have its owner and the people who \
          run Countersign agree; `countersign target resume` takes it back."
     } else {
-        "AWS shows a guard that this Countersign has not written. The people who run it have to \
-         look first; `countersign target resume` takes it back."
+        "AWS may be of a later time than the database, which was restored from a backup, or \
+         another Countersign writes to it. The people who run this one have to look first; \
+         `countersign target resume` takes it back."
     }
 }
 

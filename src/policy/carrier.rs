@@ -1,6 +1,7 @@
 //! The plan for a carrier: a user that has an inline policy of ours for each grant. Each document
 //! stands for itself, so that no closing waits for anything (docs/carrier.md, *The plan*).
 
+mod diverging;
 mod due;
 mod known;
 mod steps;
@@ -8,6 +9,7 @@ mod steps;
 use known::Known;
 
 use super::condition::{stored_for_a_person, unless_a_person_must};
+use super::divergence::Divergence;
 use super::nothing::nothing;
 use super::{Alarm, Input, ObservedUser, Plan, Step, inline};
 use crate::domain::cause::Cause;
@@ -29,6 +31,11 @@ struct Carrier<'a> {
 /// The next step on a user, and what follows from the look.
 pub(super) fn plan(input: &Input<'_>, user: &ObservedUser) -> Plan {
     Carrier::new(input, user).conclude()
+}
+
+/// What on a user the rows do not account for.
+pub(super) fn divergences(input: &Input<'_>, user: &ObservedUser) -> Vec<Divergence> {
+    Carrier::new(input, user).divergences()
 }
 
 impl<'a> Carrier<'a> {

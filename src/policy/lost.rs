@@ -74,7 +74,7 @@ impl Losses {
 }
 
 /// Whether a grant was meant for another role than the one that is there.
-fn was_replaced(grant: &Grant, role: &ObservedRole) -> bool {
+pub(super) fn was_replaced(grant: &Grant, role: &ObservedRole) -> bool {
     match &grant.role_id {
         Some(id) => *id != role.role_id,
         // AWS was silent when the grant was asked for: the role's age tells whether it is the one
@@ -85,7 +85,7 @@ fn was_replaced(grant: &Grant, role: &ObservedRole) -> bool {
 
 /// Whether the user of a grant was deleted, or another one has taken the name: by the look at the
 /// user, or by our own statement (docs/guard.md, C8).
-fn principal_is_gone(input: &Input<'_>, grant: &Grant, role: &ObservedRole) -> bool {
+pub(super) fn principal_is_gone(input: &Input<'_>, grant: &Grant, role: &ObservedRole) -> bool {
     user_is_gone(input, grant, role) || statement_shows_bare_id(grant, role)
 }
 

@@ -7,6 +7,8 @@ pub mod capacity;
 mod carrier;
 mod condition;
 mod desired;
+mod divergence;
+mod diverging;
 pub mod document;
 mod due;
 mod gone;
@@ -35,6 +37,8 @@ pub mod trust;
 mod unknown;
 mod ways;
 
+pub use divergence::Divergence;
+pub use diverging::divergences;
 pub use meaning::fingerprint;
 pub use model::{
     Alarm, GuardRead, Identity, Input, Margins, Observed, ObservedRole, ObservedUser, Plan, Step,

@@ -74,6 +74,8 @@ pub fn refusal(delay: &Delay) -> String {
         "clock_skew" => "The clocks of AWS and of the database differ",
         "gone" => "AWS does not find the role",
         "unplanned" => "Countersign cannot plan on what AWS shows: a fault of its own",
+        "safe_mode" => "Nothing opens here: the database may be behind AWS",
+        "contested" => "Nothing opens here: somebody keeps undoing what Countersign writes",
         // A code of another release is at least named.
         other => return format!("AWS does not do as it is asked ({other})"),
     };
@@ -87,6 +89,10 @@ pub fn advice(delay: &Delay) -> &'static str {
         "denied" => {
             "Have the account's administrators give Countersign's role its IAM permissions back; an SCP or a \
              permissions boundary can take them as well."
+        }
+        "safe_mode" | "contested" => {
+            "It opens by itself once the people who run Countersign have looked and resumed it \
+             (`countersign target resume`)."
         }
         "throttled" | "unclear" => {
             "Countersign goes on asking by itself; this mostly passes within minutes."

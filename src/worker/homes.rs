@@ -9,7 +9,6 @@ use super::Worker;
 use crate::aws::{Aws, AwsError};
 use crate::db;
 use crate::db::lent::Lent;
-use crate::db::targets::{LeaseError, Taken};
 use crate::domain::arn::Arn;
 use crate::domain::grant::Grant;
 use crate::domain::part::PartKind;
@@ -31,10 +30,15 @@ impl Homes {
 
 impl Worker {
     /// The other accounts of those whom statements let in, or are to.
-    pub(super) async fn homes(&self, taken: &Taken, grants: &[Grant]) -> Result<Homes, LeaseError> {
+    pub(super) async fn homes(
+        &self,
+        arn: &str,
+        grants: &[Grant],
+        at: DateTime<Utc>,
+    ) -> sqlx::Result<Homes> {
         let account = |arn| Arn::read(arn).map(|read| read.account);
-        let here = account(&taken.arn);
-        let accounts = admitted(grants, taken.at).filter_map(account);
+        let here = account(arn);
+        let accounts = admitted(grants, at).filter_map(account);
         let accounts: BTreeSet<&str> = accounts.filter(|it| Some(*it) != here).collect();
         if accounts.is_empty() {
             return Ok(Homes::default());
@@ -49,7 +53,7 @@ impl Worker {
         let managers = managers.await?;
         // At once: a silent account keeps nobody waiting longer than one call may take.
         let entered = managers.into_iter().map(async |(account, manager)| {
-            let cloud = self.clouds.of(&account, manager.as_ref(), taken.at).await;
+            let cloud = self.clouds.of(&account, manager.as_ref(), at).await;
             (account, cloud)
         });
         let entered = futures_util::future::join_all(entered).await;

@@ -44,6 +44,8 @@ pub(super) struct Ledger {
     held: BTreeMap<GrantId, Revocation>,
     /// Grants of which something was seen or decided that their other targets wait for.
     pub concern_others: BTreeSet<GrantId>,
+    /// Whether AWS was seen to be of another time than the database, which is news.
+    pub rewound: bool,
     /// Until when inline policies let in, as far as that is news.
     pub lasting: Vec<(GrantId, DateTime<Utc>)>,
     changed: BTreeSet<GrantId>,
@@ -68,6 +70,8 @@ pub(super) struct Committed {
     pub due: Option<TimeDelta>,
     /// Other targets that have something to do now.
     others: BTreeSet<TargetId>,
+    /// The target, where every other one of which something stands has to be looked at.
+    rewound: Option<TargetId>,
 }
 
 impl Worker {
@@ -80,9 +84,8 @@ impl Worker {
     pub(super) async fn store(&self, ledger: Ledger) -> Result<Committed, LeaseError> {
         let by = ledger.tx.by.clone();
         let committed = ledger.commit().await?;
-        if !committed.others.is_empty()
-            && let Err(error) = self.make_due(by, &committed.others).await
-        {
+        let has_others = !committed.others.is_empty() || committed.rewound.is_some();
+        if has_others && let Err(error) = self.make_due(by, &committed).await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "cannot make other targets due; they are looked at within a minute"
@@ -91,10 +94,14 @@ impl Worker {
         Ok(committed)
     }
 
-    async fn make_due(&self, by: By, targets: &BTreeSet<TargetId>) -> sqlx::Result<()> {
+    async fn make_due(&self, by: By, committed: &Committed) -> sqlx::Result<()> {
         let at = by.at;
         let mut tx = Tx::of(Lent::begin(&self.pool).await?, by, Arc::clone(&self.wake));
-        for target in targets {
+        if let Some(seen_on) = committed.rewound {
+            // Whatever else the database has forgotten (METHODS.md, A3).
+            tx.make_others_due(seen_on, at).await?;
+        }
+        for target in &committed.others {
             tx.make_due(*target, at).await?;
         }
         tx.commit().await
@@ -136,6 +143,7 @@ impl Worker {
             listed,
             held: held_grants,
             concern_others: BTreeSet::new(),
+            rewound: false,
             lasting: Vec::new(),
             changed: BTreeSet::new(),
             named: BTreeMap::new(),
@@ -349,6 +357,7 @@ impl Ledger {
             grants: self.grants,
             due: due.map(|due| due - now),
             others,
+            rewound: self.rewound.then_some(target),
         })
     }
 }

@@ -6,6 +6,7 @@ mod barred;
 mod claim;
 mod elsewhere;
 mod failure;
+mod foresee;
 mod homes;
 mod ledger;
 mod limit;
@@ -28,6 +29,8 @@ use crate::aws::Clouds;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::policy::Margins;
+
+pub use foresee::{Foreseen, Unforeseen};
 
 /// How the worker works.
 #[derive(Debug, Clone)]

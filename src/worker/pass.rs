@@ -14,7 +14,7 @@ use super::record::{Answer, Sending};
 use crate::aws::{Aws, AwsError, Purpose};
 use crate::clock::Clock;
 use crate::db::targets::{LeaseError, Taken};
-use crate::domain::grant::{Grant, GrantState};
+use crate::domain::grant::Grant;
 use crate::ids::GrantId;
 use crate::policy::{Input, Observed, Plan, Step, or_plain, plan};
 
@@ -206,7 +206,7 @@ impl<'a> Pass<'a> {
             None => {
                 let (limit, opens) = (self.look_limit(), self.opens());
                 let Taken { arn, at, .. } = self.taken;
-                let homes = self.worker.homes(self.taken, &self.grants).await?;
+                let homes = self.worker.homes(arn, &self.grants, *at).await?;
                 let look = Seen::whole(&self.aws, limit, arn, &self.grants, opens, *at, &homes);
                 match Box::pin(look).await {
                     Ok(seen) => seen,
@@ -332,7 +332,7 @@ impl<'a> Pass<'a> {
         // policy of its name would be nobody's without it.
         let is_user = matches!(observed, Observed::User(_));
         let begun = ledger.grants.iter();
-        let begun = begun.filter(|grant| is_begun(grant) || is_user);
+        let begun = begun.filter(|grant| grant.is_begun() || is_user);
         let begun: Vec<Grant> = begun.cloned().collect();
         let (allows, listed) = ledger.inline();
         let input = Input {
@@ -419,8 +419,4 @@ impl<'a> Pass<'a> {
         };
         worker.in_time("release", done).await
     }
-}
-
-fn is_begun(grant: &Grant) -> bool {
-    !matches!(grant.state, GrantState::Scheduled) && grant.marks.guard_gone_at.is_none()
 }

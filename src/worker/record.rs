@@ -10,7 +10,7 @@ use crate::domain::audit::Action;
 use crate::domain::cause::Cause;
 use crate::domain::grant::GrantState;
 use crate::domain::part::Part;
-use crate::domain::target::{DocumentKey, Sent, Written};
+use crate::domain::target::{Condition, DocumentKey, Sent, Written};
 use crate::ids::GrantId;
 use crate::policy::document::has_grants;
 use crate::policy::{Alarm, GuardRead, Observed, Plan, Write, fingerprint, inline};
@@ -68,6 +68,7 @@ impl Ledger {
         }
         if self.target.condition != plan.condition {
             let (from, to) = (self.target.condition, plan.condition);
+            self.rewound |= to == Condition::SafeMode;
             let event = self
                 .tx
                 .by
@@ -76,6 +77,7 @@ impl Ledger {
             self.target.condition = plan.condition;
         }
         for alarm in &plan.alarms {
+            self.rewound |= matches!(alarm, Alarm::OtherTimeline(_));
             self.alarm(alarm);
         }
         let closing = self.outcomes(plan);

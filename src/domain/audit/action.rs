@@ -198,9 +198,10 @@ actions! {
         from: Condition,
         to: Condition,
     }
-    /// A policy on a user is not as it was left, and nobody here did it.
+    /// A policy on a user is not as it was left, and nobody here did it; or one of ours is on
+    /// somebody whom the catalog does not have.
     TargetAlarm = "target.alarm" {
-        /// `unaccounted`, `other_timeline`, `altered` or `came_back`.
+        /// `unaccounted`, `other_timeline`, `altered`, `came_back` or `orphan`.
         alarm: String,
         /// The grant, or the name of the policy that no grant accounts for.
         of: String,

@@ -67,7 +67,7 @@ impl World {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let (id, secret) = sandbox::key("admin");
         let url = match arguments.first() {
-            Some(&("serve" | "doctor")) => &self.db.app_url,
+            Some(&("serve" | "doctor" | "reconcile")) => &self.db.app_url,
             _ => &self.db.catalog_url,
         };
         let settings = BTreeMap::from([

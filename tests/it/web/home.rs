@@ -247,6 +247,36 @@ async fn a_closing_that_aws_refuses_says_who_refuses_since_when_and_what_to_do()
     );
 }
 
+#[tokio::test]
+async fn a_grant_that_waits_for_a_persons_judgement_is_told_so_and_by_no_failure() {
+    let portal = TestApp::new().await.portal();
+    let page = portal.asked().await;
+    let (alice, bob) = (portal.browser("alice").await, portal.browser("bob").await);
+    bob.post(&format!("{page}/decide"), &[("choice", "approve")])
+        .await;
+    run(
+        &portal,
+        "UPDATE grants SET state = 'opening', opening_at = approved_at",
+    )
+    .await;
+    let calm = watch(&alice, &page).await;
+    for (condition, says) in [
+        ("safe_mode", "database may be behind AWS"),
+        ("contested", "somebody keeps undoing"),
+    ] {
+        run(
+            &portal,
+            &format!("UPDATE targets SET condition = '{condition}'"),
+        )
+        .await;
+        assert_ne!(watch(&alice, &page).await, calm, "an open page hears of it");
+        for shown in [alice.get(&page).await.body, alice.get("/").await.body] {
+            let says = [says, "It opens by itself once", "countersign target resume"];
+            assert_says(&shown, &says, &["without success", "until AWS agrees"]);
+        }
+    }
+}
+
 fn shown_time(at: DateTime<Utc>) -> String {
     let at = countersign::web::show::time(&at);
     samples::html(&at)
