@@ -29,7 +29,7 @@ COMMENT ON COLUMN revocations.account IS 'In which account; a grant with parts i
 COMMENT ON COLUMN revocations.reason IS 'In the words of who began it.';
 COMMENT ON COLUMN revocations.begun_by IS 'The admin.';
 COMMENT ON COLUMN revocations.begun_at IS 'From when it holds.';
-COMMENT ON COLUMN revocations.target IS 'The role that grants open, or the user that carries their policies.';
+COMMENT ON COLUMN revocations.target IS 'The role that grants open, or the user whom they let in or who carries their policies.';
 COMMENT ON COLUMN revocations.through_at IS 'When nothing of the scope was left that could still be ended.';
 COMMENT ON COLUMN revocations.lift_asked_by IS 'The first of the two people who lift a hold on everything.';
 COMMENT ON COLUMN revocations.lift_asked_at IS 'When they did so.';
@@ -52,12 +52,14 @@ BEGIN
 END $$;
 CREATE TRIGGER revocations_frozen BEFORE UPDATE ON revocations FOR EACH ROW EXECUTE FUNCTION freeze_revocation();
 
--- Whether what is a person's, and is written to those targets, belongs to a revocation.
-CREATE FUNCTION is_revoked(revocation revocations, owner uuid, written uuid[]) RETURNS boolean LANGUAGE sql STABLE AS $$
+-- Whether what is a person's, is written to those targets and lets that user in (by ARN) belongs to a revocation: a user is one of whom something is
+-- carried, and one who is let in by a role's own trust policy.
+CREATE FUNCTION is_revoked(revocation revocations, owner uuid, written uuid[], principal text) RETURNS boolean LANGUAGE sql STABLE AS $$
     SELECT CASE revocation.scope
         WHEN 'person' THEN revocation.person = owner
-        WHEN 'role' THEN revocation.target = ANY(written)
-        WHEN 'account' THEN EXISTS (SELECT FROM targets t WHERE t.id = ANY(written) AND t.account = revocation.account)
+        WHEN 'role' THEN revocation.target = ANY(written) OR EXISTS (SELECT FROM targets t WHERE t.id = revocation.target AND t.arn = principal)
+        WHEN 'account' THEN coalesce(split_part(principal, ':', 5) = revocation.account, false)
+                            OR EXISTS (SELECT FROM targets t WHERE t.id = ANY(written) AND t.account = revocation.account)
         ELSE true
     END
 $$;

@@ -2,6 +2,7 @@
 
 ALTER TABLE requests ADD COLUMN extends uuid REFERENCES grants;
 COMMENT ON COLUMN requests.extends IS 'The grant whose deadline is to be later by the duration; null for a request that makes a grant of its own.';
+COMMENT ON COLUMN grants.deadline IS 'Until when, whole seconds; written into AWS. Fixed at approval, and moved by approved extensions alone.';
 CREATE UNIQUE INDEX requests_extension ON requests (extends) WHERE state = 'pending';
 CREATE INDEX requests_extends ON requests (extends) WHERE extends IS NOT NULL;
 

@@ -6,7 +6,7 @@ use crate::domain::cause::Cause;
 use crate::domain::grant::Grant;
 use crate::domain::person::Person;
 use crate::domain::request::Request;
-use crate::domain::revocation::{Hold, Revocation};
+use crate::domain::revocation::{Hold, Revocation, Scope};
 use crate::error::CallerError;
 
 /// The groups with standing rights.
@@ -171,8 +171,8 @@ pub fn revoke(roles: &Roles, person: &Person) -> Result<(), CallerError> {
     Err(CallerError::Forbidden)
 }
 
-/// Whether the person may lift the hold of a revocation: an admin, and of a hold on everything
-/// never the one who has asked for it.
+/// Whether the person may lift the hold of a revocation: an admin, never one whom it holds, and of
+/// a hold on everything never the one who has asked for it.
 ///
 /// # Errors
 /// `SelfApproval`, `NotFound` or `Forbidden`.
@@ -184,7 +184,10 @@ pub fn lift(
     if !roles.is_admin(person) {
         return Err(hidden_or_forbidden(roles.sees_all(person)));
     }
-    if matches!(revocation.hold, Hold::Lifting { by, .. } if by == person.id) {
+    // Nor does anybody let themselves in again.
+    let is_theirs = revocation.scope == Scope::Person(person.id);
+    let has_asked = matches!(revocation.hold, Hold::Lifting { by, .. } if by == person.id);
+    if is_theirs || has_asked {
         return Err(CallerError::SelfApproval);
     }
     Ok(Liftable(revocation))

@@ -184,7 +184,7 @@ async fn sweep(app: App, stopped: impl Future<Output = ()>) {
         if let Err(error) = revoke::carry_on_all(&app).await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
-                "cannot end all that revocations hold; the next sweep goes on"
+                "cannot look for revocations that hold; the next sweep goes on"
             );
         }
         if let Err(error) = put_on_record::refusals(&app, false).await {

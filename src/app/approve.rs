@@ -7,7 +7,6 @@ use super::load::{self, Locked, Shown};
 use crate::db::tx::Tx;
 use crate::domain::audit::verb::Verb;
 use crate::domain::grant::Grant;
-use crate::domain::part::PartKind;
 use crate::domain::request::{Approval, Request};
 use crate::domain::text::Words;
 use crate::error::{CallerError, Error, RoleError, StateError};
@@ -62,8 +61,7 @@ async fn count(
     let group = &request.terms.requester_group;
     let still_eligible = requester.is_some_and(|person| person.is_in(group));
     let (id, target, asked) = (request.id, request.target, request.person);
-    let is_carried = request.terms.method.parts().contains(&PartKind::Inline);
-    let carrier = request.principal_arn.clone().filter(|_| is_carried);
+    let principal = request.principal_arn.clone();
     // Counted under the request's lock: two last voices at once cannot make two grants.
     let have = decisions.iter().filter(|vote| vote.approved).count();
     let have = i16::try_from(have).unwrap_or(i16::MAX);
@@ -76,7 +74,7 @@ async fn count(
     if !still_eligible {
         return Err(StateError::NotEligible.into());
     }
-    let opens = db::targets::opens(tx.conn(), target, asked, carrier.as_deref());
+    let opens = db::targets::opens(tx.conn(), target, asked, principal.as_deref());
     let (condition, is_held) = opens.await?;
     if condition.needs_a_person() {
         return Err(RoleError::Suspended(condition).into());
@@ -111,8 +109,8 @@ async fn extend(tx: &mut Tx, extension: &Request, grant: GrantId) -> Result<Gran
     let grant = grant.ok_or(CallerError::NotFound)?;
     let more = TimeDelta::seconds(extension.duration_seconds.into());
     let change = grant.extend(extension.id, more, &tx.by)?;
-    let grant = db::grants::extend(tx.conn(), change).await?;
     let now = tx.now();
-    tx.make_due_for(&[grant.id], now).await?;
-    Ok(grant)
+    // Locks all of its targets by id; what follows locks one of them.
+    tx.make_due_for(&[change.value.id], now).await?;
+    Ok(db::grants::extend(tx.conn(), change).await?)
 }

@@ -8,6 +8,7 @@ use crate::db::accounts::NewAccount;
 use crate::db::catalog::{NewPerson, Owner};
 use crate::db::tx::Tx;
 use crate::domain::audit::{Action, Actor, Channel};
+use crate::domain::demands::Demands;
 use crate::domain::entitlement::Method;
 use crate::error::Error;
 use crate::ids::TargetId;
@@ -231,7 +232,7 @@ async fn put(tx: &mut Tx, file: &File) -> Result<Vec<String>, Error> {
     for person in &file.people {
         put_person(tx, person, &mut changes).await?;
     }
-    let (mut targets, mut demands) = (Vec::new(), BTreeMap::new());
+    let (mut targets, mut roles) = (Vec::new(), BTreeMap::new());
     for offer in &file.entitlements {
         let terms = &offer.terms;
         let target = match &terms.role_arn {
@@ -240,61 +241,72 @@ async fn put(tx: &mut Tx, file: &File) -> Result<Vec<String>, Error> {
             }
             None => None,
         };
-        // Whoever assumes the role themselves is asked; Countersign is not.
-        demands.extend(
-            target
-                .filter(|_| terms.method.is_asked())
-                .map(|it| (it, &terms.demands)),
-        );
+        if let (Some(target), Some(arn)) = (target, &terms.role_arn) {
+            let role = roles.entry(target).or_insert(Role {
+                arn,
+                closed: offer.closed,
+                demands: None,
+            });
+            // Whoever assumes the role themselves is asked; Countersign is not.
+            if terms.method.is_asked() {
+                role.demands = Some(&terms.demands);
+            }
+        }
         targets.push(target);
     }
-    // By id, as everybody locks several targets: two orders would deadlock.
-    let mut changed = BTreeSet::new();
-    for (target, demands) in demands {
-        if db::demands::put(tx.conn(), target, demands).await? {
-            changed.insert(target);
-        }
-    }
+    let changed = put_roles(tx, &roles, &mut changes).await?;
     // Once all of them are known: each entitlement of a role that asks for something else now is a
     // new version.
-    let mut closed = BTreeMap::new();
     for (offer, target) in file.entitlements.iter().zip(targets) {
         let terms = &offer.terms;
         let anew = terms.method.is_asked() && target.is_some_and(|it| changed.contains(&it));
         if db::catalog::put_entitlement(tx.conn(), target, terms, anew).await? {
             changes.push(format!("entitlement {}", terms.name));
         }
-        if let (Some(target), Some(role)) = (target, &terms.role_arn) {
-            closed.insert(target, (role.as_str(), offer.closed));
-        }
     }
-    put_closed(tx, &closed, &mut changes).await?;
     Ok(changes)
 }
 
-/// Whether roles are closed. The guard of one that changes is put, or taken away, whether or not
+/// What the file says of a role.
+struct Role<'a> {
+    arn: &'a str,
+    closed: bool,
+    /// What it asks for, where anybody assumes it themselves.
+    demands: Option<&'a Demands>,
+}
+
+/// Stores what roles ask for, and whether they are closed; gives those that ask for something else
+/// now. The guard of a role that is closed, or is not any more, is put or taken away whether or not
 /// anybody has a grant.
-async fn put_closed(
+async fn put_roles(
     tx: &mut Tx,
-    roles: &BTreeMap<TargetId, (&str, bool)>,
+    roles: &BTreeMap<TargetId, Role<'_>>,
     changes: &mut Vec<String>,
-) -> Result<(), Error> {
-    for (target, (role, is_closed)) in roles {
-        if !db::closed::put(tx.conn(), *target, *is_closed).await? {
+) -> Result<BTreeSet<TargetId>, Error> {
+    let mut changed = BTreeSet::new();
+    // By id, as everybody locks several targets: two orders would deadlock.
+    for (target, role) in roles {
+        if let Some(demands) = role.demands
+            && db::demands::put(tx.conn(), *target, demands).await?
+        {
+            changed.insert(*target);
+        }
+        if !db::closed::put(tx.conn(), *target, role.closed).await? {
             continue;
         }
         let now = tx.now();
         tx.make_due(*target, now).await?;
-        changes.push(if *is_closed {
+        let arn = role.arn;
+        changes.push(if role.closed {
             format!(
-                "role {role}, which is closed: whoever has no grant is denied there, services and pipelines \
+                "role {arn}, which is closed: whoever has no grant is denied there, services and pipelines \
                  among them"
             )
         } else {
-            format!("role {role}, which is not closed")
+            format!("role {arn}, which is not closed")
         });
     }
-    Ok(())
+    Ok(changed)
 }
 
 /// 128 random bits, which nobody else has: with an ID that others could choose, they could have us

@@ -6,12 +6,15 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::ctx::Ctx;
 use super::find::GrantView;
 use super::load;
+use super::submit::guarded::{guarded_longer, has_room};
+use super::submit::look::outlives;
 use crate::db::cases::Case;
 use crate::db::tx::Tx;
 use crate::domain::audit::verb::Verb;
 use crate::domain::change::WrongState;
 use crate::domain::duration;
 use crate::domain::grant::{Grant, GrantState};
+use crate::domain::outlive::Outlives;
 use crate::domain::request::{More, Request};
 use crate::domain::text::{Ticket, Words};
 use crate::error::{
@@ -40,9 +43,13 @@ pub struct NewExtension {
 /// When the caller is not the grant's person, it is not open, one waits already, or the grant would
 /// be longer than its entitlement allows.
 pub async fn extend(ctx: &Ctx, id: GrantId, new: NewExtension) -> Result<GrantView, Error> {
-    // As any ask: each may keep approvers busy.
+    // As any ask: each may keep approvers busy, and costs calls of AWS.
     ctx.app.limits().ask(ctx.person.id)?;
     let settings = ctx.app.settings();
+    let seen = match look(ctx, id, &new).await {
+        Err(error) if error.is_refusal() => return Err(ctx.refused(Verb::Extend, id, error).await),
+        other => other?,
+    };
     ctx.verb(Verb::Extend, id, async |tx: &mut Tx| {
         let now = tx.now();
         let grant = db::grants::lock(tx.conn(), id)
@@ -66,7 +73,11 @@ pub async fn extend(ctx: &Ctx, id: GrantId, new: NewExtension) -> Result<GrantVi
         if extension.is_some() {
             return Err(Unextendable::Waits.into());
         }
-        let more = check(&new, &grant, &request)?;
+        let more = More {
+            outlives: seen.outlives.clone().or_else(|| request.outlives.clone()),
+            target_checked: seen.checked,
+            ..check(&new, &grant, &request)?
+        };
         let change = request
             .clone()
             .extension(&grant, more, settings.expire_after, margin, &tx.by);
@@ -79,6 +90,40 @@ pub async fn extend(ctx: &Ctx, id: GrantId, new: NewExtension) -> Result<GrantVi
         })
     })
     .await
+}
+
+/// What AWS tells of the role.
+#[derive(Default)]
+struct Seen {
+    outlives: Option<Vec<Outlives>>,
+    checked: bool,
+}
+
+/// Looks at the role of the caller's grant: whether its guard has room for the later deadline, and
+/// what could outlive that. What the caller may not, the verb itself refuses.
+async fn look(ctx: &Ctx, id: GrantId, new: &NewExtension) -> Result<Seen, Error> {
+    let known = ctx.app.read_at(async |conn, now| {
+        let grant = db::grants::get(conn, id).await?;
+        let Some(grant) = grant.filter(|grant| grant.person == ctx.person.id) else {
+            return Ok(None);
+        };
+        let Case { request, .. } = load::case(ctx, conn, grant.request, None).await?;
+        let more = TimeDelta::try_seconds(new.duration_seconds).unwrap_or_default();
+        let until = grant.deadline + more.min(grant.longest_extension(&request.terms));
+        let guarded = guarded_longer(conn, &grant, until).await?;
+        let manager = db::accounts::manager(conn, &request.terms.account).await?;
+        Ok(Some((grant, request.terms, guarded, (manager, now))))
+    });
+    let Some((grant, terms, guarded, as_whom)) = known.await? else {
+        return Ok(Seen::default());
+    };
+    let (outlives, foreign) = Box::pin(outlives(ctx, &terms, &as_whom)).await.unzip();
+    let foreign = foreign.flatten();
+    has_room(guarded.as_ref(), &terms, grant.role_id.as_deref(), foreign)?;
+    Ok(Seen {
+        outlives,
+        checked: foreign.is_some(),
+    })
 }
 
 /// Refuses what is not open, or so short before its deadline that no extension could be in AWS by
@@ -139,6 +184,8 @@ fn check(new: &NewExtension, grant: &Grant, request: &Request) -> Result<More, E
             duration_seconds,
             justification,
             ticket,
+            outlives: None,
+            target_checked: false,
         }),
         _ => Err(InputError::Fields(wrong).into()),
     }

@@ -45,8 +45,8 @@ pub async fn revoke(ctx: &Ctx, new: NewRevocation) -> Result<Revocation, Error> 
         authz::revoke(ctx.app.roles(), &caller)?;
         let (scope, called, reason) = check(tx.conn(), &new).await?;
         let change = Revocation::begin(scope, called, reason, caller.id, &tx.by);
-        let (revocation, _) = db::revocations::begin(tx.conn(), change).await?;
-        Ok(revocation)
+        let begun = db::revocations::begin(tx.conn(), change).await?;
+        begun.ok_or(Error::Busy)
     });
     let revocation = revocation.await?;
     let (app, id) = (ctx.app.clone(), revocation.id);
@@ -161,7 +161,14 @@ async fn scope(conn: &mut PgConnection, new: &NewRevocation) -> Result<Named, Er
 pub async fn carry_on_all(app: &App) -> Result<(), Error> {
     let holding = app.read(async |conn| Ok(db::revocations::holding(conn).await?));
     for id in holding.await? {
-        carry_on(app, id).await?;
+        // One that cannot be gone on with stands in no other's way.
+        if let Err(error) = carry_on(app, id).await {
+            tracing::warn!(
+                revocation.id = %id,
+                error = &error as &dyn std::error::Error,
+                "cannot end all that a revocation holds; the next sweep goes on"
+            );
+        }
     }
     Ok(())
 }
@@ -228,6 +235,13 @@ pub async fn lift(ctx: &Ctx, id: RevocationId) -> Result<Revocation, Error> {
         let caller = db::people::get(tx.conn(), ctx.person.id).await?;
         let caller = caller.ok_or(CallerError::NotFound)?;
         let authz::Liftable(revocation) = authz::lift(ctx.app.roles(), &caller, revocation)?;
+        // What was approved beside it is ended before anything may open again.
+        if !db::revocations::open_grants(tx.conn(), id, 1)
+            .await?
+            .is_empty()
+        {
+            return Err(revocation.is_ending().into());
+        }
         let change = revocation.lift(caller.id, &tx.by)?;
         Ok(db::revocations::store(tx.conn(), change).await?)
     })

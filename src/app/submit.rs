@@ -1,9 +1,9 @@
 //! Asking for an entitlement.
 
 mod check;
-mod guarded;
+pub(super) mod guarded;
 mod home;
-mod look;
+pub(super) mod look;
 
 use std::ops::ControlFlow;
 
@@ -282,7 +282,12 @@ async fn prepare(
     };
     check::may_be_opened(&checked.entitlement.terms)?;
     let (seen, foreign) = look(ctx, &checked, &others, &as_whom).await?;
-    has_room(guarded.as_ref(), &checked.entitlement.terms, &seen, foreign)?;
+    has_room(
+        guarded.as_ref(),
+        &checked.entitlement.terms,
+        seen.role_id.as_deref(),
+        foreign,
+    )?;
     Ok(ControlFlow::Continue((checked, seen)))
 }
 

@@ -216,10 +216,16 @@ async fn users(
         let both = Arn::read(arn).zip(Arn::read(role_arn));
         both.is_none_or(|(user, role)| user.account == role.account)
     };
+    let begun = tokio::time::Instant::now();
     let reads = stream::iter(principals).map(async |(arn, aws)| {
         let read = match aws {
             Ok(aws) if is_here(&arn) => user(&aws, &arn).await,
-            Ok(aws) => at_home(&aws, &arn).await,
+            // All of them together no longer than one call: a silent home keeps no closing waiting.
+            Ok(aws) => {
+                let until = begun + aws.timeout();
+                let read = tokio::time::timeout_at(until, at_home(&aws, &arn)).await;
+                read.unwrap_or(Err(AwsError::Unreachable))
+            }
             Err(error) => Err(error),
         };
         (read, arn)

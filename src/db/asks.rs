@@ -65,7 +65,7 @@ pub async fn before(
                    WHERE r.entitlement = $2 AND r.principal IS NOT DISTINCT FROM $3 AND r.justification = $4
                      AND r.duration_seconds = $5
                      AND r.starts_at IS NOT DISTINCT FROM $6 AND r.ticket IS NOT DISTINCT FROM $7
-                     AND r.submitted_at > $8
+                     AND r.submitted_at > $8 AND r.extends IS NULL
                      AND (r.state = 'pending'
                           OR EXISTS (SELECT FROM grants g WHERE g.request = r.id
                                      AND g.state IN ('scheduled', 'opening', 'active')))

@@ -39,7 +39,7 @@ pub async fn unlike(
 ) -> sqlx::Result<Option<String>> {
     sqlx::query_scalar!(
         "SELECT e.name FROM entitlements e JOIN targets t ON t.id = e.target
-         WHERE t.arn = $1 AND t.closed <> $2 AND e.name <> ALL($3) ORDER BY e.name LIMIT 1",
+         WHERE t.arn = $1 AND t.closed <> $2 AND e.retired_at IS NULL AND e.name <> ALL($3) ORDER BY e.name LIMIT 1",
         role_arn,
         closed,
         names

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::audit;
 use super::grants::row::whole;
 use crate::domain::Change;
+use crate::domain::audit::Event;
 use crate::domain::grant::Grant;
 use crate::domain::part::Allows;
 use crate::domain::revocation::{Hold, Revocation, Scope};
@@ -84,15 +85,15 @@ fn columns(scope: &Scope) -> (Option<Uuid>, Option<Uuid>, Option<&str>) {
     }
 }
 
-/// Stores a revocation with its event, unless one of the same scope holds. Gives the one that
-/// holds, and whether it is the new one.
+/// Stores a revocation with its event. Where one of the same scope holds, it goes on, and the event
+/// is one of that. Gives the one that holds; none where that was lifted just now.
 ///
 /// # Errors
 /// When the database does not answer, or its scope names nothing.
 pub async fn begin(
     conn: &mut PgConnection,
     change: Change<Revocation>,
-) -> sqlx::Result<(Revocation, bool)> {
+) -> sqlx::Result<Option<Revocation>> {
     let new = change.value;
     let (person, target, account) = columns(&new.scope);
     let made = sqlx::query!(
@@ -111,18 +112,35 @@ pub async fn begin(
     .await?;
     if made.rows_affected() == 1 {
         audit::append(conn, &change.event).await?;
-        return Ok((new, true));
+        return Ok(Some(new));
     }
     let standing = revocations!(
         "WHERE v.scope = $1 AND v.lifted_at IS NULL
-           AND (v.person, v.target, v.account) IS NOT DISTINCT FROM ($2::uuid, $3::uuid, $4::text)",
+           AND (v.person, v.target, v.account) IS NOT DISTINCT FROM ($2::uuid, $3::uuid, $4::text)
+         FOR NO KEY UPDATE",
         new.scope.as_str(),
         person,
         target,
         account,
     );
-    let standing: Revocation = standing.fetch_one(conn).await?.try_into()?;
-    Ok((standing, false))
+    let Some(standing) = standing.fetch_optional(&mut *conn).await? else {
+        return Ok(None);
+    };
+    let standing = Revocation::try_from(standing)?;
+    // Whoever ends it once more takes back what was asked for: two people again have to lift it.
+    sqlx::query!(
+        "UPDATE revocations SET lift_asked_by = NULL, lift_asked_at = NULL WHERE id = $1",
+        standing.id.uuid()
+    )
+    .execute(&mut *conn)
+    .await?;
+    let event = Event {
+        subject: standing.id.to_string(),
+        ..change.event
+    };
+    audit::append(conn, &event).await?;
+    let hold = Hold::Held;
+    Ok(Some(Revocation { hold, ..standing }))
 }
 
 /// A revocation.
@@ -231,7 +249,8 @@ pub async fn open_grants(
     let rows = whole!(
         r#"WHERE g.state IN ('scheduled', 'opening', 'active')
              AND EXISTS (SELECT FROM revocations v WHERE v.id = $1 AND v.lifted_at IS NULL
-                         AND is_revoked(v, g.person, ARRAY(SELECT w.target FROM parts w WHERE w."grant" = g.id)))
+                         AND is_revoked(v, g.person, ARRAY(SELECT w.target FROM parts w WHERE w."grant" = g.id),
+                                        g.principal_arn))
            ORDER BY g.id LIMIT $2 FOR NO KEY UPDATE OF g"#,
         id.uuid(),
         most
@@ -252,7 +271,7 @@ pub async fn of_grants(
     let held = sqlx::query!(
         r#"SELECT DISTINCT ON (g.id) g.id AS "grant", v.id AS revocation
            FROM grants g JOIN revocations v ON v.lifted_at IS NULL
-             AND is_revoked(v, g.person, ARRAY(SELECT w.target FROM parts w WHERE w."grant" = g.id))
+             AND is_revoked(v, g.person, ARRAY(SELECT w.target FROM parts w WHERE w."grant" = g.id), g.principal_arn)
            WHERE g.id = ANY($1) ORDER BY g.id, v.id"#,
         grants
     );
@@ -307,7 +326,8 @@ pub async fn sum(
                SELECT id FROM grants WHERE state IN ('scheduled', 'opening', 'active', 'closing')
                UNION ALL SELECT id FROM grants WHERE ended_at >= v.begun_at) still JOIN grants g ON g.id = still.id
            WHERE v.id = $1 AND g.approved_at <= coalesce(v.lifted_at, 'infinity')
-             AND is_revoked(v, g.person, ARRAY(SELECT w.target FROM parts w WHERE w."grant" = g.id))"#,
+             AND (v.scope <> 'person' OR g.person = v.person)
+             AND is_revoked(v, g.person, ARRAY(SELECT w.target FROM parts w WHERE w."grant" = g.id), g.principal_arn)"#,
         id.uuid(),
         now,
         propagation_seconds
@@ -348,7 +368,8 @@ pub struct Revoked {
     pub ended_at: Option<DateTime<Utc>>,
     /// The revision of the role's guard that was sent last.
     pub guard_revision: Option<i64>,
-    /// The SHA-256 of the guard as it was sent and read back last, in hexadecimal digits.
+    /// The SHA-256 of the guard as it was sent and read back, in hexadecimal digits; none where
+    /// what was sent last was not read back as it should be.
     pub guard_sha256: Option<String>,
     /// When the guard was last read as it should be.
     pub guard_read_at: Option<DateTime<Utc>>,
@@ -376,7 +397,8 @@ pub async fn grants(
                   (SELECT w.closed_at FROM parts w WHERE w."grant" = g.id AND w.kind IN ('statement', 'inline'))
                       AS admitting_confirmed_at,
                   g.ended_at, CASE WHEN t.kind = 'role' THEN t.revision END AS guard_revision,
-                  encode(d.sha256, 'hex') AS guard_sha256, t.guard_equal_at AS guard_read_at,
+                  CASE WHEN t.guard_equal_at >= d.wrote_at AND d.unclear_at IS NULL THEN encode(d.sha256, 'hex') END
+                      AS guard_sha256, t.guard_equal_at AS guard_read_at,
                   (SELECT max(o.last_error) FROM parts w JOIN targets o ON o.id = w.target
                    WHERE w."grant" = g.id AND w.state <> 'closed' AND o.attempts > 0) AS delayed_by
            FROM revocations v CROSS JOIN LATERAL (
@@ -385,7 +407,8 @@ pub async fn grants(
            JOIN people p ON p.id = g.person JOIN requests r ON r.id = g.request JOIN targets t ON t.id = g.target
            LEFT JOIN documents d ON d.target = t.id AND d.key = 'guard'
            WHERE v.id = $1 AND g.approved_at <= coalesce(v.lifted_at, 'infinity') AND ($2::uuid IS NULL OR g.id < $2)
-             AND is_revoked(v, g.person, ARRAY(SELECT w.target FROM parts w WHERE w."grant" = g.id))
+             AND (v.scope <> 'person' OR g.person = v.person)
+             AND is_revoked(v, g.person, ARRAY(SELECT w.target FROM parts w WHERE w."grant" = g.id), g.principal_arn)
            ORDER BY g.id DESC LIMIT $3"#,
         id.uuid(),
         before.map(GrantId::uuid),

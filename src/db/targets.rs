@@ -249,9 +249,8 @@ pub async fn lock_by_arn(
         .transpose()
 }
 
-/// Whether anything opens on a target for a person: its condition as last seen, and whether a
-/// revocation holds it, or the user of that ARN where it is to carry a policy. Read after the
-/// request was locked.
+/// Whether anything opens on a target for a person who comes as that user: its condition as last
+/// seen, and whether a revocation holds any of them. Read after the request was locked.
 ///
 /// # Errors
 /// When the database does not answer, or the row cannot be.
@@ -259,17 +258,17 @@ pub async fn opens(
     conn: &mut PgConnection,
     target: TargetId,
     person: PersonId,
-    carrier: Option<&str>,
+    principal_arn: Option<&str>,
 ) -> sqlx::Result<(Condition, bool)> {
     let row = sqlx::query!(
         r#"SELECT condition,
                   EXISTS (SELECT FROM revocations v WHERE v.lifted_at IS NULL
-                          AND is_revoked(v, $2, ARRAY[$1::uuid] || ARRAY(SELECT t.id FROM targets t WHERE t.arn = $3)))
+                          AND is_revoked(v, $2, ARRAY[$1::uuid], $3))
                       AS "is_held!"
            FROM targets WHERE id = $1"#,
         target.uuid(),
         person.uuid(),
-        carrier
+        principal_arn
     )
     .fetch_one(conn)
     .await?;

@@ -184,6 +184,10 @@ pub struct More {
     pub justification: Words,
     /// Ticket.
     pub ticket: Option<Ticket>,
+    /// What lets access outlive the deadline, as far as it is known.
+    pub outlives: Option<Vec<Outlives>>,
+    /// Whether the role was read in AWS.
+    pub target_checked: bool,
 }
 
 /// What an approval led to.
@@ -231,8 +235,8 @@ impl Request {
             duration_seconds: more.duration_seconds,
             starts_at: None,
             ticket: more.ticket,
-            // Nobody has looked since the grant's own request.
-            outlives: None,
+            outlives: more.outlives,
+            target_checked: more.target_checked,
             submitted_at: by.at,
             // After its grant's end there is nothing left that could be extended.
             expires_at: (by.at + expire_after).min(grant.deadline - margin),

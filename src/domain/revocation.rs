@@ -124,12 +124,26 @@ impl Revocation {
         Change { value, event }
     }
 
+    /// Why its hold is not lifted yet.
+    #[must_use]
+    pub const fn is_ending(&self) -> WrongState {
+        WrongState {
+            verb: "lift",
+            subject: "revocation",
+            state: "still ending what is open",
+        }
+    }
+
     /// One person lifts its hold; of a hold on everything, the first asks and another one does.
     /// Whether it is another one, `authz::lift` has asked.
     ///
     /// # Errors
-    /// When it is lifted already.
+    /// When something of it may still be open, or it is lifted already.
     pub fn lift(mut self, person: PersonId, by: &By) -> Result<Change<Self>, WrongState> {
+        // Lifted before that, it would leave open what no batch has come to.
+        if self.through_at.is_none() {
+            return Err(self.is_ending());
+        }
         let at = by.at;
         let (hold, told) = match (self.hold, &self.scope) {
             (Hold::Lifted { .. }, _) => {

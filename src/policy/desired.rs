@@ -32,9 +32,14 @@ impl Situation<'_> {
             ..Guard::default()
         };
         for known in self.grants.iter().filter(|known| known.live) {
-            let (name, deadline) = (&known.grant.grant_name, known.grant.deadline);
+            let (name, mut deadline) = (&known.grant.grant_name, known.grant.deadline);
             if !self.admits(known, name) {
                 continue;
+            }
+            // A closing must not grow: an extension that has no room waits.
+            if self.restricted && !self.guard_is_stale() {
+                let shown = self.shown.until.get(name).copied();
+                deadline = shown.map_or(deadline, |shown| shown.min(deadline));
             }
             guard.deny_from(name, deadline);
             if let Some(console) = known.console_name()

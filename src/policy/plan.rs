@@ -187,7 +187,10 @@ impl Planner<'_> {
     /// Whether a guard stands, and its list has the name of every live grant.
     fn lists_all_live(&self) -> bool {
         let mut live = self.situation.grants.iter().filter(|known| known.live);
-        let all = live.all(|known| self.situation.lists(known));
+        let all = live.all(|known| {
+            let until = self.situation.shown.until.get(&known.grant.grant_name);
+            until.is_some_and(|until| *until >= known.grant.deadline)
+        });
         all && self.situation.role.guard.is_some()
     }
 

@@ -102,7 +102,14 @@ impl Ledger {
                 let is_news = before.is_none_or(|at| Some(at) < since || now > at + FRESH);
                 grant.id == part.grant && grant.state.is_opening() && is_named && is_news
             });
-            if is_waiting && may_go {
+            // What was known was taken back for a later deadline, or by a look that missed the
+            // guard.
+            let mut grants = self.grants.iter();
+            let is_open = |grant: &Grant| matches!(grant.state, GrantState::Active { .. });
+            let may_be_moved = before.is_none()
+                && part.kind == PartKind::Inline
+                && grants.any(|grant| grant.id == part.grant && is_open(grant));
+            if is_waiting && may_go || may_be_moved {
                 self.concern_others.insert(part.grant);
             }
         }

@@ -166,6 +166,7 @@ async fn view(
         Scope::Everything => None,
     };
     let may_lift = revocation.hold.holds()
+        && revocation.through_at.is_some()
         && authz::lift(ctx.app.roles(), &ctx.person, revocation.clone()).is_ok();
     Ok(RevocationView {
         revocation,

@@ -3,15 +3,16 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::check::{Checked, Seen};
+use super::check::Checked;
 use crate::db;
 use crate::domain::entitlement::Terms;
+use crate::domain::grant::Grant;
 use crate::error::{Error, RoleError};
-use crate::ids::GrantId;
+use crate::ids::{GrantId, TargetId};
 use crate::policy::guard_room::{self, Named};
 
 /// What the guard has to say at the asked time, and would have to.
-pub(super) struct Guarded {
+pub(in crate::app) struct Guarded {
     known: guard_room::Guarded,
     one_more: Named,
 }
@@ -25,24 +26,10 @@ pub(super) async fn guarded(
     let Some(role) = checked.entitlement.target else {
         return Ok(None);
     };
-    let db::guarding::Names {
-        names,
-        kept,
-        closed,
-    } = db::guarding::names(conn, role, (from, until)).await?;
-    let grants = names.into_iter().map(|it| Named {
-        name: it.name,
-        console: it.console,
-        deadline: it.deadline,
-        is_live: it.is_live,
-    });
+    let known = known(conn, role, (from, until)).await?;
     let principal = checked.principal.as_ref().map(|it| it.arn.as_str());
     Ok(Some(Guarded {
-        known: guard_room::Guarded {
-            grants: grants.collect(),
-            kept,
-            closed,
-        },
+        known,
         one_more: Named {
             // Every grant's name is equally long.
             name: GrantId::new().to_string(),
@@ -53,20 +40,65 @@ pub(super) async fn guarded(
     }))
 }
 
+/// The same where a grant is to last until then.
+pub(in crate::app) async fn guarded_longer(
+    conn: &mut PgConnection,
+    grant: &Grant,
+    until: DateTime<Utc>,
+) -> sqlx::Result<Option<Guarded>> {
+    if !grant.method.opens_role() {
+        return Ok(None);
+    }
+    let mut known = known(conn, grant.target, (grant.deadline, until)).await?;
+    known.grants.retain(|named| named.name != grant.grant_name);
+    Ok(Some(Guarded {
+        known,
+        one_more: Named {
+            name: grant.grant_name.clone(),
+            console: grant.console_name.clone(),
+            deadline: until,
+            is_live: true,
+        },
+    }))
+}
+
+async fn known(
+    conn: &mut PgConnection,
+    role: TargetId,
+    window: (DateTime<Utc>, DateTime<Utc>),
+) -> sqlx::Result<guard_room::Guarded> {
+    let db::guarding::Names {
+        names,
+        kept,
+        closed,
+    } = db::guarding::names(conn, role, window).await?;
+    let grants = names.into_iter().map(|it| Named {
+        name: it.name,
+        console: it.console,
+        deadline: it.deadline,
+        is_live: it.is_live,
+    });
+    Ok(guard_room::Guarded {
+        grants: grants.collect(),
+        kept,
+        closed,
+    })
+}
+
 /// Refuses what has no room in the guard beside `foreign` characters of other inline policies.
 /// Where these could not be read, the guard alone is counted: what has no room in it by itself has
 /// none in any case.
-pub(super) fn has_room(
+pub(in crate::app) fn has_room(
     guarded: Option<&Guarded>,
     terms: &Terms,
-    seen: &Seen,
+    role_id: Option<&str>,
     foreign: Option<usize>,
 ) -> Result<(), Error> {
     let (Some(guarded), Some(role_arn)) = (guarded, &terms.role_arn) else {
         return Ok(());
     };
     // Unique ids of roles have 21 characters (IAM User Guide, *IAM identifiers*).
-    let role_id = seen.role_id.as_deref().unwrap_or("AROAXXXXXXXXXXXXXXXXX");
+    let role_id = role_id.unwrap_or("AROAXXXXXXXXXXXXXXXXX");
     let one_more = guarded.one_more.clone();
     let room = guarded
         .known

@@ -27,7 +27,7 @@ const LOOK: Duration = Duration::from_secs(2);
 const READ: Duration = Duration::from_millis(1_800);
 
 /// As whom Countersign works in the role's account, and what time it is.
-pub(super) type AsWhom = (Option<ManagerRole>, DateTime<Utc>);
+pub(in crate::app) type AsWhom = (Option<ManagerRole>, DateTime<Utc>);
 
 /// What there is already where one more grant is to be written.
 pub(super) enum Others {
@@ -82,7 +82,7 @@ pub(super) async fn look(
 
 /// What lets access outlive the deadline, as far as the policies of the role can be read: nobody is
 /// kept from asking; and the size of its inline policies. Nothing where no role is opened.
-async fn outlives(
+pub(in crate::app) async fn outlives(
     ctx: &Ctx,
     terms: &Terms,
     (manager, now): &AsWhom,

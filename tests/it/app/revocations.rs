@@ -178,8 +178,10 @@ async fn the_same_scope_again_goes_on_with_the_one_that_holds() {
     let first = revoke(&ada, of_account("111122223333")).await.unwrap();
     let again = revoke(&amy, of_account("111122223333")).await.unwrap();
     assert_eq!((again.id, again.begun_by), (first.id, ada.person.id));
-    assert_eq!(app.events(first.id, "revocation.begun", "success").await, 1);
+    // Each call is on record, with its reason.
+    assert_eq!(app.events(first.id, "revocation.begun", "success").await, 2);
     assert_ne!(revoke(&amy, everything()).await.unwrap().id, first.id);
+    carry_on(&app.app, first.id).await.unwrap();
     lift(&amy, first.id).await.unwrap();
     assert_eq!(code(lift(&amy, first.id).await), "wrong_state");
     let next = revoke(&amy, of_account("111122223333")).await.unwrap();
@@ -197,19 +199,40 @@ async fn two_people_lift_a_hold_on_everything() {
     let app = company().await;
     let (ada, amy) = (app.ctx("ada").await, app.ctx("amy").await);
     let id = revoke(&ada, everything()).await.unwrap().id;
+    carry_on(&app.app, id).await.unwrap();
     // Whoever began it may be one of the two.
     let asked = lift(&ada, id).await.unwrap();
     assert!(matches!(asked.hold, Hold::Lifting { by, .. } if by == ada.person.id));
     assert_eq!(code(lift(&ada, id).await), "self_approval");
     assert_eq!(state(&amy, id).await, "lifting");
+    // Whoever ends everything once more takes that back.
+    assert_eq!(revoke(&amy, everything()).await.unwrap().id, id);
+    assert_eq!(state(&amy, id).await, "held");
+    lift(&ada, id).await.unwrap();
     lift(&amy, id).await.unwrap();
     assert_eq!(state(&amy, id).await, "lifted");
-    assert_eq!(app.events(id, "revocation.lift_asked", "success").await, 1);
+    assert_eq!(app.events(id, "revocation.lift_asked", "success").await, 2);
     assert_eq!(app.events(id, "revocation.lifted", "success").await, 1);
     // One person is enough for anything less.
     let id = revoke(&ada, of_account("111122223333")).await.unwrap().id;
+    carry_on(&app.app, id).await.unwrap();
     lift(&ada, id).await.unwrap();
     assert_eq!(state(&amy, id).await, "lifted");
+}
+
+#[tokio::test]
+async fn nobody_lifts_the_hold_on_themselves() {
+    let app = company().await;
+    let (ada, amy) = (app.ctx("ada").await, app.ctx("amy").await);
+    let of_amy = NewRevocation {
+        everything: false,
+        person: Some("amy@example.com".to_owned()),
+        ..everything()
+    };
+    let id = revoke(&ada, of_amy).await.unwrap().id;
+    carry_on(&app.app, id).await.unwrap();
+    assert_eq!(code(lift(&amy, id).await), "self_approval");
+    lift(&ada, id).await.unwrap();
 }
 
 #[tokio::test]

@@ -91,6 +91,10 @@ async fn what_was_typed_stays_and_the_word_everything_is_typed_out() {
     let form = [("everything", "everything"), ("reason", "Now")];
     let begun = ada.post("/revocations", &form).await;
     let place = begun.place().to_owned();
+    let id = place.trim_start_matches("/revocations/").parse().unwrap();
+    countersign::app::revoke::carry_on(&portal.app, id)
+        .await
+        .unwrap();
     assert!(ada.get(&place).await.body.contains("Ask to lift it"));
     ada.post(&format!("{place}/lift"), &[]).await;
     let page = ada.get(&place).await.body;

@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 use countersign::app::approve::approve;
 use countersign::app::deny::deny;
 use countersign::app::extend::{NewExtension, extend};
+use countersign::app::submit::{Submitted, submit};
 use countersign::app::{find, withdraw};
 use countersign::error::Error;
 use countersign::ids::{GrantId, RequestId};
@@ -12,6 +13,7 @@ use sqlx::{AssertSqlSafe, Executor as _, Row as _};
 
 use super::minutes;
 use super::switch::policy;
+use crate::sandbox::{ALLOW_ALL, ROLE};
 use crate::support::cloud::Knob;
 use crate::support::elevation::Elevation;
 
@@ -259,6 +261,72 @@ async fn what_is_approved_after_the_end_or_the_deadline_moves_nothing() {
     world.stage.work().await;
     world.stage.pass(TimeDelta::seconds(6)).await;
     assert_eq!(world.stage.state(grant).await, "ended");
+}
+
+/// An inline policy of so many characters.
+fn foreign(characters: usize) -> String {
+    let frame = |resource: &str| {
+        format!(
+            r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::{resource}"}}]}}"#
+        )
+    };
+    frame(&"x".repeat(characters - frame("").len()))
+}
+
+/// One that has no room after all keeps nobody else's end waiting, and AWS the old deadline.
+#[tokio::test]
+async fn an_extension_without_room_keeps_no_end_waiting() {
+    let world = Elevation::new().await;
+    let first = world.open(60).await;
+    let second = world.open(60).await;
+    let third = world.open(60).await;
+    let keys = world.keys(&world.fetch(second).await.unwrap());
+    extended(&world, first, 30).await;
+    let guard = world.stage.cloud.guard().unwrap().len();
+    let text = foreign(10_240 - guard - ALLOW_ALL.len() - 20);
+    let knobs = world.stage.cloud.knobs();
+    knobs.put_role_policy(ROLE, "foreign", Some(&text)).unwrap();
+    world.stage.work().await;
+    assert!(
+        world
+            .stage
+            .cloud
+            .guard()
+            .unwrap()
+            .contains("2026-01-05T10:00:00Z")
+    );
+    assert!(keys.work().await);
+    world.end(second).await;
+    world.stage.work().await;
+    assert!(!keys.work().await, "it was ended");
+    assert_eq!(world.stage.state(second).await, "ended");
+    // The next one is refused when it is asked for; what was seen a moment ago counts for as long.
+    tokio::time::sleep(std::time::Duration::from_millis(3_100)).await;
+    let guard = world.stage.cloud.guard().unwrap().len();
+    let knobs = world.stage.cloud.knobs();
+    knobs.put_role_policy(ROLE, "foreign", None).unwrap();
+    let text = foreign(10_240 - guard - ALLOW_ALL.len() - 20);
+    knobs.put_role_policy(ROLE, "foreign", Some(&text)).unwrap();
+    assert_eq!(
+        code(extend(&world.alice, third, more(47)).await),
+        "guard_full"
+    );
+}
+
+#[tokio::test]
+async fn an_ask_in_the_words_of_an_extension_is_one_of_its_own() {
+    let world = Elevation::new().await;
+    let grant = world.open(60).await;
+    let wish = Elevation::wish(60);
+    let more = NewExtension {
+        duration_seconds: wish.duration_seconds,
+        justification: wish.justification.clone(),
+        ..NewExtension::default()
+    };
+    extend(&world.alice, grant, more).await.unwrap();
+    let asked = submit(&world.alice, wish).await.unwrap();
+    assert!(matches!(asked, Submitted::New(_)));
+    assert_eq!(asked.request().extends, None);
 }
 
 #[tokio::test]

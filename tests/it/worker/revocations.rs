@@ -317,3 +317,69 @@ async fn a_batch_ends_every_method_at_once() {
     assert!(of(attach).of.admitting_confirmed_at.is_some());
     assert!(of(switch).of.guard_sha256.is_some() && of(switch).of.guard_revision > Some(0));
 }
+
+/// Whoever leaks the keys of a user names the user: those whom a role's own trust policy lets in
+/// belong to it as well as those who carry a policy.
+#[tokio::test]
+async fn a_user_or_their_account_is_meant_by_what_lets_them_in() {
+    for scope in [
+        NewRevocation {
+            role: Some(user_arn("alice")),
+            ..everything()
+        },
+        NewRevocation {
+            account: Some("111122223333".to_owned()),
+            ..everything()
+        },
+    ] {
+        let world = Elevation::trusting().await;
+        let (ada, _) = admins(&world.app).await;
+        let grant = world.open(60).await;
+        let waiting = submit(&world.alice, Elevation::wish(30)).await.unwrap();
+        let scope = NewRevocation {
+            everything: false,
+            ..scope
+        };
+        let id = all(&ada, scope).await;
+        world.stage.work().await;
+        assert_eq!(world.stage.state(grant).await, "ended");
+        let (view, grants) = seen(&ada, id).await;
+        assert!(view.is_proven() && grants.len() == 1, "{view:?}");
+        let refused = approve(&world.bob, waiting.request().id, None).await;
+        assert_eq!(code(refused), "on_hold");
+    }
+}
+
+/// Lifted before the batches are through, it would leave open what none of them has come to.
+#[tokio::test]
+async fn a_hold_is_lifted_only_when_nothing_of_it_is_open() {
+    let world = Elevation::new().await;
+    let (ada, _) = admins(&world.app).await;
+    let grant = world.open(60).await;
+    let id: RevocationId = hold_alone(&world.app, &ada).await.parse().unwrap();
+    assert!(!find::revocation(&ada, id).await.unwrap().may_lift);
+    assert_eq!(code(lift(&ada, id).await), "wrong_state");
+    carry_on_all(&ada.app).await.unwrap();
+    // The first of the two.
+    lift(&ada, id).await.unwrap();
+    world.stage.work().await;
+    assert_eq!(world.stage.state(grant).await, "ended");
+}
+
+/// R1 once more: the hold is not lifted over what was approved beside it.
+#[tokio::test]
+async fn what_was_approved_beside_it_is_ended_before_it_is_lifted() {
+    let world = Elevation::new().await;
+    let (ada, _) = admins(&world.app).await;
+    let grant = world.approved(60).await;
+    let id: RevocationId = hold_alone(&world.app, &ada).await.parse().unwrap();
+    let through = format!(
+        "UPDATE revocations SET through_at = now() WHERE id = '{}'",
+        id.uuid()
+    );
+    world.app.as_owner(&through).await;
+    assert_eq!(code(lift(&ada, id).await), "wrong_state");
+    carry_on_all(&ada.app).await.unwrap();
+    lift(&ada, id).await.unwrap();
+    assert_eq!(world.stage.state(grant).await, "ended");
+}
