@@ -98,8 +98,14 @@ fn alone_suffices(caller: &Caller, naming: Naming, layers: Layers) -> bool {
 /// were bound to when the policy was written.
 fn names(caller: &Caller, policy: &Version, name: &str) -> Naming {
     if name == "*" {
-        // That everybody is named as closely as by an ARN is inferred.
-        return Naming::Exactly;
+        // Boundary and session policy do not limit what everybody is granted, where a condition
+        // names the role (IAM User Guide, "Principal", IAM role principals); that it is so without
+        // such a condition is inferred.
+        return if caller.is_role {
+            Naming::Session
+        } else {
+            Naming::Exactly
+        };
     }
     if let Some(account) = account_of(name) {
         return if account == caller.account {

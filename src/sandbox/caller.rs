@@ -230,6 +230,34 @@ impl Layers {
 }
 
 impl Caller {
+    /// Somebody without a key, by the two ARNs and the policies; the second ARN stands for their
+    /// unique id.
+    pub(super) fn without_key(
+        account: &str,
+        (arn, principal_arn): (&str, &str),
+        policies: Vec<String>,
+        boundary: Option<String>,
+        session_policies: Vec<String>,
+        rules: Rules,
+    ) -> Self {
+        Self {
+            account: account.to_owned(),
+            organization: None,
+            arn: arn.to_owned(),
+            user_id: String::new(),
+            principal_arn: principal_arn.to_owned(),
+            principal_id: principal_arn.to_owned(),
+            session: None,
+            is_role: arn != principal_arn,
+            tags: BTreeMap::new(),
+            policies,
+            boundary,
+            session_policies,
+            rules,
+            timeless: false,
+        }
+    }
+
     /// The keys of every request of this caller (IAM User Guide, "AWS global condition context
     /// keys").
     pub(super) fn context(&self, now: DateTime<Utc>) -> Context {

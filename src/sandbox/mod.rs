@@ -19,6 +19,7 @@ mod knobs;
 mod managed;
 mod mode;
 mod pattern;
+pub mod question;
 mod quota;
 pub mod rules;
 mod s3;

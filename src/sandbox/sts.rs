@@ -7,13 +7,25 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
+use super::admit::Needed;
 use super::caller::Caller;
 use super::mode::Mode;
 use super::rules::Rule;
 use super::state::{Holder, Session, State};
 use super::wire::{Fault, Params, Xml};
 
+pub(super) use ask::leave_own_keys;
 pub(super) use assume::assume_role;
+
+/// Whose word an action needs, whatever else is said: a role is there for whom its trust policy
+/// names. To hand a source identity on, the caller's own policies must allow it as well.
+pub(super) fn needed(caller: &Caller, action: &str) -> Needed {
+    match action {
+        "sts:SetSourceIdentity" if caller.is_role => Needed::Both,
+        _ if action.starts_with("sts:") => Needed::Resource,
+        _ => Needed::Either,
+    }
+}
 
 pub(super) fn caller_identity(caller: &Caller) -> Xml {
     Xml::default()

@@ -9,6 +9,7 @@ mod policy;
 mod process;
 mod sandbox;
 mod scale;
+mod simulate;
 mod support;
 mod web;
 mod worker;

@@ -175,10 +175,7 @@ impl<'a> Ask<'a> {
             let keys = self.transitive.iter().cloned().collect();
             context.set_all("sts:TransitiveTagKeys", keys);
         }
-        let others = KEYS_OF.iter().filter(|(_, of)| !of.contains(&action));
-        for (key, _) in others.filter(|_| mode.rules.hold(Rule::KeysOfActions)) {
-            context.unset_all(key);
-        }
+        leave_own_keys(&mut context, action, mode.rules);
         for (key, value) in &role.tags {
             context.set(&format!("aws:ResourceTag/{key}"), value.as_str());
             context.set(&format!("iam:ResourceTag/{key}"), value.as_str());
@@ -233,6 +230,14 @@ impl<'a> Ask<'a> {
             return Err(Fault::new(400, "PackedPolicyTooLarge", message));
         }
         Ok(Some(percent))
+    }
+}
+
+/// Takes the keys of other actions of STS away.
+pub(crate) fn leave_own_keys(context: &mut Context, action: &str, rules: Rules) {
+    let others = KEYS_OF.iter().filter(|(_, of)| !of.contains(&action));
+    for (key, _) in others.filter(|_| rules.hold(Rule::KeysOfActions)) {
+        context.unset_all(key);
     }
 }
 

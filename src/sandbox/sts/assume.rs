@@ -1,8 +1,8 @@
 //! AssumeRole: who may, for how long, and what the session is.
 
 use super::ask::Ask;
-use super::{issue, session};
-use crate::sandbox::admit::{self, Needed, admit};
+use super::{issue, needed, session};
+use crate::sandbox::admit::{self, admit};
 use crate::sandbox::arn::{self, locate};
 use crate::sandbox::caller::Caller;
 use crate::sandbox::doc::Version;
@@ -78,8 +78,6 @@ fn authorize(
     (account, role, trust): (&Account, &Role, &Version),
     mode: Mode,
 ) -> Result<(), Fault> {
-    // To hand a source identity on, the caller's own policies must allow it as well.
-    let handing_on = action == "sts:SetSourceIdentity" && caller.is_role;
     let context = ask.context(caller, action, role, mode);
     let admitted = admit(&admit::Ask {
         caller,
@@ -89,11 +87,7 @@ fn authorize(
         policy: Some(trust),
         own_context: &ask.own_context(&context, mode.rules),
         context: &context,
-        needed: if handing_on {
-            Needed::Both
-        } else {
-            Needed::Resource
-        },
+        needed: needed(caller, action),
     });
     admitted.map_err(|why| Fault::denied(&caller.arn, action, ask.role_arn, &why))
 }
