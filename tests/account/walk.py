@@ -17,7 +17,8 @@ from urllib.error import HTTPError
 from urllib.parse import quote
 
 from account import PATH, allow, allowed, policy, trusting
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, CredentialRetrievalError
+from elevated import profile
 
 PROGRAM = os.environ["COUNTERSIGN"]
 PG_BIN = Path(os.environ["COUNTERSIGN_PG_BIN"])
@@ -177,9 +178,9 @@ class Api:
         except HTTPError as error:
             raise Failed(f"{path}: {error.code} {error.read().decode()}") from error
 
-    def opened(self, entitlement, patience):
+    def opened(self, entitlement, patience, duration="PT15M"):
         """Asked, approved and open: the grant's id."""
-        ask = {"entitlement": entitlement, "duration": "PT15M", "justification": "The acceptance walk."}
+        ask = {"entitlement": entitlement, "duration": duration, "justification": "The acceptance walk."}
         request = self.call("alice", "/requests", ask)
         approved = self.call("bob", f"/requests/{request['id']}/approve", {})
         self.reaches(approved["grant_id"], "active", patience)
@@ -227,7 +228,7 @@ class Stage:
             ("trial-attach", "attach", f"account = \"{self.account.id}\"\npolicy = '{policy(allow(READ))}'"),
         ]
         entitlements = "".join(
-            f'[[entitlements]]\nname = "{name}"\nmethod = "{method}"\n{what}\nmin_duration = "PT10M"\nmax_duration = "PT1H"\n'
+            f'[[entitlements]]\nname = "{name}"\nmethod = "{method}"\n{what}\nmin_duration = "PT5M"\nmax_duration = "PT1H"\n'
             f'requester_group = "asks"\napprover_group = "approves"\n'
             for name, method, what in opens
         )
@@ -306,6 +307,24 @@ def sts_credentials(stage, api):
     need(account.becomes(False, read), "the credentials still work after the end")
 
 
+def credential_process(stage, api):
+    """With less than ten minutes left, botocore asks anew at every call (boto/botocore#2189): none may be turned away."""
+    account, calls = stage.account, 50
+    grant = api.opened("trial-sts-credentials", patience(account), "PT5M")
+    region = account.own.region_name or "us-east-1"
+    with profile(api.address, grant, api.tokens["alice"], region) as tools:
+        need(account.becomes(True, tools.read), "the credentials can do nothing")
+        tools.used.clear()
+        for _ in range(calls):
+            tools.read()
+        need(len(tools.used) == calls, f"{calls} calls were signed with {len(tools.used)} keys")
+        said = tools.command_line()
+        need(not said, f"the AWS CLI: {said}")
+        api.ended(grant, patience(account))
+        need(tools.gives_nothing(), "a tool still gets credentials after the end")
+        need(tools.command_line(), "the AWS CLI still gets credentials after the end")
+
+
 def patience(account):
     return 60 + 6 * account.patience
 
@@ -341,13 +360,14 @@ def walk(account, folder):
         wrong += tell("switch", lambda: by_role(stage, api, "trial-switch", stage.switched))
         wrong += tell("attach", lambda: attach(stage, api))
         wrong += tell("sts_credentials", lambda: sts_credentials(stage, api))
+        wrong += tell("credential_process", lambda: credential_process(stage, api))
     return wrong
 
 
 def tell(name, step):
     try:
         step()
-    except (Failed, ClientError) as why:
+    except (Failed, ClientError, CredentialRetrievalError) as why:
         print(f"  {name}: no ({why})", flush=True)
         return 1
     print(f"  {name}: yes", flush=True)
