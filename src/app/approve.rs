@@ -20,9 +20,7 @@ use crate::{authz, db};
 /// When the caller may not decide it, has decided already, it is not pending, its requester may not
 /// ask for it any more, or its role is suspended.
 pub async fn approve(ctx: &Ctx, id: RequestId, comment: Option<String>) -> Result<Shown, Error> {
-    // Forms send a blank comment where nothing was typed.
-    let said = comment.as_deref().filter(|text| !text.trim().is_empty());
-    let comment = match said.map(Words::parse).transpose() {
+    let comment = match Words::optional(comment.as_deref()) {
         Ok(comment) => comment,
         Err(error) => {
             return Err(ctx

@@ -18,13 +18,7 @@ use crate::{authz, db};
 /// # Errors
 /// When the caller may not end it, or it is closing or over.
 pub async fn end(ctx: &Ctx, id: GrantId, reason: Option<String>) -> Result<GrantView, Error> {
-    let reason = match reason
-        .as_deref()
-        // Forms send a blank reason where nothing was typed.
-        .filter(|text| !text.trim().is_empty())
-        .map(Words::parse)
-        .transpose()
-    {
+    let reason = match Words::optional(reason.as_deref()) {
         Ok(reason) => reason,
         Err(error) => {
             return Err(ctx

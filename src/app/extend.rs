@@ -159,12 +159,7 @@ fn check(new: &NewExtension, grant: &Grant, request: &Request) -> Result<More, E
     let is_read = wrong.iter().all(|error| error.field != "duration");
     let justification = Words::parse(&new.justification)
         .map_err(|error| wrong.push(FieldError::invalid("justification", error.to_string())));
-    let ticket = new
-        .ticket
-        .as_deref()
-        .filter(|text| !text.trim().is_empty())
-        .map(Ticket::parse)
-        .transpose()
+    let ticket = Ticket::optional(new.ticket.as_deref())
         .map_err(|error| wrong.push(FieldError::invalid("ticket", error.to_string())));
     let seconds = i32::try_from(new.duration_seconds).ok();
     let seconds = seconds.filter(|it| *it > 0 && TimeDelta::seconds((*it).into()) <= longest);

@@ -1,6 +1,6 @@
 //! Inline policies of this installation on users and roles that the database has never heard of: of
-//! a grant that was made and forgotten with the time that a restore has lost (METHODS.md, T9). The
-//! loop looks at those alone that it knows, so that a person has to take these away.
+//! a grant that was made and forgotten with the time that a restore has lost. The loop looks at
+//! those alone that it knows, so that a person has to take these away.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
 //! Everybody in an account with the inline policies that they have, in as few calls as there are:
-//! what no row tells of is found in no other way (METHODS.md, T9).
+//! what no row tells of is found in no other way.
 
 use aws_sdk_iam::types::{EntityType, PolicyDetail};
 

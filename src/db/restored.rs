@@ -36,7 +36,7 @@ pub async fn suspend_all(
 }
 
 /// Makes every other target due with a grant that is not over, or of which something may be left:
-/// a rewind was seen on one, and there may be more (METHODS.md, A3).
+/// a rewind was seen on one, and there may be more.
 ///
 /// # Errors
 /// When the database does not answer.

@@ -75,6 +75,15 @@ impl<const MAX: usize> Text<MAX> {
         Ok(Self(text))
     }
 
+    /// Checks and trims a text that may be left out. Forms send a blank one then.
+    ///
+    /// # Errors
+    /// When it is too long, says nothing, or holds a character that is not seen.
+    pub fn optional(text: Option<&str>) -> Result<Option<Self>, InvalidText> {
+        let said = text.filter(|text| !text.trim().is_empty());
+        said.map(Self::parse).transpose()
+    }
+
     /// A text that was checked when it was stored, whatever the rules were then.
     pub(crate) const fn stored(text: String) -> Self {
         Self(text)

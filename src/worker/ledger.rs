@@ -98,7 +98,7 @@ impl Worker {
         let at = by.at;
         let mut tx = Tx::of(Lent::begin(&self.pool).await?, by, Arc::clone(&self.wake));
         if let Some(seen_on) = committed.rewound {
-            // Whatever else the database has forgotten (METHODS.md, A3).
+            // The database may have forgotten more than this.
             tx.make_others_due(seen_on, at).await?;
         }
         for target in &committed.others {

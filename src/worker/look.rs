@@ -103,7 +103,7 @@ impl Seen {
     }
 
     /// Whether the role's trust policy lets us assume it pinned, whatever it was like when it was
-    /// asked for (METHODS F10); `None` where this look cannot tell.
+    /// asked for; `None` where this look cannot tell.
     pub fn pins(&self) -> Option<Result<(), Lacking>> {
         let (Observed::Role(role), Some(us)) = (&self.observed, &self.us) else {
             return None;

@@ -60,12 +60,7 @@ pub(super) fn check(
     let justification = Words::parse(&new.justification)
         .map_err(|error| invalid("justification", error.to_string()))
         .ok();
-    let ticket = new
-        .ticket
-        .as_deref()
-        .filter(|text| !text.trim().is_empty())
-        .map(Ticket::parse)
-        .transpose()
+    let ticket = Ticket::optional(new.ticket.as_deref())
         .map_err(|error| invalid("ticket", error.to_string()))
         .ok()
         .flatten();

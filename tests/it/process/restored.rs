@@ -233,7 +233,7 @@ async fn all_is_taken_back_at_once_but_for_what_a_person_has_to_judge() {
     assert_eq!(resume(&world, &["--all"]), "", "nothing is left to resume");
 }
 
-/// METHODS.md, A3: nobody has said that the database was restored.
+/// Nobody has said that the database was restored.
 #[tokio::test(flavor = "multi_thread")]
 async fn one_rewind_that_is_seen_has_everything_looked_at_at_once() {
     let world = world().await;

@@ -174,7 +174,7 @@ fn elevated(name: &str) -> Who {
     }
 }
 
-/// The statement for session tags, which METHODS asks for; Countersign sends none yet.
+/// The statement for session tags; Countersign sends none yet.
 const TAGS: &str = r#"{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/CountersignManager"},"Action":"sts:TagSession","Condition":{"StringLike":{"aws:RequestTag/countersign:grant":"grant_*"},"ForAllValues:StringEquals":{"aws:TagKeys":["countersign:grant"]}}}"#;
 
 /// The three statements of a role that Countersign assumes, for each of the actions.
