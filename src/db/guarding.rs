@@ -24,7 +24,7 @@ pub async fn guarding(conn: &mut PgConnection, grant: GrantId) -> sqlx::Result<G
                   coalesce(t.unique_id = p.target_uid, false) AS "is_its_role!",
                   coalesce(t.last_error = 'clock_skew', false) AS "clocks_differ!",
                   EXISTS (SELECT FROM revocations v WHERE v.lifted_at IS NULL
-                          AND is_revoked(v, g.person, ARRAY(SELECT w.target FROM parts w WHERE w."grant" = g.id),
+                          AND is_revoked(v, g.person, g.target || ARRAY(SELECT w.target FROM parts w WHERE w."grant" = g.id),
                                          g.principal_arn))
                       AS "is_held!"
            FROM grants g JOIN parts p ON p."grant" = g.id AND p.kind = 'listed'

@@ -8,6 +8,7 @@ use super::alike::tell_apart;
 use super::closed::{self, closed};
 use super::demands::{self, demands};
 use super::fields::Fields;
+use super::handed_out::{HandedOut, handed_out};
 use super::opens::{Opens, opens, scope};
 use super::wrong::Wrong;
 use crate::domain::arn::{Arn, Kind};
@@ -168,6 +169,7 @@ fn offer(mut fields: Fields<'_>) -> Option<Offer> {
     let approver_group = fields.text("approver_group", seen);
     let needed = fields.number("needed", 1..=10, 1);
     let scope = scope(&mut fields, known);
+    let handed_out = handed_out(&mut fields, known, most.as_ref());
     let closed = closed(&mut fields, known);
     if let (Some(least), Some(most)) = (&least, &most)
         && least.get_ref() > most.get_ref()
@@ -181,6 +183,10 @@ fn offer(mut fields: Fields<'_>) -> Option<Offer> {
         account,
         statements,
     } = opens?;
+    let HandedOut {
+        early_end,
+        session_tags,
+    } = handed_out?;
     let groups = [requester_group?, approver_group?];
     let [requester_group, approver_group] = groups.each_ref().map(|it| it.get_ref().clone());
     let terms = Terms {
@@ -193,6 +199,8 @@ fn offer(mut fields: Fields<'_>) -> Option<Offer> {
         method: method?.into_inner(),
         statements,
         scope: scope?,
+        early_end,
+        session_tags,
         demands: demands?,
         min_duration_seconds: least?.into_inner(),
         max_duration_seconds: most?.into_inner(),

@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 
 use super::check::Checked;
 use crate::db;
-use crate::domain::entitlement::Terms;
+use crate::domain::entitlement::{EarlyEnd, Terms};
 use crate::domain::grant::Grant;
 use crate::error::{Error, RoleError};
 use crate::ids::{GrantId, TargetId};
@@ -22,10 +22,15 @@ pub(super) async fn guarded(
     conn: &mut PgConnection,
     checked: &Checked,
     (from, until): (DateTime<Utc>, DateTime<Utc>),
-) -> sqlx::Result<Option<Guarded>> {
+) -> Result<Option<Guarded>, Error> {
     let Some(role) = checked.entitlement.target else {
         return Ok(None);
     };
+    let early_end = checked.entitlement.terms.early_end;
+    is_alone(conn, role, early_end, (from, until)).await?;
+    if !early_end.cuts() {
+        return Ok(None);
+    }
     let known = known(conn, role, (from, until)).await?;
     let principal = checked.principal.as_ref().map(|it| it.arn.as_str());
     Ok(Some(Guarded {
@@ -45,11 +50,16 @@ pub(in crate::app) async fn guarded_longer(
     conn: &mut PgConnection,
     grant: &Grant,
     until: DateTime<Utc>,
-) -> sqlx::Result<Option<Guarded>> {
+) -> Result<Option<Guarded>, Error> {
     if !grant.method.opens_role() {
         return Ok(None);
     }
-    let mut known = known(conn, grant.target, (grant.deadline, until)).await?;
+    let more = (grant.deadline, until);
+    is_alone(conn, grant.target, grant.early_end, more).await?;
+    if !grant.early_end.cuts() {
+        return Ok(None);
+    }
+    let mut known = known(conn, grant.target, more).await?;
     known.grants.retain(|named| named.name != grant.grant_name);
     Ok(Some(Guarded {
         known,
@@ -60,6 +70,25 @@ pub(in crate::app) async fn guarded_longer(
             is_live: true,
         },
     }))
+}
+
+/// Refuses what would be denied by a guard at that time, and what needs a guard that would deny keys
+/// of others: grants with a guard and grants without one are never on a role at once.
+pub(in crate::app) async fn is_alone(
+    conn: &mut PgConnection,
+    role: TargetId,
+    early_end: EarlyEnd,
+    window: (DateTime<Utc>, DateTime<Utc>),
+) -> Result<(), Error> {
+    if early_end.cuts() {
+        let until = db::handed_out::until(conn, role, window).await?;
+        return until.map_or(Ok(()), |until| Err(RoleError::KeysOut(until).into()));
+    }
+    let known = db::guarding::names(conn, role, window).await?;
+    if known.closed || !known.names.is_empty() || !known.kept.is_empty() {
+        return Err(RoleError::Guarded.into());
+    }
+    Ok(())
 }
 
 async fn known(
