@@ -1,6 +1,6 @@
 //! Room in the guard of the role that is asked for.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
 use super::check::Checked;
@@ -10,6 +10,10 @@ use crate::domain::grant::Grant;
 use crate::error::{Error, RoleError};
 use crate::ids::{GrantId, TargetId};
 use crate::policy::guard_room::{self, Named};
+
+/// For how long a guard stays after the last deadline: as long as a session may be left, and the time
+/// in which a read may lag behind.
+const STAYS: TimeDelta = TimeDelta::hours(13);
 
 /// What the guard has to say at the asked time, and would have to.
 pub(in crate::app) struct Guarded {
@@ -84,7 +88,8 @@ pub(in crate::app) async fn is_alone(
         let until = db::handed_out::until(conn, role, window).await?;
         return until.map_or(Ok(()), |until| Err(RoleError::KeysOut(until).into()));
     }
-    let known = db::guarding::names(conn, role, window).await?;
+    let (from, until) = window;
+    let known = db::guarding::names(conn, role, (from - STAYS, until)).await?;
     if known.closed || !known.names.is_empty() || !known.kept.is_empty() {
         return Err(RoleError::Guarded.into());
     }
