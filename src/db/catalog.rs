@@ -20,7 +20,8 @@ macro_rules! offered {
                       e.method, e.statements AS "statements: Json<Vec<String>>",
                       (e.mfa OR (e.method <> 'sts_credentials' AND coalesce(t.mfa, false))) AS "mfa!",
                       CASE WHEN e.method <> 'sts_credentials' THEN t.external_id END AS asked_external_id,
-                      e.session_scope AS "session_scope: Json<Scope>", e.early_end, e.session_tags, e.min_duration_seconds, e.max_duration_seconds,
+                      e.session_scope AS "session_scope: Json<Scope>", e.early_end, e.session_tags,
+                      e.min_duration_seconds, e.max_duration_seconds,
                       e.requester_group, e.approver_group, e.needed, e.version
                FROM entitlements e JOIN accounts a ON a.id = e.account LEFT JOIN targets t ON t.id = e.target
                WHERE e.retired_at IS NULL AND "# + $tail,
@@ -149,13 +150,12 @@ pub async fn offer(
     // entitlements are for those who may ask.
     let row = sqlx::query!(
         r#"SELECT e.id AS "id: EntitlementId", e.target AS "target: TargetId", e.name, e.description, e.account,
-                  a.name AS account_name, t.arn AS "role_arn?", e.method,
-                  e.statements AS "statements: Json<Vec<String>>",
+                  a.name AS account_name, t.arn AS "role_arn?", e.statements AS "statements: Json<Vec<String>>",
                   (e.mfa OR (e.method <> 'sts_credentials' AND coalesce(t.mfa, false))) AS "mfa!",
                   CASE WHEN e.method <> 'sts_credentials' THEN t.external_id END AS asked_external_id,
                   e.session_scope AS "session_scope: Json<Scope>", e.early_end, e.session_tags, e.min_duration_seconds,
-                  e.max_duration_seconds, e.requester_group, e.approver_group, e.needed, e.version, t.condition AS "condition?",
-                  a.manager_role_arn, a.external_id,
+                  e.max_duration_seconds, e.requester_group, e.approver_group, e.needed, e.version,
+                  t.condition AS "condition?", e.method, a.manager_role_arn, a.external_id,
                   coalesce($3, clock_timestamp()) AS "now!"
            FROM entitlements e JOIN accounts a ON a.id = e.account LEFT JOIN targets t ON t.id = e.target
                JOIN people p ON p.id = $2 AND e.requester_group = ANY(p.groups)
@@ -167,7 +167,6 @@ pub async fn offer(
     let Some(row) = row.fetch_optional(conn).await? else {
         return Ok(None);
     };
-    // Where it opens no role, nothing of a role bars it.
     let entitlement = Row {
         id: row.id,
         target: row.target,

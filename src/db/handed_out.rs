@@ -132,28 +132,6 @@ pub async fn lock_role(conn: &mut PgConnection, role: TargetId) -> sqlx::Result<
     .map(drop)
 }
 
-/// Until when keys may work on a role that nothing cuts, of grants that overlap that time; none
-/// where there are no such grants.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn until(
-    conn: &mut PgConnection,
-    role: TargetId,
-    (from, until): (DateTime<Utc>, DateTime<Utc>),
-) -> sqlx::Result<Option<DateTime<Utc>>> {
-    sqlx::query_scalar!(
-        r#"SELECT max(deadline) FROM grants
-           WHERE target = $1 AND early_end = 'none' AND state IN ('scheduled', 'opening', 'active', 'closing')
-             AND starts_at < $3 AND deadline > $2"#,
-        role.uuid(),
-        from,
-        until
-    )
-    .fetch_one(conn)
-    .await
-}
-
 /// Such grants of a role that are not over, by id. Not locked.
 ///
 /// # Errors

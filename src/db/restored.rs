@@ -35,8 +35,8 @@ pub async fn suspend_all(
     suspended.collect()
 }
 
-/// A rewind was seen on the target: keys that nothing could cut are handed out nowhere until a person
-/// has judged it.
+/// A rewind was seen on the target: keys that nothing could cut are handed out nowhere until a
+/// person has judged it.
 ///
 /// # Errors
 /// When the database does not answer.

@@ -247,7 +247,8 @@ pub async fn open_grants(
     let rows = whole!(
         r#"WHERE g.state IN ('scheduled', 'opening', 'active')
              AND EXISTS (SELECT FROM revocations v WHERE v.id = $1 AND v.lifted_at IS NULL
-                         AND is_revoked(v, g.person, g.target || ARRAY(SELECT w.target FROM parts w WHERE w."grant" = g.id),
+                         AND is_revoked(v, g.person,
+                                        g.target || ARRAY(SELECT w.target FROM parts w WHERE w."grant" = g.id),
                                         g.principal_arn))
            ORDER BY g.id LIMIT $2 FOR NO KEY UPDATE OF g"#,
         id.uuid(),
@@ -269,7 +270,8 @@ pub async fn of_grants(
     let held = sqlx::query!(
         r#"SELECT DISTINCT ON (g.id) g.id AS "grant", v.id AS revocation
            FROM grants g JOIN revocations v ON v.lifted_at IS NULL
-             AND is_revoked(v, g.person, g.target || ARRAY(SELECT w.target FROM parts w WHERE w."grant" = g.id), g.principal_arn)
+             AND is_revoked(v, g.person,
+                            g.target || ARRAY(SELECT w.target FROM parts w WHERE w."grant" = g.id), g.principal_arn)
            WHERE g.id = ANY($1) ORDER BY g.id, v.id"#,
         grants
     );
@@ -336,8 +338,9 @@ pub async fn sum(
                WHERE g.early_end = 'none' AND f."grant" = g.id AND f.outcome IS DISTINCT FROM 'failed') k ON true
            WHERE v.id = $1 AND g.approved_at <= coalesce(v.lifted_at, 'infinity')
              AND (v.scope <> 'person' OR g.person = v.person)
-             AND is_revoked(v, g.person, g.target || ARRAY(SELECT w.target FROM parts w WHERE w."grant" = g.id), g.principal_arn)"#,
-        id.uuid(),
+             AND is_revoked(v, g.person,
+                            g.target || ARRAY(SELECT w.target FROM parts w WHERE w."grant" = g.id), g.principal_arn)"#,
+                            id.uuid(),
         now,
         propagation_seconds
     )
@@ -410,7 +413,8 @@ pub async fn grants(
                   (SELECT w.closed_at FROM parts w WHERE w."grant" = g.id AND w.kind IN ('statement', 'inline'))
                       AS admitting_confirmed_at,
                   g.ended_at, CASE WHEN t.kind = 'role' AND g.early_end = 'guard' THEN t.revision END AS guard_revision,
-                  CASE WHEN g.early_end = 'guard' AND t.guard_equal_at >= d.wrote_at AND d.unclear_at IS NULL THEN encode(d.sha256, 'hex') END
+                  CASE WHEN g.early_end = 'guard' AND t.guard_equal_at >= d.wrote_at AND d.unclear_at IS NULL
+                       THEN encode(d.sha256, 'hex') END
                       AS guard_sha256, CASE WHEN g.early_end = 'guard' THEN t.guard_equal_at END AS guard_read_at,
                   (SELECT max(o.last_error) FROM parts w JOIN targets o ON o.id = w.target
                    WHERE w."grant" = g.id AND w.state <> 'closed' AND o.attempts > 0) AS delayed_by,
@@ -424,7 +428,8 @@ pub async fn grants(
            LEFT JOIN documents d ON d.target = t.id AND d.key = 'guard'
            WHERE v.id = $1 AND g.approved_at <= coalesce(v.lifted_at, 'infinity') AND ($2::uuid IS NULL OR g.id < $2)
              AND (v.scope <> 'person' OR g.person = v.person)
-             AND is_revoked(v, g.person, g.target || ARRAY(SELECT w.target FROM parts w WHERE w."grant" = g.id), g.principal_arn)
+             AND is_revoked(v, g.person,
+                            g.target || ARRAY(SELECT w.target FROM parts w WHERE w."grant" = g.id), g.principal_arn)
            ORDER BY g.id DESC LIMIT $3"#,
         id.uuid(),
         before.map(GrantId::uuid),

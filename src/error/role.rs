@@ -130,13 +130,7 @@ impl RoleError {
                 quota,
                 needed,
             } => guard_full(*used, *quota, *needed),
-            Self::TrustPolicyUnreadable => About::new(
-                "trust_policy_unreadable",
-                409,
-                "The role's trust policy cannot be changed safely",
-                "It is not a policy that can be edited without touching what others wrote, or it \
-                 names a deleted user or role. Have its owner repair it.",
-            ),
+            Self::TrustPolicyUnreadable => unreadable(),
             Self::NotAdmitted => not_admitted(),
             Self::AsksForMore => asks_for_more(),
             Self::OpenAlready(by) => open_already(by),
@@ -176,6 +170,16 @@ const fn suspended(condition: Condition) -> &'static str {
          another Countersign writes to it. The people who run this one have to look first; \
          `countersign target resume` takes it back."
     }
+}
+
+fn unreadable() -> About {
+    About::new(
+        "trust_policy_unreadable",
+        409,
+        "The role's trust policy cannot be changed safely",
+        "It is not a policy that can be edited without touching what others wrote, or it \
+         names a deleted user or role. Have its owner repair it.",
+    )
 }
 
 fn not_admitted() -> About {

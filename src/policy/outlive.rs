@@ -99,8 +99,8 @@ fn read(policies: &[Policy]) -> (Vec<Statement<'_>>, Vec<Outlives>) {
     (all, unread)
 }
 
-/// What the statements that allow give, as far as no limit and no Deny takes it away. The role of the
-/// ARN `shielded` is kept from what only counts elsewhere.
+/// What the statements that allow give, as far as no limit and no Deny takes it away. The role of
+/// the ARN `shielded` is kept from what only counts elsewhere.
 fn granted(
     granting: &[Statement<'_>],
     limits: &[Vec<Statement<'_>>],

@@ -103,8 +103,8 @@ impl Worker {
         Ok(found)
     }
 
-    /// What follows for grants of the role that nothing is written for, whatever AWS shows; and that
-    /// a guard denies what was handed out for them.
+    /// What follows for grants of the role that nothing is written for, whatever AWS shows; and
+    /// that a guard denies what was handed out for them.
     fn foresee_handed_out(&self, rows: &Rows, observed: &Observed, found: &mut Foreseen) {
         let (now, margin) = (rows.held.now, self.settings.margins.clock);
         let is_guarded = matches!(observed, Observed::Role(role) if role.guard.is_some());

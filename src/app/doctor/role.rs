@@ -77,7 +77,8 @@ async fn look(place: &Place<'_>, known: &Known, section: &mut Section) -> Result
     if opened(place, arn).any(|it| !it.early_end.cuts()) && role.guarded {
         let told = "a guard stands on it, which denies whatever it does not list: what has early_end = \"none\" \
                     cannot be asked for until it is gone";
-        section.warn::<&str>("guard", told, &[]);
+        let mend = "early_end = \"guard\"   # or wait half a day after the last grant with a guard";
+        section.warn("guard", told, &[mend]);
     }
     // Where nothing needs a guard, nothing is written.
     if methods.is_empty() || opened(place, arn).any(|it| it.early_end.cuts()) {

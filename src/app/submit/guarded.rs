@@ -11,8 +11,8 @@ use crate::error::{Error, RoleError};
 use crate::ids::{GrantId, TargetId};
 use crate::policy::guard_room::{self, Named};
 
-/// For how long a guard stays after the last deadline: as long as a session may be left, and the time
-/// in which a read may lag behind.
+/// For how long a guard stays after the last deadline: as long as a session may be left, and the
+/// time in which a read may lag behind.
 const STAYS: TimeDelta = TimeDelta::hours(13);
 
 /// What the guard has to say at the asked time, and would have to.
@@ -31,11 +31,9 @@ pub(super) async fn guarded(
         return Ok(None);
     };
     let early_end = checked.entitlement.terms.early_end;
-    is_alone(conn, role, early_end, (from, until)).await?;
-    if !early_end.cuts() {
+    let Some(known) = known(conn, role, early_end, (from, until)).await? else {
         return Ok(None);
-    }
-    let known = known(conn, role, (from, until)).await?;
+    };
     let principal = checked.principal.as_ref().map(|it| it.arn.as_str());
     Ok(Some(Guarded {
         known,
@@ -58,12 +56,10 @@ pub(in crate::app) async fn guarded_longer(
     if !grant.method.opens_role() {
         return Ok(None);
     }
-    let more = (grant.deadline, until);
-    is_alone(conn, grant.target, grant.early_end, more).await?;
-    if !grant.early_end.cuts() {
+    let (role, more) = (grant.target, (grant.deadline, until));
+    let Some(mut known) = known(conn, role, grant.early_end, more).await? else {
         return Ok(None);
-    }
-    let mut known = known(conn, grant.target, more).await?;
+    };
     known.grants.retain(|named| named.name != grant.grant_name);
     Ok(Some(Guarded {
         known,
@@ -76,47 +72,53 @@ pub(in crate::app) async fn guarded_longer(
     }))
 }
 
-/// Refuses what would be denied by a guard at that time, and what needs a guard that would deny keys
-/// of others: grants with a guard and grants without one are never on a role at once.
+/// Refuses what would be denied by a guard at that time, and what needs a guard that would deny
+/// keys of others: grants with a guard and grants without one are never on a role at once.
 pub(in crate::app) async fn is_alone(
     conn: &mut PgConnection,
-    role: TargetId,
-    early_end: EarlyEnd,
+    grant: &Grant,
     window: (DateTime<Utc>, DateTime<Utc>),
 ) -> Result<(), Error> {
-    if early_end.cuts() {
-        let until = db::handed_out::until(conn, role, window).await?;
-        return until.map_or(Ok(()), |until| Err(RoleError::KeysOut(until).into()));
-    }
-    let (from, until) = window;
-    let known = db::guarding::names(conn, role, (from - STAYS, until)).await?;
-    if known.closed || !known.names.is_empty() || !known.kept.is_empty() {
-        return Err(RoleError::Guarded.into());
-    }
-    Ok(())
+    let known = known(conn, grant.target, grant.early_end, window).await;
+    known.map(drop)
 }
 
+/// As [`is_alone`], with what the guard has to say at that time, where there is to be one.
 async fn known(
     conn: &mut PgConnection,
     role: TargetId,
-    window: (DateTime<Utc>, DateTime<Utc>),
-) -> sqlx::Result<guard_room::Guarded> {
+    early_end: EarlyEnd,
+    (from, until): (DateTime<Utc>, DateTime<Utc>),
+) -> Result<Option<guard_room::Guarded>, Error> {
+    let from = if early_end.cuts() { from } else { from - STAYS };
     let db::guarding::Names {
         names,
         kept,
         closed,
-    } = db::guarding::names(conn, role, window).await?;
+        keys_until,
+    } = db::guarding::names(conn, role, (from, until)).await?;
+    if !early_end.cuts() {
+        let is_guarded = closed || !names.is_empty() || !kept.is_empty();
+        return if is_guarded {
+            Err(RoleError::Guarded.into())
+        } else {
+            Ok(None)
+        };
+    }
+    if let Some(until) = keys_until {
+        return Err(RoleError::KeysOut(until).into());
+    }
     let grants = names.into_iter().map(|it| Named {
         name: it.name,
         console: it.console,
         deadline: it.deadline,
         is_live: it.is_live,
     });
-    Ok(guard_room::Guarded {
+    Ok(Some(guard_room::Guarded {
         grants: grants.collect(),
         kept,
         closed,
-    })
+    }))
 }
 
 /// Refuses what has no room in the guard beside `foreign` characters of other inline policies.

@@ -189,7 +189,8 @@ async fn at_role(
     Box::pin(aws::check(&cloud, role_arn, principal)).await
 }
 
-/// Whether a guard on the role, whoever has put it, would deny what is to be handed out without one.
+/// Whether a guard on the role, whoever has put it, would deny what is to be handed out without
+/// one.
 async fn denies(
     ctx: &Ctx,
     terms: &Terms,

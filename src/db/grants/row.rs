@@ -29,9 +29,9 @@ macro_rules! there {
                       g.starts_at AS "starts_at!", g.deadline AS "deadline!", g.approved_at AS "approved_at!",
                       p.sent_until AS "sent_until?",
                       c.since AS "console_since?", p.unclear_at AS "unclear_at?", p.absent_at AS "absent_at?",
-                      p.allows AS "allows?: sqlx::types::Json<crate::domain::part::Allows>", g.opening_at, g.opened_at, g.closing_at, g.cause,
-                      g.closing_by, g.closing_reason, g.ended_at, n.guard_until AS "guard_until?",
-                      n.guard_gone_at AS "guard_gone_at?", p.restores AS "restores?",
+                      p.allows AS "allows?: sqlx::types::Json<crate::domain::part::Allows>", g.opening_at, g.opened_at,
+                      g.closing_at, g.cause, g.closing_by, g.closing_reason, g.ended_at,
+                      n.guard_until AS "guard_until?", n.guard_gone_at AS "guard_gone_at?", p.restores AS "restores?",
                       CASE WHEN g.early_end = 'none' THEN
                           (SELECT max(least(g.deadline, f.expires_at)) FROM fetches f
                            WHERE f."grant" = g.id AND f.outcome IS DISTINCT FROM 'failed') END AS keys_until,

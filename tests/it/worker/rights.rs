@@ -17,13 +17,14 @@ const READ_ONLY: &str = "arn:aws:iam::aws:policy/ReadOnlyAccess";
 
 /// Nobody is kept from anything without the answers of the first three: `doctor` asks for more than
 /// a grant's life needs. A role that names the manager of its own account lets it in by itself; the
-/// last two pin how.
-const NOT_NEEDED_ALONE: [&str; 5] = [
+/// last three pin how.
+const NOT_NEEDED_ALONE: [&str; 6] = [
     "iam:GetAccountSummary",
     "iam:ListRolePolicies",
     "iam:SimulatePrincipalPolicy",
     "sts:AssumeRole",
     "sts:SetSourceIdentity",
+    "sts:TagSession",
 ];
 
 /// Credentials that nothing cuts, and that carry a tag.

@@ -1,5 +1,5 @@
-//! Credentials that nothing can cut early (`early_end = none`): no part of AWS is written or looked at,
-//! and the deny in the session's own policy is all that ends them.
+//! Credentials that nothing can cut early (`early_end = none`): no part of AWS is written or looked
+//! at, and the deny in the session's own policy is all that ends them.
 
 use chrono::TimeDelta;
 use countersign::app::approve::approve;
