@@ -89,6 +89,36 @@ async fn it_opens_at_its_start_and_not_before() {
     assert_eq!(state(&world, grant).await, "ended");
 }
 
+/// STS gives no session shorter than fifteen minutes.
+#[tokio::test]
+async fn the_sessions_own_policy_ends_it_at_the_deadline() {
+    let world = Elevation::uncut().await;
+    let grant = world.open(5).await;
+    let given = world.fetch(grant).await.unwrap();
+    assert_eq!(given.expires_at, world.stage.now() + minutes(5));
+    let keys = world.keys(&given);
+    world.advance(299);
+    assert!(keys.work().await);
+    world.advance(1);
+    assert!(!keys.work().await);
+    world.stage.advance(MARGIN);
+    assert_eq!(state(&world, grant).await, "ended", "not when STS says");
+}
+
+/// As any other: who has left the group that may ask gets nothing.
+#[tokio::test]
+async fn it_opens_for_nobody_who_may_not_ask_any_more() {
+    let world = Elevation::uncut().await;
+    let grant = world.approved_at(10, 30).await;
+    world.stage.rows.leave("alice").await;
+    world.stage.pass(minutes(10)).await;
+    let row = world.stage.grant(grant).await;
+    assert_eq!(
+        (row.state.as_str(), row.cause.as_deref()),
+        ("failed", Some("not_eligible"))
+    );
+}
+
 /// The keys of before an extension end at the old deadline, and so does the grant that is ended.
 #[tokio::test]
 async fn an_end_stops_fetches_at_once_and_waits_for_the_last_keys_to_expire() {
