@@ -17,6 +17,7 @@ CREATE INDEX grants_uncut ON grants (target) WHERE early_end = 'none' AND state 
 
 ALTER TABLE targets ADD COLUMN rewound_at timestamptz;
 COMMENT ON COLUMN targets.rewound_at IS 'When a look found that AWS is of a later time than the database. Until a person has judged it, no keys are handed out anywhere that nothing could cut: their ends leave no trace in AWS.';
+CREATE INDEX targets_rewound ON targets (id) WHERE rewound_at IS NOT NULL;
 
 -- It is what was approved, and stays so.
 CREATE OR REPLACE FUNCTION asks_as_approved() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -218,9 +218,6 @@ async fn may_leave_uncut(tx: &mut Tx, grant: &Grant, kind: Kind) -> Result<(), E
     if known.is_guarded {
         return Err(RoleError::Guarded.into());
     }
-    if !known.is_pinned {
-        return Err(StateError::Unguarded.into());
-    }
     Ok(())
 }
 
@@ -360,6 +357,10 @@ async fn still_open(
         return Err(StateError::ClocksDiffer.into());
     }
     if session.role_id.is_none() || session.role_id != grant.role_id {
+        if !grant.early_end.cuts() {
+            // What was approved is there no more, and nobody would find it at a look.
+            return Err(RoleError::NotFound.into());
+        }
         tx.make_due(grant.target, tx.now()).await?;
         return Err(StateError::Unguarded.into());
     }

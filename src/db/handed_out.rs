@@ -97,8 +97,7 @@ pub async fn lock(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<Gra
 pub async fn unguarded(conn: &mut PgConnection, grant: GrantId) -> sqlx::Result<Unguarded> {
     // What was sent last of a guard that was deleted is nothing.
     let row = sqlx::query!(
-        r#"SELECT t.condition, NOT t.unpinned AS "is_pinned!",
-                  t.closed OR EXISTS (SELECT FROM documents d
+        r#"SELECT t.condition, t.closed OR EXISTS (SELECT FROM documents d
                                       WHERE d.target = t.id AND d.key = 'guard' AND d.sha256 <> sha256(''))
                       AS "is_guarded!",
                   EXISTS (SELECT FROM targets o WHERE o.rewound_at IS NOT NULL) AS "is_rewound!",
@@ -112,7 +111,6 @@ pub async fn unguarded(conn: &mut PgConnection, grant: GrantId) -> sqlx::Result<
     Ok(Unguarded {
         condition: parse(&row.condition)?,
         is_guarded: row.is_guarded,
-        is_pinned: row.is_pinned,
         is_rewound: row.is_rewound,
         is_held: row.is_held,
     })

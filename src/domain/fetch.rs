@@ -159,8 +159,6 @@ pub struct Unguarded {
     pub condition: Condition,
     /// Whether a guard stands on it, or always does: it denies every session that it does not list.
     pub is_guarded: bool,
-    /// Whether the role lets us in under names of grants alone, as far as anybody has looked.
-    pub is_pinned: bool,
     /// Whether AWS was seen to be of a later time than the database, on any role or user, and no
     /// person has judged that yet: the grant may have been ended in the time that is lost.
     pub is_rewound: bool,

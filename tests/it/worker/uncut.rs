@@ -252,7 +252,6 @@ async fn a_role_that_waits_for_a_person_or_is_not_the_same_hands_nothing_out() {
     for (sql, told) in [
         ("condition = 'contested'", "role_suspended"),
         ("condition = 'safe_mode'", "role_suspended"),
-        ("condition = 'ok', unpinned = true", "guard_unconfirmed"),
     ] {
         world
             .stage
@@ -264,7 +263,7 @@ async fn a_role_that_waits_for_a_person_or_is_not_the_same_hands_nothing_out() {
     world
         .stage
         .rows
-        .as_owner("UPDATE targets SET unpinned = false")
+        .as_owner("UPDATE targets SET condition = 'ok'")
         .await;
     let trust = world.stage.cloud.trust();
     world.stage.cloud.knobs().delete_role(crate::sandbox::ROLE);
@@ -274,11 +273,7 @@ async fn a_role_that_waits_for_a_person_or_is_not_the_same_hands_nothing_out() {
         .knobs()
         .create_role(crate::sandbox::ROLE, &trust)
         .unwrap();
-    assert_eq!(
-        world.refused(grant).await,
-        "guard_unconfirmed",
-        "another role"
-    );
+    assert_eq!(world.refused(grant).await, "role_not_found", "another role");
     let rows = world.rows(grant).await;
     assert_eq!(rows.len(), 1);
     assert_eq!(rows[0].outcome.as_deref(), Some("discarded"));

@@ -230,6 +230,15 @@ async fn r6_a_revocation_tells_what_cannot_be_cut_and_until_when_it_works() {
         assert!(keys.work().await);
         world.stage.pass(minutes(60) + TimeDelta::seconds(5)).await;
         let (view, grants) = seen().await;
+        let request = format!("/requests/{}", grants[1].of.request);
+        let told = portal.browser("ada").await.get(&request).await.body;
+        for step in [
+            "there is nothing to write in AWS",
+            "Over: nothing that was handed out",
+        ] {
+            assert!(told.contains(step), "{step}: {told}");
+        }
+        assert!(!told.contains("AWS confirmed"), "{told}");
         assert_eq!((view.sum.uncut, view.sum.works_until), (0, None));
         assert!(view.is_done());
         assert!(grants.iter().all(|it| it.works_until.is_none()));
