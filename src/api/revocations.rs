@@ -81,6 +81,11 @@ pub(super) struct Revocation {
     proven: bool,
     /// Until when what is not over could work, at the latest.
     can_work_until: Option<DateTime<Utc>>,
+    /// How many grants are not over of which nothing can be cut early (early_end = none), and whose
+    /// credentials still work.
+    cannot_be_cut: i64,
+    /// Until when the last of these credentials works; null where there are none.
+    cannot_be_cut_until: Option<DateTime<Utc>>,
 }
 
 impl Revocation {
@@ -114,6 +119,8 @@ impl Revocation {
             done: view.is_done(),
             proven: view.is_proven(),
             can_work_until: view.sum.works_until,
+            cannot_be_cut: view.sum.uncut,
+            cannot_be_cut_until: view.sum.uncut_until,
         }
     }
 }
@@ -149,6 +156,8 @@ pub(super) struct RevokedGrant {
     settled_at: Option<DateTime<Utc>>,
     /// Until when something of it may work at the latest; null where nothing can.
     can_work_until: Option<DateTime<Utc>>,
+    /// Whether credentials of it still work that nothing can cut before `can_work_until`.
+    cannot_be_cut: bool,
     /// What keeps AWS from following, where that is so.
     because: Option<String>,
     /// The revision of the role's guard that was sent last.
@@ -161,6 +170,7 @@ pub(super) struct RevokedGrant {
 
 impl RevokedGrant {
     fn of(view: RevokedView) -> Self {
+        let cannot_be_cut = view.is_uncut();
         let RevokedView {
             of,
             settled_at,
@@ -178,6 +188,7 @@ impl RevokedGrant {
             admitting_confirmed_at: of.admitting_confirmed_at,
             settled_at,
             can_work_until: works_until,
+            cannot_be_cut,
             because: of.delayed_by,
             guard_revision: of.guard_revision,
             guard_sha256: of.guard_sha256,

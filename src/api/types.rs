@@ -58,6 +58,10 @@ pub(super) struct Request {
     method: &'static str,
     /// ARN of the AWS identity to be let in; null where the method needs none.
     principal_arn: Option<String>,
+    /// Of sts_credentials, what an early end cuts: guard (everything), or none (what was handed
+    /// out works until it expires or the deadline comes). Null for the other methods.
+    #[schema(pattern = "^(guard|none)$")]
+    early_end: Option<&'static str>,
     /// Whether AWS asks for a second factor (`aws:MultiFactorAuthPresent`).
     mfa: bool,
     /// What the requester sends as `ExternalId` when assuming the role; null where there is none,
@@ -107,6 +111,7 @@ impl Request {
             person_id: it.person.to_string(),
             method: it.terms.method.as_str(),
             principal_arn: it.principal_arn.clone(),
+            early_end: early_end(&it.terms),
             mfa: it.terms.demands.mfa,
             external_id: find::external_id(ctx, it),
             justification: it.justification.to_string(),
@@ -129,6 +134,12 @@ impl Request {
                 .map(|id| id.to_string()),
         }
     }
+}
+
+/// What an early end cuts, where that is not the same for every entitlement of the method.
+fn early_end(terms: &entitlement::Terms) -> Option<&'static str> {
+    let is_handed_out = terms.method == entitlement::Method::StsCredentials;
+    is_handed_out.then(|| terms.early_end.as_str())
 }
 
 /// A statement that lets access outlive the deadline, or what could not be read.
@@ -179,6 +190,10 @@ pub(super) struct Grant {
     method: &'static str,
     /// ARN of the AWS identity that is let in; null where the method needs none.
     principal_arn: Option<String>,
+    /// Of sts_credentials, what an early end cuts: guard (everything), or none (what was handed
+    /// out works until it expires or the deadline comes). Null for the other methods.
+    #[schema(pattern = "^(guard|none)$")]
+    early_end: Option<&'static str>,
     /// Whether AWS asks for a second factor (`aws:MultiFactorAuthPresent`).
     mfa: bool,
     /// What the requester sends as `ExternalId` when assuming the role; null where there is none,
@@ -196,8 +211,12 @@ pub(super) struct Grant {
     cause: Option<&'static str>,
     /// When its end was asked for, or the deadline was noticed.
     closing_at: Option<DateTime<Utc>>,
-    /// When AWS confirmed the end.
+    /// When AWS confirmed the end; with early_end = none, when nothing that was handed out could
+    /// work any more.
     ended_at: Option<DateTime<Utc>>,
+    /// Until when credentials may work that were handed out and that nothing cuts (early_end =
+    /// none); null where there are none.
+    cannot_be_cut_until: Option<DateTime<Utc>>,
     /// TypeID of the request for a later deadline that waits for a decision, while the grant is
     /// open.
     #[schema(format = "req")]
@@ -240,6 +259,7 @@ impl Grant {
             role_arn: view.request.terms.role_arn.clone(),
             method: it.method.as_str(),
             principal_arn: it.principal_arn.clone(),
+            early_end: early_end(&view.request.terms),
             mfa: it.demands.mfa,
             external_id: find::external_id(ctx, &view.request),
             session_names: session_names(it),
@@ -249,6 +269,7 @@ impl Grant {
             cause: closing.map(|(cause, _)| cause.as_str()),
             closing_at: closing.map(|(_, at)| at),
             ended_at,
+            cannot_be_cut_until: it.marks.keys_until,
             extension_id: view
                 .extension
                 .filter(|_| it.state.is_open())
@@ -337,6 +358,10 @@ pub(super) struct Entitlement {
     /// How it is opened: trust_policy, switch, attach or sts_credentials.
     #[schema(pattern = "^(trust_policy|switch|attach|sts_credentials)$")]
     method: &'static str,
+    /// Of sts_credentials, what an early end cuts: guard (everything), or none (what was handed
+    /// out works until it expires or the deadline comes). Null for the other methods.
+    #[schema(pattern = "^(guard|none)$")]
+    early_end: Option<&'static str>,
     /// Whether AWS asks for a second factor (`aws:MultiFactorAuthPresent`).
     mfa: bool,
     /// Shortest duration, ISO 8601.
@@ -351,6 +376,7 @@ impl From<entitlement::Entitlement> for Entitlement {
     fn from(it: entitlement::Entitlement) -> Self {
         let it = it.terms;
         Self {
+            early_end: early_end(&it),
             name: it.name,
             description: it.description,
             account: it.account,

@@ -1,9 +1,10 @@
 //! Approving a request: one more voice, and with the last one the grant.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::ctx::Ctx;
 use super::load::{self, Locked, Shown};
+use super::submit::guarded::is_alone;
 use crate::db::tx::Tx;
 use crate::domain::audit::verb::Verb;
 use crate::domain::grant::Grant;
@@ -94,10 +95,28 @@ async fn count(
             db::grants::insert(tx.conn(), &grant, &request.terms).await?;
             // At its start: before that there is nothing to do in AWS.
             tx.make_due_for(&[grant.id], grant.starts_at).await?;
+            still_alone(tx, &grant, (grant.starts_at, grant.deadline)).await?;
             let grant = Some(*grant);
             Ok(Shown { request, grant })
         }
     }
+}
+
+/// As at the request: another one may have been approved since. The role is locked, so that of two
+/// at once one sees the other.
+async fn still_alone(
+    tx: &mut Tx,
+    grant: &Grant,
+    window: (DateTime<Utc>, DateTime<Utc>),
+) -> Result<(), Error> {
+    if !grant.method.opens_role() {
+        return Ok(());
+    }
+    // What is written to it has locked it already.
+    if !grant.early_end.cuts() {
+        db::handed_out::lock_role(tx.conn(), grant.target).await?;
+    }
+    is_alone(tx.conn(), grant, window).await
 }
 
 /// Moves the deadline of the grant that was to be extended. Both dates in AWS follow, the guard's
@@ -106,9 +125,12 @@ async fn extend(tx: &mut Tx, extension: &Request, grant: GrantId) -> Result<Gran
     let grant = db::grants::lock(tx.conn(), grant).await?;
     let grant = grant.ok_or(CallerError::NotFound)?;
     let more = TimeDelta::seconds(extension.duration_seconds.into());
+    let before = grant.deadline;
     let change = grant.extend(extension.id, more, &tx.by)?;
     let now = tx.now();
     // Locks all of its targets by id; what follows locks one of them.
     tx.make_due_for(&[change.value.id], now).await?;
+    let grant = &change.value;
+    still_alone(tx, grant, (before, grant.deadline)).await?;
     Ok(db::grants::extend(tx.conn(), change).await?)
 }

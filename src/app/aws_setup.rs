@@ -93,12 +93,17 @@ impl Setup {
 
     /// What the owners of the roles that Countersign assumes have to put into their trust policies.
     fn statements(&self) -> Value {
-        let statements = format!("[{}]", assumable::statements(self.us()));
-        let statements: Value = serde_json::from_str(&statements).unwrap_or_default();
-        let roles = self.needs.assumed();
-        let by_role = roles
-            .into_iter()
-            .map(|arn| (arn.to_owned(), statements.clone()));
+        let us = self.us();
+        let tagged = self.needs.tagged();
+        let by_role = self.needs.assumed().into_iter().map(|arn| {
+            let statements = if tagged.contains(&arn) {
+                assumable::statements_with_tags(us)
+            } else {
+                assumable::statements(us)
+            };
+            let statements = serde_json::from_str(&format!("[{statements}]"));
+            (arn.to_owned(), statements.unwrap_or_default())
+        });
         Value::Object(by_role.collect())
     }
 

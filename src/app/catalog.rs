@@ -20,6 +20,7 @@ mod closed;
 mod demands;
 mod fields;
 mod file;
+mod handed_out;
 mod opens;
 mod wrong;
 

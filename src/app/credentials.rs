@@ -9,7 +9,8 @@ use secrecy::SecretString;
 
 use super::ctx::Ctx;
 use super::load;
-use crate::aws::{AwsError, Session, Wish};
+use crate::aws::{Aws, AwsError, Session, Wish};
+use crate::clock::Clock;
 use crate::db::cases::Case;
 use crate::db::tx::Tx;
 use crate::domain::account::ManagerRole;
@@ -50,6 +51,8 @@ pub(super) struct Given {
     pub(super) link: Option<SecretString>,
     /// When the session stops to work: at the deadline, however long STS has made it.
     pub(super) expires_at: DateTime<Utc>,
+    /// The account that gave it.
+    cloud: Aws,
 }
 
 /// A fetch whose intent is on record.
@@ -97,7 +100,7 @@ async fn intend(ctx: &Ctx, id: GrantId, kind: Kind) -> Result<Intended, Error> {
     for tries in 1.. {
         let begun = Instant::now();
         let done = ctx.verb(Verb::Fetch, id, async |tx: &mut Tx| {
-            let (grant, terms) = match open(ctx, tx, id).await {
+            let (grant, terms) = match open(ctx, tx, id, kind).await {
                 // The role is looked at anew; that has to be stored.
                 Err(Error::State(StateError::Unguarded)) => return Ok(None),
                 other => other?,
@@ -139,7 +142,7 @@ async fn intend(ctx: &Ctx, id: GrantId, kind: Kind) -> Result<Intended, Error> {
 
 /// Locks a grant whose credentials the caller may have now. Its role is made due where the guard is
 /// not known to stand.
-async fn open(ctx: &Ctx, tx: &mut Tx, id: GrantId) -> Result<(Grant, Terms), Error> {
+async fn open(ctx: &Ctx, tx: &mut Tx, id: GrantId, kind: Kind) -> Result<(Grant, Terms), Error> {
     let grant = db::grants::lock(tx.conn(), id)
         .await?
         .ok_or(CallerError::NotFound)?;
@@ -174,6 +177,10 @@ async fn open(ctx: &Ctx, tx: &mut Tx, id: GrantId) -> Result<(Grant, Terms), Err
     if grant.deadline - now < LEAST_LEFT {
         return Err(StateError::TooLate.into());
     }
+    if !grant.early_end.cuts() {
+        may_leave_uncut(tx, &grant, kind).await?;
+        return Ok((grant, request.terms));
+    }
     let guarding = db::guarding::guarding(tx.conn(), grant.id).await?;
     if guarding.condition.needs_a_person() {
         return Err(RoleError::Suspended(guarding.condition).into());
@@ -191,11 +198,34 @@ async fn open(ctx: &Ctx, tx: &mut Tx, id: GrantId) -> Result<(Grant, Terms), Err
     Ok((grant, request.terms))
 }
 
+/// What has to be so before anything is handed out that nothing could cut.
+async fn may_leave_uncut(tx: &mut Tx, grant: &Grant, kind: Kind) -> Result<(), Error> {
+    // Whether the keys that the console makes of a session are bound by its policy, AWS does not
+    // say.
+    if kind == Kind::Console {
+        return Err(StateError::NoConsole.into());
+    }
+    let known = db::handed_out::unguarded(tx.conn(), grant.id).await?;
+    if known.condition.needs_a_person() {
+        return Err(RoleError::Suspended(known.condition).into());
+    }
+    if known.is_held {
+        return Err(StateError::OnHold.into());
+    }
+    if known.is_rewound {
+        return Err(StateError::Rewound.into());
+    }
+    if known.is_guarded {
+        return Err(RoleError::Guarded.into());
+    }
+    Ok(())
+}
+
 /// Asks AWS, with no transaction open: STS for a session, and where a link is to be handed out, the
 /// console's sign-in for that.
 async fn ask(ctx: &Ctx, intended: &Intended) -> Result<Given, (Outcome, StsError)> {
     let Intended { fetch, grant, .. } = intended;
-    let session = assume(ctx, intended).await.map_err(|outcome| {
+    let (cloud, session) = assume(ctx, intended).await.map_err(|outcome| {
         let error = failure(&outcome);
         (outcome, error)
     })?;
@@ -208,6 +238,7 @@ async fn ask(ctx: &Ctx, intended: &Intended) -> Result<Given, (Outcome, StsError
         expires_at: session::expiration(session.issued.expires_at, grant.deadline),
         session,
         link,
+        cloud,
     })
 }
 
@@ -232,7 +263,7 @@ async fn sign_in(
 }
 
 /// Asks STS. A process that was stopped since its intent asks no more.
-async fn assume(ctx: &Ctx, intended: &Intended) -> Result<Session, Outcome> {
+async fn assume(ctx: &Ctx, intended: &Intended) -> Result<(Aws, Session), Outcome> {
     let Intended {
         fetch,
         grant,
@@ -252,6 +283,7 @@ async fn assume(ctx: &Ctx, intended: &Intended) -> Result<Session, Outcome> {
         source_identity: &person,
         policy: &policy,
         policy_arns: terms.scope.policy_arns(),
+        grant_tag: terms.session_tags.then_some(&grant.grant_name),
         // AWS makes no link for a session whose duration was asked for by whoever is a session
         // itself (IAM User Guide, as in `aws/federation.rs`).
         duration: match fetch.kind {
@@ -267,10 +299,11 @@ async fn assume(ctx: &Ctx, intended: &Intended) -> Result<Session, Outcome> {
         return Err(Outcome::Failed("too_late"));
     }
     let answer = cloud.assume(&wish).await;
-    answer.map_err(|error| match error {
+    let session = answer.map_err(|error| match error {
         AwsError::Unclear => Outcome::Unanswered(error.code()),
         other => Outcome::Failed(other.code()),
-    })
+    })?;
+    Ok((cloud, session))
 }
 
 /// Puts AWS's answer on record, and hands out what it gave if the grant is still open.
@@ -279,12 +312,17 @@ async fn settle(
     intended: Intended,
     answer: Result<Given, (Outcome, StsError)>,
 ) -> Result<Given, Error> {
-    let Intended { fetch, grant, .. } = intended;
+    let Intended {
+        fetch,
+        grant,
+        begun,
+        ..
+    } = intended;
     let id = grant.id;
     ctx.verb(Verb::Fetch, id, async |tx: &mut Tx| {
         let (outcome, done) = match answer {
             Err((outcome, error)) => (outcome, Err(error.into())),
-            Ok(given) => match still_open(ctx, tx, id, &given.session).await {
+            Ok(given) => match still_open(ctx, tx, &grant, &given, begun).await {
                 Ok(()) => (Outcome::Issued(given.session.issued.clone()), Ok(given)),
                 Err(error) if error.is_refusal() => (
                     Outcome::Discarded(given.session.issued, error.told_code()),
@@ -303,9 +341,26 @@ async fn settle(
 
 /// As [`open`]; and that the session is one of the role whose guard lists the grant. A role that
 /// was deleted and made anew while nobody looked has no guard (docs/guard.md, C8).
-async fn still_open(ctx: &Ctx, tx: &mut Tx, id: GrantId, session: &Session) -> Result<(), Error> {
-    let (grant, _) = open(ctx, tx, id).await?;
+async fn still_open(
+    ctx: &Ctx,
+    tx: &mut Tx,
+    asked: &Grant,
+    given: &Given,
+    begun: Instant,
+) -> Result<(), Error> {
+    let session = &given.session;
+    let (grant, _) = open(ctx, tx, asked.id, given.fetch.kind).await?;
+    // Nobody looks at such a role each minute: its account's time is known from this very answer.
+    // A clock of tests stands still; no answer of AWS agrees with it.
+    let is_real = matches!(ctx.app.clock(), Clock::Database);
+    if !grant.early_end.cuts() && is_real && given.cloud.has_another_time(tx.now(), begun) {
+        return Err(StateError::ClocksDiffer.into());
+    }
     if session.role_id.is_none() || session.role_id != grant.role_id {
+        if !grant.early_end.cuts() {
+            // What was approved is there no more, and nobody would find it at a look.
+            return Err(RoleError::NotFound.into());
+        }
         tx.make_due(grant.target, tx.now()).await?;
         return Err(StateError::Unguarded.into());
     }

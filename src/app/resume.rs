@@ -7,8 +7,9 @@ use crate::domain::audit::{Action, Actor, Channel};
 use crate::domain::target::Condition;
 use crate::error::{CallerError, Error};
 
-/// Ends the condition of a role that only a person can judge: `contested` or `safe_mode`. Should
-/// its reason still be there, the next look brings it back.
+/// Ends the condition of a role that only a person can judge: `contested` or `safe_mode`; and that
+/// keys are withheld since AWS was seen there to be of a later time. Should the reason still be
+/// there, the next look brings it back.
 ///
 /// # Errors
 /// `NotFound` where the catalog has no such role; a field error where its condition is not one that
@@ -19,9 +20,9 @@ pub async fn resume(app: &App, machine: &str, role_arn: &str) -> Result<Conditio
     };
     app.transaction(actor, Channel::Cli, async |tx: &mut Tx| {
         let found = db::targets::lock_by_arn(tx.conn(), role_arn).await?;
-        let (target, condition, safe_since) = found.ok_or(CallerError::NotFound)?;
+        let (target, condition, safe_since, is_rewound) = found.ok_or(CallerError::NotFound)?;
         // The others follow from what AWS shows: the next look would set them again.
-        if !condition.needs_a_person() {
+        if !condition.needs_a_person() && !is_rewound {
             return Err(Error::field(
                 "role",
                 format!(
@@ -43,7 +44,10 @@ pub async fn resume(app: &App, machine: &str, role_arn: &str) -> Result<Conditio
         }
         db::targets::resume(tx.conn(), target).await?;
         tx.make_due(target, now).await?;
-        let (from, to) = (condition, Condition::Ok);
+        // Where AWS was only seen to be of a later time, the condition stays as it is.
+        let is_lifted = condition.needs_a_person();
+        let to = if is_lifted { Condition::Ok } else { condition };
+        let from = condition;
         let event = tx.by.did(target, Action::TargetChanged { from, to });
         db::audit::append(tx.conn(), &event).await?;
         Ok(condition)

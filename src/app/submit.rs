@@ -114,6 +114,9 @@ pub async fn submit(ctx: &Ctx, new: NewRequest) -> Result<Submitted, Error> {
         if let Some(shown) = again(ctx, tx.conn(), &checked, now).await? {
             return Ok(Submitted::Again(shown));
         }
+        if !entitlement.terms.early_end.cuts() && seen.role_id.is_none() {
+            return Err(RoleError::Unseen.into());
+        }
         let target = target_of(tx.conn(), &entitlement, checked.principal.as_ref()).await?;
         let ask = Ask {
             target,

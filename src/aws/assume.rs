@@ -2,12 +2,12 @@
 
 use aws_sdk_sts::error::SdkError;
 use aws_sdk_sts::operation::assume_role::{AssumeRoleError, AssumeRoleOutput};
-use aws_sdk_sts::types::PolicyDescriptorType;
+use aws_sdk_sts::types::{PolicyDescriptorType, Tag};
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::SecretString;
 
 use super::{Aws, AwsError, Refusal};
-use crate::domain::fetch::Issued;
+use crate::domain::fetch::{GRANT_TAG, Issued};
 
 /// What session is asked for.
 #[derive(Debug)]
@@ -22,6 +22,9 @@ pub struct Wish<'a> {
     pub policy: &'a str,
     /// Managed policies beside it.
     pub policy_arns: &'a [String],
+    /// What the session carries as `countersign:grant`, where it carries a tag: the grant's id. It
+    /// is not transitive, so that no other session gets it.
+    pub grant_tag: Option<&'a str>,
     /// How long it is to last; `None` for as long as STS makes it, which is an hour.
     pub duration: Option<TimeDelta>,
 }
@@ -71,6 +74,10 @@ impl Aws {
         let arns: Vec<_> = arns
             .map(|arn| PolicyDescriptorType::builder().arn(arn).build())
             .collect();
+        let tag = wish
+            .grant_tag
+            .map(|grant| Tag::builder().key(GRANT_TAG).value(grant).build());
+        let tag = tag.transpose().map_err(SdkError::construction_failure)?;
         let call = self
             .sessions
             .assume_role()
@@ -79,6 +86,7 @@ impl Aws {
             .source_identity(wish.source_identity)
             .policy(wish.policy)
             .set_policy_arns((!arns.is_empty()).then_some(arns))
+            .set_tags(tag.map(|tag| vec![tag]))
             .set_duration_seconds(seconds);
         call.send().await
     }

@@ -99,7 +99,7 @@ impl Aws {
             writes: iam(RetryConfig::disabled()),
             looks: iam(RetryConfig::disabled()),
             sts: aws_sdk_sts::Client::new(sdk),
-            sessions: sessions(sdk, refused),
+            sessions: sessions(sdk, account, refused),
             purpose: Purpose::Opening,
             manager,
             account: account.clone(),
@@ -271,7 +271,7 @@ fn client(
 
 /// The client for sessions that are handed out: never repeated, since each try may make a session,
 /// and quick.
-fn sessions(sdk: &SdkConfig, refused: Option<&Refused>) -> aws_sdk_sts::Client {
+fn sessions(sdk: &SdkConfig, account: &Account, refused: Option<&Refused>) -> aws_sdk_sts::Client {
     let most = MOST_TO_ANSWER.to_std().unwrap_or_default();
     let timeouts = TimeoutConfig::builder()
         .operation_timeout(most)
@@ -279,7 +279,8 @@ fn sessions(sdk: &SdkConfig, refused: Option<&Refused>) -> aws_sdk_sts::Client {
         .build();
     let mut config = aws_sdk_sts::config::Builder::from(sdk)
         .retry_config(RetryConfig::disabled())
-        .timeout_config(timeouts);
+        .timeout_config(timeouts)
+        .interceptor(account.known.dates.clone());
     if let Some(refused) = refused {
         config = config.interceptor(refused.clone());
     }

@@ -28,7 +28,7 @@ pub use carrier::{assumes_already, check_user};
 pub use client::Aws;
 pub use clouds::Clouds;
 pub use error::AwsError;
-pub use observe::{Check, check};
+pub use observe::{Check, check, is_guarded};
 pub use pace::Purpose;
 pub use permissions::{permissions, unread};
 pub use principal::{check_principal, may_assume};

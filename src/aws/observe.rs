@@ -188,6 +188,15 @@ pub(super) async fn role(aws: &Aws, arn: &str) -> Result<Option<Role>, AwsError>
     }))
 }
 
+/// Whether a guard stands on the role, whoever has put it there.
+///
+/// # Errors
+/// When AWS does not tell.
+pub async fn is_guarded(aws: &Aws, role_arn: &str) -> Result<bool, AwsError> {
+    let guard = guard(&aws.used_for(Purpose::Looking), role_arn).await?;
+    Ok(guard.is_some())
+}
+
 async fn guard(aws: &Aws, role_arn: &str) -> Result<Option<String>, AwsError> {
     let Some(name) = Arn::name_of(role_arn, Kind::Role) else {
         return Ok(None);

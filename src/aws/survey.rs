@@ -27,6 +27,8 @@ pub struct SurveyedRole {
     pub trust: String,
     /// ARN of its permissions boundary.
     pub boundary: Option<String>,
+    /// Whether a guard stands on it.
+    pub guarded: bool,
     /// Whether it is one that Countersign itself works as.
     pub ours: bool,
 }
@@ -82,17 +84,18 @@ pub async fn role(aws: &Aws, arn: &str) -> Result<Option<SurveyedRole>, Failed> 
     };
     let call = aws.reads().await.get_role_policy();
     let call = call.role_name(name).policy_name(GUARD_NAME);
-    if let Err(error) = call.send().await {
-        // Whether there is a guard does not matter here, but that we may see it.
-        not_there::<()>(AwsError::of("GetRolePolicy", &error))
-            .map_err(|error| failed("iam:GetRolePolicy", error))?;
-    }
+    let guard = match call.send().await {
+        Ok(answer) => Some(answer),
+        Err(error) => not_there(AwsError::of("GetRolePolicy", &error))
+            .map_err(|error| failed("iam:GetRolePolicy", error))?,
+    };
     let ours = aws.is_ours(arn, role.role_id()).await;
     let boundary = role.permissions_boundary();
     Ok(Some(SurveyedRole {
         id: role.role_id().to_owned(),
         trust: decode(role.assume_role_policy_document().unwrap_or_default()),
         boundary: boundary.and_then(|it| it.permissions_boundary_arn().map(str::to_owned)),
+        guarded: guard.is_some(),
         ours: ours.map_err(|error| failed("sts:GetCallerIdentity", error))?,
     }))
 }

@@ -14,7 +14,8 @@ use crate::serve::reconcile::{Resumed, resume_all};
 #[derive(Debug, Subcommand)]
 pub enum Target {
     /// Let grants open again on a role in the condition `contested` or `safe_mode`, once a person
-    /// has seen why
+    /// has seen why; and hand out keys again that nothing could cut, where AWS was seen on it to be
+    /// of a later time
     Resume {
         /// ARN of the role or user
         #[arg(required_unless_present = "all")]
@@ -39,7 +40,11 @@ pub async fn run(config: &Config, command: Target) -> Result<(), Failure> {
     let was = resume(&app, "command line", &role)
         .await
         .map_err(Refused::told)?;
-    eprintln!("{role} was {}; grants may open again", was.as_str());
+    if was.needs_a_person() {
+        eprintln!("{role} was {}; grants may open again", was.as_str());
+    } else {
+        eprintln!("what was seen on {role} keeps back no more keys that nothing could cut");
+    }
     Ok(())
 }
 

@@ -2,8 +2,8 @@
 
 use sqlx::PgConnection;
 
-use crate::domain::account::{ManagerRole, Needs};
-use crate::domain::entitlement::Method;
+use crate::domain::account::{ManagerRole, Needs, Opened};
+use crate::domain::entitlement::{EarlyEnd, Method};
 
 /// An account of the catalog.
 #[derive(Debug)]
@@ -147,8 +147,9 @@ pub async fn needs(
         return Ok(None);
     };
     let roles = sqlx::query!(
-        "SELECT DISTINCT t.arn, e.method FROM entitlements e JOIN targets t ON t.id = e.target
-         WHERE t.account = $1 AND e.retired_at IS NULL ORDER BY t.arn, e.method",
+        "SELECT DISTINCT t.arn, e.method, e.early_end, e.session_tags
+         FROM entitlements e JOIN targets t ON t.id = e.target
+         WHERE t.account = $1 AND e.retired_at IS NULL ORDER BY t.arn, e.method, e.early_end, e.session_tags",
         account
     );
     let mut needs = Needs {
@@ -158,9 +159,13 @@ pub async fn needs(
         leaves: row.leaves,
     };
     for role in roles.fetch_all(conn).await? {
-        let method = Method::parse(&role.method)
-            .ok_or_else(|| sqlx::Error::Decode(format!("unknown method {}", role.method).into()))?;
-        needs.roles.push((role.arn, method));
+        let unknown = |what: &str| sqlx::Error::Decode(format!("unknown word {what}").into());
+        needs.roles.push(Opened {
+            method: Method::parse(&role.method).ok_or_else(|| unknown(&role.method))?,
+            early_end: EarlyEnd::parse(&role.early_end).ok_or_else(|| unknown(&role.early_end))?,
+            session_tags: role.session_tags,
+            arn: role.arn,
+        });
     }
     let manager = manager_role(row.manager_role_arn, row.external_id);
     Ok(Some((manager, needs)))

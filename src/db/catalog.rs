@@ -7,9 +7,28 @@ use sqlx::types::Json;
 use super::accounts;
 use crate::domain::account::ManagerRole;
 use crate::domain::demands::{Demands, ExternalId};
-use crate::domain::entitlement::{Entitlement, Method, Scope, Terms};
+use crate::domain::entitlement::{EarlyEnd, Entitlement, Method, Scope, Terms};
 use crate::domain::target::Condition;
 use crate::ids::{EntitlementId, PersonId, PrincipalId, TargetId};
+
+/// Entitlements that may be asked for, with one condition more.
+macro_rules! offered {
+    ($tail:literal, $($arg:expr),* $(,)?) => {
+        sqlx::query_as!(
+            Row,
+            r#"SELECT e.id, e.target, e.name, e.description, e.account, a.name AS account_name, t.arn AS "role_arn?",
+                      e.method, e.statements AS "statements: Json<Vec<String>>",
+                      (e.mfa OR (e.method <> 'sts_credentials' AND coalesce(t.mfa, false))) AS "mfa!",
+                      CASE WHEN e.method <> 'sts_credentials' THEN t.external_id END AS asked_external_id,
+                      e.session_scope AS "session_scope: Json<Scope>", e.early_end, e.session_tags,
+                      e.min_duration_seconds, e.max_duration_seconds,
+                      e.requester_group, e.approver_group, e.needed, e.version
+               FROM entitlements e JOIN accounts a ON a.id = e.account LEFT JOIN targets t ON t.id = e.target
+               WHERE e.retired_at IS NULL AND "# + $tail,
+            $($arg),*
+        )
+    };
+}
 
 struct Row {
     id: EntitlementId,
@@ -22,6 +41,8 @@ struct Row {
     method: String,
     statements: Option<Json<Vec<String>>>,
     session_scope: Option<Json<Scope>>,
+    early_end: String,
+    session_tags: bool,
     mfa: bool,
     asked_external_id: Option<String>,
     min_duration_seconds: i32,
@@ -38,6 +59,8 @@ impl TryFrom<Row> for Entitlement {
     fn try_from(row: Row) -> sqlx::Result<Self> {
         let method = Method::parse(&row.method)
             .ok_or_else(|| sqlx::Error::Decode(format!("unknown method {}", row.method).into()))?;
+        let early_end = EarlyEnd::parse(&row.early_end)
+            .ok_or_else(|| sqlx::Error::Decode(format!("unknown end {}", row.early_end).into()))?;
         Ok(Self {
             id: row.id,
             target: row.target,
@@ -50,6 +73,8 @@ impl TryFrom<Row> for Entitlement {
                 method,
                 statements: row.statements.map(|it| it.0).unwrap_or_default(),
                 scope: row.session_scope.map(|scope| scope.0).unwrap_or_default(),
+                early_end,
+                session_tags: row.session_tags,
                 demands: Demands {
                     mfa: row.mfa,
                     external_id: row.asked_external_id.map(ExternalId::stored),
@@ -74,18 +99,7 @@ pub async fn entitlements(
     groups: &[String],
 ) -> sqlx::Result<Vec<Entitlement>> {
     // A retired entitlement is not offered; requests for it keep their own terms.
-    let rows = sqlx::query_as!(
-        Row,
-        r#"SELECT e.id, e.target, e.name, e.description, e.account, a.name AS account_name, t.arn AS "role_arn?",
-                  e.method, e.statements AS "statements: Json<Vec<String>>",
-                  (e.mfa OR (e.method <> 'sts_credentials' AND coalesce(t.mfa, false))) AS "mfa!",
-                  CASE WHEN e.method <> 'sts_credentials' THEN t.external_id END AS asked_external_id,
-                  e.session_scope AS "session_scope: Json<Scope>", e.min_duration_seconds, e.max_duration_seconds,
-                  e.requester_group, e.approver_group, e.needed, e.version
-           FROM entitlements e JOIN accounts a ON a.id = e.account LEFT JOIN targets t ON t.id = e.target
-           WHERE e.retired_at IS NULL AND e.requester_group = ANY($1) ORDER BY e.name"#,
-        groups
-    );
+    let rows = offered!("e.requester_group = ANY($1) ORDER BY e.name", groups);
     let rows = rows.fetch_all(conn).await?;
     rows.into_iter().map(TryInto::try_into).collect()
 }
@@ -99,18 +113,7 @@ pub async fn entitlement(conn: &mut PgConnection, name: &str) -> sqlx::Result<Op
     if name.contains('\0') {
         return Ok(None);
     }
-    let row = sqlx::query_as!(
-        Row,
-        r#"SELECT e.id, e.target, e.name, e.description, e.account, a.name AS account_name, t.arn AS "role_arn?",
-                  e.method, e.statements AS "statements: Json<Vec<String>>",
-                  (e.mfa OR (e.method <> 'sts_credentials' AND coalesce(t.mfa, false))) AS "mfa!",
-                  CASE WHEN e.method <> 'sts_credentials' THEN t.external_id END AS asked_external_id,
-                  e.session_scope AS "session_scope: Json<Scope>", e.min_duration_seconds, e.max_duration_seconds,
-                  e.requester_group, e.approver_group, e.needed, e.version
-           FROM entitlements e JOIN accounts a ON a.id = e.account LEFT JOIN targets t ON t.id = e.target
-           WHERE e.retired_at IS NULL AND e.name = $1"#,
-        name
-    );
+    let row = offered!("e.name = $1", name);
     let row = row.fetch_optional(conn).await?;
     row.map(TryInto::try_into).transpose()
 }
@@ -147,13 +150,12 @@ pub async fn offer(
     // entitlements are for those who may ask.
     let row = sqlx::query!(
         r#"SELECT e.id AS "id: EntitlementId", e.target AS "target: TargetId", e.name, e.description, e.account,
-                  a.name AS account_name, t.arn AS "role_arn?", e.method,
-                  e.statements AS "statements: Json<Vec<String>>",
+                  a.name AS account_name, t.arn AS "role_arn?", e.statements AS "statements: Json<Vec<String>>",
                   (e.mfa OR (e.method <> 'sts_credentials' AND coalesce(t.mfa, false))) AS "mfa!",
                   CASE WHEN e.method <> 'sts_credentials' THEN t.external_id END AS asked_external_id,
-                  e.session_scope AS "session_scope: Json<Scope>", e.min_duration_seconds, e.max_duration_seconds,
-                  e.requester_group, e.approver_group, e.needed, e.version, t.condition AS "condition?",
-                  a.manager_role_arn, a.external_id,
+                  e.session_scope AS "session_scope: Json<Scope>", e.early_end, e.session_tags, e.min_duration_seconds,
+                  e.max_duration_seconds, e.requester_group, e.approver_group, e.needed, e.version,
+                  t.condition AS "condition?", e.method, a.manager_role_arn, a.external_id,
                   coalesce($3, clock_timestamp()) AS "now!"
            FROM entitlements e JOIN accounts a ON a.id = e.account LEFT JOIN targets t ON t.id = e.target
                JOIN people p ON p.id = $2 AND e.requester_group = ANY(p.groups)
@@ -165,7 +167,6 @@ pub async fn offer(
     let Some(row) = row.fetch_optional(conn).await? else {
         return Ok(None);
     };
-    // Where it opens no role, nothing of a role bars it.
     let entitlement = Row {
         id: row.id,
         target: row.target,
@@ -177,6 +178,8 @@ pub async fn offer(
         method: row.method,
         statements: row.statements,
         session_scope: row.session_scope,
+        early_end: row.early_end,
+        session_tags: row.session_tags,
         mfa: row.mfa,
         asked_external_id: row.asked_external_id,
         min_duration_seconds: row.min_duration_seconds,
@@ -407,20 +410,22 @@ pub async fn put_entitlement(
     let done = sqlx::query!(
         "INSERT INTO entitlements AS e (id, name, description, target, method, min_duration_seconds,
              max_duration_seconds, requester_group, approver_group, needed, session_scope, account, statements,
-             mfa)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+             mfa, early_end, session_tags)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $16, $17)
          ON CONFLICT (name) DO UPDATE SET description = excluded.description, target = excluded.target,
              method = excluded.method, session_scope = excluded.session_scope, account = excluded.account,
-             statements = excluded.statements, mfa = excluded.mfa,
+             statements = excluded.statements, mfa = excluded.mfa, early_end = excluded.early_end,
+             session_tags = excluded.session_tags,
              min_duration_seconds = excluded.min_duration_seconds, max_duration_seconds = excluded.max_duration_seconds,
              requester_group = excluded.requester_group, approver_group = excluded.approver_group,
              needed = excluded.needed, version = e.version + 1, retired_at = NULL
          WHERE (e.description, e.target, e.method, e.min_duration_seconds, e.max_duration_seconds,
                 e.requester_group, e.approver_group, e.needed, e.session_scope, e.account, e.statements, e.mfa,
-                e.retired_at)
+                e.early_end, e.session_tags, e.retired_at)
             IS DISTINCT FROM (excluded.description, excluded.target, excluded.method, excluded.min_duration_seconds,
                 excluded.max_duration_seconds, excluded.requester_group, excluded.approver_group, excluded.needed,
-                excluded.session_scope, excluded.account, excluded.statements, excluded.mfa, NULL::timestamptz)
+                excluded.session_scope, excluded.account, excluded.statements, excluded.mfa, excluded.early_end,
+                excluded.session_tags, NULL::timestamptz)
             OR $15",
         EntitlementId::new().uuid(),
         terms.name,
@@ -437,6 +442,8 @@ pub async fn put_entitlement(
         statements as _,
         mfa,
         anew,
+        terms.early_end.as_str(),
+        terms.session_tags,
     );
     Ok(done.execute(conn).await?.rows_affected() == 1)
 }

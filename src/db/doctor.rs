@@ -39,6 +39,8 @@ pub struct Known {
     pub condition: Condition,
     /// Kind of the reconciler's last failure.
     pub last_error: Option<String>,
+    /// Whether AWS was seen on it to be of a later time, and no person has judged that.
+    pub is_rewound: bool,
 }
 
 /// Every account.
@@ -66,10 +68,12 @@ pub async fn accounts(conn: &mut PgConnection) -> sqlx::Result<Vec<Account>> {
 /// Roles that nobody may ask for any more count for as long as a person has to judge them.
 async fn targets(conn: &mut PgConnection, account: &str) -> sqlx::Result<Vec<Known>> {
     let rows = sqlx::query!(
-        "SELECT t.arn, t.mfa, t.external_id, t.condition, t.last_error FROM targets t
+        r#"SELECT t.arn, t.mfa, t.external_id, t.condition, t.last_error, t.rewound_at IS NOT NULL AS "is_rewound!"
+         FROM targets t
          WHERE t.account = $1 AND (t.kind = 'user' OR t.condition IN ('contested', 'safe_mode')
+             OR t.rewound_at IS NOT NULL
              OR EXISTS (SELECT FROM entitlements e WHERE e.target = t.id AND e.retired_at IS NULL))
-         ORDER BY t.arn",
+         ORDER BY t.arn"#,
         account
     );
     let rows = rows.fetch_all(conn).await?.into_iter();
@@ -83,6 +87,7 @@ async fn targets(conn: &mut PgConnection, account: &str) -> sqlx::Result<Vec<Kno
             },
             arn: row.arn,
             last_error: row.last_error,
+            is_rewound: row.is_rewound,
         })
     });
     known.collect()

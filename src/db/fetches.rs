@@ -8,10 +8,10 @@ use crate::domain::audit::Event;
 use crate::domain::fetch::{Fetch, Outcome};
 
 /// Stores the intent to ask STS with its event, and until when a session of it may be issued, for
-/// a grant that is locked.
+/// a grant that is locked. Where no guard stands behind it the fetch itself says until when.
 ///
 /// # Errors
-/// When the database does not answer, or the grant is not one that is listed and open.
+/// When the database does not answer, or the grant is not open, or not listed where it has to be.
 pub async fn intend(
     conn: &mut PgConnection,
     fetch: &Fetch,
@@ -23,8 +23,11 @@ pub async fn intend(
         r#"WITH part AS (
                UPDATE parts SET sent_until = greatest(sent_until, $4)
                WHERE "grant" = $2 AND kind = 'listed' AND state = 'open' RETURNING "grant"),
+           open AS (
+               SELECT "grant" FROM part
+               UNION ALL SELECT id FROM grants WHERE id = $2 AND early_end = 'none'),
            made AS (
-               INSERT INTO fetches (id, "grant", kind, at) SELECT $1, "grant", $16, $3 FROM part
+               INSERT INTO fetches (id, "grant", kind, at) SELECT $1, "grant", $16, $3 FROM open
                RETURNING "grant")
            INSERT INTO audit_events (id, at, action, actor_kind, actor_id, actor_name, subject, channel, outcome,
                code, details, concerns)

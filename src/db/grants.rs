@@ -90,7 +90,7 @@ struct NewPart<'a> {
 /// When the database does not answer, or the approvals are missing.
 pub async fn insert(conn: &mut PgConnection, grant: &Grant, terms: &Terms) -> sqlx::Result<()> {
     let allows = terms.allows();
-    let parts = grant.method.parts().iter().map(|kind| NewPart {
+    let parts = grant.parts().iter().map(|kind| NewPart {
         id: PartId::new().uuid(),
         kind: kind.as_str(),
         allows: allows.as_ref().filter(|_| *kind == PartKind::Inline),
@@ -101,8 +101,8 @@ pub async fn insert(conn: &mut PgConnection, grant: &Grant, terms: &Terms) -> sq
     sqlx::query!(
         r#"WITH made AS (
                INSERT INTO grants (id, request, target, person, principal_arn, principal_id, grant_name, console_name,
-                                   state, starts_at, deadline, approved_at, method, mfa, external_id)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $15, $16, $17)),
+                                   state, starts_at, deadline, approved_at, method, mfa, external_id, early_end)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $15, $16, $17, $18)),
            new AS (
                SELECT it.*, CASE it.kind WHEN 'inline' THEN (SELECT t.id FROM targets t WHERE t.arn = $5) ELSE $3 END
                           AS target, CASE it.kind WHEN 'inline' THEN $6 ELSE $14 END AS target_uid
@@ -128,6 +128,7 @@ pub async fn insert(conn: &mut PgConnection, grant: &Grant, terms: &Terms) -> sq
         grant.method.as_str(),
         grant.demands.mfa,
         grant.demands.external_id.as_ref().map(ExternalId::as_str),
+        grant.early_end.as_str(),
     )
     .execute(conn)
     .await

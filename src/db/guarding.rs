@@ -24,7 +24,8 @@ pub async fn guarding(conn: &mut PgConnection, grant: GrantId) -> sqlx::Result<G
                   coalesce(t.unique_id = p.target_uid, false) AS "is_its_role!",
                   coalesce(t.last_error = 'clock_skew', false) AS "clocks_differ!",
                   EXISTS (SELECT FROM revocations v WHERE v.lifted_at IS NULL
-                          AND is_revoked(v, g.person, ARRAY(SELECT w.target FROM parts w WHERE w."grant" = g.id),
+                          AND is_revoked(v, g.person,
+                                         g.target || ARRAY(SELECT w.target FROM parts w WHERE w."grant" = g.id),
                                          g.principal_arn))
                       AS "is_held!"
            FROM grants g JOIN parts p ON p."grant" = g.id AND p.kind = 'listed'
@@ -73,10 +74,13 @@ pub struct Names {
     pub kept: BTreeMap<String, DateTime<Utc>>,
     /// Whether the role is closed.
     pub closed: bool,
+    /// Until when keys may work on it that nothing cuts, of grants that overlap.
+    pub keys_until: Option<DateTime<Utc>>,
 }
 
 /// What the guard of a role may have to say between these times: the grants that are not over and
-/// overlap, those of which it still denies a name by then, and the names that nobody explains.
+/// overlap, those of which it still denies a name by then, and the names that nobody explains; and
+/// until when keys may work that it would deny.
 ///
 /// # Errors
 /// When the database does not answer, or there is no such role.
@@ -94,7 +98,10 @@ pub async fn names(
                             WHERE n.target = t.id AND n.guard_gone_at IS NULL
                               AND (g.state <> 'scheduled' OR (g.starts_at < $3 AND g.deadline > $2))
                               AND (n.guard_until IS NULL OR n.guard_until > $2)), '[]')
-                      AS "names!: Json<Vec<Name>>"
+                      AS "names!: Json<Vec<Name>>",
+                  (SELECT max(g.deadline) FROM grants g
+                   WHERE g.target = t.id AND g.early_end = 'none' AND g.starts_at < $3 AND g.deadline > $2
+                     AND g.state IN ('scheduled', 'opening', 'active', 'closing')) AS keys_until
            FROM targets t WHERE t.id = $1"#,
         role.uuid(),
         from,
@@ -105,5 +112,6 @@ pub async fn names(
         names: row.names.0,
         kept: row.kept.0,
         closed: row.closed,
+        keys_until: row.keys_until,
     })
 }

@@ -16,6 +16,7 @@ pub mod fetches;
 pub mod foreign;
 pub mod grants;
 pub mod guarding;
+pub mod handed_out;
 pub mod lent;
 mod login;
 pub mod migrate;

@@ -35,6 +35,26 @@ pub async fn suspend_all(
     suspended.collect()
 }
 
+/// A rewind was seen on the target: keys that nothing could cut are handed out nowhere until a
+/// person has judged it.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn rewound(
+    conn: &mut PgConnection,
+    target: TargetId,
+    at: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "UPDATE targets SET rewound_at = $2 WHERE id = $1",
+        target.uuid(),
+        at
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
 /// Makes every other target due with a grant that is not over, or of which something may be left:
 /// a rewind was seen on one, and there may be more.
 ///

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
-use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::audit;
@@ -12,7 +11,6 @@ use super::grants::row::whole;
 use crate::domain::Change;
 use crate::domain::audit::Event;
 use crate::domain::grant::Grant;
-use crate::domain::part::Allows;
 use crate::domain::revocation::{Hold, Revocation, Scope};
 use crate::domain::text::Words;
 use crate::ids::{GrantId, PersonId, RequestId, RevocationId, TargetId};
@@ -249,7 +247,8 @@ pub async fn open_grants(
     let rows = whole!(
         r#"WHERE g.state IN ('scheduled', 'opening', 'active')
              AND EXISTS (SELECT FROM revocations v WHERE v.id = $1 AND v.lifted_at IS NULL
-                         AND is_revoked(v, g.person, ARRAY(SELECT w.target FROM parts w WHERE w."grant" = g.id),
+                         AND is_revoked(v, g.person,
+                                        g.target || ARRAY(SELECT w.target FROM parts w WHERE w."grant" = g.id),
                                         g.principal_arn))
            ORDER BY g.id LIMIT $2 FOR NO KEY UPDATE OF g"#,
         id.uuid(),
@@ -271,7 +270,8 @@ pub async fn of_grants(
     let held = sqlx::query!(
         r#"SELECT DISTINCT ON (g.id) g.id AS "grant", v.id AS revocation
            FROM grants g JOIN revocations v ON v.lifted_at IS NULL
-             AND is_revoked(v, g.person, ARRAY(SELECT w.target FROM parts w WHERE w."grant" = g.id), g.principal_arn)
+             AND is_revoked(v, g.person,
+                            g.target || ARRAY(SELECT w.target FROM parts w WHERE w."grant" = g.id), g.principal_arn)
            WHERE g.id = ANY($1) ORDER BY g.id, v.id"#,
         grants
     );
@@ -301,6 +301,10 @@ pub struct Sum {
     pub unsettled: i64,
     /// Until when the last of what is not closed could work.
     pub works_until: Option<DateTime<Utc>>,
+    /// How many are not over of which nothing can be cut early, and may still work.
+    pub uncut: i64,
+    /// Until when the last of these works.
+    pub uncut_until: Option<DateTime<Utc>>,
 }
 
 /// How far a revocation has come at `now`. AWS may lag behind for so many seconds.
@@ -321,14 +325,22 @@ pub async fn sum(
                   count(*) FILTER (WHERE g.opening_at IS NOT NULL AND g.ended_at > $2::timestamptz
                                    - make_interval(secs => $3))
                       AS "unsettled!",
-                  max(g.deadline) FILTER (WHERE g.ended_at IS NULL AND g.deadline > $2) AS works_until
+                  max(coalesce(k.until, g.deadline)) FILTER (
+                      WHERE g.ended_at IS NULL AND coalesce(k.until, g.deadline) > $2
+                      AND (g.early_end = 'guard' OR k.until IS NOT NULL OR g.state <> 'closing')) AS works_until,
+                  count(*) FILTER (WHERE g.ended_at IS NULL AND k.until > $2) AS "uncut!",
+                  max(k.until) FILTER (WHERE g.ended_at IS NULL AND k.until > $2) AS uncut_until
            FROM revocations v CROSS JOIN LATERAL (
                SELECT id FROM grants WHERE state IN ('scheduled', 'opening', 'active', 'closing')
                UNION ALL SELECT id FROM grants WHERE ended_at >= v.begun_at) still JOIN grants g ON g.id = still.id
+           LEFT JOIN LATERAL (
+               SELECT max(least(g.deadline, f.expires_at)) AS until FROM fetches f
+               WHERE g.early_end = 'none' AND f."grant" = g.id AND f.outcome IS DISTINCT FROM 'failed') k ON true
            WHERE v.id = $1 AND g.approved_at <= coalesce(v.lifted_at, 'infinity')
              AND (v.scope <> 'person' OR g.person = v.person)
-             AND is_revoked(v, g.person, ARRAY(SELECT w.target FROM parts w WHERE w."grant" = g.id), g.principal_arn)"#,
-        id.uuid(),
+             AND is_revoked(v, g.person,
+                            g.target || ARRAY(SELECT w.target FROM parts w WHERE w."grant" = g.id), g.principal_arn)"#,
+                            id.uuid(),
         now,
         propagation_seconds
     )
@@ -375,6 +387,10 @@ pub struct Revoked {
     pub guard_read_at: Option<DateTime<Utc>>,
     /// What keeps it waiting for AWS.
     pub delayed_by: Option<String>,
+    /// Whether an end cuts what was handed out for it.
+    pub is_cut: bool,
+    /// Until when keys may work that nothing cuts.
+    pub keys_until: Option<DateTime<Utc>>,
 }
 
 /// The grants of a revocation that were not over when it began, newest first.
@@ -396,11 +412,15 @@ pub async fn grants(
                       AS guard_confirmed_at,
                   (SELECT w.closed_at FROM parts w WHERE w."grant" = g.id AND w.kind IN ('statement', 'inline'))
                       AS admitting_confirmed_at,
-                  g.ended_at, CASE WHEN t.kind = 'role' THEN t.revision END AS guard_revision,
-                  CASE WHEN t.guard_equal_at >= d.wrote_at AND d.unclear_at IS NULL THEN encode(d.sha256, 'hex') END
-                      AS guard_sha256, t.guard_equal_at AS guard_read_at,
+                  g.ended_at, CASE WHEN t.kind = 'role' AND g.early_end = 'guard' THEN t.revision END AS guard_revision,
+                  CASE WHEN g.early_end = 'guard' AND t.guard_equal_at >= d.wrote_at AND d.unclear_at IS NULL
+                       THEN encode(d.sha256, 'hex') END
+                      AS guard_sha256, CASE WHEN g.early_end = 'guard' THEN t.guard_equal_at END AS guard_read_at,
                   (SELECT max(o.last_error) FROM parts w JOIN targets o ON o.id = w.target
-                   WHERE w."grant" = g.id AND w.state <> 'closed' AND o.attempts > 0) AS delayed_by
+                   WHERE w."grant" = g.id AND w.state <> 'closed' AND o.attempts > 0) AS delayed_by,
+                  g.early_end = 'guard' AS "is_cut!",
+                  (SELECT max(least(g.deadline, f.expires_at)) FROM fetches f WHERE g.early_end = 'none'
+                   AND f."grant" = g.id AND f.outcome IS DISTINCT FROM 'failed') AS keys_until
            FROM revocations v CROSS JOIN LATERAL (
                SELECT id FROM grants WHERE state IN ('scheduled', 'opening', 'active', 'closing')
                UNION ALL SELECT id FROM grants WHERE ended_at >= v.begun_at) still JOIN grants g ON g.id = still.id
@@ -408,7 +428,8 @@ pub async fn grants(
            LEFT JOIN documents d ON d.target = t.id AND d.key = 'guard'
            WHERE v.id = $1 AND g.approved_at <= coalesce(v.lifted_at, 'infinity') AND ($2::uuid IS NULL OR g.id < $2)
              AND (v.scope <> 'person' OR g.person = v.person)
-             AND is_revoked(v, g.person, ARRAY(SELECT w.target FROM parts w WHERE w."grant" = g.id), g.principal_arn)
+             AND is_revoked(v, g.person,
+                            g.target || ARRAY(SELECT w.target FROM parts w WHERE w."grant" = g.id), g.principal_arn)
            ORDER BY g.id DESC LIMIT $3"#,
         id.uuid(),
         before.map(GrantId::uuid),

@@ -231,22 +231,27 @@ pub async fn store(
     Ok(row.ok_or(LeaseError::Lost)?.due_at)
 }
 
-/// Locks a role and tells its condition.
+/// Locks a role or user and tells its condition, since when AWS was seen to be of another time, and
+/// whether that waits for a person.
 ///
 /// # Errors
 /// When the database does not answer, or the row cannot be.
 pub async fn lock_by_arn(
     conn: &mut PgConnection,
     arn: &str,
-) -> sqlx::Result<Option<(TargetId, Condition, Option<DateTime<Utc>>)>> {
+) -> sqlx::Result<Option<(TargetId, Condition, Option<DateTime<Utc>>, bool)>> {
     let row = sqlx::query!(
-        r#"SELECT id AS "id: TargetId", condition, safe_since FROM targets WHERE arn = $1 FOR NO KEY UPDATE"#,
+        r#"SELECT id AS "id: TargetId", condition, safe_since, rewound_at IS NOT NULL AS "is_rewound!"
+           FROM targets WHERE arn = $1 FOR NO KEY UPDATE"#,
         arn
     )
     .fetch_optional(conn)
     .await?;
-    row.map(|row| Ok((row.id, parse(&row.condition)?, row.safe_since)))
-        .transpose()
+    let locked = row.map(|row| {
+        let condition = parse(&row.condition)?;
+        Ok((row.id, condition, row.safe_since, row.is_rewound))
+    });
+    locked.transpose()
 }
 
 /// Whether anything opens on a target for a person who comes as that user: its condition as last
@@ -305,7 +310,8 @@ pub async fn of_user(conn: &mut PgConnection, arn: &str) -> sqlx::Result<TargetI
 pub async fn resume(conn: &mut PgConnection, target: TargetId) -> sqlx::Result<()> {
     // `safe_since` stays: until the guard is written anew its age is unknown (docs/guard.md, C13).
     sqlx::query!(
-        "UPDATE targets SET condition = 'ok', guard_restores = 0 WHERE id = $1",
+        "UPDATE targets SET condition = CASE WHEN condition IN ('contested', 'safe_mode') THEN 'ok' ELSE condition END,
+             guard_restores = 0, rewound_at = NULL WHERE id = $1",
         target.uuid()
     )
     .execute(conn)

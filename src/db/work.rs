@@ -27,6 +27,7 @@ pub async fn read(conn: &mut PgConnection, target: TargetId) -> sqlx::Result<Vec
 
 async fn standing(conn: &mut PgConnection, target: TargetId) -> sqlx::Result<Vec<Row>> {
     let rows = there!(
+        "JOIN",
         "$1",
         "WHERE n.target = $1 AND n.guard_gone_at IS NULL ORDER BY g.id",
         target.uuid()
@@ -42,6 +43,7 @@ async fn standing(conn: &mut PgConnection, target: TargetId) -> sqlx::Result<Vec
 pub async fn lock(conn: &mut PgConnection, target: TargetId) -> sqlx::Result<Vec<(Grant, Part)>> {
     // By id, as everybody locks several grants: two orders would deadlock.
     let rows = there!(
+        "JOIN",
         "$1",
         "WHERE n.target = $1 AND n.guard_gone_at IS NULL ORDER BY g.id FOR NO KEY UPDATE OF g, p",
         target.uuid()
@@ -54,6 +56,7 @@ pub async fn lock(conn: &mut PgConnection, target: TargetId) -> sqlx::Result<Vec
         // Of the locked ones alone: a grant that was approved meanwhile comes with the next pass.
         let ids: Vec<Uuid> = locked.iter().map(|row| row.id.uuid()).collect();
         let again = there!(
+            "JOIN",
             "$1",
             "WHERE n.target = $1 AND n.guard_gone_at IS NULL AND g.id = ANY($2) ORDER BY g.id",
             target.uuid(),

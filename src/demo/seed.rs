@@ -7,8 +7,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::domain::account::{ManagerRole, Needs};
-use crate::domain::entitlement::Method;
+use crate::domain::account::{ManagerRole, Needs, Opened};
+use crate::domain::entitlement::{EarlyEnd, Method};
 use crate::policy::{assumable, rights};
 use crate::sandbox::{Seed, SeedAccount, SeedRole, SeedUser};
 
@@ -139,7 +139,12 @@ fn needs(account: &str) -> Needs {
     let of_account = ENTITLEMENTS.iter().filter(|it| it.account == Some(account));
     Needs {
         roles: of_account
-            .map(|it| (role_arn(account, it.name), it.method))
+            .map(|it| Opened {
+                arn: role_arn(account, it.name),
+                method: it.method,
+                early_end: EarlyEnd::Guard,
+                session_tags: false,
+            })
             .collect(),
         users: if account == ACCOUNT {
             PEOPLE.iter().map(|(_, user, _)| user_arn(user)).collect()

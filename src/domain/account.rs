@@ -1,6 +1,6 @@
 //! An account of AWS, as far as it matters how Countersign works in it.
 
-use super::entitlement::Method;
+use super::entitlement::{EarlyEnd, Method};
 
 /// The role of an account that Countersign assumes to work there. AWS takes it for a session of
 /// that role from then on.
@@ -12,11 +12,24 @@ pub struct ManagerRole {
     pub external_id: Option<String>,
 }
 
+/// A role that may be asked for, by one method.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opened {
+    /// Its ARN.
+    pub arn: String,
+    /// How it is opened.
+    pub method: Method,
+    /// What an early end cuts.
+    pub early_end: EarlyEnd,
+    /// Whether sessions that are handed out carry a tag.
+    pub session_tags: bool,
+}
+
 /// What is opened and carried in an account.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Needs {
-    /// ARNs of the roles that may be asked for, each with every method that opens it.
-    pub roles: Vec<(String, Method)>,
+    /// The roles that may be asked for, each with every way in which it is opened.
+    pub roles: Vec<Opened>,
     /// ARNs of the IAM users that people have there.
     pub users: Vec<String>,
     /// Whether inline policies may be put on these users.
@@ -26,11 +39,11 @@ pub struct Needs {
 }
 
 impl Needs {
-    /// The roles that are opened by a method of those, by ARN.
+    /// The roles that are opened in a way of those, by ARN.
     #[must_use]
-    pub fn opened(&self, is_meant: impl Fn(Method) -> bool) -> Vec<&str> {
-        let meant = self.roles.iter().filter(|(_, method)| is_meant(*method));
-        let mut arns: Vec<&str> = meant.map(|(arn, _)| arn.as_str()).collect();
+    pub fn opened(&self, is_meant: impl Fn(&Opened) -> bool) -> Vec<&str> {
+        let meant = self.roles.iter().filter(|it| is_meant(it));
+        let mut arns: Vec<&str> = meant.map(|it| it.arn.as_str()).collect();
         arns.sort_unstable();
         arns.dedup();
         arns
@@ -40,6 +53,18 @@ impl Needs {
     /// in.
     #[must_use]
     pub fn assumed(&self) -> Vec<&str> {
-        self.opened(|method| method == Method::StsCredentials)
+        self.opened(|it| it.method == Method::StsCredentials)
+    }
+
+    /// ARNs of those whose sessions carry a tag.
+    #[must_use]
+    pub fn tagged(&self) -> Vec<&str> {
+        self.opened(|it| it.session_tags)
+    }
+
+    /// ARNs of the roles that get a guard.
+    #[must_use]
+    pub fn guarded(&self) -> Vec<&str> {
+        self.opened(|it| it.early_end.cuts())
     }
 }

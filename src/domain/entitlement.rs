@@ -98,6 +98,44 @@ impl Method {
     }
 }
 
+/// What an early end cuts of a grant.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EarlyEnd {
+    /// All of it: what is open ends with it.
+    #[default]
+    Guard,
+    /// Nothing that was handed out: no guard stands behind it, so that keys work until they expire
+    /// or the deadline comes (sts_credentials).
+    None,
+}
+
+impl EarlyEnd {
+    /// Every kind.
+    pub const ALL: [Self; 2] = [Self::Guard, Self::None];
+
+    /// The word used in the catalog, the API and the database.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Guard => "guard",
+            Self::None => "none",
+        }
+    }
+
+    /// The kind of that name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.as_str() == text)
+    }
+
+    /// Whether it cuts what is open.
+    #[must_use]
+    pub const fn cuts(&self) -> bool {
+        matches!(self, Self::Guard)
+    }
+}
+
 /// What a session that Countersign hands out may do at most.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -176,6 +214,12 @@ pub struct Terms {
     /// What sessions may do that are handed out (sts_credentials).
     #[serde(default, skip_serializing_if = "Scope::is_role")]
     pub scope: Scope,
+    /// What an early end cuts (sts_credentials).
+    #[serde(default, skip_serializing_if = "EarlyEnd::cuts")]
+    pub early_end: EarlyEnd,
+    /// Whether sessions that are handed out carry the grant's id as a tag (sts_credentials).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub session_tags: bool,
     /// What AWS asks of whoever is let in: by the role, or where none is opened by the entitlement.
     #[serde(flatten)]
     pub demands: Demands,
@@ -191,6 +235,10 @@ pub struct Terms {
     pub needed: i16,
     /// The entitlement's version.
     pub version: i32,
+}
+
+const fn is_false(it: &bool) -> bool {
+    !*it
 }
 
 impl Terms {

@@ -21,6 +21,9 @@ pub const FRESH: TimeDelta = TimeDelta::minutes(3);
 /// access to the AWS console").
 pub const LINK_LIFE: TimeDelta = TimeDelta::minutes(15);
 
+/// The key of the tag that a session carries where the entitlement says so: the grant's id.
+pub const GRANT_TAG: &str = "countersign:grant";
+
 /// What is handed out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -145,6 +148,20 @@ pub struct Guarding {
     pub is_pinned: bool,
     /// Whether the last look found that AWS has another time than the database.
     pub clocks_differ: bool,
+    /// Whether a revocation holds the grant.
+    pub is_held: bool,
+}
+
+/// What is known of the role of a grant that no guard stands behind, and of AWS altogether.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unguarded {
+    /// What keeps new grants from the role.
+    pub condition: Condition,
+    /// Whether a guard stands on it, or always does: it denies every session that it does not list.
+    pub is_guarded: bool,
+    /// Whether AWS was seen to be of a later time than the database, on any role or user, and no
+    /// person has judged that yet: the grant may have been ended in the time that is lost.
+    pub is_rewound: bool,
     /// Whether a revocation holds the grant.
     pub is_held: bool,
 }

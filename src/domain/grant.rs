@@ -9,8 +9,8 @@ use super::audit::{Action, By, Told};
 use super::cause::Cause;
 use super::change::{Change, WrongState};
 use super::demands::Demands;
-use super::entitlement::{Method, Terms};
-use super::part::{Part, all_closed, all_open};
+use super::entitlement::{EarlyEnd, Method, Terms};
+use super::part::{Part, PartKind, all_closed, all_open};
 use super::revocation::Revocation;
 use super::text::Words;
 use crate::ids::{GrantId, PersonId, RequestId, TargetId};
@@ -41,6 +41,19 @@ pub struct Marks {
     pub restores: i16,
     /// When AWS first said that the principal is not there, unless it has shown it since.
     pub principal_missing_since: Option<DateTime<Utc>>,
+    /// Until when keys that were handed out may work, where nothing cuts them: when the last of
+    /// them expires, and at the deadline at the latest. None where there are none.
+    pub keys_until: Option<DateTime<Utc>>,
+}
+
+/// What of a grant is in AWS, as far as anybody knows.
+#[derive(Debug, Clone, Copy)]
+pub enum Effect<'a> {
+    /// What is written for it.
+    Written(&'a [Part]),
+    /// Nothing is written. Sessions that were handed out may work until then; none where there
+    /// are none.
+    HandedOut(Option<DateTime<Utc>>),
 }
 
 /// The effect on AWS of an approved request. Everything but `marks` and `state` is fixed at
@@ -70,6 +83,10 @@ pub struct Grant {
     pub console_name: Option<String>,
     /// What AWS asks of the person beside that.
     pub demands: Demands,
+    /// What an early end cuts.
+    pub early_end: EarlyEnd,
+    /// Whether sessions that are handed out carry its id as a tag.
+    pub session_tags: bool,
     /// When it was asked for.
     pub requested_at: DateTime<Utc>,
     /// From when, whole seconds.
@@ -89,6 +106,15 @@ impl Grant {
     #[must_use]
     pub const fn is_begun(&self) -> bool {
         !matches!(self.state, GrantState::Scheduled) && self.marks.guard_gone_at.is_none()
+    }
+
+    /// Everything that it needs in AWS: nothing at all where an early end cuts nothing.
+    #[must_use]
+    pub const fn parts(&self) -> &'static [PartKind] {
+        match self.early_end {
+            EarlyEnd::Guard => self.method.parts(),
+            EarlyEnd::None => &[],
+        }
     }
 
     /// The console's session name, while AWS takes it for this grant (docs/guard.md, C7).
@@ -118,13 +144,18 @@ impl Grant {
         }
     }
 
-    /// What follows for the grant from its parts: it is active once all of them are open, and over
-    /// once nothing of any is left. The only place that says so.
+    /// What follows for the grant from what of it is in AWS: it is active once all of its parts are
+    /// open, and over once nothing of any is left. Where nothing is written for it, it is active at
+    /// once, and over when no session of it can be left. The only place that says so.
     #[must_use = "a transition that is not stored did not happen"]
-    pub fn settle(self, parts: &[Part], by: &By) -> Option<Change<Self>> {
+    pub fn settle(self, of: Effect<'_>, by: &By) -> Option<Change<Self>> {
+        let (is_open, is_closed) = match of {
+            Effect::Written(parts) => (all_open(parts), all_closed(parts)),
+            Effect::HandedOut(until) => (true, until.is_none_or(|until| until <= by.at)),
+        };
         match self.state {
-            GrantState::Opening { .. } if all_open(parts) => self.opened(by).ok(),
-            GrantState::Closing(_) if all_closed(parts) => self.closed(by).ok(),
+            GrantState::Opening { .. } if is_open => self.opened(by).ok(),
+            GrantState::Closing(_) if is_closed => self.closed(by).ok(),
             // What a look lacks ends no active grant: the plan closes it first, and with a cause.
             GrantState::Scheduled
             | GrantState::Opening { .. }

@@ -407,6 +407,8 @@ impl Request {
             grant_name: id.to_string(),
             console_name: self.console_name.clone(),
             demands: self.terms.demands.clone(),
+            early_end: self.terms.early_end,
+            session_tags: self.terms.session_tags,
             requested_at: self.submitted_at,
             starts_at,
             deadline,

@@ -1,5 +1,7 @@
 //! Why a role cannot be opened.
 
+use chrono::{DateTime, SecondsFormat, Utc};
+
 use super::About;
 use crate::domain::target::Condition;
 
@@ -70,6 +72,15 @@ pub enum RoleError {
         /// Characters that this grant needs.
         needed: usize,
     },
+    /// A guard denies every session that it does not list, and there is to be none for this grant.
+    #[error("role guarded")]
+    Guarded,
+    /// Keys may work on the role until then that a guard would cut.
+    #[error("keys are out")]
+    KeysOut(DateTime<Utc>),
+    /// AWS has not shown the role, and nobody would look at it later.
+    #[error("role unseen")]
+    Unseen,
     /// The trust policy does not let us assume the role: the statements that would.
     #[error("role not assumable")]
     NotAssumable(String),
@@ -119,13 +130,7 @@ impl RoleError {
                 quota,
                 needed,
             } => guard_full(*used, *quota, *needed),
-            Self::TrustPolicyUnreadable => About::new(
-                "trust_policy_unreadable",
-                409,
-                "The role's trust policy cannot be changed safely",
-                "It is not a policy that can be edited without touching what others wrote, or it \
-                 names a deleted user or role. Have its owner repair it.",
-            ),
+            Self::TrustPolicyUnreadable => unreadable(),
             Self::NotAdmitted => not_admitted(),
             Self::AsksForMore => asks_for_more(),
             Self::OpenAlready(by) => open_already(by),
@@ -137,6 +142,9 @@ impl RoleError {
                 quota,
                 needed,
             } => user_full(*used, *quota, *needed),
+            Self::Guarded => guarded(),
+            Self::KeysOut(until) => keys_out(*until),
+            Self::Unseen => unseen(),
             Self::NotAssumable(add) => not_assumable(add),
             Self::NotPinned(add) => not_pinned(add),
         }
@@ -162,6 +170,16 @@ const fn suspended(condition: Condition) -> &'static str {
          another Countersign writes to it. The people who run this one have to look first; \
          `countersign target resume` takes it back."
     }
+}
+
+fn unreadable() -> About {
+    About::new(
+        "trust_policy_unreadable",
+        409,
+        "The role's trust policy cannot be changed safely",
+        "It is not a policy that can be edited without touching what others wrote, or it \
+         names a deleted user or role. Have its owner repair it.",
+    )
 }
 
 fn not_admitted() -> About {
@@ -245,6 +263,40 @@ fn user_full(used: usize, quota: usize, needed: usize) -> About {
              this grant needs {needed}. Wait until another grant of yours has ended, or have other \
              inline policies made managed ones."
         ),
+    )
+}
+
+fn guarded() -> About {
+    About::new(
+        "role_guarded",
+        409,
+        "A guard on the role would deny these credentials",
+        "This entitlement works without a guard, and the guard that stands on the role, or will by then, \
+         denies every session that it does not list. Ask for an entitlement of the role that can be \
+         ended early, or wait: a guard stays for half a day after the last grant that needed it.",
+    )
+}
+
+fn keys_out(until: DateTime<Utc>) -> About {
+    let until = until.to_rfc3339_opts(SecondsFormat::Secs, true);
+    About::new(
+        "keys_out",
+        409,
+        "Keys are out on this role that a guard would cut",
+        format!(
+            "Somebody has, or is to have, credentials of this role without a guard, until {until}. The guard \
+             that this grant needs would deny them. Ask for a start from then on."
+        ),
+    )
+}
+
+fn unseen() -> About {
+    About::new(
+        "role_unseen",
+        409,
+        "AWS did not show the role",
+        "Nothing of this grant could be cut early, so that the role is looked at before it is asked for, \
+         and AWS did not answer in time or does not let Countersign look. Try again in a moment.",
     )
 }
 

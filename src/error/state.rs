@@ -30,6 +30,15 @@ pub enum StateError {
     /// A revocation holds it.
     #[error("on hold")]
     OnHold,
+    /// Nothing could cut the console.
+    #[error("no console")]
+    NoConsole,
+    /// AWS was seen to be of a later time than the database.
+    #[error("rewound")]
+    Rewound,
+    /// AWS has another time than the database.
+    #[error("clocks differ")]
+    ClocksDiffer,
 }
 
 impl StateError {
@@ -79,6 +88,9 @@ impl StateError {
                 "An admin has ended everything of this person, role or account, or everything, and nothing \
                  of it is opened or handed out until an admin lifts that. Requests may wait until then.",
             ),
+            Self::NoConsole => no_console(),
+            Self::Rewound => rewound(),
+            Self::ClocksDiffer => clocks_differ(),
             Self::Unguarded => About::new(
                 "guard_unconfirmed",
                 409,
@@ -89,6 +101,37 @@ impl StateError {
             ),
         }
     }
+}
+
+fn no_console() -> About {
+    About::new(
+        "no_console",
+        409,
+        "There is no link to the console",
+        "Nothing of this grant can be cut early, and a console may go on under other keys than those that \
+         it was opened with. Fetch credentials instead.",
+    )
+}
+
+fn rewound() -> About {
+    About::new(
+        "rewind_seen",
+        409,
+        "The database may be behind AWS",
+        "AWS was seen to be of a later time than the database. Credentials that nothing could cut are handed \
+         out again once the people who run Countersign have looked: `countersign doctor` names where, and \
+         `countersign target resume` takes it back.",
+    )
+}
+
+fn clocks_differ() -> About {
+    About::new(
+        "clock_skew",
+        409,
+        "The clocks of AWS and of Countersign differ",
+        "The session would not end when this grant does, and nothing could cut it. Nobody got it. Have the \
+         people who run Countersign set the database's clock.",
+    )
 }
 
 /// Why an open grant cannot be extended.

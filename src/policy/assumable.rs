@@ -6,6 +6,7 @@ use super::document::Document;
 use super::meaning::Node;
 use super::pattern::overlap_as_actions;
 use crate::domain::arn::{Arn, Kind};
+use crate::domain::fetch::GRANT_TAG;
 
 /// The session names that we may take: those of grants.
 const OUR_NAMES: &str = "grant_*";
@@ -45,6 +46,15 @@ pub fn check(trust: &Document<'_>, us: &str) -> Result<(), Lacking> {
     }
 }
 
+/// Whether the trust policy lets us tag the sessions that it lets us begin.
+#[must_use]
+pub fn takes_tags(trust: &Document<'_>, us: &str) -> bool {
+    let mut nodes = trust.statements.iter().map(|it| it.node());
+    nodes.any(|it| {
+        text(&it, "Effect") == Some("Allow") && may_name(&it, us) && may_do(&it, "sts:TagSession")
+    })
+}
+
 /// The two statements that let us in, for whoever owns the role.
 #[must_use]
 pub fn statements(us: &str) -> String {
@@ -55,6 +65,19 @@ pub fn statements(us: &str) -> String {
     format!(
         r#"{{{who},"Action":"sts:AssumeRole","Condition":{{"StringLike":{{{pins}}}}}}},{{{who},"Action":"sts:SetSourceIdentity","Condition":{{"StringLike":{{{people}}}}}}}"#
     )
+}
+
+/// The same with the one that lets us tag our sessions, with the grant's id and with nothing else.
+#[must_use]
+pub fn statements_with_tags(us: &str) -> String {
+    let two = statements(us);
+    let who = format!(
+        r#""Effect":"Allow","Principal":{{"AWS":"{}"}}"#,
+        stands_for(us)
+    );
+    let own = format!(r#""StringLike":{{"aws:RequestTag/{GRANT_TAG}":"{OUR_NAMES}"}}"#);
+    let alone = format!(r#""ForAllValues:StringEquals":{{"aws:TagKeys":["{GRANT_TAG}"]}}"#);
+    format!(r#"{two},{{{who},"Action":"sts:TagSession","Condition":{{{own},{alone}}}}}"#)
 }
 
 /// The ARN that a trust policy names us by: a role's, not that of our session of it.

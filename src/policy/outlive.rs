@@ -41,9 +41,20 @@ pub struct Permissions {
     pub inline_size: Option<usize>,
 }
 
-/// What lets access outlive a deadline on the role of that ARN.
+/// What lets access outlive a deadline on the role of that ARN, whose guard keeps sessions from
+/// changing the role itself and from assuming it anew.
 #[must_use]
 pub fn of_role(role_arn: &str, known: &Permissions) -> Vec<Outlives> {
+    of_a_role(role_arn, Some(role_arn), known)
+}
+
+/// The same where no guard stands on the role: what can be done to the role itself counts as well.
+#[must_use]
+pub fn of_unguarded(role_arn: &str, known: &Permissions) -> Vec<Outlives> {
+    of_a_role(role_arn, None, known)
+}
+
+fn of_a_role(role_arn: &str, shielded: Option<&str>, known: &Permissions) -> Vec<Outlives> {
     let (granting, mut found) = read(&known.policies);
     let mut limits = Vec::new();
     for limit in [known.boundary.as_slice(), &known.scope] {
@@ -54,7 +65,7 @@ pub fn of_role(role_arn: &str, known: &Permissions) -> Vec<Outlives> {
         }
         found.extend(unread);
     }
-    found.extend(granted(&granting, &limits, role_arn, NAMED));
+    found.extend(granted(&granting, &limits, shielded, NAMED));
     found.extend(trusted(role_arn, &known.trust));
     in_order(found)
 }
@@ -68,7 +79,7 @@ pub fn of_statements(texts: &[String]) -> Vec<Outlives> {
     }];
     let (statements, mut found) = read(&policies);
     // These actions are what is decided on, and not how much a role may do: all of them are named.
-    found.extend(granted(&statements, &[], "", usize::MAX));
+    found.extend(granted(&statements, &[], None, usize::MAX));
     in_order(found)
 }
 
@@ -88,11 +99,12 @@ fn read(policies: &[Policy]) -> (Vec<Statement<'_>>, Vec<Outlives>) {
     (all, unread)
 }
 
-/// What the statements that allow give, as far as no limit and no Deny takes it away.
+/// What the statements that allow give, as far as no limit and no Deny takes it away. The role of
+/// the ARN `shielded` is kept from what only counts elsewhere.
 fn granted(
     granting: &[Statement<'_>],
     limits: &[Vec<Statement<'_>>],
-    role_arn: &str,
+    shielded: Option<&str>,
     named: usize,
 ) -> Vec<Outlives> {
     let all = || granting.iter().chain(limits.iter().flatten());
@@ -105,7 +117,7 @@ fn granted(
     };
     let mut found = Vec::new();
     for statement in granting.iter().filter(|it| it.allows) {
-        let is_elsewhere = !statement.is_for(role_arn);
+        let is_elsewhere = !shielded.is_some_and(|arn| statement.is_for(arn));
         for (through, actions) in WAYS {
             let mut names = candidates(statement, through, actions);
             names.retain(|action| {

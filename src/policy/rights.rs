@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::domain::account::{ManagerRole, Needs};
 use crate::domain::entitlement::Method;
+use crate::domain::fetch::GRANT_TAG;
 
 /// The policy that gives what is needed; `us`: the ARNs that Countersign works as, whose own rights
 /// it may never change.
@@ -28,7 +29,12 @@ pub fn policy(needs: &Needs, us: &[&str]) -> Value {
         "iam:PutRolePolicy",
         "iam:DeleteRolePolicy",
     ];
-    allow("Guards", &guarded, &needs.opened(|_| true));
+    allow("Guards", &guarded, &needs.guarded());
+    // Nothing is written to the others.
+    let mut unguarded = needs.opened(|_| true);
+    unguarded.retain(|arn| !needs.guarded().contains(arn));
+    let looked_at = ["iam:GetRole", "iam:GetRolePolicy"];
+    allow("Unguarded", &looked_at, &unguarded);
     // For whoever approves: what these roles let a person leave behind.
     let analysed = ["iam:ListRolePolicies", "iam:ListAttachedRolePolicies"];
     allow("Analyses", &analysed, &needs.opened(|_| true));
@@ -37,7 +43,7 @@ pub fn policy(needs: &Needs, us: &[&str]) -> Value {
         let shown = ["iam:GetPolicy", "iam:GetPolicyVersion"];
         allow("Policies", &shown, &["*"]);
     }
-    let opened = needs.opened(|method| method == Method::TrustPolicy);
+    let opened = needs.opened(|it| it.method == Method::TrustPolicy);
     allow("TrustPolicies", &["iam:UpdateAssumeRolePolicy"], &opened);
     let users: Vec<&str> = needs.users.iter().map(String::as_str).collect();
     if needs.carries || needs.leaves || !opened.is_empty() {
@@ -60,6 +66,7 @@ pub fn policy(needs: &Needs, us: &[&str]) -> Value {
     let own: Vec<&str> = us.iter().copied().take(1).collect();
     allow("OwnRights", &["iam:SimulatePrincipalPolicy"], &own);
     statements.extend(sessions(&needs.assumed()));
+    statements.extend(tags(&needs.tagged()));
     statements.push(never_itself(us));
     json!({"Version": "2012-10-17", "Statement": statements})
 }
@@ -90,6 +97,19 @@ fn sessions(assumed: &[&str]) -> Vec<Value> {
             "Condition": {"StringLike": {"sts:SourceIdentity": "person_*"}},
         }),
     ]
+}
+
+/// The right to tag these sessions with the grant's id, and with nothing else.
+fn tags(tagged: &[&str]) -> Option<Value> {
+    let own = format!("aws:RequestTag/{GRANT_TAG}");
+    (!tagged.is_empty()).then(|| {
+        json!({
+            "Sid": "Tags", "Effect": "Allow", "Action": "sts:TagSession", "Resource": tagged,
+            "Condition": {
+                "StringLike": {own: "grant_*"}, "ForAllValues:StringEquals": {"aws:TagKeys": [GRANT_TAG]},
+            },
+        })
+    })
 }
 
 /// The trust policy of a manager role: it lets Countersign in, the `hub`, and nobody else.

@@ -125,6 +125,10 @@ impl Looked {
             let told = "what AWS shows makes the planning break down; closings go on without it";
             lines.push(line(About::Divergence, "unplanned", told));
         }
+        if foreseen.denied {
+            let told = "a guard stands on the role, which denies what is handed out for grants that nothing cuts";
+            lines.push(line(About::Divergence, "guarded", told));
+        }
         let next = foreseen.next.iter();
         lines.extend(next.map(|it| line(About::Next, "step", it)));
         lines.extend(foreseen.waits.iter().map(|id| Line {
@@ -203,6 +207,9 @@ async fn resume_looked(app: &App, looked: &Looked) -> Result<Resumed, Error> {
     }
     if !foreseen.waits.is_empty() {
         return left("grants would open on it whose end may be lost");
+    }
+    if !foreseen.uncut.is_empty() {
+        return left("keys may be handed out on it for grants whose end may be lost");
     }
     let Place {
         target, safe_since, ..

@@ -55,7 +55,12 @@ impl Access {
 #[must_use]
 pub fn waits_since(grant: &Grant, now: &DateTime<Utc>) -> Option<DateTime<Utc>> {
     match &grant.state {
-        GrantState::Closing(closing) if *now - closing.since > PATIENCE => Some(closing.since),
+        // Where nothing cuts it, AWS is not waited for.
+        GrantState::Closing(closing)
+            if grant.early_end.cuts() && *now - closing.since > PATIENCE =>
+        {
+            Some(closing.since)
+        }
         _ => None,
     }
 }

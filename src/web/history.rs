@@ -25,21 +25,25 @@ pub struct Entry {
     pub through: String,
 }
 
-/// What was done.
+/// What was done; `is_written`: something is written in AWS for the grant, and read back.
 #[must_use]
-pub fn entries(events: &[find::Entry]) -> Vec<Entry> {
+pub fn entries(events: &[find::Entry], is_written: bool) -> Vec<Entry> {
     // What was asked for is told by what came of it.
     let told = events
         .iter()
         .filter(|event| event.action != ActionName::CredentialsRequested.as_str());
-    told.map(entry).collect()
+    told.map(|event| entry(event, is_written)).collect()
 }
 
-fn entry(event: &find::Entry) -> Entry {
+fn entry(event: &find::Entry, is_written: bool) -> Entry {
     let told = event.told();
     let actor = &event.actor_name;
     let ((icon, tone), text) = match &told {
-        Told::Done(action) => (look(action), text(action, actor)),
+        Told::Done(action) => {
+            let own = unwritten(action).filter(|_| !is_written);
+            let text = own.map_or_else(|| text(action, actor), ToOwned::to_owned);
+            (look(action), text)
+        }
         // What an older release wrote is at least named.
         Told::Refused { .. } | Told::Unknown { .. } => (PLAIN, named(actor, &event.action)),
     };
@@ -94,6 +98,17 @@ const fn look(action: &Action) -> (Icon, Tone) {
         | Action::TokenRevoked {}
         | Action::CatalogApplied { .. }
         | Action::CredentialsRequested { .. } => PLAIN,
+    }
+}
+
+/// What a step says of a grant for which nothing is written, where that is something else.
+const fn unwritten(action: &Action) -> Option<&'static str> {
+    match action {
+        Action::GrantOpening { .. } => Some("Opening began; there is nothing to write in AWS"),
+        Action::GrantOpened { .. } => Some("Open: credentials can be fetched"),
+        // One that ended before it was open never closed.
+        Action::GrantEnded { .. } => Some("Over: nothing that was handed out can work any more"),
+        _ => None,
     }
 }
 

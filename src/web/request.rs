@@ -18,6 +18,7 @@ use super::visit::{self, Asked, Away, Named, Sent, Visit};
 use super::{assets, commands, outlives};
 use crate::app::find::{self, Approvers, Decision, Delay, May};
 use crate::app::{approve, deny, withdraw};
+use crate::domain::cause::Cause;
 use crate::domain::entitlement::{Method, Scope};
 use crate::domain::grant::{Grant, GrantState};
 use crate::domain::request::{Request, RequestState};
@@ -159,10 +160,15 @@ impl RequestPage {
         } else {
             "allows it"
         };
-        if self.starts_later() {
-            format!("{what} for {length} at the start that was asked for")
+        let uncut = if self.request.terms.early_end.cuts() {
+            ""
         } else {
-            format!("{what} for {length} from now")
+            ", and cannot be cut early"
+        };
+        if self.starts_later() {
+            format!("{what} for {length} at the start that was asked for{uncut}")
+        } else {
+            format!("{what} for {length} from now{uncut}")
         }
     }
 
@@ -255,9 +261,14 @@ impl RequestPage {
             } => return None,
         };
         let moment = |word, means, at| Moment { word, means, at };
+        let means = if self.request.terms.early_end.cuts() {
+            "AWS was read back without it"
+        } else {
+            "nothing that was handed out works any more"
+        };
         Some([
             moment("Requested", "the end is on record", Some(requested)),
-            moment("Confirmed", "AWS was read back without it", confirmed),
+            moment("Confirmed", means, confirmed),
             moment(
                 "Settled",
                 "every part of AWS has had its time to follow",
@@ -399,7 +410,7 @@ async fn look(
         delay: view.delay,
         settled_at: view.settled_at,
         closed: view.closed,
-        history: history::entries(&view.events),
+        history: history::entries(&view.events, view.request.terms.early_end.cuts()),
         aws: visit.portal.settings.aws.clone(),
         public_url: visit.portal.settings.public_url.clone(),
         extension: view.extension,

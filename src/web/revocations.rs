@@ -66,7 +66,9 @@ pub struct Revocation {
     pub errors: Vec<FieldError>,
     /// The revocation.
     pub told: Told,
-    /// Its grants, the latest first.
+    /// Those of its grants of which credentials work that nothing can cut, the latest first.
+    pub uncut: Vec<RevokedView>,
+    /// Its other grants, the latest first.
     pub grants: Vec<RevokedView>,
     /// Link to the next page of them.
     pub next: Option<String>,
@@ -99,8 +101,19 @@ impl Told {
         match (all, sum.open, sum.closing) {
             (0, ..) => "Nothing was open.".to_owned(),
             (_, 0, 0) => format!("AWS was read back without {of}."),
+            (_, 0, closing) if sum.uncut >= closing => {
+                format!("{closing} of {of} wait for what was handed out to expire.")
+            }
             (_, 0, closing) => format!("{closing} of {of} wait for AWS."),
             (_, open, _) => format!("{open} of {of} still have to be ended."),
+        }
+    }
+
+    /// How many grants are not over of which nothing can be cut early.
+    fn uncut(&self) -> String {
+        match self.0.sum.uncut {
+            1 => "1 grant".to_owned(),
+            more => format!("{more} grants"),
         }
     }
 
@@ -137,8 +150,9 @@ impl Revocation {
         let view = &self.told.0;
         let sum = &view.sum;
         format!(
-            "{}-{}-{}-{}-{}",
+            "{}-{}-{}-{}-{}-{}",
             view.revocation.hold.as_str(),
+            sum.uncut,
             sum.open,
             sum.closing,
             sum.over,
@@ -217,11 +231,13 @@ async fn show_one(
     let cursor = begin.cursor.map(|id| id.parse::<GrantId>()).transpose()?;
     let view = find::revocation(&visit.ctx, id).await?;
     let found = find::revoked(&visit.ctx, id, Page { cursor, limit: 50 }).await?;
+    let (uncut, grants) = found.items.into_iter().partition(RevokedView::is_uncut);
     let page = Revocation {
         frame: visit.frame(Here::Revocations).await?,
         errors,
         told: Told(view),
-        grants: found.items,
+        uncut,
+        grants,
         next: found
             .next
             .map(|next| format!("/revocations/{id}?cursor={next}")),

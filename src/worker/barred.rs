@@ -26,6 +26,15 @@ pub(super) fn hand_nothing_out(plan: &mut Plan, grants: &[Grant], lacking: Lacki
     could_not_open(plan, opening.map(|grant| grant.id).collect());
 }
 
+/// Nor does one open whose sessions carry a tag, where the role does not let us tag them: STS would
+/// refuse each of them.
+pub(super) fn tag_nothing(plan: &mut Plan, grants: &[Grant]) {
+    let opening = grants
+        .iter()
+        .filter(|grant| grant.state.is_opening() && grant.session_tags);
+    could_not_open(plan, opening.map(|grant| grant.id).collect());
+}
+
 /// Whether credentials are handed out for it, or are to be.
 pub(super) fn is_handed_out(grant: &Grant) -> bool {
     grant.method == Method::StsCredentials && grant.state.is_open()

@@ -7,9 +7,11 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::Worker;
 use super::claim::{Intent, intent};
+use super::handed_out;
 use super::look::Seen;
 use crate::aws::{AwsError, Purpose};
 use crate::clock::Clock;
+use crate::db;
 use crate::db::lent::Lent;
 use crate::db::standing::{self, Place};
 use crate::db::targets::Held;
@@ -34,6 +36,10 @@ pub struct Foreseen {
     pub next: Vec<String>,
     /// The grants that are to be opened, and wait for a person's judgement of the target.
     pub waits: Vec<GrantId>,
+    /// The open grants of which nothing in AWS tells whether they have ended.
+    pub uncut: Vec<GrantId>,
+    /// Whether a guard denies what was handed out for these.
+    pub denied: bool,
     /// Whether planning breaks down on what AWS shows, or did at the loop's last look.
     pub unplanned: bool,
 }
@@ -55,6 +61,8 @@ struct Rows {
     grants: Vec<Grant>,
     parts: BTreeMap<GrantId, Part>,
     listed: BTreeSet<GrantId>,
+    /// The role's grants that nothing is written for.
+    handed_out: Vec<Grant>,
     /// Those of the grants to be opened that may be.
     eligible: BTreeSet<GrantId>,
 }
@@ -90,7 +98,33 @@ impl Worker {
             clocks_differ,
             rows: &rows,
         };
-        Ok(foresight.foresee())
+        let mut found = foresight.foresee();
+        self.foresee_handed_out(&rows, &seen.observed, &mut found);
+        Ok(found)
+    }
+
+    /// What follows for grants of the role that nothing is written for, whatever AWS shows; and
+    /// that a guard denies what was handed out for them.
+    fn foresee_handed_out(&self, rows: &Rows, observed: &Observed, found: &mut Foreseen) {
+        let (now, margin) = (rows.held.now, self.settings.margins.clock);
+        let is_guarded = matches!(observed, Observed::Role(role) if role.guard.is_some());
+        for grant in &rows.handed_out {
+            let until = grant.marks.keys_until.map(|until| until + margin);
+            let next = match handed_out::due(grant, now) {
+                Some(Intent::Open) => "opens: nothing is written for it",
+                Some(Intent::Close(_)) => "begins to close: nothing is written for it",
+                None if !grant.state.is_closing() => "",
+                None if until.is_none_or(|until| until <= now) => "counts as closed",
+                None => "waits for the keys that were handed out, which nothing cuts",
+            };
+            if !next.is_empty() {
+                found.next.push(format!("{} {next}", grant.id));
+            }
+            if grant.state.is_open() {
+                found.uncut.push(grant.id);
+                found.denied |= is_guarded;
+            }
+        }
     }
 
     fn opens(&self, grant: &Grant, now: DateTime<Utc>) -> bool {
@@ -113,12 +147,14 @@ impl Worker {
             let opening = grants.iter().filter(|grant| self.opens(grant, held.now));
             let opening: Vec<GrantId> = opening.map(|grant| grant.id).collect();
             let eligible = work::eligible(&mut conn, &opening).await?;
+            let handed_out = db::handed_out::unfinished(&mut conn, place.target).await?;
             conn.commit().await?;
             Ok(Some(Rows {
                 held,
                 grants,
                 parts,
                 listed,
+                handed_out,
                 eligible,
             }))
         })

@@ -13,12 +13,12 @@ use super::claim::{Intent, intent};
 use crate::db::lent::Lent;
 use crate::db::targets::{self, Lease, LeaseError, Release};
 use crate::db::tx::Tx;
-use crate::db::{audit, foreign, revocations, work};
+use crate::db::{audit, foreign, restored, revocations, work};
 use crate::domain::Change;
 use crate::domain::audit::{By, Event};
 use crate::domain::cause::Cause;
 use crate::domain::change::WrongState;
-use crate::domain::grant::{Grant, Marks};
+use crate::domain::grant::{Effect, Grant, Marks};
 use crate::domain::part::Part;
 use crate::domain::revocation::Revocation;
 use crate::domain::target::{DocumentKey, Target};
@@ -120,7 +120,7 @@ impl Worker {
             grants.push(grant);
         }
         let ids: Vec<Uuid> = grants.iter().map(|grant| grant.id.uuid()).collect();
-        let elsewhere = if grants.iter().any(|grant| grant.method.parts().len() > 1) {
+        let elsewhere = if grants.iter().any(|grant| grant.parts().len() > 1) {
             work::elsewhere(&mut conn, lease.target, &ids).await?
         } else {
             Vec::new()
@@ -257,7 +257,7 @@ impl Ledger {
         parts.extend(elsewhere.cloned());
         self.changed.insert(id);
         self.concern_others.insert(id);
-        if let Some(change) = grant.clone().settle(&parts, &self.tx.by) {
+        if let Some(change) = grant.clone().settle(Effect::Written(&parts), &self.tx.by) {
             self.change(id, |_, _| Ok(change));
         }
     }
@@ -351,6 +351,11 @@ impl Ledger {
             self.release.as_ref(),
         )
         .await?;
+        if self.rewound {
+            // With what was seen, and not beside it: keys that leave no trace may be of a grant
+            // that ended in the time that is lost.
+            restored::rewound(self.tx.conn(), target, now).await?;
+        }
         let others = self.others_due();
         self.tx.commit().await?;
         Ok(Committed {

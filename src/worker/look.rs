@@ -113,6 +113,15 @@ impl Seen {
         Some(assumable::check(&trust, us))
     }
 
+    /// Whether it lets us tag our sessions; `None` where this look cannot tell.
+    pub fn takes_tags(&self) -> Option<bool> {
+        let (Observed::Role(role), Some(us)) = (&self.observed, &self.us) else {
+            return None;
+        };
+        let trust = Document::parse(&role.trust).ok()?;
+        Some(assumable::takes_tags(&trust, us))
+    }
+
     /// Whether it shows all that has to be known before this grant is opened. One that was approved
     /// a moment ago was not looked for.
     pub fn covers(&self, grant: &Grant) -> bool {

@@ -7,6 +7,7 @@ mod claim;
 mod elsewhere;
 mod failure;
 mod foresee;
+mod handed_out;
 mod homes;
 mod ledger;
 mod limit;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Worker;
-use super::barred::{hand_nothing_out, is_handed_out, refuse_our_own};
+use super::barred::{hand_nothing_out, is_handed_out, refuse_our_own, tag_nothing};
 use super::claim::{Intent, intent, next_intent};
 use super::ledger::Ledger;
 use super::look::Seen;
@@ -309,6 +309,9 @@ impl<'a> Pass<'a> {
                 if let Err(lacking) = pinned {
                     hand_nothing_out(&mut plan, &ledger.grants, lacking);
                 }
+            }
+            if seen.takes_tags() == Some(false) {
+                tag_nothing(&mut plan, &ledger.grants);
             }
             // What has begun to close is planned for at once: nothing was written meanwhile. Who is
             // forgotten makes room for another holder of the name in the next transaction alone.

@@ -86,6 +86,15 @@ impl Worker {
             next: poll,
             has_more: false,
         };
+        watchdog.turned();
+        match self.in_time("handed out", self.hand_out()).await {
+            Ok(moved) => filled.next = moved.due.map_or(poll, |due| poll.min(later(due))),
+            // Targets are taken all the same; the next turn asks again.
+            Err(error) => tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "cannot do what is due for grants that nothing is written for"
+            ),
+        }
         let most = self.settings.concurrency;
         // With room for one, a reserve would leave none to openings.
         let reserved = if most == 1 { 0 } else { most.div_ceil(4) };
@@ -108,7 +117,7 @@ impl Worker {
                 }
             };
             let due = claimed.next_due.map(|due| later(due - claimed.now));
-            filled.next = poll.min(due.unwrap_or(poll));
+            filled.next = filled.next.min(due.unwrap_or(poll));
             // One claim that has filled its room may have left something, whatever the next says.
             let is_full = claimed.taken.len() == room;
             filled.has_more |= is_full;
@@ -123,17 +132,19 @@ impl Worker {
         filled
     }
 
-    /// Claims one target and works on it until it rests. False when none was due.
+    /// Does what is due for grants that nothing is written for, claims one target and works on it
+    /// until it rests. False when nothing was due.
     ///
     /// # Errors
     /// When the database fails or the lease is lost; another worker takes over when the lease has
     /// expired.
     pub async fn step(&self) -> Result<bool, LeaseError> {
+        let moved = self.hand_out().await?;
         let claimed = self.claim(1, false).await?;
         for taken in &claimed.taken {
             self.reconcile(taken).await?;
         }
-        Ok(!claimed.taken.is_empty())
+        Ok(moved.any || !claimed.taken.is_empty())
     }
 
     /// Works until no target is due.

@@ -24,7 +24,8 @@ pub(super) fn closed(fields: &mut Fields<'_>, method: Option<Method>) -> Option<
     Some(flag.is_some())
 }
 
-/// Entitlements of one role that do not agree.
+/// Entitlements of one role that do not agree, and those of a closed one that need a role without a
+/// guard.
 pub(super) fn in_file(file: &File) -> Vec<Wrong> {
     let mut first: BTreeMap<&str, &Offer> = BTreeMap::new();
     let mut wrong = Vec::new();
@@ -32,6 +33,15 @@ pub(super) fn in_file(file: &File) -> Vec<Wrong> {
         let before = *first.entry(&role.get_ref().arn).or_insert(offer);
         if before.closed != offer.closed {
             wrong.push(unlike(offer, role, before.name.get_ref()));
+        } else if offer.closed && !offer.terms.early_end.cuts() {
+            wrong.push(Wrong {
+                at: role.span(),
+                what: format!(
+                    "entitlement {}: closed does not go with early_end = \"none\": the guard of a closed role \
+                     always stands, and would deny what is handed out",
+                    offer.name.get_ref(),
+                ),
+            });
         }
     }
     wrong

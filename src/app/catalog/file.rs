@@ -8,6 +8,7 @@ use super::alike::tell_apart;
 use super::closed::{self, closed};
 use super::demands::{self, demands};
 use super::fields::Fields;
+use super::handed_out::handed_out;
 use super::opens::{Opens, opens, scope};
 use super::wrong::Wrong;
 use crate::domain::arn::{Arn, Kind};
@@ -168,12 +169,9 @@ fn offer(mut fields: Fields<'_>) -> Option<Offer> {
     let approver_group = fields.text("approver_group", seen);
     let needed = fields.number("needed", 1..=10, 1);
     let scope = scope(&mut fields, known);
+    let handed_out = handed_out(&mut fields, known, most.as_ref());
     let closed = closed(&mut fields, known);
-    if let (Some(least), Some(most)) = (&least, &most)
-        && least.get_ref() > most.get_ref()
-    {
-        fields.refuse(least.span(), "min_duration", "is longer than max_duration");
-    }
+    in_order(&mut fields, least.as_ref(), most.as_ref());
     fields.done();
     let name = name?;
     let Opens {
@@ -181,6 +179,7 @@ fn offer(mut fields: Fields<'_>) -> Option<Offer> {
         account,
         statements,
     } = opens?;
+    let handed_out = handed_out?;
     let groups = [requester_group?, approver_group?];
     let [requester_group, approver_group] = groups.each_ref().map(|it| it.get_ref().clone());
     let terms = Terms {
@@ -193,6 +192,8 @@ fn offer(mut fields: Fields<'_>) -> Option<Offer> {
         method: method?.into_inner(),
         statements,
         scope: scope?,
+        early_end: handed_out.early_end,
+        session_tags: handed_out.session_tags,
         demands: demands?,
         min_duration_seconds: least?.into_inner(),
         max_duration_seconds: most?.into_inner(),
@@ -209,6 +210,14 @@ fn offer(mut fields: Fields<'_>) -> Option<Offer> {
         groups,
         terms,
     })
+}
+
+fn in_order(fields: &mut Fields<'_>, least: Option<&Spanned<i32>>, most: Option<&Spanned<i32>>) {
+    if let (Some(least), Some(most)) = (least, most)
+        && least.get_ref() > most.get_ref()
+    {
+        fields.refuse(least.span(), "min_duration", "is longer than max_duration");
+    }
 }
 
 pub(super) fn account_id(text: &str) -> Result<String, String> {

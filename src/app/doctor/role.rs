@@ -10,6 +10,7 @@ use super::trial;
 use crate::aws::AwsError;
 use crate::aws::survey::{self, SurveyedRole};
 use crate::db::doctor::Known;
+use crate::domain::account::Opened;
 use crate::domain::arn::{Arn, Kind};
 use crate::domain::demands::Demands;
 use crate::domain::entitlement::Method;
@@ -73,13 +74,22 @@ async fn look(place: &Place<'_>, known: &Known, section: &mut Section) -> Result
     check_boundary(arn, &role, section);
     let methods = methods(place, arn);
     check_trust(place, known, &role, &methods, section);
-    check_room(place, arn, &role, section).await?;
-    let mut writes = vec!["iam:PutRolePolicy", "iam:DeleteRolePolicy"];
-    if methods.contains(&Method::TrustPolicy) {
-        writes.push("iam:UpdateAssumeRolePolicy");
+    if opened(place, arn).any(|it| !it.early_end.cuts()) && role.guarded {
+        let told = "a guard stands on it, which denies whatever it does not list: what has early_end = \"none\" \
+                    cannot be asked for until it is gone";
+        let mend = "early_end = \"guard\"   # or wait half a day after the last grant with a guard";
+        section.warn("guard", told, &[mend]);
     }
-    let otherwise = "nothing opens, and what is open ends at its deadline alone";
-    place.check_rights(section, &writes, arn, otherwise).await?;
+    // Where nothing needs a guard, nothing is written.
+    if methods.is_empty() || opened(place, arn).any(|it| it.early_end.cuts()) {
+        check_room(place, arn, &role, section).await?;
+        let mut writes = vec!["iam:PutRolePolicy", "iam:DeleteRolePolicy"];
+        if methods.contains(&Method::TrustPolicy) {
+            writes.push("iam:UpdateAssumeRolePolicy");
+        }
+        let otherwise = "nothing opens, and what is open ends at its deadline alone";
+        place.check_rights(section, &writes, arn, otherwise).await?;
+    }
     if methods.contains(&Method::StsCredentials) {
         trial::examine(place, arn, &role, section).await?;
     }
@@ -87,9 +97,12 @@ async fn look(place: &Place<'_>, known: &Known, section: &mut Section) -> Result
 }
 
 fn methods(place: &Place<'_>, arn: &str) -> Vec<Method> {
+    opened(place, arn).map(|it| it.method).collect()
+}
+
+fn opened<'a>(place: &'a Place<'_>, arn: &str) -> impl Iterator<Item = &'a Opened> {
     let roles = place.account.needs.roles.iter();
-    let of_role = roles.filter(|(role, _)| role == arn);
-    of_role.map(|(_, method)| *method).collect()
+    roles.filter(move |it| it.arn == arn)
 }
 
 /// What only a person can lift, and what is a fault of ours. Everything else is looked at live.
@@ -107,6 +120,14 @@ pub(super) fn check_condition(known: &Known, section: &mut Section) {
             &[resume],
         ),
         _ => {}
+    }
+    if known.is_rewound {
+        section.lacks(
+            "rewind",
+            "AWS was seen here to be of a later time than the database: nowhere are keys handed out that nothing \
+             could cut, until a person has seen why",
+            &[format!("countersign target resume {}", quoted(&known.arn))],
+        );
     }
     if known.last_error.as_deref() == Some(AwsError::Unplanned.code()) {
         section.lacks(

@@ -39,6 +39,12 @@ pub(super) async fn examine(
         section.lacks("lets us in", told, &[statements(place, arn)]);
         return Ok(());
     }
+    let is_tagged = place.account.needs.tagged().contains(&arn);
+    if is_tagged && !assumable::takes_tags(&document, &place.us) {
+        let told = "its trust policy does not let Countersign tag its sessions: what has session_tags opens no more";
+        section.lacks("session tags", told, &[statements(place, arn)]);
+        return Ok(());
+    }
     let Some((policy, arns)) = largest(place, arn) else {
         return Ok(());
     };
@@ -49,6 +55,7 @@ pub(super) async fn examine(
         source_identity: &person,
         policy: &policy,
         policy_arns: &arns,
+        grant_tag: is_tagged.then_some(&name),
         duration: Some(SHORTEST),
     };
     match place.aws.try_to_assume(&wish).await {

@@ -21,7 +21,9 @@ pub(super) async fn examine(
     sections: &mut Vec<Section>,
 ) -> Result<(), Silent> {
     let needs = &place.account.needs;
-    let is_let_in = !needs.opened(|it| it == Method::TrustPolicy).is_empty();
+    let is_let_in = !needs
+        .opened(|it| it.method == Method::TrustPolicy)
+        .is_empty();
     if !needs.users.contains(&known.arn) || !(needs.carries || is_let_in) {
         return Ok(());
     }

@@ -57,6 +57,14 @@ pub struct RevokedView {
 }
 
 impl RevokedView {
+    /// Whether keys of it work that nothing can cut.
+    #[must_use]
+    pub const fn is_uncut(&self) -> bool {
+        !self.of.is_cut && self.works_until.is_some()
+    }
+}
+
+impl RevokedView {
     fn new(of: Revoked, propagation: TimeDelta, now: DateTime<Utc>) -> Self {
         let settled_at = of
             .ended_at
@@ -65,6 +73,15 @@ impl RevokedView {
         // A guard that does not list it denies its sessions, whatever lets new ones in.
         let is_stopped = of.guard_confirmed_at.is_some() || !of.was_sent;
         let works_until = match of.ended_at {
+            // What was handed out for it ended before it did.
+            Some(_) if !of.is_cut => None,
+            None if !of.is_cut => {
+                // Until its end was asked for, more may be handed out.
+                let until = of
+                    .keys_until
+                    .or(Some(of.deadline).filter(|_| of.asked_at.is_none()));
+                until.filter(|at| *at > now)
+            }
             Some(_) => settled_at.filter(|at| *at > now),
             None => Some(of.deadline).filter(|at| !is_stopped && *at > now),
         };

@@ -126,6 +126,13 @@ pub(super) fn recheck(
         Method::Switch => account.is_some(),
         Method::StsCredentials => account.is_none(),
     };
+    let before = &checked.entitlement.terms;
+    // AWS was asked for what the entitlement was then.
+    if before.early_end.cuts() && !terms.early_end.cuts()
+        || terms.session_tags && !before.session_tags
+    {
+        return Err(RoleError::Unseen.into());
+    }
     if !is_fitting || terms.method != checked.entitlement.terms.method {
         return Err(Error::field(
             "principal",
@@ -241,7 +248,7 @@ pub(super) fn usable(
         return Err(RoleError::Ours.into());
     }
     let Some(principal) = principal else {
-        return assumable(role);
+        return assumable(role, terms);
     };
     // AWS refuses a trust policy that names nobody; whoever took the name later would be let in
     // (docs/guard.md, C8).
@@ -292,10 +299,20 @@ pub(super) fn usable(
 }
 
 /// A role that we assume ourselves: no statement is added, and it has to let us in.
-fn assumable(role: Check) -> Result<Seen, Error> {
+fn assumable(role: Check, terms: &Terms) -> Result<Seen, Error> {
     let document = Document::parse(&role.trust).map_err(|it| why(it.into()))?;
-    let statements = || assumable::statements(&role.us);
+    let is_tagged = terms.session_tags;
+    let statements = || {
+        if is_tagged {
+            assumable::statements_with_tags(&role.us)
+        } else {
+            assumable::statements(&role.us)
+        }
+    };
     match assumable::check(&document, &role.us) {
+        Ok(()) if is_tagged && !assumable::takes_tags(&document, &role.us) => {
+            Err(RoleError::NotAssumable(statements()).into())
+        }
         Ok(()) => Ok(Seen {
             role_id: Some(role.role_id),
             principal_id: None,

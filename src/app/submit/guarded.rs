@@ -1,15 +1,19 @@
 //! Room in the guard of the role that is asked for.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
 use super::check::Checked;
 use crate::db;
-use crate::domain::entitlement::Terms;
+use crate::domain::entitlement::{EarlyEnd, Terms};
 use crate::domain::grant::Grant;
 use crate::error::{Error, RoleError};
 use crate::ids::{GrantId, TargetId};
 use crate::policy::guard_room::{self, Named};
+
+/// For how long a guard stays after the last deadline: as long as a session may be left, and the
+/// time in which a read may lag behind.
+const STAYS: TimeDelta = TimeDelta::hours(13);
 
 /// What the guard has to say at the asked time, and would have to.
 pub(in crate::app) struct Guarded {
@@ -22,11 +26,14 @@ pub(super) async fn guarded(
     conn: &mut PgConnection,
     checked: &Checked,
     (from, until): (DateTime<Utc>, DateTime<Utc>),
-) -> sqlx::Result<Option<Guarded>> {
+) -> Result<Option<Guarded>, Error> {
     let Some(role) = checked.entitlement.target else {
         return Ok(None);
     };
-    let known = known(conn, role, (from, until)).await?;
+    let early_end = checked.entitlement.terms.early_end;
+    let Some(known) = known(conn, role, early_end, (from, until)).await? else {
+        return Ok(None);
+    };
     let principal = checked.principal.as_ref().map(|it| it.arn.as_str());
     Ok(Some(Guarded {
         known,
@@ -45,11 +52,14 @@ pub(in crate::app) async fn guarded_longer(
     conn: &mut PgConnection,
     grant: &Grant,
     until: DateTime<Utc>,
-) -> sqlx::Result<Option<Guarded>> {
+) -> Result<Option<Guarded>, Error> {
     if !grant.method.opens_role() {
         return Ok(None);
     }
-    let mut known = known(conn, grant.target, (grant.deadline, until)).await?;
+    let (role, more) = (grant.target, (grant.deadline, until));
+    let Some(mut known) = known(conn, role, grant.early_end, more).await? else {
+        return Ok(None);
+    };
     known.grants.retain(|named| named.name != grant.grant_name);
     Ok(Some(Guarded {
         known,
@@ -62,27 +72,53 @@ pub(in crate::app) async fn guarded_longer(
     }))
 }
 
+/// Refuses what would be denied by a guard at that time, and what needs a guard that would deny
+/// keys of others: grants with a guard and grants without one are never on a role at once.
+pub(in crate::app) async fn is_alone(
+    conn: &mut PgConnection,
+    grant: &Grant,
+    window: (DateTime<Utc>, DateTime<Utc>),
+) -> Result<(), Error> {
+    let known = known(conn, grant.target, grant.early_end, window).await;
+    known.map(drop)
+}
+
+/// As [`is_alone`], with what the guard has to say at that time, where there is to be one.
 async fn known(
     conn: &mut PgConnection,
     role: TargetId,
-    window: (DateTime<Utc>, DateTime<Utc>),
-) -> sqlx::Result<guard_room::Guarded> {
+    early_end: EarlyEnd,
+    (from, until): (DateTime<Utc>, DateTime<Utc>),
+) -> Result<Option<guard_room::Guarded>, Error> {
+    let from = if early_end.cuts() { from } else { from - STAYS };
     let db::guarding::Names {
         names,
         kept,
         closed,
-    } = db::guarding::names(conn, role, window).await?;
+        keys_until,
+    } = db::guarding::names(conn, role, (from, until)).await?;
+    if !early_end.cuts() {
+        let is_guarded = closed || !names.is_empty() || !kept.is_empty();
+        return if is_guarded {
+            Err(RoleError::Guarded.into())
+        } else {
+            Ok(None)
+        };
+    }
+    if let Some(until) = keys_until {
+        return Err(RoleError::KeysOut(until).into());
+    }
     let grants = names.into_iter().map(|it| Named {
         name: it.name,
         console: it.console,
         deadline: it.deadline,
         is_live: it.is_live,
     });
-    Ok(guard_room::Guarded {
+    Ok(Some(guard_room::Guarded {
         grants: grants.collect(),
         kept,
         closed,
-    })
+    }))
 }
 
 /// Refuses what has no room in the guard beside `foreign` characters of other inline policies.

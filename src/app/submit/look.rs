@@ -106,7 +106,12 @@ pub(in crate::app) async fn outlives(
             text: Ok(text.clone()),
         });
     }
-    Some((outlive::of_role(role_arn, &known), known.inline_size))
+    let found = if terms.early_end.cuts() {
+        outlive::of_role(role_arn, &known)
+    } else {
+        outlive::of_unguarded(role_arn, &known)
+    };
+    Some((found, known.inline_size))
 }
 
 /// What AWS tells; nothing where it is silent, or does not let us into the account.
@@ -122,7 +127,13 @@ async fn see(
         match (&terms.role_arn, others) {
             (Some(role_arn), Others::Seated(others, None)) => {
                 let principal = checked.principal.as_ref();
-                let role = at_role(ctx, terms, role_arn, principal, as_whom).await?;
+                let (role, is_guarded) = tokio::try_join!(
+                    at_role(ctx, terms, role_arn, principal, as_whom),
+                    denies(ctx, terms, role_arn, as_whom),
+                )?;
+                if is_guarded {
+                    return Ok(Err(RoleError::Guarded.into()));
+                }
                 Ok(usable(role, terms, principal, others))
             }
             (Some(role_arn), Others::Seated(others, Some(home))) => {
@@ -176,6 +187,22 @@ async fn at_role(
     let cloud = cloud.await?;
     let principal = principal.map(|it| it.arn.as_str());
     Box::pin(aws::check(&cloud, role_arn, principal)).await
+}
+
+/// Whether a guard on the role, whoever has put it, would deny what is to be handed out without
+/// one.
+async fn denies(
+    ctx: &Ctx,
+    terms: &Terms,
+    role_arn: &str,
+    (manager, now): &AsWhom,
+) -> Result<bool, AwsError> {
+    if terms.early_end.cuts() {
+        return Ok(false);
+    }
+    let cloud = ctx.app.clouds().of(&terms.account, manager.as_ref(), *now);
+    let cloud = cloud.await?;
+    Box::pin(aws::is_guarded(&cloud, role_arn)).await
 }
 
 /// The role, and in the person's own account their user. Each is judged where the other is silent.

@@ -5,30 +5,42 @@ use sqlx::types::Json;
 
 use crate::domain::cause::Cause;
 use crate::domain::demands::{Demands, ExternalId};
-use crate::domain::entitlement::Method;
+use crate::domain::entitlement::{EarlyEnd, Method};
 use crate::domain::grant::{Closing, Grant, GrantState, Marks};
 use crate::domain::part::{Allows, Part, PartKind, PartState};
 use crate::domain::text::Words;
 use crate::ids::{GrantId, PartId, PersonId, RequestId, TargetId};
 
 /// Grants as they are on a target, with the conditions and the order that are given. `g` is the
-/// grant, `p` its part and `n` its own name there, `c` its console name on the role.
+/// grant, `p` its part and `n` its own name there, `c` its console name on the role. The first
+/// word joins them: `JOIN` leaves those out of which nothing is written.
+// A fetch that has no answer may have made a session that ends at the deadline.
 // The own name is there from the approval on; the console name comes later, or never.
 macro_rules! there {
-    ($target:literal, $tail:literal, $($arg:expr),* $(,)?) => {
+    ($join:literal, $target:literal, $tail:literal, $($arg:expr),* $(,)?) => {
         sqlx::query_as!(
             crate::db::grants::row::Row,
-            r#"SELECT g.id, g.request, g.target, g.person, g.method, g.principal_arn, g.principal_id,
-                      p.target_uid AS role_id, g.grant_name, g.console_name, g.mfa, g.external_id, g.state,
-                      g.starts_at, g.deadline, g.approved_at, p.sent_until,
-                      c.since AS "console_since?", p.unclear_at, p.absent_at,
-                      p.allows AS "allows: Json<Allows>", g.opening_at, g.opened_at, g.closing_at, g.cause,
-                      g.closing_by, g.closing_reason, g.ended_at, n.guard_until, n.guard_gone_at, p.restores,
-                      g.principal_missing_since, r.submitted_at AS requested_at, p.id AS part, p.kind,
-                      p.state AS part_state, p.opened_at AS part_opened_at, p.closed_at AS part_closed_at
+            r#"SELECT g.id AS "id!", g.request AS "request!", g.target AS "target!", g.person AS "person!",
+                      g.method AS "method!", g.principal_arn, g.principal_id,
+                      CASE WHEN g.early_end = 'none' THEN r.role_id ELSE p.target_uid END AS role_id,
+                      g.grant_name AS "grant_name!", g.console_name, g.mfa AS "mfa!", g.external_id,
+                      g.early_end AS "early_end!",
+                      coalesce((r.terms->>'session_tags')::boolean, false) AS "session_tags!", g.state AS "state!",
+                      g.starts_at AS "starts_at!", g.deadline AS "deadline!", g.approved_at AS "approved_at!",
+                      p.sent_until AS "sent_until?",
+                      c.since AS "console_since?", p.unclear_at AS "unclear_at?", p.absent_at AS "absent_at?",
+                      p.allows AS "allows?: sqlx::types::Json<crate::domain::part::Allows>", g.opening_at, g.opened_at,
+                      g.closing_at, g.cause, g.closing_by, g.closing_reason, g.ended_at,
+                      n.guard_until AS "guard_until?", n.guard_gone_at AS "guard_gone_at?", p.restores AS "restores?",
+                      CASE WHEN g.early_end = 'none' THEN
+                          (SELECT max(least(g.deadline, f.expires_at)) FROM fetches f
+                           WHERE f."grant" = g.id AND f.outcome IS DISTINCT FROM 'failed') END AS keys_until,
+                      g.principal_missing_since, r.submitted_at AS "requested_at!", p.id AS "part?: crate::ids::PartId",
+                      p.kind AS "kind?", p.state AS "part_state?", p.opened_at AS "part_opened_at?",
+                      p.closed_at AS "part_closed_at?"
                FROM grants g JOIN requests r ON r.id = g.request
-               JOIN parts p ON p."grant" = g.id AND p.target = "# + $target + r#"
-               JOIN names n ON n."grant" = g.id AND n.target = p.target AND n.name = g.grant_name
+               "# + $join + r#" parts p ON p."grant" = g.id AND p.target = "# + $target + r#"
+               "# + $join + r#" names n ON n."grant" = g.id AND n.target = p.target AND n.name = g.grant_name
                LEFT JOIN names c ON c."grant" = g.id AND c.target = g.target AND c.name = g.console_name
                "# + $tail,
             $($arg),*
@@ -40,7 +52,7 @@ pub(in crate::db) use there;
 /// The same on the target that each grant is for.
 macro_rules! whole {
     ($tail:literal, $($arg:expr),* $(,)?) => {
-        crate::db::grants::row::there!("g.target", $tail, $($arg),*)
+        crate::db::grants::row::there!("LEFT JOIN", "g.target", $tail, $($arg),*)
     };
 }
 pub(in crate::db) use whole;
@@ -60,6 +72,8 @@ pub(in crate::db) struct Row {
     pub console_name: Option<String>,
     pub mfa: bool,
     pub external_id: Option<String>,
+    pub early_end: String,
+    pub session_tags: bool,
     pub state: String,
     pub starts_at: DateTime<Utc>,
     pub deadline: DateTime<Utc>,
@@ -78,12 +92,13 @@ pub(in crate::db) struct Row {
     pub ended_at: Option<DateTime<Utc>>,
     pub guard_until: Option<DateTime<Utc>>,
     pub guard_gone_at: Option<DateTime<Utc>>,
-    pub restores: i16,
+    pub restores: Option<i16>,
+    pub keys_until: Option<DateTime<Utc>>,
     pub principal_missing_since: Option<DateTime<Utc>>,
     pub requested_at: DateTime<Utc>,
-    pub part: PartId,
-    pub kind: String,
-    pub part_state: String,
+    pub part: Option<PartId>,
+    pub kind: Option<String>,
+    pub part_state: Option<String>,
     pub part_opened_at: Option<DateTime<Utc>>,
     pub part_closed_at: Option<DateTime<Utc>>,
 }
@@ -94,6 +109,8 @@ impl TryFrom<Row> for Grant {
     fn try_from(row: Row) -> sqlx::Result<Self> {
         let state = state(&row)?;
         let method = Method::parse(&row.method).ok_or_else(|| broken(&row, "unknown method"))?;
+        let early_end = EarlyEnd::parse(&row.early_end);
+        let early_end = early_end.ok_or_else(|| broken(&row, "unknown early end"))?;
         Ok(Self {
             id: row.id,
             request: row.request,
@@ -109,6 +126,8 @@ impl TryFrom<Row> for Grant {
                 mfa: row.mfa,
                 external_id: row.external_id.map(ExternalId::stored),
             },
+            early_end,
+            session_tags: row.session_tags,
             requested_at: row.requested_at,
             starts_at: row.starts_at,
             deadline: row.deadline,
@@ -120,8 +139,9 @@ impl TryFrom<Row> for Grant {
                 absent_at: row.absent_at,
                 guard_until: row.guard_until,
                 guard_gone_at: row.guard_gone_at,
-                restores: row.restores,
+                restores: row.restores.unwrap_or_default(),
                 principal_missing_since: row.principal_missing_since,
+                keys_until: row.keys_until,
             },
             state,
         })
@@ -131,11 +151,16 @@ impl TryFrom<Row> for Grant {
 impl Row {
     /// The grant's part on that target.
     pub fn part(&self, target: TargetId) -> sqlx::Result<Part> {
-        let kind = PartKind::parse(&self.kind).ok_or_else(|| broken(self, "unknown kind"))?;
-        let state = PartState::of(&self.part_state, self.part_opened_at, self.part_closed_at);
-        let state = state.ok_or_else(|| broken(self, "impossible part"))?;
+        let kind = self.kind.as_deref().and_then(PartKind::parse);
+        let kind = kind.ok_or_else(|| broken(self, "unknown kind"))?;
+        let word = self.part_state.as_deref().unwrap_or_default();
+        let state = PartState::of(word, self.part_opened_at, self.part_closed_at);
+        let (id, state) = self
+            .part
+            .zip(state)
+            .ok_or_else(|| broken(self, "impossible part"))?;
         Ok(Part {
-            id: self.part,
+            id,
             grant: self.id,
             target,
             kind,

@@ -91,7 +91,7 @@ async fn calls_take_few(app: TestApp) {
         statements,
     };
     for (verb, who, body, most) in [
-        ("approve", &bob, json!({}), 8),
+        ("approve", &bob, json!({}), 9),
         ("deny", &bob, json!({"comment": "No."}), 5),
         ("withdraw", &alice, json!({}), 4),
     ] {

@@ -103,7 +103,7 @@ fn inputs() -> [InputError; 5] {
     all
 }
 
-fn states() -> [StateError; 9] {
+fn states() -> [StateError; 12] {
     let known = |error: &StateError| match error {
         StateError::Wrong(_)
         | StateError::AlreadyDecided
@@ -112,6 +112,9 @@ fn states() -> [StateError; 9] {
         | StateError::TooLate
         | StateError::Unextendable(Unextendable::Waits | Unextendable::Longest)
         | StateError::OnHold
+        | StateError::NoConsole
+        | StateError::Rewound
+        | StateError::ClocksDiffer
         | StateError::Unguarded => {}
     };
     let all = [
@@ -127,13 +130,16 @@ fn states() -> [StateError; 9] {
         StateError::Unextendable(Unextendable::Waits),
         StateError::Unextendable(Unextendable::Longest),
         StateError::OnHold,
+        StateError::NoConsole,
+        StateError::Rewound,
+        StateError::ClocksDiffer,
         StateError::Unguarded,
     ];
     all.iter().for_each(known);
     all
 }
 
-fn roles() -> [RoleError; 17] {
+fn roles() -> [RoleError; 20] {
     let known = |error: &RoleError| match error {
         RoleError::NotFound
         | RoleError::Protected
@@ -149,6 +155,9 @@ fn roles() -> [RoleError; 17] {
         | RoleError::UserUnseen(_)
         | RoleError::NotAllowedAtHome(_)
         | RoleError::UserFull { .. }
+        | RoleError::Guarded
+        | RoleError::KeysOut(_)
+        | RoleError::Unseen
         | RoleError::NotAssumable(_)
         | RoleError::NotPinned(_) => {}
     };
@@ -180,6 +189,9 @@ fn roles() -> [RoleError; 17] {
             quota: 2048,
             needed: 344,
         },
+        RoleError::Guarded,
+        RoleError::KeysOut(chrono::DateTime::UNIX_EPOCH),
+        RoleError::Unseen,
         RoleError::NotAssumable("{…}".to_owned()),
         RoleError::NotPinned("{…}".to_owned()),
     ];

@@ -2,10 +2,11 @@
 
 use countersign::app::catalog::check;
 use countersign::app::find;
-use countersign::domain::entitlement::{Method, Scope};
+use countersign::domain::entitlement::{EarlyEnd, Method, Scope, Terms};
 
 use crate::support::app::TestApp;
 use crate::support::catalog::Catalog;
+use crate::support::elevation::uncut;
 
 const SCOPE: &str =
     r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sqs:*","Resource":"*"}}"#;
@@ -83,9 +84,35 @@ fn what_sts_would_not_take_or_take_otherwise_is_refused_with_its_place() {
             "must have 10 ARNs at most",
         ),
         (
+            "trust_policy",
+            vec![("early_end", text("none"))],
+            "early_end goes with method = \"sts_credentials\" alone",
+        ),
+        (
+            "switch",
+            vec![("early_end", text("guard"))],
+            "early_end goes with method = \"sts_credentials\" alone",
+        ),
+        (
+            "trust_policy",
+            vec![("session_tags", toml::Value::Boolean(true))],
+            "session_tags goes with method = \"sts_credentials\" alone",
+        ),
+        (
+            sts,
+            vec![("early_end", text("never"))],
+            "early_end must be \"guard\" or \"none\"",
+        ),
+        (
+            sts,
+            vec![("session_tags", text("team"))],
+            "session_tags must be true, or be left out",
+        ),
+        // The entitlement lasts for eight hours at most.
+        (
             sts,
             vec![("early_end", text("none"))],
-            "is no key that is known here",
+            "max_duration must be 1 hour (PT1H) or shorter",
         ),
     ] {
         let catalog = with(method, &keys).render();
@@ -96,6 +123,52 @@ fn what_sts_would_not_take_or_take_otherwise_is_refused_with_its_place() {
         assert!(one.what.contains(told), "{told}: {}", one.what);
         assert!(one.what.contains("prod-admin"), "{}", one.what);
         assert!(!catalog[one.at.clone()].is_empty());
+    }
+}
+
+/// Whatever else it says, a closed role has a guard that denies what is handed out without one.
+#[test]
+fn a_closed_role_has_nothing_that_cannot_be_cut() {
+    let mut catalog = with("sts_credentials", &[]);
+    uncut(&mut catalog.entitlements[0]);
+    assert!(check(&catalog.render()).is_ok());
+    let closed = toml::Value::Boolean(true);
+    catalog.entitlements[0]
+        .more
+        .insert("closed".to_owned(), closed);
+    let wrong = check(&catalog.render()).unwrap_err();
+    let [one] = &wrong[..] else {
+        panic!("{wrong:?}");
+    };
+    let told = "closed does not go with early_end = \"none\"";
+    assert!(one.what.contains(told), "{}", one.what);
+}
+
+/// A request keeps what its entitlement said, and so does its grant.
+#[tokio::test]
+async fn what_an_early_end_cuts_is_kept_in_the_terms() {
+    let company = TestApp::new().await;
+    let mut catalog = with("sts_credentials", &[]);
+    uncut(&mut catalog.entitlements[0]);
+    let tags = toml::Value::Boolean(true);
+    catalog.entitlements[0]
+        .more
+        .insert("session_tags".to_owned(), tags);
+    for kept in [EarlyEnd::None, EarlyEnd::Guard] {
+        let applied = company.apply(&catalog.render()).await.unwrap();
+        assert!(
+            applied
+                .changes
+                .contains(&"entitlement prod-admin".to_owned())
+        );
+        let alice = company.ctx("alice").await;
+        let terms = find::entitlement(&alice, "prod-admin").await.unwrap().terms;
+        assert_eq!(terms.early_end, kept);
+        assert_eq!(terms.session_tags, kept == EarlyEnd::None);
+        let stored = serde_json::to_value(&terms).unwrap();
+        assert_eq!(stored.get("early_end").is_some(), kept == EarlyEnd::None);
+        assert_eq!(serde_json::from_value::<Terms>(stored).unwrap(), terms);
+        catalog = with("sts_credentials", &[]);
     }
 }
 

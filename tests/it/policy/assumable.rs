@@ -1,6 +1,8 @@
 //! Which roles Countersign may assume for people, by their trust policies.
 
-use countersign::policy::assumable::{Lacking, check, statements};
+use countersign::policy::assumable::{
+    Lacking, check, statements, statements_with_tags, takes_tags,
+};
 use countersign::policy::document::Document;
 
 const US: &str = "arn:aws:sts::111122223333:assumed-role/countersign-manager/i-0123456789";
@@ -87,4 +89,22 @@ fn who_does_not_let_us_in_is_told_what_to_add() {
         Err(Lacking::Statement),
         "only some grants' names"
     );
+}
+
+/// The third statement lets us tag our sessions, and takes nothing away from the other two.
+#[test]
+fn whether_we_may_tag_our_sessions_is_asked_apart() {
+    let with = statements_with_tags(US);
+    assert!(with.starts_with(&statements(US)));
+    assert_eq!(judge(&with, US), Ok(()));
+    let takes = |statements: &str, us: &str| {
+        let text = format!(r#"{{"Version":"2012-10-17","Statement":[{statements}]}}"#);
+        takes_tags(&Document::parse(&text).unwrap(), us)
+    };
+    assert!(takes(&with, US));
+    assert!(!takes(&statements(US), US));
+    let denies = with.replace("\"Effect\":\"Allow\"", "\"Effect\":\"Deny\"");
+    assert!(!takes(&denies, US));
+    let other = "arn:aws:iam::444455556666:role/other";
+    assert!(!takes(&with, other), "somebody else's");
 }

@@ -38,7 +38,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use countersign::domain::cause::Cause;
 use countersign::domain::demands::Demands;
-use countersign::domain::entitlement::Method;
+use countersign::domain::entitlement::{EarlyEnd, Method};
 use countersign::domain::grant::{Closing, Grant, GrantState, Marks};
 use countersign::domain::part::Allows;
 use countersign::domain::target::{Condition, DocumentKey, Sent, Target};
@@ -117,6 +117,8 @@ pub fn grant(nth: u128, person: usize, starts: i64, deadline: i64) -> Grant {
         grant_name: grant_id(nth).to_string(),
         console_name: Some(console.to_owned()),
         demands: Demands::default(),
+        early_end: EarlyEnd::Guard,
+        session_tags: false,
         requested_at: at(starts),
         starts_at: at(starts),
         deadline: at(deadline),

@@ -1,7 +1,7 @@
 //! What a role lets a person leave behind (docs/guard.md, C4): each kind found, and what clears it.
 
 use countersign::domain::outlive::{Outlives, Through};
-use countersign::policy::outlive::{Permissions, Policy, of_role, of_statements};
+use countersign::policy::outlive::{Permissions, Policy, of_role, of_statements, of_unguarded};
 
 use super::{FOREIGN, ROLE_ARN};
 
@@ -381,4 +381,28 @@ fn what_is_attached_is_told_by_its_statements() {
     let found = of_statements(&[allow("s3:*")]);
     assert_eq!(found[0].names.len(), 10, "{found:?}");
     assert_eq!(of_statements(&[allow("s3:GetObject")]), []);
+}
+
+/// The guard's shield keeps a session from the role itself; where there is none, nothing does.
+#[test]
+fn without_a_guard_what_changes_the_role_itself_counts() {
+    let own = |action: &str| {
+        let members = format!(r#""Action":"{action}","Resource":"{ROLE_ARN}""#);
+        role(&statement("Allow", &members))
+    };
+    for action in [
+        "iam:PutRolePolicy",
+        "iam:UpdateAssumeRolePolicy",
+        "sts:AssumeRole",
+        "iam:PassRole",
+    ] {
+        assert_eq!(found(&own(action)), [], "{action}");
+        let unguarded = of_unguarded(ROLE_ARN, &own(action));
+        assert_eq!(unguarded.len(), 1, "{action}: {unguarded:?}");
+    }
+    let elsewhere = role(&allow("iam:CreateAccessKey"));
+    assert_eq!(
+        of_unguarded(ROLE_ARN, &elsewhere),
+        of_role(ROLE_ARN, &elsewhere)
+    );
 }

@@ -1,7 +1,7 @@
 //! Whether a person can show what a role's own trust policy asks for.
 
 use countersign::domain::demands::ExternalId;
-use countersign::domain::entitlement::{Scope, Terms};
+use countersign::domain::entitlement::{EarlyEnd, Scope, Terms};
 use countersign::policy::document::Document;
 use countersign::policy::shown::Shown;
 use countersign::policy::switchable::{Unswitchable, check, denies};
@@ -20,6 +20,8 @@ fn terms(external_id: Option<&str>) -> Terms {
         method: Method::Switch,
         statements: Vec::new(),
         scope: Scope::Role,
+        early_end: EarlyEnd::Guard,
+        session_tags: false,
         demands: Demands {
             mfa: false,
             external_id: external_id.and_then(ExternalId::parse),

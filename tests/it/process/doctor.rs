@@ -235,6 +235,10 @@ async fn what_the_database_knows_is_told_and_its_mend_is_a_command() {
             "safe_mode",
             "UPDATE targets SET condition = 'safe_mode' WHERE arn LIKE '%third-admin'",
         ),
+        (
+            "rewind",
+            "UPDATE targets SET rewound_at = now() WHERE arn LIKE '%third-admin'",
+        ),
     ] {
         clinic.sql(sql).await;
         let line = one(condition, &clinic.doctor(&[]));

@@ -20,6 +20,7 @@ mod signals;
 mod silent;
 mod throttle;
 mod tried;
+mod uncut;
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};

@@ -174,13 +174,10 @@ fn elevated(name: &str) -> Who {
     }
 }
 
-/// The statement for session tags; Countersign sends none yet.
-const TAGS: &str = r#"{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/CountersignManager"},"Action":"sts:TagSession","Condition":{"StringLike":{"aws:RequestTag/countersign:grant":"grant_*"},"ForAllValues:StringEquals":{"aws:TagKeys":["countersign:grant"]}}}"#;
-
 /// The three statements of a role that Countersign assumes, for each of the actions.
 fn sts_target() -> Vec<Case> {
-    let two = assumable::statements(MANAGER.caller);
-    let text = format!(r#"{{"Version":"2012-10-17","Statement":[{two},{TAGS}]}}"#);
+    let three = assumable::statements_with_tags(MANAGER.caller);
+    let text = format!(r#"{{"Version":"2012-10-17","Statement":[{three}]}}"#);
     let grant = grant_id(1).to_string();
     let named = |name: &str, person: Option<&str>| json!({ "sts:RoleSessionName": name, "sts:SourceIdentity": person });
     let tagged = |key: &str, value: &str, keys: &[&str]| {

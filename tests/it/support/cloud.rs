@@ -220,7 +220,7 @@ impl Keys {
         self.assume_showing(role, session, Shown::default()).await
     }
 
-    fn sts(&self) -> aws_sdk_sts::Client {
+    pub fn sts(&self) -> aws_sdk_sts::Client {
         let config = aws_sdk_sts::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("us-east-1"))

@@ -37,6 +37,14 @@ pub fn attached(name: &str, action: &str) -> Entitlement {
     }
 }
 
+/// Nothing cuts what is handed out for it.
+pub fn uncut(entitlement: &mut Entitlement) {
+    "sts_credentials".clone_into(&mut entitlement.method);
+    "PT1H".clone_into(&mut entitlement.max_duration);
+    let none = toml::Value::String("none".to_owned());
+    entitlement.more.insert("early_end".to_owned(), none);
+}
+
 /// A row of `fetches`.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Row {
@@ -52,6 +60,13 @@ impl Elevation {
         let statements = assumable::statements(US);
         let foreign = r#"{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}"#;
         Self::with_trust(&format!("{statements},{foreign}")).await
+    }
+
+    /// The same role with nothing that could cut its credentials early.
+    pub async fn uncut() -> Self {
+        let world = Self::new().await;
+        world.app.change(|it| uncut(&mut it.entitlements[0])).await;
+        world
     }
 
     pub async fn with_trust(statements: &str) -> Self {

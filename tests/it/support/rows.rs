@@ -205,8 +205,8 @@ impl Rows {
     pub async fn grant(&self, grant: GrantId) -> GrantRow {
         let sql = format!(
             "SELECT g.*, p.sent_until, p.restores, n.guard_until, n.guard_gone_at, c.since AS console_since
-             FROM grants g JOIN parts p ON p.\"grant\" = g.id
-             JOIN names n ON n.\"grant\" = g.id AND n.name = g.grant_name
+             FROM grants g LEFT JOIN parts p ON p.\"grant\" = g.id
+             LEFT JOIN names n ON n.\"grant\" = g.id AND n.name = g.grant_name
              LEFT JOIN names c ON c.\"grant\" = g.id AND c.name = g.console_name
              WHERE g.id = '{}'",
             grant.uuid()

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use countersign::domain::cause::Cause;
 use countersign::domain::demands::Demands;
-use countersign::domain::entitlement::{Entitlement, Method, Scope, Terms};
+use countersign::domain::entitlement::{EarlyEnd, Entitlement, Method, Scope, Terms};
 use countersign::domain::grant::{Closing, Grant, GrantState, Marks};
 use countersign::domain::request::{Request, RequestState};
 use countersign::domain::text::Text;
@@ -35,6 +35,8 @@ pub fn terms() -> Terms {
         statements: Vec::new(),
         method: Method::TrustPolicy,
         scope: Scope::Role,
+        early_end: EarlyEnd::Guard,
+        session_tags: false,
         demands: Demands::default(),
         min_duration_seconds: 5,
         max_duration_seconds: 28_800,
@@ -93,6 +95,8 @@ pub fn grant(state: GrantState) -> Grant {
         grant_name: GrantId::from_uuid(uuid(6)).to_string(),
         console_name: Some("alice".into()),
         demands: Demands::default(),
+        early_end: EarlyEnd::Guard,
+        session_tags: false,
         requested_at: now() - minutes(21),
         starts_at: now() - minutes(18),
         deadline: now() + minutes(42),

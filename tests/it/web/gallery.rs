@@ -21,6 +21,7 @@ use super::facts::*;
 use super::outlives::{attached, not_looked_at, outliving};
 use super::revocation_samples::{revocation_page, revocations};
 use super::samples::*;
+use super::uncut::{active_uncut, ask_uncut, closing_uncut, review_uncut};
 use crate::support::catalog::user_arn;
 
 /// A page, and the type that it is of.
@@ -264,6 +265,10 @@ fn every() -> Vec<(&'static str, Sample)> {
                 vec![],
             )),
         ),
+        ("review-uncut", sample(&review_uncut())),
+        ("grant-active-uncut", sample(&active_uncut())),
+        ("grant-closing-uncut", sample(&closing_uncut())),
+        ("ask-uncut", sample(&ask_uncut())),
         ("grant-never-open", sample(&approved(never_open()))),
         ("grant-closing", sample(&approved(closing()))),
         ("grant-ended", sample(&approved(ended()))),

@@ -43,6 +43,8 @@ const CLOSING: Sum = Sum {
     over: 1,
     unsettled: 1,
     works_until: Some(DateTime::from_timestamp(1_795_472_412, 0).unwrap()),
+    uncut: 1,
+    uncut_until: Some(DateTime::from_timestamp(1_795_472_412, 0).unwrap()),
 };
 
 const OVER: Sum = Sum {
@@ -50,6 +52,8 @@ const OVER: Sum = Sum {
     over: 2,
     unsettled: 0,
     works_until: None,
+    uncut: 0,
+    uncut_until: None,
     ..CLOSING
 };
 
@@ -97,6 +101,8 @@ pub fn revocation_page() -> Revocation {
             guard_sha256: Some("0123456789abcdef".repeat(4)),
             guard_read_at: ended_at,
             delayed_by: ended_at.is_none().then(|| "unreachable".into()),
+            is_cut: true,
+            keys_until: None,
         };
         RevokedView {
             settled_at: ended_at,
@@ -104,10 +110,15 @@ pub fn revocation_page() -> Revocation {
             of,
         }
     };
+    let mut uncut = revoked_grant(23, None);
+    uncut.of.entitlement = "orders-reader".into();
+    uncut.of.is_cut = false;
+    uncut.of.keys_until = uncut.works_until;
     Revocation {
         frame: frame(Here::Revocations, "Ada Admin", 0),
         errors: vec![],
         told: revoked(Hold::Held, CLOSING),
+        uncut: vec![uncut],
         grants: vec![
             revoked_grant(1, None),
             revoked_grant(2, Some(now() - minutes(2))),

@@ -40,6 +40,8 @@ mod sequences;
 mod skew;
 mod switch;
 mod trouble;
+mod uncut;
+mod uncut_beside;
 mod unreachable;
 mod visitors;
 

@@ -8,6 +8,8 @@ use countersign::policy::assumable;
 use serde_json::Value;
 
 use super::minutes;
+use crate::support::catalog::Catalog;
+use crate::support::elevation::uncut;
 use crate::support::member::{MANAGER, Member, ROLE, US};
 use crate::support::stage::FOREIGN;
 
@@ -15,16 +17,38 @@ const READ_ONLY: &str = "arn:aws:iam::aws:policy/ReadOnlyAccess";
 
 /// Nobody is kept from anything without the answers of the first three: `doctor` asks for more than
 /// a grant's life needs. A role that names the manager of its own account lets it in by itself; the
-/// last two pin how.
-const NOT_NEEDED_ALONE: [&str; 5] = [
+/// last three pin how.
+const NOT_NEEDED_ALONE: [&str; 6] = [
     "iam:GetAccountSummary",
     "iam:ListRolePolicies",
     "iam:SimulatePrincipalPolicy",
     "sts:AssumeRole",
     "sts:SetSourceIdentity",
+    "sts:TagSession",
 ];
 
+/// Credentials that nothing cuts, and that carry a tag.
+const UNCUT: &str = "uncut";
+
 async fn world(method: &str) -> Member {
+    if method == UNCUT {
+        let statements = assumable::statements_with_tags(MANAGER);
+        let trust = format!(r#"{{"Version":"2012-10-17","Statement":[{statements}]}}"#);
+        let member = Member::with("sts_credentials", &trust).await;
+        let change = |catalog: &mut Catalog| {
+            let offered = catalog
+                .entitlements
+                .iter_mut()
+                .find(|it| it.role_arn == ROLE);
+            let offered = offered.unwrap();
+            uncut(offered);
+            let tags = toml::Value::Boolean(true);
+            offered.more.insert("session_tags".to_owned(), tags);
+        };
+        member.app.change(change).await;
+        member.stage.cloud.knobs().attach(ROLE, READ_ONLY, true);
+        return member;
+    }
     let trust = match method {
         "switch" => root_of("444455556666"),
         "sts_credentials" => format!(
@@ -94,14 +118,18 @@ async fn life(world: &Member, method: &str) -> Result<(), &'static str> {
     if world.stage.state(grant).await != "active" {
         return Err("active");
     }
-    if method == "sts_credentials" && fetch(&world.alice, grant).await.is_err() {
+    let is_fetched = [UNCUT, "sts_credentials"].contains(&method);
+    if is_fetched && fetch(&world.alice, grant).await.is_err() {
         return Err("fetched");
     }
-    if method != "sts_credentials" && world.assume(grant).await.is_none() {
+    if !is_fetched && world.assume(grant).await.is_none() {
         return Err("used");
     }
     world.end(grant).await;
     world.work().await;
+    if method == UNCUT {
+        world.pass(minutes(61)).await;
+    }
     if world.stage.state(grant).await != "ended" {
         return Err("ended");
     }
@@ -121,7 +149,7 @@ async fn each_right_is_needed(method: &str) {
     assert_eq!(life(&whole, method).await, Ok(()), "{method}");
     for action in actions(&asked(&whole).await.cloudformation()) {
         // alice may come into a role of another account, where hers has to tell who she is.
-        let leaves = method == "sts_credentials" && action == "iam:GetUser";
+        let leaves = [UNCUT, "sts_credentials"].contains(&method) && action == "iam:GetUser";
         if leaves || NOT_NEEDED_ALONE.contains(&action.as_str()) {
             continue;
         }
@@ -161,6 +189,24 @@ async fn each_right_is_needed_and_enough_for_switches() {
 #[tokio::test]
 async fn each_right_is_needed_and_enough_for_credentials() {
     each_right_is_needed("sts_credentials").await;
+}
+
+/// Without any right to write.
+#[tokio::test]
+async fn each_right_is_needed_and_enough_for_what_nothing_cuts() {
+    each_right_is_needed(UNCUT).await;
+    let template = asked(&world(UNCUT).await).await.cloudformation();
+    let of_roles = |action: &String| action.contains("Role") && !action.starts_with("iam:Get");
+    let mut writes = actions(&template);
+    writes.retain(|it| of_roles(it) && !it.starts_with("iam:List") && it != "sts:AssumeRole");
+    assert!(writes.is_empty(), "{writes:?}");
+    let told = &template["Metadata"]["TrustStatementsOfRoles"][ROLE];
+    let tag = told
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|it| it["Action"] == "sts:TagSession");
+    assert!(tag.is_some(), "{told}");
 }
 
 #[tokio::test]

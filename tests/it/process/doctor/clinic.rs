@@ -3,12 +3,14 @@
 
 use std::process::Output;
 
+use countersign::aws::GUARD_NAME;
 use countersign::policy::assumable;
 use countersign::sandbox::Knobs;
 use serde_json::Value;
 
 use crate::sandbox::{self, ACCOUNT, OTHER, THIRD, account_of, identity, key, trusts, user};
 use crate::support::catalog::{Catalog, Entitlement, allowing};
+use crate::support::elevation::uncut;
 use crate::support::world::{TRUST, World, as_in_the_examples};
 
 /// Countersign's own user.
@@ -89,6 +91,7 @@ impl Clinic {
             knobs.put_trust(arn, &trust).expect("a trust policy");
             knobs.put_boundary(arn, None);
             let _ = knobs.put_role_policy(arn, "filler", None);
+            let _ = knobs.put_role_policy(arn, GUARD_NAME, None);
         }
         self.set_up();
     }
@@ -190,7 +193,7 @@ impl Clinic {
 
 /// The roles that may be asked for, each with the trust policy that its method needs.
 fn roles() -> [(&'static str, String); 4] {
-    let assumed = assumable::statements(MANAGER);
+    let assumed = assumable::statements_with_tags(MANAGER);
     [
         (sandbox::ROLE, TRUST.to_owned()),
         (
@@ -227,6 +230,10 @@ fn catalog() -> Catalog {
     let scope = toml::Value::String(allowing("s3:GetObject"));
     let more = &mut catalog.entitlement("staging-admin").more;
     more.insert("scope_down".to_owned(), scope);
+    more.insert("session_tags".to_owned(), toml::Value::Boolean(true));
+    let reports = catalog.entitlement("staging-reports");
+    ASSUMED.clone_into(&mut reports.role_arn);
+    uncut(reports);
     let mut attach = Entitlement::attaching("staging-s3", &allowing("s3:GetObject"));
     attach
         .more

@@ -1,6 +1,8 @@
 //! Each fault of a role, of a user or of a right by its one line, and all well again once it is
 //! mended.
 
+use countersign::aws::GUARD_NAME;
+use countersign::policy::assumable;
 use countersign::sandbox::Rule;
 
 use super::clinic::{ASSUMED, CARRIER, Clinic, MANAGER, PERSON, SWITCHED, THIRD_MANAGER, TRUSTED};
@@ -80,7 +82,26 @@ async fn each_right_that_is_missing_is_named() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_keeps_a_role_or_user_from_being_opened_is_told() {
     let clinic = Clinic::new().await;
-    let rows: [Row; 11] = [
+    let rows: [Row; 13] = [
+        (
+            "the role takes no tag",
+            |it| {
+                let without = assumable::statements(MANAGER);
+                let trust = format!(r#"{{"Version":"2012-10-17","Statement":[{without}]}}"#);
+                put_trust(it, ASSUMED, &trust);
+            },
+            (ASSUMED, "missing", "session tags"),
+        ),
+        (
+            "a guard stands where something is handed out without one",
+            |it| {
+                let guard = it
+                    .knobs()
+                    .put_role_policy(ASSUMED, GUARD_NAME, Some(ALLOW_ALL));
+                guard.expect("a policy");
+            },
+            (ASSUMED, "warning", "guard"),
+        ),
         (
             "the role is gone",
             |it| it.knobs().delete_role(TRUSTED),
