@@ -53,6 +53,8 @@ pub async fn end(ctx: &Ctx, id: GrantId, reason: Option<String>) -> Result<Grant
             authz::end(ctx.app.roles(), &caller, grant, &request, has_decided)?;
         let change = grant.end(cause, caller.id, reason, &tx.by)?;
         let grant = db::grants::store(tx.conn(), change).await?;
+        let by = tx.by.clone();
+        db::requests::lapse_with(tx.conn(), &[grant.id], &by).await?;
         tx.make_due_for(&[grant.id], now).await?;
         Ok(GrantView {
             // What is not open cannot be extended.

@@ -73,6 +73,9 @@ pub async fn extend(ctx: &Ctx, id: GrantId, new: NewExtension) -> Result<GrantVi
         if extension.is_some() {
             return Err(Unextendable::Waits.into());
         }
+        if let Some(bypassed) = &grant.marks.bypassed {
+            return Err(Unextendable::Bypassed(bypassed.by.clone()).into());
+        }
         let more = More {
             outlives: seen.outlives.clone().or_else(|| request.outlives.clone()),
             target_checked: seen.checked,

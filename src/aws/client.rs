@@ -130,7 +130,7 @@ impl Aws {
     pub(super) async fn reads(&self) -> &aws_sdk_iam::Client {
         self.account.pace.pass(self.purpose).await;
         match self.purpose {
-            Purpose::Looking | Purpose::Analysing => &self.looks,
+            Purpose::Looking | Purpose::Analysing | Purpose::Auditing => &self.looks,
             Purpose::Closing | Purpose::Opening => &self.reads,
         }
     }

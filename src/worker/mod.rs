@@ -3,6 +3,7 @@
 //! of its transactions.
 
 mod barred;
+mod bypass;
 mod claim;
 mod elsewhere;
 mod failure;

@@ -180,6 +180,7 @@ fn may_extend(
 ) -> bool {
     let margin = ctx.app.settings().propagation;
     grant.person == caller.id
+        && grant.marks.bypassed.is_none()
         && grant.is_open_for(margin, now)
         && caller.is_in(&request.terms.requester_group)
         && grant.longest_extension(&request.terms) >= TimeDelta::seconds(1)

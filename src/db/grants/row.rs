@@ -6,7 +6,7 @@ use sqlx::types::Json;
 use crate::domain::cause::Cause;
 use crate::domain::demands::{Demands, ExternalId};
 use crate::domain::entitlement::Method;
-use crate::domain::grant::{Closing, Grant, GrantState, Marks};
+use crate::domain::grant::{Bypassed, Closing, Grant, GrantState, Marks};
 use crate::domain::part::{Allows, Part, PartKind, PartState};
 use crate::domain::text::Words;
 use crate::ids::{GrantId, PartId, PersonId, RequestId, TargetId};
@@ -24,7 +24,8 @@ macro_rules! there {
                       c.since AS "console_since?", p.unclear_at, p.absent_at,
                       p.allows AS "allows: Json<Allows>", g.opening_at, g.opened_at, g.closing_at, g.cause,
                       g.closing_by, g.closing_reason, g.ended_at, n.guard_until, n.guard_gone_at, p.restores,
-                      g.principal_missing_since, r.submitted_at AS requested_at, p.id AS part, p.kind,
+                      g.principal_missing_since, g.bypass_asked_at, g.bypassed_at, g.bypassed_by,
+                      r.submitted_at AS requested_at, p.id AS part, p.kind,
                       p.state AS part_state, p.opened_at AS part_opened_at, p.closed_at AS part_closed_at
                FROM grants g JOIN requests r ON r.id = g.request
                JOIN parts p ON p."grant" = g.id AND p.target = "# + $target + r#"
@@ -80,6 +81,9 @@ pub(in crate::db) struct Row {
     pub guard_gone_at: Option<DateTime<Utc>>,
     pub restores: i16,
     pub principal_missing_since: Option<DateTime<Utc>>,
+    pub bypass_asked_at: Option<DateTime<Utc>>,
+    pub bypassed_at: Option<DateTime<Utc>>,
+    pub bypassed_by: Option<String>,
     pub requested_at: DateTime<Utc>,
     pub part: PartId,
     pub kind: String,
@@ -122,10 +126,17 @@ impl TryFrom<Row> for Grant {
                 guard_gone_at: row.guard_gone_at,
                 restores: row.restores,
                 principal_missing_since: row.principal_missing_since,
+                bypass_asked_at: row.bypass_asked_at,
+                bypassed: bypassed(row.bypassed_at, row.bypassed_by),
             },
             state,
         })
     }
+}
+
+fn bypassed(at: Option<DateTime<Utc>>, by: Option<String>) -> Option<Bypassed> {
+    let (at, by) = at.zip(by)?;
+    Some(Bypassed { at, by })
 }
 
 impl Row {

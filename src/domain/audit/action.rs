@@ -89,8 +89,12 @@ actions! {
     }
     /// The requester took it back.
     RequestWithdrawn = "request.withdrawn" {}
-    /// Nobody decided in time.
-    RequestExpired = "request.expired" {}
+    /// Nobody decided in time, or there is nothing left to extend.
+    RequestExpired = "request.expired" {
+        /// The grant that it was to extend, where that closed before anybody had decided.
+        #[serde(rename = "closed_grant_id", default, skip_serializing_if = "Option::is_none")]
+        closed: Option<GrantId>,
+    }
     /// The intent to open, recorded before the first write to AWS.
     GrantOpening = "grant.opening" {
         #[serde(rename = "request_id")]
@@ -141,6 +145,13 @@ actions! {
     GrantDelayed = "grant.delayed" {
         error: String,
         attempts: i32,
+    }
+    /// The person could assume the role without the grant, which then ends nothing; told once.
+    GrantBypassed = "grant.bypassed" {
+        #[serde(rename = "request_id")]
+        request: RequestId,
+        /// A policy's id as IAM tells it, or the role's trust policy.
+        policy: String,
     }
     /// Somebody took the grant's statement away; it is there again.
     GrantRestored = "grant.restored" {

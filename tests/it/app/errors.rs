@@ -103,14 +103,16 @@ fn inputs() -> [InputError; 5] {
     all
 }
 
-fn states() -> [StateError; 9] {
+fn states() -> [StateError; 10] {
     let known = |error: &StateError| match error {
         StateError::Wrong(_)
         | StateError::AlreadyDecided
         | StateError::NotEligible
         | StateError::NotFetched
         | StateError::TooLate
-        | StateError::Unextendable(Unextendable::Waits | Unextendable::Longest)
+        | StateError::Unextendable(
+            Unextendable::Waits | Unextendable::Longest | Unextendable::Bypassed(_),
+        )
         | StateError::OnHold
         | StateError::Unguarded => {}
     };
@@ -126,6 +128,7 @@ fn states() -> [StateError; 9] {
         StateError::TooLate,
         StateError::Unextendable(Unextendable::Waits),
         StateError::Unextendable(Unextendable::Longest),
+        StateError::Unextendable(Unextendable::Bypassed("user_alice_standing".to_owned())),
         StateError::OnHold,
         StateError::Unguarded,
     ];

@@ -27,7 +27,7 @@ fn all() -> Vec<Action> {
         | Action::RequestApproved { .. }
         | Action::RequestDenied { .. }
         | Action::RequestWithdrawn {}
-        | Action::RequestExpired {}
+        | Action::RequestExpired { .. }
         | Action::GrantOpening { .. }
         | Action::GrantOpened { .. }
         | Action::GrantExtended { .. }
@@ -35,6 +35,7 @@ fn all() -> Vec<Action> {
         | Action::GrantEnded { .. }
         | Action::GrantFailed { .. }
         | Action::GrantDelayed { .. }
+        | Action::GrantBypassed { .. }
         | Action::GrantRestored { .. }
         | Action::GuardRestored {}
         | Action::GuardRemoved { .. }
@@ -72,7 +73,9 @@ fn all() -> Vec<Action> {
             comment: "No.".to_owned(),
         },
         Action::RequestWithdrawn {},
-        Action::RequestExpired {},
+        Action::RequestExpired {
+            closed: Some(grant),
+        },
         Action::GrantOpening { request, deadline },
         Action::GrantOpened { request, deadline },
         Action::GrantExtended {
@@ -97,6 +100,10 @@ fn all() -> Vec<Action> {
         Action::GrantDelayed {
             error: "throttled".to_owned(),
             attempts: 1,
+        },
+        Action::GrantBypassed {
+            request,
+            policy: "user_alice_standing".to_owned(),
         },
         Action::GrantRestored { request },
         Action::GuardRestored {},
