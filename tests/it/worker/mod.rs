@@ -35,6 +35,7 @@ mod path;
 mod pinned;
 mod queue;
 mod refusals;
+mod replaced;
 mod reverted;
 mod revocations;
 mod rights;
