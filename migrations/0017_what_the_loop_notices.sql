@@ -23,25 +23,24 @@ CREATE TRIGGER grants_keep_bypass BEFORE UPDATE ON grants FOR EACH ROW
 CREATE TABLE account_entries (
     account text PRIMARY KEY REFERENCES accounts,
     entered_at timestamptz,
-    refused_since timestamptz,
     look_through_at timestamptz
 );
-COMMENT ON TABLE account_entries IS 'How Countersign fares with each account: whether its manager role lets it in, and when everybody in it is looked through.';
-COMMENT ON COLUMN account_entries.entered_at IS 'When STS last gave a session of the account''s manager role, as far as that came after a refusal or was the first.';
-COMMENT ON COLUMN account_entries.refused_since IS 'Since when STS refuses the account''s manager role; null while it does not.';
+COMMENT ON TABLE account_entries IS 'How Countersign fares with each account: when its manager role let it in where others refused, and when everybody in it is looked through.';
+COMMENT ON COLUMN account_entries.entered_at IS 'When STS last gave a session of the account''s manager role to who wanted to know whether it still does.';
 COMMENT ON COLUMN account_entries.look_through_at IS 'When everybody in the account is looked through next, for what no row tells of; null: at once.';
 
 CREATE TABLE hub_refusals (
     since timestamptz PRIMARY KEY,
-    told_at timestamptz NOT NULL,
     over_at timestamptz,
-    CONSTRAINT over CHECK (over_at >= told_at)
+    CONSTRAINT over CHECK (over_at >= since)
 );
-COMMENT ON TABLE hub_refusals IS 'The times in which every manager role refused Countersign''s own identity: one cause, told once.';
-COMMENT ON COLUMN hub_refusals.since IS 'When the first of them refused.';
-COMMENT ON COLUMN hub_refusals.told_at IS 'When it was clear that all do.';
+COMMENT ON TABLE hub_refusals IS 'The times in which every manager role that was tried refused Countersign''s own identity: one cause, told once.';
+COMMENT ON COLUMN hub_refusals.since IS 'When that was seen.';
 COMMENT ON COLUMN hub_refusals.over_at IS 'When one of them let Countersign in again; null while none does.';
 CREATE UNIQUE INDEX hub_refusals_one ON hub_refusals ((true)) WHERE over_at IS NULL;
+
+-- Closed roles whose guards are not known to stand.
+CREATE INDEX targets_closed ON targets (arn) WHERE closed;
 
 -- They look at the tables of their own schema, whatever the caller's search path says.
 DO $$

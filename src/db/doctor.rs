@@ -39,6 +39,8 @@ pub struct Known {
     pub condition: Condition,
     /// Kind of the reconciler's last failure.
     pub last_error: Option<String>,
+    /// Whether it is closed to whoever has no grant.
+    pub closed: bool,
 }
 
 /// Every account.
@@ -66,7 +68,7 @@ pub async fn accounts(conn: &mut PgConnection) -> sqlx::Result<Vec<Account>> {
 /// Roles that nobody may ask for any more count for as long as a person has to judge them.
 async fn targets(conn: &mut PgConnection, account: &str) -> sqlx::Result<Vec<Known>> {
     let rows = sqlx::query!(
-        "SELECT t.arn, t.mfa, t.external_id, t.condition, t.last_error FROM targets t
+        "SELECT t.arn, t.mfa, t.external_id, t.condition, t.last_error, t.closed FROM targets t
          WHERE t.account = $1 AND (t.kind = 'user' OR t.condition IN ('contested', 'safe_mode')
              OR EXISTS (SELECT FROM entitlements e WHERE e.target = t.id AND e.retired_at IS NULL))
          ORDER BY t.arn",
@@ -83,6 +85,7 @@ async fn targets(conn: &mut PgConnection, account: &str) -> sqlx::Result<Vec<Kno
             },
             arn: row.arn,
             last_error: row.last_error,
+            closed: row.closed,
         })
     });
     known.collect()

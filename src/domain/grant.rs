@@ -2,6 +2,7 @@
 //! `failed`.
 
 mod bypass;
+mod left;
 mod state;
 
 use chrono::{DateTime, TimeDelta, Utc};

@@ -85,6 +85,8 @@ const fn look(action: &Action) -> (Icon, Tone) {
         Action::GuardRestored {}
         | Action::TargetChanged { .. }
         | Action::TargetAlarm { .. }
+        | Action::HubRefused { .. }
+        | Action::HubAdmitted { .. }
         | Action::RevocationBegun { .. }
         | Action::RevocationThrough {}
         | Action::RevocationLiftAsked {}
@@ -150,6 +152,8 @@ fn text(action: &Action, actor: &str) -> String {
         Action::GuardRestored {}
         | Action::TargetChanged { .. }
         | Action::TargetAlarm { .. }
+        | Action::HubRefused { .. }
+        | Action::HubAdmitted { .. }
         | Action::RevocationBegun { .. }
         | Action::RevocationThrough {}
         | Action::RevocationLiftAsked {}

@@ -66,6 +66,8 @@ pub struct RequestPage {
     pub delay: Option<Delay>,
     /// When no part of AWS can lag behind the grant's end any more.
     pub settled_at: Option<DateTime<Utc>>,
+    /// Since when nothing of the grant can work although AWS has not been read without it.
+    pub dead_since: Option<DateTime<Utc>>,
     /// Whether the role is closed to whoever has no grant.
     pub closed: bool,
     /// What happened until now.
@@ -398,6 +400,7 @@ async fn look(
         grant: view.grant,
         delay: view.delay,
         settled_at: view.settled_at,
+        dead_since: view.dead_since,
         closed: view.closed,
         history: history::entries(&view.events),
         aws: visit.portal.settings.aws.clone(),

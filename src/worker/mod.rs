@@ -9,6 +9,7 @@ mod elsewhere;
 mod failure;
 mod foresee;
 mod homes;
+mod hub;
 mod ledger;
 mod limit;
 mod look;

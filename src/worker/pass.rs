@@ -103,8 +103,12 @@ impl Worker {
         let aws = match self.clouds.of_arn(arn, manager.as_ref(), *at).await {
             Ok(aws) => aws.used_for(purpose),
             // Nobody lets us into the account: nothing was looked at, and nothing sent.
-            Err(error) => return self.kept_out(taken, error).await,
+            Err(error) => {
+                let error = self.why_kept_out(taken, error).await;
+                return self.kept_out(taken, error).await;
+            }
         };
+        self.let_in_again(taken, &aws).await;
         let mut pass = Pass::new(self, aws, taken, grants);
         let done = Box::pin(pass.rounds()).await;
         pass.ask_who_we_are().await;

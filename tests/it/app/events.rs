@@ -45,6 +45,8 @@ fn all() -> Vec<Action> {
         | Action::CredentialsFailed { .. }
         | Action::TargetChanged { .. }
         | Action::TargetAlarm { .. }
+        | Action::HubRefused { .. }
+        | Action::HubAdmitted { .. }
         | Action::RevocationBegun { .. }
         | Action::RevocationThrough {}
         | Action::RevocationLiftAsked {}
@@ -135,6 +137,12 @@ fn all() -> Vec<Action> {
         Action::TargetAlarm {
             alarm: "came_back".to_owned(),
             of: grant.to_string(),
+        },
+        Action::HubRefused {
+            accounts: vec!["111122223333".to_owned(), "444455556666".to_owned()],
+        },
+        Action::HubAdmitted {
+            account: "111122223333".to_owned(),
         },
         Action::RevocationBegun {
             scope: "account".to_owned(),

@@ -25,3 +25,4 @@ mod roles;
 mod routes;
 mod samples;
 mod sessions;
+mod troubles;

@@ -20,6 +20,8 @@ mod fetches;
 mod guard_room;
 mod hands;
 mod histories;
+mod hub;
+mod inventory;
 mod judge;
 mod lag;
 mod lapses;
