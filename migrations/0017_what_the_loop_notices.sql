@@ -26,6 +26,7 @@ CREATE TABLE account_entries (
     look_through_at timestamptz
 );
 COMMENT ON TABLE account_entries IS 'How Countersign fares with each account: when its manager role let it in where others refused, and when everybody in it is looked through.';
+COMMENT ON COLUMN account_entries.account IS 'The account''s 12 digits.';
 COMMENT ON COLUMN account_entries.entered_at IS 'When STS last gave a session of the account''s manager role to who wanted to know whether it still does.';
 COMMENT ON COLUMN account_entries.look_through_at IS 'When everybody in the account is looked through next, for what no row tells of; null: at once.';
 

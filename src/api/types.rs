@@ -136,8 +136,9 @@ impl Request {
 pub(super) struct Outlives {
     /// writing_iam, assuming_roles, passing_roles, acquiring_roles, accepting_delegation,
     /// managing_people, signing_in, holding_tokens, managing_permissions, running_code,
-    /// trusted_service, trusted_account; own_policies where the person may need no grant; unread where nobody can tell, more where there are more
-    /// than are listed. Later releases may know more kinds.
+    /// trusted_service, trusted_account; own_policies where the person may need no grant; unread
+    /// where nobody can tell, more where there are more than are listed. Later releases may know
+    /// more kinds.
     kind: &'static str,
     /// In words, what access can outlive the deadline through, or why it could not be read.
     through: String,
@@ -203,9 +204,9 @@ pub(super) struct Grant {
     #[schema(format = "req")]
     extension_id: Option<String>,
     /// What keeps it opening or closing: denied, throttled, unreachable, unclear, full, malformed,
-    /// protected, gone, clock_skew, unplanned or hub_refused; safe_mode or contested where a person has to look
-    /// first; null while AWS does as it is asked. A closing one may work until AWS agrees, at
-    /// the latest until the deadline.
+    /// protected, gone, clock_skew, unplanned or hub_refused; safe_mode or contested where a person
+    /// has to look first; null while AWS does as it is asked. A closing one may work until AWS
+    /// agrees, at the latest until the deadline.
     delayed_by: Option<String>,
     /// Since when.
     delayed_since: Option<DateTime<Utc>>,

@@ -105,7 +105,8 @@ pub async fn take(
 ) -> sqlx::Result<Option<(String, Option<ManagerRole>)>> {
     let row = sqlx::query!(
         "WITH due AS (
-             SELECT a.id, a.manager_role_arn, a.external_id FROM accounts a LEFT JOIN account_entries e ON e.account = a.id
+             SELECT a.id, a.manager_role_arn, a.external_id
+             FROM accounts a LEFT JOIN account_entries e ON e.account = a.id
              WHERE e.look_through_at IS NULL OR e.look_through_at <= $1
              ORDER BY e.look_through_at NULLS FIRST, a.id LIMIT 1),
          taken AS (

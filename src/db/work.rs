@@ -285,7 +285,8 @@ pub async fn store(
                SELECT * FROM jsonb_to_recordset($2) AS it(
                    id uuid, state text, opening_at timestamptz, opened_at timestamptz, closing_at timestamptz,
                    cause text, closing_by uuid, closing_reason text, ended_at timestamptz, principal_id text,
-                   principal_missing_since timestamptz, bypassed_at timestamptz, bypassed_by text, part_state text, part_opened_at timestamptz,
+                   principal_missing_since timestamptz, bypassed_at timestamptz, bypassed_by text,
+                   part_state text, part_opened_at timestamptz,
                    part_closed_at timestamptz, target_uid text, sent_until timestamptz, unclear_at timestamptz,
                    absent_at timestamptz, restores smallint, guard_until timestamptz, guard_gone_at timestamptz,
                    named_since timestamptz)),

@@ -339,8 +339,8 @@ impl Request {
         )
     }
 
-    /// Lets it lapse: its time is over; or the grant that it is to extend is `closed`, or closes, so
-    /// that there is nothing left to extend.
+    /// Lets it lapse: its time is over; or the grant that it is to extend is `closed`, or closes,
+    /// so that there is nothing left to extend.
     ///
     /// # Errors
     /// When the request is not pending.

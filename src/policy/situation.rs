@@ -162,9 +162,9 @@ impl<'a> Situation<'a> {
         grants.filter(|grant| self.is_on_this_role(grant))
     }
 
-    /// The grants whose sessions may be this role's: those on it, and those that are over of another
-    /// role of its name, as far as what lets them in is on the user and names the role by its ARN
-    /// (docs/carrier.md, I5).
+    /// The grants whose sessions may be this role's: those on it, and those that are over of
+    /// another role of its name, as far as what lets them in is on the user and names the role by
+    /// its ARN (docs/carrier.md, I5).
     pub fn grants_named_here(&self) -> impl Iterator<Item = &'a Grant> {
         let grants = self.input.grants.iter();
         grants.filter(|grant| self.is_on_this_role(grant) || comes_by_name(grant))

@@ -107,13 +107,7 @@ fn text(action: &Action, actor: &str) -> String {
             duration_seconds,
             extends,
             ..
-        } => {
-            let more = if extends.is_some() { " more" } else { "" };
-            return format!(
-                "{actor} asked for {}{more}",
-                show::seconds(duration_seconds)
-            );
-        }
+        } => return asked(actor, *duration_seconds, extends.is_some()),
         Action::RequestApproved { have, needed, .. } => {
             return format!("{actor} approved ({have} of {needed})");
         }
@@ -165,6 +159,11 @@ fn text(action: &Action, actor: &str) -> String {
         | Action::CatalogApplied { .. } => return named(actor, action.name().as_str()),
     };
     fixed.to_owned()
+}
+
+fn asked(actor: &str, seconds: i32, is_extension: bool) -> String {
+    let more = if is_extension { " more" } else { "" };
+    format!("{actor} asked for {}{more}", show::seconds(&seconds))
 }
 
 const fn taken(kind: Kind) -> &'static str {

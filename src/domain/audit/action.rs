@@ -212,15 +212,15 @@ actions! {
     /// A policy on a user is not as it was left, and nobody here did it; one of ours is on somebody
     /// whom the catalog does not have; or a closed role is open to everybody whom it lets in.
     TargetAlarm = "target.alarm" {
-        /// `unaccounted`, `other_timeline`, `altered`, `came_back` or `orphan`; `unguarded` of a closed
-        /// role whose guard AWS does not take.
+        /// `unaccounted`, `other_timeline`, `altered`, `came_back` or `orphan`; `unguarded` of a
+        /// closed role whose guard AWS does not take.
         alarm: String,
         /// The grant, or the name of the policy, guard or statement that no grant accounts for; why
         /// there is no guard.
         of: String,
     }
-    /// Every manager role that was tried refuses Countersign's own identity, the hub, which then can
-    /// neither open nor close anything in those accounts: told once for all of them.
+    /// Every manager role that was tried refuses Countersign's own identity, the hub, which then
+    /// can neither open nor close anything in those accounts: told once for all of them.
     HubRefused = "hub.refused" {
         /// The accounts that were tried.
         accounts: Vec<String>,

@@ -1,4 +1,4 @@
-//! A role that was made anew while an inline policy of a switch names its ARN (docs/carrier.md, I5).
+//! A role that was made anew while the inline policy of a switch names it (docs/carrier.md, I5).
 
 use countersign::app::approve::approve;
 use countersign::app::submit::submit;
