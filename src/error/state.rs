@@ -124,10 +124,10 @@ impl Unextendable {
             Self::Bypassed(policy) => About::new(
                 "bypassed",
                 409,
-                "This is not extended: it is not what lets you in",
+                "This is not extended: it is not all that lets its person in",
                 format!(
-                    "{policy} lets you into the role without this grant, so that its end ends nothing. Have \
-                     that taken away, and ask anew."
+                    "By {policy} they could do without this grant, so that its end ends nothing. Have that taken \
+                     away, and ask anew."
                 ),
             ),
         }

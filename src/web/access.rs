@@ -65,7 +65,7 @@ pub fn waits_since(grant: &Grant, now: &DateTime<Utc>) -> Option<DateTime<Utc>> 
 pub fn refusal(delay: &Delay) -> String {
     let fixed = match delay.error.as_str() {
         "denied" => "AWS refuses Countersign the calls that it needs",
-        "hub_refused" => "Every account refuses Countersign's own identity",
+        "hub_refused" => "Every manager role refuses Countersign's own identity",
         "protected" => "AWS lets nobody but itself change the role",
         "full" => "The role's policies in AWS have no room left",
         "throttled" => "AWS takes no more calls for the moment",

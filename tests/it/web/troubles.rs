@@ -52,7 +52,7 @@ pub fn dead() -> RequestPage {
 #[test]
 fn troubles_say_since_when_and_what_to_type() {
     let home = html(&troubled());
-    assert!(home.contains("Every account refuses"));
+    assert!(home.contains("Every manager role refuses"));
     assert!(home.contains("<code>countersign doctor</code>"));
     assert!(home.contains("4 attempts without success"));
     assert!(!html(&super::samples::home(vec![], vec![])).contains("To be looked after"));

@@ -1,6 +1,7 @@
 //! People who could assume the role without their grant of switch (docs/carrier.md, I3).
 
 use chrono::TimeDelta;
+use countersign::app::approve::approve;
 use countersign::app::extend::{NewExtension, extend};
 use countersign::app::find;
 use countersign::app::submit::submit;
@@ -23,6 +24,14 @@ fn stands(world: &Elevation, condition: &str) {
     knobs
         .put_user_policy(&user_arn("alice"), "standing", Some(&text))
         .unwrap();
+}
+
+fn more() -> NewExtension {
+    NewExtension {
+        duration_seconds: 600,
+        justification: "It still burns".to_owned(),
+        ..NewExtension::default()
+    }
 }
 
 /// What was told of it: the policies that its events name.
@@ -59,12 +68,7 @@ async fn i3_what_lets_her_in_meanwhile_is_told_once_and_she_goes_on() {
     let shown = find::grant(&world.alice, grant).await.unwrap().grant;
     let bypassed = shown.marks.bypassed.clone().unwrap();
     assert_eq!(bypassed.by, "user_alice_standing");
-    let more = NewExtension {
-        duration_seconds: 600,
-        justification: "It still burns".to_owned(),
-        ..NewExtension::default()
-    };
-    let error = extend(&world.alice, grant, more).await.unwrap_err();
+    let error = extend(&world.alice, grant, more()).await.unwrap_err();
     assert_eq!(error.told_code(), "bypassed");
     assert!(error.about().detail.contains("user_alice_standing"));
     let page = find::request(&world.alice, shown.request).await.unwrap();
@@ -104,6 +108,7 @@ async fn an_opening_does_not_hang_on_the_right_to_simulate() {
 async fn i3_a_role_that_names_her_meanwhile_is_told_with_the_next_look() {
     let world = Elevation::switching().await;
     let (open, soon) = (world.open(60).await, world.approved_at(30, 60).await);
+    let more = extend(&world.alice, open, more()).await.unwrap().extension;
     let named = format!(
         r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Principal":{{"AWS":"{}"}},"Action":"sts:AssumeRole"}}}}"#,
         user_arn("alice")
@@ -111,6 +116,8 @@ async fn i3_a_role_that_names_her_meanwhile_is_told_with_the_next_look() {
     world.stage.cloud.edit_trust(|_| named);
     world.stage.pass(minutes(1)).await;
     assert_eq!(told(&world, open).await, ["the role's trust policy"]);
+    let error = approve(&world.bob, more.unwrap(), None).await.unwrap_err();
+    assert_eq!(error.told_code(), "bypassed", "it was asked for before");
     world.stage.pass(minutes(29)).await;
     assert_eq!(world.stage.state(open).await, "active");
     assert_eq!(world.stage.state(soon).await, "failed");
