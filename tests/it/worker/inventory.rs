@@ -108,17 +108,3 @@ async fn an_account_is_looked_through_once_a_day_and_earlier_where_it_was_silent
     world.stage.advance(TimeDelta::hours(3));
     assert_eq!(look(&world).await, accounts);
 }
-
-/// Whoever took it and died leaves it to the next.
-#[tokio::test]
-async fn two_processes_look_through_an_account_once() {
-    let world = Elevation::switching().await;
-    let accounts = look(&world).await;
-    world.stage.advance(TimeDelta::hours(25));
-    let app = &world.app.app;
-    let both = (0..2 * accounts).map(|_| look_through_next(app));
-    let both = futures_util::future::join_all(both).await;
-    let looked = both.into_iter().filter(|it| *it.as_ref().unwrap()).count();
-    let more = look(&world).await;
-    assert_eq!(looked + more, accounts);
-}
