@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
 use crate::api;
-use crate::app::{App, expire, put_on_record, revoke};
+use crate::app::{App, expire, orphans, put_on_record, revoke};
 use crate::config::Config;
 use crate::error::Error;
 use crate::web;
@@ -35,7 +35,7 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 pub struct Service {
     address: SocketAddr,
     stop: watch::Sender<bool>,
-    /// Server, worker and sweep, each of which ends with its name.
+    /// Server, worker, sweep and inventory, each of which ends with its name.
     parts: JoinSet<&'static str>,
     worker_pool: PgPool,
     app: App,
@@ -98,6 +98,11 @@ impl Service {
         parts.spawn(async move {
             sweep.await;
             "sweep"
+        });
+        let inventory = inventory(app.clone(), told());
+        parts.spawn(async move {
+            inventory.await;
+            "inventory"
         });
         Ok(Self {
             address,
@@ -194,6 +199,27 @@ async fn sweep(app: App, stopped: impl Future<Output = ()>) {
         tokio::select! {
             () = &mut stopped => return,
             () = tokio::time::sleep(SWEEP) => {}
+        }
+    }
+}
+
+/// Looks through one account at a time, each once a day. Apart from the sweep, which must not wait
+/// for AWS; and not at once, when everything else begins.
+async fn inventory(app: App, stopped: impl Future<Output = ()>) {
+    let mut stopped = std::pin::pin!(stopped);
+    loop {
+        let looked = async {
+            tokio::time::sleep(SWEEP).await;
+            if let Err(error) = orphans::look_through_next(&app).await {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "cannot look through an account; it is taken up again later"
+                );
+            }
+        };
+        tokio::select! {
+            () = &mut stopped => return,
+            () = looked => {}
         }
     }
 }

@@ -147,8 +147,9 @@ fn early_end(terms: &entitlement::Terms) -> Option<&'static str> {
 pub(super) struct Outlives {
     /// writing_iam, assuming_roles, passing_roles, acquiring_roles, accepting_delegation,
     /// managing_people, signing_in, holding_tokens, managing_permissions, running_code,
-    /// trusted_service, trusted_account; unread where nobody can tell, more where there are more
-    /// than are listed. Later releases may know more kinds.
+    /// trusted_service, trusted_account; own_policies where the person may need no grant; unread
+    /// where nobody can tell, more where there are more than are listed. Later releases may know
+    /// more kinds.
     kind: &'static str,
     /// In words, what access can outlive the deadline through, or why it could not be read.
     through: String,
@@ -222,12 +223,17 @@ pub(super) struct Grant {
     #[schema(format = "req")]
     extension_id: Option<String>,
     /// What keeps it opening or closing: denied, throttled, unreachable, unclear, full, malformed,
-    /// protected, gone, clock_skew or unplanned; safe_mode or contested where a person has to look
-    /// first; null while AWS does as it is asked. A closing one may work until AWS agrees, at
-    /// the latest until the deadline.
+    /// protected, gone, clock_skew, unplanned or hub_refused; safe_mode or contested where a person
+    /// has to look first; null while AWS does as it is asked. A closing one may work until AWS
+    /// agrees, at the latest until the deadline.
     delayed_by: Option<String>,
     /// Since when.
     delayed_since: Option<DateTime<Utc>>,
+    /// What lets the person into the role without the grant, whose end then ends nothing: a
+    /// policy's id, or the role's trust policy; null where nothing was seen to (switch).
+    bypassed_by: Option<String>,
+    /// When that was first seen.
+    bypassed_at: Option<DateTime<Utc>>,
 }
 
 impl Grant {
@@ -276,6 +282,8 @@ impl Grant {
                 .map(|request| request.to_string()),
             delayed_by: view.delay.as_ref().map(|it| it.error.clone()),
             delayed_since: view.delay.as_ref().map(|it| it.since),
+            bypassed_by: it.marks.bypassed.as_ref().map(|it| it.by.clone()),
+            bypassed_at: it.marks.bypassed.as_ref().map(|it| it.at),
         }
     }
 }

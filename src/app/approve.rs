@@ -10,7 +10,7 @@ use crate::domain::audit::verb::Verb;
 use crate::domain::grant::Grant;
 use crate::domain::request::{Approval, Request};
 use crate::domain::text::Words;
-use crate::error::{CallerError, Error, RoleError, StateError};
+use crate::error::{CallerError, Error, RoleError, StateError, Unextendable};
 use crate::ids::{GrantId, RequestId};
 use crate::{authz, db};
 
@@ -124,6 +124,10 @@ async fn still_alone(
 async fn extend(tx: &mut Tx, extension: &Request, grant: GrantId) -> Result<Grant, Error> {
     let grant = db::grants::lock(tx.conn(), grant).await?;
     let grant = grant.ok_or(CallerError::NotFound)?;
+    // Seen since it was asked for.
+    if let Some(bypassed) = &grant.marks.bypassed {
+        return Err(StateError::from(Unextendable::Bypassed(bypassed.by.clone())).into());
+    }
     let more = TimeDelta::seconds(extension.duration_seconds.into());
     let before = grant.deadline;
     let change = grant.extend(extension.id, more, &tx.by)?;

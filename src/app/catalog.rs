@@ -35,6 +35,8 @@ pub struct Applied {
     pub changes: Vec<String>,
     /// What the catalog still lacks, a line each.
     pub notes: Vec<String>,
+    /// ARNs of the roles that the file closes.
+    pub closed: BTreeSet<String>,
 }
 
 /// What a file that fits holds.
@@ -104,7 +106,11 @@ pub async fn apply(app: &App, text: &str, machine: &str) -> Result<Applied, Cata
         let lacking = db::catalog::without_identity(tx.conn()).await?;
         let lacking = lacking.iter();
         notes.extend(lacking.map(|it| needs_identity(&it.email, &it.entitlement, &it.account)));
-        Ok(Ok(Applied { changes, notes }))
+        Ok(Ok(Applied {
+            changes,
+            notes,
+            closed: closed::roles(&file),
+        }))
     });
     applied.await?.map_err(CatalogError::Invalid)
 }

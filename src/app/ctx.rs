@@ -52,6 +52,8 @@ pub struct Settings {
     pub expire_after: TimeDelta,
     /// L: how long a call without an answer may still be carried out.
     pub unanswered: TimeDelta,
+    /// δ: whole-second token times and clocks that differ.
+    pub clock_margin: TimeDelta,
     /// P: nothing is opened with less time than this left (docs/guard.md, H5).
     pub propagation: TimeDelta,
     /// How long a session lives without use.
@@ -89,6 +91,7 @@ impl App {
         let settings = Settings {
             expire_after: delta(config.requests.expire_after),
             unanswered: delta(config.aws.unanswered_margin),
+            clock_margin: delta(config.aws.clock_margin),
             propagation: delta(config.aws.propagation_margin),
             session_idle: delta(config.sessions.idle),
             session_lifetime: delta(config.sessions.lifetime),

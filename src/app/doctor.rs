@@ -2,6 +2,7 @@
 //! rights are simulated or shown by reads, and the one trial is a session that may do nothing.
 
 mod account;
+mod closed;
 mod lines;
 mod place;
 mod role;
@@ -18,6 +19,7 @@ use crate::db;
 use crate::db::doctor::{Account, Carried};
 use crate::error::Error;
 
+pub use closed::others_of_closed;
 pub use lines::{Line, Section, State};
 
 /// How many accounts are asked at a time: none waits for one that does not answer.

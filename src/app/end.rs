@@ -41,12 +41,18 @@ pub async fn end(ctx: &Ctx, id: GrantId, reason: Option<String>) -> Result<Grant
             caller,
             has_decided,
             delay,
+            extension,
             ..
         } = load::case(ctx, tx.conn(), request, moving).await?;
         let authz::Endable(grant, cause) =
             authz::end(ctx.app.roles(), &caller, grant, &request, has_decided)?;
         let change = grant.end(cause, caller.id, reason, &tx.by)?;
         let grant = db::grants::store(tx.conn(), change).await?;
+        // What waits for a decision was asked for under the grant's lock.
+        if extension.is_some() {
+            let by = tx.by.clone();
+            db::requests::lapse_with(tx.conn(), &[grant.id], &by).await?;
+        }
         tx.make_due_for(&[grant.id], now).await?;
         Ok(GrantView {
             // What is not open cannot be extended.

@@ -6,7 +6,7 @@ use crate::db::tx::Tx;
 use crate::domain::audit::{Actor, By, Channel};
 use crate::domain::request::Request;
 use crate::error::Error;
-use crate::ids::RequestId;
+use crate::ids::{GrantId, RequestId};
 
 /// How many are taken in one sweep.
 const BATCH: i64 = 100;
@@ -20,10 +20,13 @@ const SWEEP: Actor = Actor::System { part: "sweep" };
 /// When the database does not answer.
 pub async fn expire_due(app: &App) -> Result<usize, Error> {
     let given = app.clock().given();
-    let overdue = app
-        .read(async |conn| Ok(db::requests::overdue(conn, given, BATCH).await?))
+    let (overdue, adrift) = app
+        .read(async |conn| {
+            let overdue = db::requests::overdue(conn, given, BATCH).await?;
+            Ok((overdue, db::requests::adrift(conn, BATCH).await?))
+        })
         .await?;
-    let mut lapsed = 0;
+    let mut lapsed = without_grant(app, adrift).await?;
     for id in overdue {
         match if_overdue(app, id).await {
             Ok(did) => lapsed += usize::from(did),
@@ -37,6 +40,19 @@ pub async fn expire_due(app: &App) -> Result<usize, Error> {
         }
     }
     Ok(lapsed)
+}
+
+/// Lets extensions lapse whose grants have closed while somebody was deciding: whoever closes one
+/// passes by what is locked.
+async fn without_grant(app: &App, grants: Vec<GrantId>) -> Result<usize, Error> {
+    if grants.is_empty() {
+        return Ok(0);
+    }
+    app.transaction(SWEEP, Channel::System, async |tx: &mut Tx| {
+        let by = tx.by.clone();
+        Ok(db::requests::lapse_with(tx.conn(), &grants, &by).await?)
+    })
+    .await
 }
 
 /// Lets this request lapse, unless it was decided meanwhile; tells whether it did.
@@ -66,7 +82,7 @@ pub(super) async fn lapse(tx: &mut Tx, request: Request) -> Result<(), Error> {
         channel: Channel::System,
         at: tx.now(),
     };
-    let change = request.expire(&by)?;
+    let change = request.expire(None, &by)?;
     db::requests::store(tx.conn(), change).await?;
     Ok(())
 }

@@ -70,6 +70,9 @@ pub async fn extend(ctx: &Ctx, id: GrantId, new: NewExtension) -> Result<GrantVi
         if !caller.is_in(&request.terms.requester_group) {
             return Err(StateError::NotEligible.into());
         }
+        if let Some(bypassed) = &grant.marks.bypassed {
+            return Err(Unextendable::Bypassed(bypassed.by.clone()).into());
+        }
         if extension.is_some() {
             return Err(Unextendable::Waits.into());
         }

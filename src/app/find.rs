@@ -20,6 +20,7 @@ pub use crate::db::audit::Entry;
 pub use crate::db::decisions::Decision;
 pub use crate::db::delays::Delay;
 pub use crate::db::request_lists::Listed;
+pub use crate::db::troubles::{Troubles, Unguarded};
 use one::delays;
 pub use one::{Approvers, GrantView, May, RequestView, external_id, grant, request, shown};
 pub use revocations::{RevocationView, RevokedView, revocation, revocations, revoked};
@@ -252,4 +253,18 @@ pub async fn audit_events(
         Ok(db::audit::list(conn, &filter, page.cursor, page.limit + 1).await?)
     });
     Ok(Items::of(events.await?, page.limit, |it| it.id))
+}
+
+/// What somebody who runs Countersign has to look after; nothing for whoever does not see
+/// everything.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn troubles(ctx: &Ctx) -> Result<Troubles, Error> {
+    if !ctx.sees_all() {
+        return Ok(Troubles::default());
+    }
+    ctx.app
+        .read(async |conn| Ok(db::troubles::read(conn).await?))
+        .await
 }

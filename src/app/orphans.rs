@@ -1,10 +1,12 @@
-//! Inline policies of this installation on users and roles that the database has never heard of: of
-//! a grant that was made and forgotten with the time that a restore has lost. The loop looks at
-//! those alone that it knows, so that a person has to take these away.
+//! What of this installation stands on users and roles although the database has never heard of it:
+//! of a grant that was made and forgotten with the time that a restore has lost.
+//! The loop looks at those alone that it knows; what it never looks at a person has to take away.
+
+mod found;
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{StreamExt as _, stream};
 
 use super::ctx::App;
@@ -12,49 +14,51 @@ use crate::aws::{AwsError, Purpose, inventory};
 use crate::db;
 use crate::db::tx::Tx;
 use crate::domain::account::ManagerRole;
-use crate::domain::arn::{Arn, Kind};
 use crate::domain::audit::{Action, Actor, Channel};
 use crate::error::Error;
-use crate::policy::inline::{self, Reach};
+use crate::policy::inline;
+
+pub use found::{Kind, Orphan};
 
 /// How many accounts are asked at a time: none waits for one that does not answer.
 const AT_A_TIME: usize = 8;
-
-/// A policy that nobody looks at.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Orphan {
-    /// ARN of the user or role that has it.
-    pub arn: String,
-    /// Its name.
-    pub policy: String,
-    /// Until when it allows anything, in words.
-    pub allows: String,
-}
-
-impl Orphan {
-    /// The command that removes it.
-    #[must_use]
-    pub fn mend(&self) -> String {
-        let policy = &self.policy;
-        match Arn::name_of(&self.arn, Kind::User) {
-            Some(name) => {
-                format!("aws iam delete-user-policy --user-name {name} --policy-name {policy}")
-            }
-            None => {
-                let name = Arn::name_of(&self.arn, Kind::Role).unwrap_or_default();
-                format!("aws iam delete-role-policy --role-name {name} --policy-name {policy}")
-            }
-        }
-    }
-}
+/// How long after an account was looked through it is again, and by how much that differs by
+/// chance: processes and accounts come apart.
+const DAILY: TimeDelta = TimeDelta::hours(24);
+const APART: TimeDelta = TimeDelta::minutes(30);
+/// When an account is taken up again that did not answer, or that was not finished.
+const AGAIN: TimeDelta = TimeDelta::hours(1);
 
 /// What was found in one account, or why it was not looked at.
 #[derive(Debug)]
 pub struct Found {
     /// The 12 digits.
     pub account: String,
-    /// The policies.
+    /// What a person has to take away.
     pub orphans: Result<Vec<Orphan>, AwsError>,
+    /// Roles and users (ARNs) that the loop knows and on which something of ours stands.
+    known: Vec<String>,
+}
+
+/// What is known before AWS is asked.
+struct Known {
+    installation: String,
+    /// ARNs of the roles and users that the loop looks at.
+    targets: BTreeSet<String>,
+    at: DateTime<Utc>,
+}
+
+async fn known(app: &App) -> Result<(Known, Vec<(String, Option<ManagerRole>)>), Error> {
+    app.read_at(async |conn, at| {
+        let places = db::standing::places(conn, None).await?;
+        let known = Known {
+            installation: db::standing::installation(conn).await?,
+            targets: places.into_iter().map(|it| it.arn).collect(),
+            at,
+        };
+        Ok((known, db::standing::accounts(conn).await?))
+    })
+    .await
 }
 
 /// Looks through every account of the catalog.
@@ -62,58 +66,49 @@ pub struct Found {
 /// # Errors
 /// When the database does not answer. What AWS does not tell is told.
 pub async fn find(app: &App) -> Result<Vec<Found>, Error> {
-    let (installation, accounts, known, at) = app
-        .read_at(async |conn, at| {
-            let places = db::standing::places(conn, None).await?;
-            let known: BTreeSet<String> = places.into_iter().map(|it| it.arn).collect();
-            let installation = db::standing::installation(conn).await?;
-            Ok((installation, db::standing::accounts(conn).await?, known, at))
-        })
-        .await?;
-    let (installation, known) = (&installation, &known);
-    let looks = accounts.into_iter().map(async |(account, manager)| {
-        let entered = (account.as_str(), manager.as_ref(), at);
-        let orphans = look(app, entered, installation, known).await;
-        Found { account, orphans }
-    });
+    let (known, accounts) = known(app).await?;
+    let known = &known;
+    let looks = accounts
+        .into_iter()
+        .map(|entered| look(app, entered, known, Purpose::Looking));
     Ok(stream::iter(looks).buffered(AT_A_TIME).collect().await)
 }
 
 async fn look(
     app: &App,
-    (account, manager, at): (&str, Option<&ManagerRole>, DateTime<Utc>),
-    installation: &str,
-    known: &BTreeSet<String>,
-) -> Result<Vec<Orphan>, AwsError> {
-    let aws = app.clouds().of(account, manager, at).await?;
-    let aws = aws.used_for(Purpose::Looking);
-    let prefix = format!("{}{installation}-", inline::PREFIX);
-    let holders = Box::pin(inventory::holders(&aws, &prefix)).await?;
-    let mut orphans = Vec::new();
-    // What the loop looks at it takes away itself; of a role it looks at no such policy.
-    let is_looked_at = |arn: &str| known.contains(arn) && Arn::name_of(arn, Kind::User).is_some();
-    for holder in holders {
-        if is_looked_at(&holder.arn) {
-            continue;
-        }
-        for (policy, text) in holder.policies {
-            if inline::grant_of(&policy, installation).is_some() {
-                orphans.push(Orphan {
-                    arn: holder.arn.clone(),
-                    policy,
-                    allows: allows(&text),
-                });
+    (account, manager): (String, Option<ManagerRole>),
+    known: &Known,
+    purpose: Purpose,
+) -> Found {
+    let holders = async {
+        let aws = app
+            .clouds()
+            .of(&account, manager.as_ref(), known.at)
+            .await?;
+        let prefix = format!("{}{}-", inline::PREFIX, known.installation);
+        Box::pin(inventory::holders(&aws.used_for(purpose), &prefix)).await
+    };
+    let mut standing = Vec::new();
+    let orphans = holders.await.map(|holders| {
+        let mut orphans = Vec::new();
+        for holder in &holders {
+            let found = found::on(holder, &known.installation);
+            let is_known = known.targets.contains(&holder.arn);
+            // What the loop looks at it takes away itself; of a role no inline policy of a grant.
+            let (left, own): (Vec<_>, Vec<_>) = found
+                .into_iter()
+                .partition(|it| !is_known || it.is_on_role() && it.kind == Kind::Policy);
+            if !own.is_empty() {
+                standing.push(holder.arn.clone());
             }
+            orphans.extend(left);
         }
-    }
-    Ok(orphans)
-}
-
-fn allows(text: &str) -> String {
-    match inline::reach(text) {
-        Reach::Nothing => "allows nothing".to_owned(),
-        Reach::Until(date) => format!("allows what it says until {}", date.to_rfc3339()),
-        Reach::Longest => "allows what it says without an end".to_owned(),
+        orphans
+    });
+    Found {
+        account,
+        orphans,
+        known: standing,
     }
 }
 
@@ -122,34 +117,84 @@ fn allows(text: &str) -> String {
 /// # Errors
 /// When the database does not answer.
 pub async fn tell(app: &App) -> Result<(), Error> {
-    let mut orphans = Vec::new();
-    for found in find(app).await? {
-        match found.orphans {
-            Ok(of_account) => orphans.extend(of_account),
-            Err(error) => tracing::warn!(
-                account = found.account,
-                error.code = error.code(),
-                "cannot look for policies of forgotten grants (iam:GetAccountAuthorizationDetails)"
-            ),
-        }
-    }
-    for orphan in &orphans {
-        tracing::warn!(
-            of = orphan.arn,
-            policy = orphan.policy,
-            mend = orphan.mend(),
-            "a policy of ours that no grant accounts for, on somebody whom the catalog does not have"
-        );
-    }
+    let found = find(app).await?;
+    let orphans = found.iter().flat_map(log);
+    let orphans: Vec<&Orphan> = orphans.collect();
     let actor = Actor::System { part: "restored" };
     app.transaction(actor, Channel::System, async |tx: &mut Tx| {
-        let events = orphans.iter().map(|orphan| {
-            let alarm = "orphan".to_owned();
-            let of = orphan.policy.clone();
-            tx.by.did(&orphan.arn, Action::TargetAlarm { alarm, of })
-        });
-        let events: Vec<_> = events.collect();
-        Ok(db::audit::append_all(tx.conn(), &events).await?)
+        put_on_record(tx, &orphans).await
     })
     .await
+}
+
+/// Looks through the account that has waited longest, once a day each; tells whether there was one
+/// whose time had come. What stands on a known role or user that nobody looks at has it looked at;
+/// everything else is told, each day until somebody has taken it away.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn look_through_next(app: &App) -> Result<bool, Error> {
+    let actor = Actor::System { part: "inventory" };
+    let taken = app.transaction(actor.clone(), Channel::System, async |tx: &mut Tx| {
+        let now = tx.now();
+        Ok(db::entries::take(tx.conn(), now, AGAIN).await?)
+    });
+    let Some(entered) = taken.await? else {
+        return Ok(false);
+    };
+    let (known, _) = known(app).await?;
+    let found = look(app, entered, &known, Purpose::Auditing).await;
+    let orphans = log(&found);
+    let apart = APART.as_seconds_f64() * rand::random_range(-1.0..=1.0);
+    let next = DAILY + TimeDelta::milliseconds((apart * 1_000.0) as i64);
+    // Without the right to look a day is soon enough.
+    let is_done = matches!(found.orphans, Ok(_) | Err(AwsError::Denied));
+    app.transaction(actor, Channel::System, async |tx: &mut Tx| {
+        put_on_record(tx, &orphans).await?;
+        let now = tx.now();
+        for arn in db::entries::wake(tx.conn(), &found.known, now).await? {
+            tracing::warn!(
+                of = arn,
+                "something of ours stands where nobody looked; it is looked at now"
+            );
+        }
+        if is_done {
+            db::entries::looked_through(tx.conn(), &found.account, now + next).await?;
+        }
+        Ok(true)
+    })
+    .await
+}
+
+/// A line for each orphan, or for why there is none.
+fn log(found: &Found) -> Vec<&Orphan> {
+    let orphans = match &found.orphans {
+        Ok(orphans) => orphans,
+        Err(error) => {
+            tracing::warn!(
+                account = found.account,
+                error.code = error.code(),
+                "cannot look for what is left of forgotten grants (iam:GetAccountAuthorizationDetails)"
+            );
+            return Vec::new();
+        }
+    };
+    for orphan in orphans {
+        tracing::warn!(
+            of = orphan.arn,
+            policy = orphan.name,
+            mend = orphan.mend(),
+            "something of ours that no grant accounts for, on somebody whom the catalog does not have"
+        );
+    }
+    orphans.iter().collect()
+}
+
+async fn put_on_record(tx: &mut Tx, orphans: &[&Orphan]) -> Result<(), Error> {
+    let events = orphans.iter().map(|orphan| {
+        let (alarm, of) = ("orphan".to_owned(), orphan.name.clone());
+        tx.by.did(&orphan.arn, Action::TargetAlarm { alarm, of })
+    });
+    let events: Vec<_> = events.collect();
+    Ok(db::audit::append_all(tx.conn(), &events).await?)
 }

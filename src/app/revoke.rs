@@ -219,6 +219,8 @@ async fn end_batch(tx: &mut Tx, revocation: &Revocation) -> Result<usize, Error>
             ended.push(db::grants::store(tx.conn(), change).await?.id);
         }
     }
+    let by = tx.by.clone();
+    db::requests::lapse_with(tx.conn(), &ended, &by).await?;
     tx.make_due_for(&ended, now).await?;
     Ok(ended.len())
 }

@@ -1,10 +1,11 @@
 //! One look at a user who carries inline policies of ours.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_iam::types::{
     ContextEntry, ContextKeyTypeEnum, EvaluationResult, PolicyEvaluationDecisionType,
 };
+use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::read::{decode, not_there, user};
 use super::{Aws, AwsError, Purpose};
@@ -65,8 +66,19 @@ pub async fn check_user(aws: &Aws, arn: &str) -> Result<Option<ObservedUser>, Aw
     }
 }
 
-/// Whether a user's policies allow to assume a role under any session name, from anywhere and with
-/// MFA, as far as IAM simulates them: the policy that does, by its id.
+/// Whether somebody could assume a role without a grant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Already {
+    /// Their own policies do not let them.
+    No,
+    /// That policy, by its id, lets them under any session name and from anywhere, with MFA.
+    Yes(String),
+    /// It hangs on keys of a request that nobody knows beforehand, such as `aws:SourceIp`.
+    Perhaps(Vec<String>),
+}
+
+/// Whether a user's policies allow to assume a role under any session name, with MFA and at that
+/// time, as far as IAM simulates them. `aws` says what the call is for.
 ///
 /// # Errors
 /// Whatever the call fails with.
@@ -74,41 +86,48 @@ pub async fn assumes_already(
     aws: &Aws,
     user_arn: &str,
     role_arn: &str,
-) -> Result<Option<String>, AwsError> {
+    now: DateTime<Utc>,
+) -> Result<Already, AwsError> {
     // No grant has this name, so that no policy of ours is meant.
-    let results = simulated(aws, user_arn, role_arn, "zzz", None).await?;
-    let allowed = results.iter().find(|result| {
-        result.eval_decision == PolicyEvaluationDecisionType::Allowed
-            && result.missing_context_values().is_empty()
-    });
-    Ok(allowed.map(|result| {
-        let matched = result.matched_statements().iter();
-        let policies = matched.filter_map(|statement| statement.source_policy_id());
-        policies.map(str::to_owned).next().unwrap_or_default()
-    }))
+    let results = simulated(aws, user_arn, role_arn, ("zzz", None), now).await?;
+    let mut unknown = BTreeSet::new();
+    for result in &results {
+        if !result.missing_context_values().is_empty() {
+            unknown.extend(result.missing_context_values().iter().cloned());
+        } else if result.eval_decision == PolicyEvaluationDecisionType::Allowed {
+            let matched = result.matched_statements().iter();
+            let mut policies = matched.filter_map(|statement| statement.source_policy_id());
+            return Ok(Already::Yes(
+                policies.next().unwrap_or("of an unknown name").to_owned(),
+            ));
+        }
+    }
+    Ok(if unknown.is_empty() {
+        Already::No
+    } else {
+        Already::Perhaps(unknown.into_iter().collect())
+    })
 }
 
-/// What IAM makes of a user's policies where they assume a role with MFA.
+/// What IAM makes of a user's policies where they assume a role under that name, with MFA and that
+/// external ID, at that time: AWS knows none by itself here.
 pub(super) async fn simulated(
     aws: &Aws,
     user_arn: &str,
     role_arn: &str,
-    session_name: &str,
-    external_id: Option<&str>,
+    (session_name, external_id): (&str, Option<&str>),
+    now: DateTime<Utc>,
 ) -> Result<Vec<EvaluationResult>, AwsError> {
+    use ContextKeyTypeEnum::{Boolean, Date, Numeric, String as Text};
+    let time = now.to_rfc3339_opts(SecondsFormat::Secs, true);
+    let epoch = now.timestamp().to_string();
     let mut context = vec![
-        (
-            "sts:RoleSessionName",
-            session_name,
-            ContextKeyTypeEnum::String,
-        ),
-        (
-            "aws:MultiFactorAuthPresent",
-            "true",
-            ContextKeyTypeEnum::Boolean,
-        ),
+        ("sts:RoleSessionName", session_name, Text),
+        ("aws:MultiFactorAuthPresent", "true", Boolean),
+        ("aws:CurrentTime", &time, Date),
+        ("aws:EpochTime", &epoch, Numeric),
     ];
-    context.extend(external_id.map(|id| ("sts:ExternalId", id, ContextKeyTypeEnum::String)));
+    context.extend(external_id.map(|id| ("sts:ExternalId", id, Text)));
     let entries = context.into_iter().map(|(name, value, kind)| {
         let entry = ContextEntry::builder().context_key_name(name);
         entry
@@ -116,7 +135,6 @@ pub(super) async fn simulated(
             .context_key_type(kind)
             .build()
     });
-    let aws = aws.used_for(Purpose::Looking);
     let call = aws.reads().await.simulate_principal_policy();
     let call = call
         .policy_source_arn(user_arn)

@@ -45,6 +45,8 @@ pub struct Aws {
     purpose: Purpose,
     /// Who we are there, where it is not ourselves.
     manager: Option<Caller>,
+    /// When the manager role let us in.
+    entered_at: Option<DateTime<Utc>>,
     account: Account,
 }
 
@@ -102,8 +104,23 @@ impl Aws {
             sessions: sessions(sdk, account, refused),
             purpose: Purpose::Opening,
             manager,
+            entered_at: None,
             account: account.clone(),
         }
+    }
+
+    /// The same, by a session of a manager role that was asked for at that time.
+    pub(super) fn entered_at(self, at: DateTime<Utc>) -> Self {
+        Self {
+            entered_at: Some(at),
+            ..self
+        }
+    }
+
+    /// Whether a manager role has let us in after that time.
+    #[must_use]
+    pub fn was_let_in_after(&self, at: DateTime<Utc>) -> bool {
+        self.entered_at.is_some_and(|entered| entered > at)
     }
 
     /// What looks at the account remember.
@@ -130,7 +147,7 @@ impl Aws {
     pub(super) async fn reads(&self) -> &aws_sdk_iam::Client {
         self.account.pace.pass(self.purpose).await;
         match self.purpose {
-            Purpose::Looking | Purpose::Analysing => &self.looks,
+            Purpose::Looking | Purpose::Analysing | Purpose::Auditing => &self.looks,
             Purpose::Closing | Purpose::Opening => &self.reads,
         }
     }

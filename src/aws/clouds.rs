@@ -17,7 +17,7 @@ use secrecy::SecretString;
 use super::assume::Session;
 use super::client::Account;
 use super::federation::Federation;
-use super::manager::Hub;
+use super::manager::{self, Hub};
 use super::way::Way;
 use super::{Aws, AwsError};
 use crate::config;
@@ -115,6 +115,22 @@ impl Clouds {
         self.0.hub.why_refused(manager).await
     }
 
+    /// Whether STS knows us, asked anew.
+    ///
+    /// # Errors
+    /// When it does not tell.
+    pub async fn hub_is_known(&self) -> Result<(), AwsError> {
+        manager::caller(&self.0.hub.sts).await.map(drop)
+    }
+
+    /// Whether a manager role lets us in, asked anew and for nothing else.
+    ///
+    /// # Errors
+    /// As [`Self::of`].
+    pub async fn lets_in(&self, manager: &ManagerRole) -> Result<(), AwsError> {
+        self.0.hub.assume(manager).await.map(drop)
+    }
+
     /// The account of a role or user.
     ///
     /// # Errors
@@ -170,7 +186,7 @@ impl Clouds {
             .credentials_provider(credentials)
             .identity_cache(IdentityCache::no_cache());
         let managing = Some((session.caller, way.refused()));
-        Ok(Aws::new(&sdk.build(), account, managing))
+        Ok(Aws::new(&sdk.build(), account, managing).entered_at(way.begun_at()))
     }
 
     /// A link that signs in to the console with a session of that role, for fifteen minutes and

@@ -30,6 +30,9 @@ pub enum AwsError {
     /// Our own rights or credentials are not enough.
     #[error("AWS refuses us")]
     Denied,
+    /// Every manager role refuses us: it is our own identity that they do not know any more.
+    #[error("every manager role refuses us")]
+    HubRefused,
     /// The clocks of AWS and of the database differ, so that a deadline would not mean the same to
     /// both.
     #[error("AWS has another time than the database")]
@@ -54,6 +57,7 @@ impl AwsError {
             Self::Unclear => "unclear",
             Self::Unreachable => "unreachable",
             Self::Denied => "denied",
+            Self::HubRefused => "hub_refused",
             Self::Malformed => "malformed",
             Self::ClockSkew => "clock_skew",
             Self::Unplanned => "unplanned",

@@ -1,21 +1,27 @@
-//! Everybody in an account with the inline policies that they have, in as few calls as there are:
-//! what no row tells of is found in no other way.
+//! Everybody in an account with what of ours may be on them, in as few calls as there are: what no
+//! row tells of is found in no other way.
 
-use aws_sdk_iam::types::{EntityType, PolicyDetail};
+use aws_sdk_iam::types::{EntityType, PolicyDetail, RoleDetail};
 
 use super::read::decode;
-use super::{Aws, AwsError};
+use super::{Aws, AwsError, GUARD_NAME};
+use crate::policy::document::PREFIX;
 
-/// A user or role, and those of its inline policies that were asked for.
+/// A user or role, and what of it may be ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
     /// Its ARN.
     pub arn: String,
-    /// Name and text, percent-decoded.
+    /// Its unique id, of a role.
+    pub role_id: Option<String>,
+    /// The inline policies that were asked for, and the guard: name and text, percent-decoded.
     pub policies: Vec<(String, String)>,
+    /// The trust policy of a role that may have a statement of ours, percent-decoded.
+    pub trust: Option<String>,
 }
 
-/// The users and roles of the account that have inline policies with names that begin so.
+/// The users and roles of the account that have inline policies with names that begin so, a guard,
+/// or a trust policy that names us.
 ///
 /// # Errors
 /// As the calls fail; `Denied` without `iam:GetAccountAuthorizationDetails`.
@@ -28,17 +34,22 @@ pub async fn holders(aws: &Aws, prefix: &str) -> Result<Vec<Holder>, AwsError> {
         let answer = call.set_marker(marker).send().await;
         let answer =
             answer.map_err(|error| AwsError::of("GetAccountAuthorizationDetails", &error))?;
-        let users = answer.user_detail_list().iter();
-        let users = users.map(|it| (it.arn(), it.user_policy_list()));
-        let roles = answer.role_detail_list().iter();
-        let roles = roles.map(|it| (it.arn(), it.role_policy_list()));
-        for (arn, policies) in users.chain(roles) {
-            let policies: Vec<_> = policies.iter().filter_map(|it| named(it, prefix)).collect();
-            if let Some(arn) = arn.filter(|_| !policies.is_empty()) {
-                let arn = arn.to_owned();
-                holders.push(Holder { arn, policies });
-            }
+        for user in answer.user_detail_list() {
+            holders.extend(user.arn().map(|arn| Holder {
+                arn: arn.to_owned(),
+                role_id: None,
+                policies: named(user.user_policy_list(), prefix),
+                trust: None,
+            }));
         }
+        holders.extend(
+            answer
+                .role_detail_list()
+                .iter()
+                .filter_map(|it| role(it, prefix)),
+        );
+        // Nearly all of them: an account may have thousands.
+        holders.retain(|it| !it.policies.is_empty() || it.trust.is_some());
         marker = answer.marker.filter(|_| answer.is_truncated);
         if marker.is_none() {
             return Ok(holders);
@@ -46,8 +57,24 @@ pub async fn holders(aws: &Aws, prefix: &str) -> Result<Vec<Holder>, AwsError> {
     }
 }
 
-fn named(policy: &PolicyDetail, prefix: &str) -> Option<(String, String)> {
-    let name = policy.policy_name().filter(|it| it.starts_with(prefix))?;
-    let text = decode(policy.policy_document().unwrap_or_default());
-    Some((name.to_owned(), text))
+fn role(role: &RoleDetail, prefix: &str) -> Option<Holder> {
+    let trust = decode(role.assume_role_policy_document().unwrap_or_default());
+    Some(Holder {
+        arn: role.arn()?.to_owned(),
+        role_id: role.role_id().map(str::to_owned),
+        policies: named(role.role_policy_list(), prefix),
+        trust: Some(trust).filter(|text| text.contains(PREFIX)),
+    })
+}
+
+fn named(policies: &[PolicyDetail], prefix: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for policy in policies {
+        let is_meant = |name: &&str| name.starts_with(prefix) || *name == GUARD_NAME;
+        if let Some(name) = policy.policy_name().filter(is_meant) {
+            let text = decode(policy.policy_document().unwrap_or_default());
+            found.push((name.to_owned(), text));
+        }
+    }
+    found
 }

@@ -38,6 +38,8 @@ pub enum Purpose {
     Looking,
     /// Who approves is told more of the role: it takes nothing of what looks need.
     Analysing,
+    /// Nobody waits for it: what may have changed by itself is asked now and then.
+    Auditing,
 }
 
 impl Purpose {
@@ -49,6 +51,7 @@ impl Purpose {
             Self::Closing => 1.0,
             Self::Opening => 0.7,
             Self::Looking | Self::Analysing => 0.2,
+            Self::Auditing => 0.1,
         }
     }
 }
@@ -65,10 +68,11 @@ struct Bucket {
     rate: f64,
     /// What all may take together.
     whole: f64,
-    /// What is left of the shares of openings, of looks and of analyses.
+    /// What is left of the shares of openings, of looks, of analyses and of what nobody waits for.
     opening: f64,
     looking: f64,
     analysing: f64,
+    auditing: f64,
     at: Instant,
     slowed_at: Option<Instant>,
 }
@@ -84,6 +88,7 @@ impl Pace {
             opening: fastest * Purpose::Opening.share(),
             looking: fastest * Purpose::Looking.share(),
             analysing: fastest * Purpose::Analysing.share(),
+            auditing: fastest * Purpose::Auditing.share(),
             at: Instant::now(),
             slowed_at: None,
         })))
@@ -119,7 +124,7 @@ impl Bucket {
         // What is looked for by others does not come out of what closings may need.
         let keep = match purpose {
             Purpose::Closing => 0.0,
-            Purpose::Opening | Purpose::Looking | Purpose::Analysing => {
+            Purpose::Opening | Purpose::Looking | Purpose::Analysing | Purpose::Auditing => {
                 self.most(Purpose::Closing) * RESERVE
             }
         };
@@ -143,7 +148,12 @@ impl Bucket {
         self.rate = (self.rate + REGAIN * passed).min(self.fastest);
         let new = self.rate * passed;
         self.whole = (self.whole + new).min(self.most(Purpose::Closing));
-        for purpose in [Purpose::Opening, Purpose::Looking, Purpose::Analysing] {
+        for purpose in [
+            Purpose::Opening,
+            Purpose::Looking,
+            Purpose::Analysing,
+            Purpose::Auditing,
+        ] {
             let most = self.most(purpose);
             if let Some(own) = self.own(purpose) {
                 *own = (*own + new * purpose.share()).min(most);
@@ -166,6 +176,7 @@ impl Bucket {
         self.opening = 0.0;
         self.looking = 0.0;
         self.analysing = 0.0;
+        self.auditing = 0.0;
         tracing::warn!(calls_per_second = self.rate, "AWS asks us to slow down");
     }
 
@@ -181,6 +192,7 @@ impl Bucket {
             Purpose::Opening => Some(&mut self.opening),
             Purpose::Looking => Some(&mut self.looking),
             Purpose::Analysing => Some(&mut self.analysing),
+            Purpose::Auditing => Some(&mut self.auditing),
         }
     }
 }

@@ -6,6 +6,7 @@ use super::{Aws, AwsError, Purpose};
 use crate::ids::GrantId;
 use crate::policy::Identity;
 use aws_sdk_iam::types::PolicyEvaluationDecisionType;
+use chrono::{DateTime, Utc};
 
 /// An IAM user, by whoever may tell: with another account's credentials every user would look
 /// deleted.
@@ -39,9 +40,11 @@ pub async fn may_assume(
     user_arn: &str,
     role_arn: &str,
     external_id: Option<&str>,
+    now: DateTime<Utc>,
 ) -> Result<bool, AwsError> {
+    let aws = aws.used_for(Purpose::Looking);
     let name = GrantId::new().to_string();
-    let results = simulated(aws, user_arn, role_arn, &name, external_id).await?;
+    let results = simulated(&aws, user_arn, role_arn, (&name, external_id), now).await?;
     Ok(results.iter().any(|result| {
         result.eval_decision == PolicyEvaluationDecisionType::Allowed
             || !result.missing_context_values().is_empty()

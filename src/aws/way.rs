@@ -45,6 +45,11 @@ impl Way {
         now - self.begun_at < USED && !self.refused.once() && !has_failed
     }
 
+    /// Before STS was asked.
+    pub(super) const fn begun_at(&self) -> DateTime<Utc> {
+        self.begun_at
+    }
+
     pub(super) const fn manager(&self) -> Option<&ManagerRole> {
         self.manager.as_ref()
     }

@@ -1,17 +1,23 @@
 //! `countersign catalog apply FILE` and `catalog check FILE`.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Subcommand;
 
 use super::failure::{Failure, Refused, Told};
 use super::serve;
+use crate::app::App;
 use crate::app::catalog::{CatalogError, Wrong, apply, check};
+use crate::app::doctor::others_of_closed;
 use crate::config::Config;
 
 /// So many mistakes are shown at a time.
 const SHOWN: usize = 20;
+/// How long AWS has to show the trust policies of closed roles.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// What may be typed after `catalog`.
 #[derive(Debug, Subcommand)]
@@ -65,13 +71,32 @@ pub async fn run(config: &Config, command: Catalog) -> Result<(), Failure> {
                 writeln!(out, "{change}")?;
             }
             writeln!(out, "{} changed", applied.changes.len())?;
-            applied.notes
+            let others = others(&app, &applied.closed).await?;
+            [applied.notes, others].concat()
         }
     };
     for note in notes {
         writeln!(out, "note: {note}")?;
     }
     Ok(())
+}
+
+/// Who else uses the roles that are closed, as far as AWS tells in time.
+async fn others(app: &App, closed: &BTreeSet<String>) -> Result<Vec<String>, Failure> {
+    let looks = closed.iter().map(|arn| others_of_closed(app, arn));
+    let looked = tokio::time::timeout(LOOK, futures_util::future::try_join_all(looks));
+    match looked.await {
+        Ok(others) => Ok(others
+            .map_err(Refused::told)?
+            .into_iter()
+            .flatten()
+            .collect()),
+        Err(_) => Ok(vec![
+            "AWS does not tell in time whom else closed roles let in, who are denied now: \
+             `countersign doctor` tells"
+                .to_owned(),
+        ]),
+    }
 }
 
 fn count(number: usize, one: &str, more: &str) -> String {

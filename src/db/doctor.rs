@@ -41,6 +41,8 @@ pub struct Known {
     pub last_error: Option<String>,
     /// Whether AWS was seen on it to be of a later time, and no person has judged that.
     pub is_rewound: bool,
+    /// Whether it is closed to whoever has no grant.
+    pub closed: bool,
 }
 
 /// Every account.
@@ -68,7 +70,7 @@ pub async fn accounts(conn: &mut PgConnection) -> sqlx::Result<Vec<Account>> {
 /// Roles that nobody may ask for any more count for as long as a person has to judge them.
 async fn targets(conn: &mut PgConnection, account: &str) -> sqlx::Result<Vec<Known>> {
     let rows = sqlx::query!(
-        r#"SELECT t.arn, t.mfa, t.external_id, t.condition, t.last_error, t.rewound_at IS NOT NULL AS "is_rewound!"
+        r#"SELECT t.arn, t.mfa, t.external_id, t.condition, t.last_error, t.closed, t.rewound_at IS NOT NULL AS "is_rewound!"
          FROM targets t
          WHERE t.account = $1 AND (t.kind = 'user' OR t.condition IN ('contested', 'safe_mode')
              OR t.rewound_at IS NOT NULL
@@ -88,6 +90,7 @@ async fn targets(conn: &mut PgConnection, account: &str) -> sqlx::Result<Vec<Kno
             arn: row.arn,
             last_error: row.last_error,
             is_rewound: row.is_rewound,
+            closed: row.closed,
         })
     });
     known.collect()

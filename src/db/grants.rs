@@ -39,7 +39,8 @@ pub async fn store(conn: &mut PgConnection, change: Change<Grant>) -> sqlx::Resu
                          WHERE "grant" = $1 AND $10::timestamptz IS NOT NULL AND guard_gone_at IS NULL),
                 stored AS (
                     UPDATE grants SET state = $2, opening_at = $3, opened_at = $4, closing_at = $5, cause = $6,
-                                      closing_by = $7, closing_reason = $8, ended_at = $9
+                                      closing_by = $7, closing_reason = $8, ended_at = $9,
+                                      bypass_asked_at = $22, bypassed_at = $23, bypassed_by = $24
                     WHERE id = $1 RETURNING person)
            INSERT INTO audit_events (id, at, action, actor_kind, actor_id, actor_name, subject, channel, outcome,
                code, details, concerns)
@@ -65,6 +66,9 @@ pub async fn store(conn: &mut PgConnection, change: Change<Grant>) -> sqlx::Resu
         event.outcome,
         event.code,
         event.details,
+        grant.marks.bypass_asked_at,
+        grant.marks.bypassed.as_ref().map(|it| it.at),
+        grant.marks.bypassed.as_ref().map(|it| it.by.as_str()),
     )
     .execute(conn)
     .await?;
@@ -73,6 +77,21 @@ pub async fn store(conn: &mut PgConnection, change: Change<Grant>) -> sqlx::Resu
         return Err(sqlx::Error::RowNotFound);
     }
     Ok(grant)
+}
+
+/// IAM was asked whether the person of a locked grant could do without it, and did not say so.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn asked(conn: &mut PgConnection, id: GrantId, at: DateTime<Utc>) -> sqlx::Result<()> {
+    sqlx::query!(
+        "UPDATE grants SET bypass_asked_at = $2 WHERE id = $1",
+        id.uuid(),
+        at
+    )
+    .execute(conn)
+    .await
+    .map(drop)
 }
 
 /// A part before anything is written.

@@ -3,9 +3,11 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use sqlx::types::Json;
+use uuid::Uuid;
 
 use super::audit;
 use crate::domain::Change;
+use crate::domain::audit::By;
 use crate::domain::entitlement::Terms;
 use crate::domain::outlive::Outlives;
 use crate::domain::request::{Request, RequestState};
@@ -209,6 +211,53 @@ pub async fn overdue(
         "SELECT id FROM requests WHERE state = 'pending' AND expires_at <= (SELECT coalesce($1, clock_timestamp()))
          ORDER BY expires_at LIMIT $2",
         given,
+        limit
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Lets lapse what is to extend these grants and waits for a decision, since they close or are
+/// over; tells how many did. The caller has the grants' locks, or knows that they stay closed.
+///
+/// # Errors
+/// When the database does not answer, or a row spells no state.
+pub async fn lapse_with(
+    conn: &mut PgConnection,
+    grants: &[GrantId],
+    by: &By,
+) -> sqlx::Result<usize> {
+    let grants: Vec<Uuid> = grants.iter().map(|id| id.uuid()).collect();
+    // Who approves locks the request before the grant: waiting here for somebody who decides would
+    // be the other order. They find the grant closed, and the next sweep comes back to it.
+    let rows = sqlx::query_as!(
+        Row,
+        r#"SELECT id, version, person, principal, principal_arn, principal_unique_id, entitlement, target, role_id, terms AS "terms: Json<Terms>",
+                  justification, duration_seconds, extends, starts_at, ticket, target_checked,
+                  outlives AS "outlives: Json<Vec<Outlives>>", state, submitted_at, expires_at, closed_at
+           FROM requests WHERE extends = ANY($1) AND state = 'pending' ORDER BY id FOR UPDATE SKIP LOCKED"#,
+        &grants
+    );
+    let mut lapsed = 0;
+    for row in rows.fetch_all(&mut *conn).await? {
+        let request = Request::try_from(row)?;
+        let closed = request.extends;
+        if let Ok(change) = request.expire(closed, by) {
+            store(conn, change).await?;
+            lapsed += 1;
+        }
+    }
+    Ok(lapsed)
+}
+
+/// Grants that close or are over although a request to extend them waits for a decision.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn adrift(conn: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<GrantId>> {
+    sqlx::query_scalar!(
+        r#"SELECT g.id AS "id: GrantId" FROM requests r JOIN grants g ON g.id = r.extends
+           WHERE r.state = 'pending' AND g.state IN ('closing', 'ended', 'failed') LIMIT $1"#,
         limit
     )
     .fetch_all(conn)

@@ -64,6 +64,8 @@ pub struct Taken {
     pub manager: Option<ManagerRole>,
     /// When it was taken.
     pub at: DateTime<Utc>,
+    /// Since when every manager role refuses, where that is so.
+    pub hub_refused: Option<DateTime<Utc>>,
 }
 
 /// What there is to work on.
@@ -118,7 +120,8 @@ pub async fn claim(
                       AS "managers!: Vec<Option<String>>",
                   ARRAY(SELECT a.external_id FROM taken t JOIN accounts a ON a.id = t.account ORDER BY t.id)
                       AS "external_ids!: Vec<Option<String>>",
-                  (SELECT t.due_at FROM targets t, clock WHERE t.due_at > now ORDER BY t.due_at LIMIT 1) AS next_due
+                  (SELECT t.due_at FROM targets t, clock WHERE t.due_at > now ORDER BY t.due_at LIMIT 1) AS next_due,
+                  (SELECT since FROM hub_refusals WHERE over_at IS NULL) AS hub_refused
            FROM clock"#,
         now,
         lease,
@@ -135,6 +138,7 @@ pub async fn claim(
         arn,
         manager: accounts::manager_role(manager, external_id),
         at: row.now,
+        hub_refused: row.hub_refused,
     });
     Ok(Claimed {
         taken: taken.collect(),

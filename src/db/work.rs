@@ -218,6 +218,8 @@ struct Stored<'a> {
     ended_at: Option<DateTime<Utc>>,
     principal_id: Option<&'a str>,
     principal_missing_since: Option<DateTime<Utc>>,
+    bypassed_at: Option<DateTime<Utc>>,
+    bypassed_by: Option<&'a str>,
     part_state: &'static str,
     part_opened_at: Option<DateTime<Utc>>,
     part_closed_at: Option<DateTime<Utc>>,
@@ -248,6 +250,8 @@ impl<'a> Stored<'a> {
             ended_at,
             principal_id: grant.principal_id.as_deref(),
             principal_missing_since: marks.principal_missing_since,
+            bypassed_at: marks.bypassed.as_ref().map(|it| it.at),
+            bypassed_by: marks.bypassed.as_ref().map(|it| it.by.as_str()),
             part_state: part.state.as_str(),
             part_opened_at: part.state.opened_at(),
             part_closed_at: part.state.closed_at(),
@@ -284,7 +288,8 @@ pub async fn store(
                SELECT * FROM jsonb_to_recordset($2) AS it(
                    id uuid, state text, opening_at timestamptz, opened_at timestamptz, closing_at timestamptz,
                    cause text, closing_by uuid, closing_reason text, ended_at timestamptz, principal_id text,
-                   principal_missing_since timestamptz, part_state text, part_opened_at timestamptz,
+                   principal_missing_since timestamptz, bypassed_at timestamptz, bypassed_by text,
+                   part_state text, part_opened_at timestamptz,
                    part_closed_at timestamptz, target_uid text, sent_until timestamptz, unclear_at timestamptz,
                    absent_at timestamptz, restores smallint, guard_until timestamptz, guard_gone_at timestamptz,
                    named_since timestamptz)),
@@ -304,7 +309,8 @@ pub async fn store(
            UPDATE grants g SET state = new.state, opening_at = new.opening_at, opened_at = new.opened_at,
                closing_at = new.closing_at, cause = new.cause, closing_by = new.closing_by,
                closing_reason = new.closing_reason, ended_at = new.ended_at, principal_id = new.principal_id,
-               principal_missing_since = new.principal_missing_since
+               principal_missing_since = new.principal_missing_since,
+               bypassed_at = new.bypassed_at, bypassed_by = new.bypassed_by
            FROM new WHERE g.id = new.id"#,
         target.uuid(),
         Json(&rows) as _,

@@ -1,6 +1,8 @@
 //! The effect on AWS of an approved request: `scheduled → opening → active → closing → ended`, and
 //! `failed`.
 
+mod bypass;
+mod left;
 mod state;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -15,6 +17,7 @@ use super::revocation::Revocation;
 use super::text::Words;
 use crate::ids::{GrantId, PersonId, RequestId, TargetId};
 
+pub use bypass::{ASKED_EACH, Bypassed};
 pub use state::{Closing, GrantState};
 
 /// What was sent to AWS for a grant and what was seen there: the stored facts that docs/guard.md §3
@@ -44,6 +47,10 @@ pub struct Marks {
     /// Until when keys that were handed out may work, where nothing cuts them: when the last of
     /// them expires, and at the deadline at the latest. None where there are none.
     pub keys_until: Option<DateTime<Utc>>,
+    /// When IAM was last asked whether the person could do without the grant; of switch alone.
+    pub bypass_asked_at: Option<DateTime<Utc>>,
+    /// That they could.
+    pub bypassed: Option<Bypassed>,
 }
 
 /// What of a grant is in AWS, as far as anybody knows.
@@ -216,6 +223,38 @@ impl Grant {
     pub fn longest_extension(&self, terms: &Terms) -> TimeDelta {
         let most = TimeDelta::seconds(terms.max_duration_seconds.into());
         self.starts_at + most - self.deadline
+    }
+
+    /// Whether IAM is to be asked by now whether the person could do without it: before it is let
+    /// in, and then each hour while it is open, until they could.
+    #[must_use]
+    pub fn asks_for_bypass(&self, now: DateTime<Utc>) -> bool {
+        let is_due = match (self.marks.bypass_asked_at, self.state.may_be_open()) {
+            (None, is_open) => is_open,
+            (Some(asked), is_open) => is_open && asked + ASKED_EACH <= now,
+        };
+        self.method == Method::Switch && self.marks.bypassed.is_none() && is_due
+    }
+
+    /// The person was seen to be let into the role by something else: told once, since ending the
+    /// grant would end nothing.
+    ///
+    /// # Errors
+    /// When that is known already, or it is not open.
+    pub fn bypassed(mut self, policy: String, by: &By) -> Result<Change<Self>, WrongState> {
+        if self.marks.bypassed.is_some() || !self.state.may_be_open() {
+            return Err(self.wrong("record as bypassed"));
+        }
+        let told = Action::GrantBypassed {
+            request: self.request,
+            policy: policy.clone(),
+        };
+        let event = by.did(self.id, told);
+        self.marks.bypassed = Some(Bypassed {
+            at: by.at,
+            by: policy,
+        });
+        Ok(Change { value: self, event })
     }
 
     /// A request that was approved moves its deadline by so much.

@@ -16,6 +16,8 @@ const LONGEST: usize = 640;
 pub enum Through {
     /// Nobody can tell: AWS did not show it.
     Unread,
+    /// Policies of the person's own, without the grant: nobody knows what it hangs on.
+    OwnPolicies,
     /// Users, keys, roles and policies that a person makes.
     WritingIam,
     /// Other roles, whose sessions the guard does not know.
@@ -52,6 +54,7 @@ impl Through {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::OwnPolicies => "own_policies",
             Self::WritingIam => "writing_iam",
             Self::AssumingRoles => "assuming_roles",
             Self::PassingRoles => "passing_roles",
@@ -75,6 +78,7 @@ impl Through {
     #[must_use]
     pub const fn words(self) -> &'static str {
         match self {
+            Self::OwnPolicies => "the person's own policies, which may let them in without a grant",
             Self::WritingIam => "users, keys, roles or policies that are made or changed in IAM",
             Self::AssumingRoles => "other roles that are assumed from this one",
             Self::PassingRoles => "services that are given a role to work as",
@@ -106,7 +110,8 @@ pub struct Outlives {
     /// Sid of the statement, or which one it is, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub statement: Option<String>,
-    /// Some of the actions that it allows, or the principals that it lets in.
+    /// Some of the actions that it allows, or the principals that it lets in; of the person's own
+    /// policies the keys of a request that they hang on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub names: Vec<String>,
     /// Whether it is allowed under a condition.
@@ -139,6 +144,19 @@ impl Outlives {
             names: Vec::new(),
             conditional: false,
             why: Some(why.to_owned()),
+        }
+    }
+
+    /// The person's own policies may let them in, depending on these keys of a request.
+    #[must_use]
+    pub const fn own_policies(keys: Vec<String>) -> Self {
+        Self {
+            through: Through::OwnPolicies,
+            policy: None,
+            statement: None,
+            names: keys,
+            conditional: true,
+            why: None,
         }
     }
 
@@ -185,6 +203,9 @@ impl fmt::Display for Outlives {
         f.write_str(self.through.words())?;
         if self.through == Through::Unread {
             return write!(f, ": {}", self.reason());
+        }
+        if self.through == Through::OwnPolicies {
+            return write!(f, ": it hangs on {}", self.names.join(" and "));
         }
         if !self.names.is_empty() {
             write!(f, ", such as {}", self.names.join(", "))?;

@@ -339,16 +339,17 @@ impl Request {
         )
     }
 
-    /// Lets it lapse.
+    /// Lets it lapse: its time is over; or the grant that it is to extend is `closed`, or closes,
+    /// so that there is nothing left to extend.
     ///
     /// # Errors
     /// When the request is not pending.
-    pub fn expire(self, by: &By) -> Result<Change<Self>, WrongState> {
+    pub fn expire(self, closed: Option<GrantId>, by: &By) -> Result<Change<Self>, WrongState> {
         // Not `pending`, which takes what is overdue for expired: this puts it on record.
         match self.state {
             RequestState::Pending => {
                 let state = RequestState::Expired(by.at);
-                Ok(self.closed(state, Action::RequestExpired {}, by))
+                Ok(self.closed(state, Action::RequestExpired { closed }, by))
             }
             closed => Err(WrongState {
                 verb: "expire",

@@ -143,6 +143,9 @@ pub enum Unextendable {
     /// It lasts as long as its entitlement lets it.
     #[error("as long as may be")]
     Longest,
+    /// Its person could do without it, by this.
+    #[error("bypassed")]
+    Bypassed(String),
 }
 
 impl Unextendable {
@@ -160,6 +163,15 @@ impl Unextendable {
                 "This cannot be longer",
                 "It lasts as long as its entitlement lets it, counted from its start. Ask for it anew \
                  instead: the two may overlap.",
+            ),
+            Self::Bypassed(policy) => About::new(
+                "bypassed",
+                409,
+                "This is not extended: it is not all that lets its person in",
+                format!(
+                    "By {policy} they could do without this grant, so that its end ends nothing. Have that taken \
+                     away, and ask anew."
+                ),
             ),
         }
     }

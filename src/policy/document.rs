@@ -14,7 +14,7 @@ use crate::domain::arn::Arn;
 use crate::ids::GrantId;
 
 /// What all our Sids begin with.
-const PREFIX: &str = "Countersign";
+pub const PREFIX: &str = "Countersign";
 
 /// Sid of the statement that stays when ours would be the last one: IAM refuses an empty list
 /// (docs/guard.md, H2).

@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::condition::unless_a_person_must;
 use super::nothing::nothing;
-use super::situation::LONGEST_SESSION;
+use super::situation::{LONGEST_SESSION, comes_by_name};
 use super::{Input, Observed, Plan};
 use crate::domain::arn::{Arn, Kind};
 use crate::domain::cause::Cause;
@@ -107,7 +107,10 @@ pub(super) fn ended_with_another_role(input: &Input<'_>) -> Vec<GrantId> {
     for grant in input.grants {
         let there = grant.role_id.as_ref();
         let was_on_another = there.is_some_and(|id| *id != role.role_id);
-        if grant.state.is_over() && was_on_another && is_outlived(input, grant) {
+        // What comes by the role's name is this role's to forget, with its guard.
+        let is_left_here = comes_by_name(grant);
+        let is_forgotten = was_on_another && !is_left_here && is_outlived(input, grant);
+        if grant.state.is_over() && is_forgotten {
             forgotten.push(grant.id);
         }
     }

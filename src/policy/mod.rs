@@ -22,6 +22,7 @@ mod model;
 mod mutations;
 mod names;
 mod nothing;
+pub mod others;
 pub mod outlive;
 pub mod pattern;
 mod plain;

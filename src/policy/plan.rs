@@ -37,7 +37,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
     };
     // Steps 2 to 4. A plan that closes something stops there; the next one sees it as closing.
     let losses = Losses::of(input, role);
-    if !losses.is_nothing() {
+    if !losses.close.is_empty() {
         return Plan {
             close: losses.close,
             closed: losses.closed,
@@ -75,6 +75,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
         situation,
         condition,
         may_open,
+        lost: losses.closed,
     }
     .conclude()
 }
@@ -87,6 +88,8 @@ pub(super) struct Planner<'a> {
     pub condition: Condition,
     /// Whether statements may be added at all.
     pub may_open: bool,
+    /// Closing grants that ended with the role that they were on, whatever is to be written here.
+    lost: Vec<GrantId>,
 }
 
 /// What is done next.
@@ -117,6 +120,7 @@ impl Planner<'_> {
             answer.closed = self.ids_of(Self::is_closed);
             answer.guard_removed = self.ids_of(Self::is_forgotten);
         }
+        answer.closed.extend(self.lost.iter().copied());
         let with_another_role = ended_with_another_role(input);
         answer.guard_removed.extend(with_another_role);
         match self.choose(guard_step) {

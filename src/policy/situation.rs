@@ -8,6 +8,7 @@ use super::guard::{self, Times};
 use super::mutations::{Clause, stands};
 use super::trust::{self, Wording};
 use super::{Input, ObservedRole, fingerprint};
+use crate::domain::entitlement::Method;
 use crate::domain::grant::{Grant, GrantState, Marks};
 use crate::domain::part::PartKind;
 use crate::domain::target::Condition;
@@ -144,8 +145,8 @@ impl<'a> Situation<'a> {
             kept: Times::new(),
         };
         situation.kept = situation.unknown_names();
-        let here = situation.grants_here();
-        situation.grants = here.map(|grant| situation.know(grant)).collect();
+        let named = situation.grants_named_here();
+        situation.grants = named.map(|grant| situation.know(grant)).collect();
         situation.grants.sort_by_key(|known| known.grant.id);
         situation
     }
@@ -159,6 +160,14 @@ impl<'a> Situation<'a> {
     pub fn grants_here(&self) -> impl Iterator<Item = &'a Grant> {
         let grants = self.input.grants.iter();
         grants.filter(|grant| self.is_on_this_role(grant))
+    }
+
+    /// The grants whose sessions may be this role's: those on it, and those that are over of
+    /// another role of its name, as far as what lets them in is on the user and names the role by
+    /// its ARN (docs/carrier.md, I5).
+    pub fn grants_named_here(&self) -> impl Iterator<Item = &'a Grant> {
+        let grants = self.input.grants.iter();
+        grants.filter(|grant| self.is_on_this_role(grant) || comes_by_name(grant))
     }
 
     /// The stored facts of a grant with what its statement, or the lack of it, says now.
@@ -336,4 +345,11 @@ fn longest_session() -> TimeDelta {
 pub(super) fn ceil(at: DateTime<Utc>) -> DateTime<Utc> {
     let floor = at.trunc_subsecs(0);
     if floor == at { at } else { floor + SECOND }
+}
+
+/// Whether a grant that is over, or closes, may let its person into whatever role has the name.
+pub(super) fn comes_by_name(grant: &Grant) -> bool {
+    let was_sent = grant.marks.sent_until.is_some();
+    let is_left = was_sent && !grant.state.may_be_open();
+    grant.method == Method::Switch && is_left
 }

@@ -142,9 +142,9 @@ impl Situation<'_> {
         grant.state.may_be_open() && self.input.now < grant.deadline
     }
 
-    /// The grants on this role that have, or have had, a console name.
+    /// The grants that have, or have had, a console name on this role.
     fn grants_with_console_name(&self, name: &str) -> impl Iterator<Item = &Grant> {
-        let here = self.grants_here();
+        let here = self.grants_named_here();
         here.filter(move |grant| grant.usable_console_name() == Some(name))
     }
 

@@ -281,7 +281,7 @@ fn of_account(found: &Found) -> Option<Section> {
     let lines = match &found.orphans {
         Ok(orphans) => {
             let lines = orphans.iter().map(|orphan| {
-                let (arn, policy, allows) = (&orphan.arn, &orphan.policy, &orphan.allows);
+                let (arn, policy, allows) = (&orphan.arn, &orphan.name, &orphan.allows);
                 let told = format!(
                     "{arn} is not in the catalog and has {policy}, which belongs to no grant and {allows}"
                 );

@@ -70,6 +70,7 @@ pub fn waits_since(grant: &Grant, now: &DateTime<Utc>) -> Option<DateTime<Utc>> 
 pub fn refusal(delay: &Delay) -> String {
     let fixed = match delay.error.as_str() {
         "denied" => "AWS refuses Countersign the calls that it needs",
+        "hub_refused" => "Every manager role refuses Countersign's own identity",
         "protected" => "AWS lets nobody but itself change the role",
         "full" => "The role's policies in AWS have no room left",
         "throttled" => "AWS takes no more calls for the moment",
@@ -94,6 +95,10 @@ pub fn advice(delay: &Delay) -> &'static str {
         "denied" => {
             "Have the account's administrators give Countersign's role its IAM permissions back; an SCP or a \
              permissions boundary can take them as well."
+        }
+        "hub_refused" => {
+            "Have the people who run Countersign type `countersign doctor`, which names the cause: where its own role \
+             was made anew, the trust policies of all manager roles name the old one."
         }
         "safe_mode" | "contested" => {
             "It opens by itself once the people who run Countersign have looked and resumed it \

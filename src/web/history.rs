@@ -73,12 +73,13 @@ const fn look(action: &Action) -> (Icon, Tone) {
         Action::RequestApproved { .. } => (Icon::Check, Tone::Good),
         Action::RequestDenied { .. } => (Icon::Cross, Tone::Bad),
         Action::RequestWithdrawn {} => (Icon::Back, Tone::Quiet),
-        Action::RequestExpired {} => (Icon::Hourglass, Tone::Quiet),
+        Action::RequestExpired { .. } => (Icon::Hourglass, Tone::Quiet),
         Action::GrantOpening { .. } | Action::GrantClosing { .. } => (Icon::Busy, Tone::Move),
         Action::GrantOpened { .. } => (Icon::Open, Tone::Good),
         Action::GrantEnded { .. } => (Icon::Closed, Tone::Quiet),
         Action::GrantFailed { .. } => (Icon::Warning, Tone::Bad),
         Action::GrantDelayed { .. } | Action::GrantRestored { .. } => (Icon::Warning, Tone::Wait),
+        Action::GrantBypassed { .. } => (Icon::Warning, Tone::Bad),
         Action::CredentialsIssued { .. } => (Icon::Key, Tone::Good),
         Action::CredentialsDiscarded { .. } | Action::CredentialsFailed { .. } => {
             (Icon::Key, Tone::Wait)
@@ -88,6 +89,8 @@ const fn look(action: &Action) -> (Icon, Tone) {
         Action::GuardRestored {}
         | Action::TargetChanged { .. }
         | Action::TargetAlarm { .. }
+        | Action::HubRefused { .. }
+        | Action::HubAdmitted { .. }
         | Action::RevocationBegun { .. }
         | Action::RevocationThrough {}
         | Action::RevocationLiftAsked {}
@@ -119,13 +122,7 @@ fn text(action: &Action, actor: &str) -> String {
             duration_seconds,
             extends,
             ..
-        } => {
-            let more = if extends.is_some() { " more" } else { "" };
-            return format!(
-                "{actor} asked for {}{more}",
-                show::seconds(duration_seconds)
-            );
-        }
+        } => return asked(actor, *duration_seconds, extends.is_some()),
         Action::RequestApproved { have, needed, .. } => {
             return format!("{actor} approved ({have} of {needed})");
         }
@@ -148,7 +145,11 @@ fn text(action: &Action, actor: &str) -> String {
         } => return format!("{actor} {}: {access_key_id}", taken(*kind)),
         Action::GrantExtended { deadline, .. } => return extended(deadline),
         Action::GrantDelayed { error, .. } => return format!("AWS keeps it waiting: {error}"),
-        Action::RequestExpired {} => "Nobody decided in time",
+        Action::GrantBypassed { policy, .. } => {
+            return format!("Something else lets its person in as well: {policy}");
+        }
+        Action::RequestExpired { closed: None } => "Nobody decided in time",
+        Action::RequestExpired { closed: Some(_) } => "It lapsed: what it was to extend was ended",
         Action::GrantOpening { .. } => "Opening began; this was on record before AWS was asked",
         Action::GrantOpened { .. } => "AWS confirmed that it is open",
         Action::GrantEnded { .. } => "AWS confirmed that it is closed",
@@ -160,6 +161,8 @@ fn text(action: &Action, actor: &str) -> String {
         Action::GuardRestored {}
         | Action::TargetChanged { .. }
         | Action::TargetAlarm { .. }
+        | Action::HubRefused { .. }
+        | Action::HubAdmitted { .. }
         | Action::RevocationBegun { .. }
         | Action::RevocationThrough {}
         | Action::RevocationLiftAsked {}
@@ -171,6 +174,11 @@ fn text(action: &Action, actor: &str) -> String {
         | Action::CatalogApplied { .. } => return named(actor, action.name().as_str()),
     };
     fixed.to_owned()
+}
+
+fn asked(actor: &str, seconds: i32, is_extension: bool) -> String {
+    let more = if is_extension { " more" } else { "" };
+    format!("{actor} asked for {}{more}", show::seconds(&seconds))
 }
 
 const fn taken(kind: Kind) -> &'static str {

@@ -11,7 +11,7 @@ use super::page::{self, Frame, Here, Row};
 use super::problem::answer;
 use super::show::{self, Icon};
 use super::visit::Visit;
-use crate::app::find::{self, Page, RequestFilter};
+use crate::app::find::{self, Delay, Page, RequestFilter, Troubles, Unguarded};
 use crate::domain::entitlement::{Entitlement, Method};
 use crate::domain::grant::GrantState;
 
@@ -31,6 +31,8 @@ pub struct Home {
     pub entitlements: Vec<Entitlement>,
     /// The caller's latest requests.
     pub recent: Vec<Row>,
+    /// What has to be looked after, for whoever sees everything.
+    pub troubles: Troubles,
 }
 
 impl Home {
@@ -68,9 +70,25 @@ impl Home {
             .then_some(all)
     }
 
+    fn is_troubled(&self) -> bool {
+        self.troubles != Troubles::default()
+    }
+
+    /// Who refuses, in a few words.
+    #[expect(clippy::unused_self, reason = "templates call methods of their own")]
+    fn refusal(&self, it: &Unguarded) -> String {
+        access::refusal(&Delay {
+            error: it.error.clone(),
+            attempts: it.attempts,
+            since: it.since,
+        })
+    }
+
     fn watch(&self) -> String {
         let rows = self.waiting.iter().chain(&self.live).chain(&self.recent);
-        page::watch(&self.frame, rows)
+        let hub = self.troubles.hub_refused.is_some();
+        let troubles = (hub, self.troubles.unguarded.len());
+        format!("{}-{troubles:?}", page::watch(&self.frame, rows))
     }
 }
 
@@ -113,6 +131,7 @@ pub async fn page(visit: Visit) -> Result<Response, Failed> {
         live: find::open(ctx).await?.into_iter().map(Row::from).collect(),
         entitlements: find::entitlements(ctx).await?,
         recent: mine.items.into_iter().map(Row::from).collect(),
+        troubles: find::troubles(ctx).await?,
     };
     Ok(answer(StatusCode::OK, &page))
 }

@@ -67,6 +67,8 @@ pub struct RequestPage {
     pub delay: Option<Delay>,
     /// When no part of AWS can lag behind the grant's end any more.
     pub settled_at: Option<DateTime<Utc>>,
+    /// Since when nothing of the grant can work although AWS has not been read without it.
+    pub dead_since: Option<DateTime<Utc>>,
     /// Whether the role is closed to whoever has no grant.
     pub closed: bool,
     /// What happened until now.
@@ -409,6 +411,7 @@ async fn look(
         grant: view.grant,
         delay: view.delay,
         settled_at: view.settled_at,
+        dead_since: view.dead_since,
         closed: view.closed,
         history: history::entries(&view.events, view.request.terms.early_end.cuts()),
         aws: visit.portal.settings.aws.clone(),

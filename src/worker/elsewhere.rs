@@ -19,7 +19,8 @@ const FRESH: TimeDelta = TimeDelta::seconds(90);
 
 impl Worker {
     /// Those that may be let in by an inline policy, as far as their role's guard is concerned
-    /// (docs/carrier.md, I2): asked in the transaction that plans it, of the locked grants.
+    /// (docs/carrier.md, I2), once it was asked whether they need it (I3): in the transaction that
+    /// plans it, of the locked grants.
     pub(super) async fn listed(
         &self,
         conn: &mut PgConnection,
@@ -30,7 +31,7 @@ impl Worker {
         let mut listed = BTreeSet::new();
         for grant in grants.iter().filter(|grant| grant.state.may_be_open()) {
             let allows = parts.get(&grant.id).and_then(|part| part.allows.as_ref());
-            if !matches!(allows, Some(Allows::Role { .. })) {
+            if !matches!(allows, Some(Allows::Role { .. })) || is_unasked(grant) {
                 continue;
             }
             let guarding = guarding(conn, grant.id).await?;
@@ -83,7 +84,8 @@ impl Ledger {
     /// role is looked at each minute anyway, and at the pace that its account allows.
     fn waits_for_list(&self, part: &Part) -> bool {
         let mut grants = self.grants.iter();
-        let opens = grants.any(|grant| grant.id == part.grant && grant.state.is_opening());
+        let is_it = |grant: &Grant| grant.id == part.grant && !is_unasked(grant);
+        let opens = grants.any(|grant| is_it(grant) && grant.state.is_opening());
         opens && part.kind == PartKind::Listed && !self.listed.contains(&part.grant)
     }
 
@@ -131,4 +133,9 @@ impl Ledger {
             )
         })
     }
+}
+
+/// Whether nobody has asked yet whether the person of a grant that is to open could do without it.
+fn is_unasked(grant: &Grant) -> bool {
+    grant.state.is_opening() && grant.marks.bypass_asked_at.is_none()
 }

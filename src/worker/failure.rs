@@ -54,9 +54,12 @@ impl Worker {
         }
         let is_the_same = ledger.before.last_error.as_deref() == Some(error.code());
         let told = ledger.before.last_error_at;
-        let told = told.filter(|at| is_the_same && now < *at + TELL_AGAIN);
-        if told.is_none() {
+        // One cause of all of them is told once, and not of each grant.
+        let is_told = error == AwsError::HubRefused;
+        let told = told.filter(|at| is_the_same && (is_told || now < *at + TELL_AGAIN));
+        if told.is_none() && !is_told {
             ledger.tell_delay(error, attempts, guard_refused);
+            ledger.tell_unguarded(error);
         }
         let own = ledger.grants.iter();
         let own = own.filter_map(|grant| next_intent(grant, TimeDelta::zero()));
@@ -86,6 +89,19 @@ impl Ledger {
         let opening: Vec<GrantId> = opening.map(|grant| grant.id).collect();
         for id in opening {
             self.change(id, |grant, by| grant.close(Cause::CouldNotOpen, by));
+        }
+    }
+
+    /// Tells of a closed role of whose guard nobody knows that it stands: whoever the role lets in
+    /// comes in.
+    fn tell_unguarded(&mut self, error: AwsError) {
+        if self.target.closed && self.target.guard_equal_at.is_none() {
+            let alarm = Action::TargetAlarm {
+                alarm: "unguarded".to_owned(),
+                of: error.code().to_owned(),
+            };
+            let event = self.tx.by.did(self.target.id, alarm);
+            self.tell(event);
         }
     }
 

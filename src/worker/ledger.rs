@@ -13,7 +13,7 @@ use super::claim::{Intent, intent};
 use crate::db::lent::Lent;
 use crate::db::targets::{self, Lease, LeaseError, Release};
 use crate::db::tx::Tx;
-use crate::db::{audit, foreign, restored, revocations, work};
+use crate::db::{audit, foreign, requests, restored, revocations, work};
 use crate::domain::Change;
 use crate::domain::audit::{By, Event};
 use crate::domain::cause::Cause;
@@ -49,6 +49,8 @@ pub(super) struct Ledger {
     /// Until when inline policies let in, as far as that is news.
     pub lasting: Vec<(GrantId, DateTime<Utc>)>,
     changed: BTreeSet<GrantId>,
+    /// Those that were open and are not any more.
+    shut: Vec<GrantId>,
     /// Those that have their console name from now on.
     named: BTreeMap<GrantId, DateTime<Utc>>,
     events: Vec<Event>,
@@ -146,6 +148,7 @@ impl Worker {
             rewound: false,
             lasting: Vec::new(),
             changed: BTreeSet::new(),
+            shut: Vec::new(),
             named: BTreeMap::new(),
             events: Vec::new(),
             foreign: None,
@@ -220,6 +223,9 @@ impl Ledger {
         let Ok(change) = transition(grant.clone(), &self.tx.by) else {
             return false;
         };
+        if grant.state.may_be_open() && !change.value.state.may_be_open() {
+            self.shut.push(id);
+        }
         *grant = change.value;
         self.concern_others.insert(id);
         // What is over without having been opened has nothing left to close.
@@ -334,6 +340,10 @@ impl Ledger {
             .collect();
         if !over.is_empty() {
             work::over_elsewhere(self.tx.conn(), target, &over, now).await?;
+        }
+        if !self.shut.is_empty() {
+            let by = self.tx.by.clone();
+            requests::lapse_with(self.tx.conn(), &self.shut, &by).await?;
         }
         if !self.lasting.is_empty() {
             work::lasts(self.tx.conn(), &self.lasting).await?;

@@ -3,12 +3,14 @@
 //! of its transactions.
 
 mod barred;
+mod bypass;
 mod claim;
 mod elsewhere;
 mod failure;
 mod foresee;
 mod handed_out;
 mod homes;
+mod hub;
 mod ledger;
 mod limit;
 mod look;

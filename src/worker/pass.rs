@@ -103,11 +103,19 @@ impl Worker {
         let aws = match self.clouds.of_arn(arn, manager.as_ref(), *at).await {
             Ok(aws) => aws.used_for(purpose),
             // Nobody lets us into the account: nothing was looked at, and nothing sent.
-            Err(error) => return self.kept_out(taken, error).await,
+            Err(error) => {
+                let error = self.why_kept_out(taken, error).await;
+                return self.kept_out(taken, error).await;
+            }
         };
+        self.let_in_again(taken, &aws).await;
         let mut pass = Pass::new(self, aws, taken, grants);
         let done = Box::pin(pass.rounds()).await;
         pass.ask_who_we_are().await;
+        if done.is_ok() {
+            self.ask_who_needs_none(&pass.aws, taken, &pass.grants)
+                .await;
+        }
         // What the database has cut off is given back on another connection, so that nobody need
         // wait for the lease's end; and with the answer to the last write, which else counted as
         // unanswered for L and P.
@@ -296,6 +304,7 @@ impl<'a> Pass<'a> {
 
     /// Plans until there is something to write or nothing to do.
     fn decide(&mut self, ledger: &mut Ledger, seen: &Seen, held_at: Instant) -> Next {
+        ledger.bypassed_by_trust(&seen.observed);
         for _ in 0..MOST_PLANS {
             let mut plan = self.planned(ledger, &seen.observed);
             if matches!(seen.ours, Some(Ok(true))) {

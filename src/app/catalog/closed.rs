@@ -1,7 +1,7 @@
 //! Which roles of a catalog file are closed: their guards deny everybody who has no grant. That
 //! belongs to the role, so that its entitlements must agree.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use toml::Spanned;
 
@@ -80,4 +80,12 @@ fn unlike(offer: &Offer, role: &Spanned<Identity>, other: &str) -> Wrong {
             role.get_ref().arn,
         ),
     }
+}
+
+/// The roles (ARNs) that the file closes.
+pub(super) fn roles(file: &File) -> BTreeSet<String> {
+    let closed = file.entitlements.iter().filter(|offer| offer.closed);
+    closed
+        .filter_map(|offer| offer.terms.role_arn.clone())
+        .collect()
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::DateTime;
 
+use super::closed;
 use super::lines::{Section, quoted};
 use super::place::{Place, Silent};
 use super::trial;
@@ -171,7 +172,12 @@ fn check_boundary(arn: &str, role: &SurveyedRole, section: &mut Section) {
 /// The trust policy, for what is written into it and for whom it leaves in.
 fn check_trust(
     place: &Place<'_>,
-    Known { arn, demands, .. }: &Known,
+    Known {
+        arn,
+        demands,
+        closed,
+        ..
+    }: &Known,
     role: &SurveyedRole,
     methods: &[Method],
     section: &mut Section,
@@ -184,6 +190,9 @@ fn check_trust(
             return;
         }
     };
+    if *closed {
+        closed::check(arn, &place.us, &document, section);
+    }
     if methods.contains(&Method::TrustPolicy) {
         check_seats(place, arn, demands, role, section);
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
-use super::super::ctx::Ctx;
+use super::super::ctx::{Ctx, Settings};
 use super::super::load::{self, Shown};
 use super::{Decision, Delay, Entry};
 use crate::db::cases::Case;
@@ -54,6 +54,8 @@ pub struct RequestView {
     pub delay: Option<Delay>,
     /// When no part of AWS can lag behind the grant's end any more.
     pub settled_at: Option<DateTime<Utc>>,
+    /// Since when nothing of it can work although AWS has not been read without it.
+    pub dead_since: Option<DateTime<Utc>>,
     /// The request for a later deadline of the grant that waits for a decision, where that is
     /// another one.
     pub extension: Option<RequestId>,
@@ -122,8 +124,10 @@ pub async fn request(ctx: &Ctx, id: RequestId) -> Result<RequestView, Error> {
                         .as_ref()
                         .is_some_and(|it| may_extend(ctx, &caller, it, &request, now)),
             };
-            let propagation = ctx.app.settings().propagation;
+            let settings = ctx.app.settings();
+            let propagation = settings.propagation;
             let settled_at = grant.as_ref().and_then(|it| settled_at(it, propagation));
+            let dead_since = grant.as_ref().and_then(|it| dead_since(it, settings, now));
             let delay = delays(conn, grant.iter()).await?.into_values().next();
             Ok(RequestView {
                 closed: db::closed::is(conn, request.target).await?,
@@ -132,6 +136,7 @@ pub async fn request(ctx: &Ctx, id: RequestId) -> Result<RequestView, Error> {
                 grant,
                 delay,
                 settled_at,
+                dead_since,
                 extension: extension.filter(|it| *it != id),
                 decisions,
                 approvers,
@@ -180,6 +185,7 @@ fn may_extend(
 ) -> bool {
     let margin = ctx.app.settings().propagation;
     grant.person == caller.id
+        && grant.marks.bypassed.is_none()
         && grant.is_open_for(margin, now)
         && caller.is_in(&request.terms.requester_group)
         && grant.longest_extension(&request.terms) >= TimeDelta::seconds(1)
@@ -195,6 +201,15 @@ fn settled_at(grant: &Grant, propagation: TimeDelta) -> Option<DateTime<Utc>> {
         | GrantState::Active { .. }
         | GrantState::Closing(_) => None,
     }
+}
+
+/// Since when nothing of a closing grant can work: its account may be gone for ever, and it stays
+/// closing all the same, since nobody has read AWS without it.
+fn dead_since(grant: &Grant, settings: Settings, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let is_closing = matches!(grant.state, GrantState::Closing(_));
+    let (clock, propagation) = (settings.clock_margin, settings.propagation);
+    let dead_at = grant.marks.dead_at(grant.method, clock, propagation);
+    dead_at.filter(|at| is_closing && *at <= now)
 }
 
 /// One request with its grant.

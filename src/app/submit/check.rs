@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::NewRequest;
-use crate::aws::Check;
+use crate::aws::{Already, Check};
 use crate::db;
 use crate::domain::account::ManagerRole;
 use crate::domain::arn::Arn;
@@ -44,6 +44,8 @@ pub(super) struct Seen {
     pub checked: bool,
     /// What could outlive the deadline; none where nobody looked.
     pub outlives: Option<Vec<Outlives>>,
+    /// The keys of a request on which it hangs whether the person needs the grant at all.
+    pub hangs_on: Vec<String>,
 }
 
 /// Every field at once, so that nobody has to try again for each.
@@ -294,7 +296,7 @@ pub(super) fn usable(
         role_id: Some(role_id),
         principal_id,
         checked: true,
-        outlives: None,
+        ..Seen::default()
     })
 }
 
@@ -315,9 +317,8 @@ fn assumable(role: Check, terms: &Terms) -> Result<Seen, Error> {
         }
         Ok(()) => Ok(Seen {
             role_id: Some(role.role_id),
-            principal_id: None,
             checked: true,
-            outlives: None,
+            ..Seen::default()
         }),
         Err(Lacking::Statement) => Err(RoleError::NotAssumable(statements()).into()),
         Err(Lacking::Pins) => Err(RoleError::NotPinned(statements()).into()),
@@ -341,17 +342,20 @@ pub(super) fn switchable(role: &Check, terms: &Terms, arn: &str) -> Result<(), E
     Ok(())
 }
 
-/// The user that is to carry the policy; `already` is one of theirs that lets into the role without
-/// us.
+/// The user that is to carry the policy; `already` says whether theirs let them into the role
+/// without us, and the answer what that hangs on.
 pub(super) fn carries(
     user: &ObservedUser,
     carried: &Carried,
-    already: Option<String>,
-) -> Result<(), RoleError> {
-    if let Some(policy) = already {
-        return Err(RoleError::OpenAlready(format!("policy {policy}")));
-    }
-    has_room(user, carried)
+    already: Already,
+) -> Result<Vec<String>, RoleError> {
+    let hangs_on = match already {
+        Already::Yes(policy) => return Err(RoleError::OpenAlready(format!("policy {policy}"))),
+        Already::Perhaps(keys) => keys,
+        Already::No => Vec::new(),
+    };
+    has_room(user, carried)?;
+    Ok(hangs_on)
 }
 
 /// Refuses a user who has no room for one more policy.

@@ -54,7 +54,7 @@ pub(super) async fn at_home(
     };
     let external_id = terms.demands.external_id.as_ref().map(ExternalId::as_str);
     let allowed = async {
-        let asked = aws::may_assume(&cloud, arn, role_arn, external_id);
+        let asked = aws::may_assume(&cloud, arn, role_arn, external_id, *now);
         match Box::pin(asked).await {
             // Without the right to simulate nobody is kept from asking.
             Err(AwsError::Denied) => Ok(true),

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use super::check::{Carried, Checked, Seen, carries, switchable, usable};
 use super::home::{Home, at_home};
 use crate::app::ctx::Ctx;
-use crate::aws::{self, AwsError, Check};
+use crate::aws::{self, Already, AwsError, Check, Purpose};
 use crate::db;
 use crate::domain::account::ManagerRole;
 use crate::domain::entitlement::{Scope, Terms};
@@ -76,7 +76,11 @@ pub(super) async fn look(
     let seen = see(ctx, checked, others, as_whom).boxed();
     let outlives = outlives(ctx, &checked.entitlement.terms, as_whom).boxed();
     let (seen, outlives) = tokio::try_join!(seen, outlives.map(Ok))?;
-    let (outlives, foreign) = outlives.unzip();
+    let (mut outlives, foreign) = outlives.unzip();
+    if !seen.hangs_on.is_empty() {
+        let own = Outlives::own_policies(seen.hangs_on.clone()).made_plain();
+        outlives.get_or_insert_default().insert(0, own);
+    }
     Ok((Seen { outlives, ..seen }, foreign.flatten()))
 }
 
@@ -252,36 +256,36 @@ async fn at_user(
         let gone = format!("is not there in AWS: {arn}");
         return Ok(Err(Error::field("principal", gone)));
     };
-    let refused = carries(&user, carried, already).err();
-    Ok(refused.map_or_else(
-        || {
-            Ok(Seen {
-                role_id: None,
-                principal_id: Some(user.user_id),
-                checked: true,
-                outlives: None,
-            })
-        },
-        |refused| Err(refused.into()),
-    ))
+    let hangs_on = match carries(&user, carried, already) {
+        Ok(hangs_on) => hangs_on,
+        Err(refused) => return Ok(Err(refused.into())),
+    };
+    Ok(Ok(Seen {
+        principal_id: Some(user.user_id),
+        checked: true,
+        hangs_on,
+        ..Seen::default()
+    }))
 }
 
-/// The user, and the policy of theirs that lets into the role already.
+/// The user, and whether their policies let them into the role already.
 async fn look_at_user(
     ctx: &Ctx,
     carried: &Carried,
     role_arn: Option<&str>,
     (_, now): &AsWhom,
-) -> Result<(Option<ObservedUser>, Option<String>), AwsError> {
+) -> Result<(Option<ObservedUser>, Already), AwsError> {
     let (clouds, manager) = (ctx.app.clouds(), carried.manager.as_ref());
     let cloud = clouds.of_arn(&carried.arn, manager, *now).await?;
     let already = async {
         let Some(role_arn) = role_arn else {
-            return Ok(None);
+            return Ok(Already::No);
         };
-        match Box::pin(aws::assumes_already(&cloud, &carried.arn, role_arn)).await {
+        let cloud = cloud.used_for(Purpose::Looking);
+        let asked = aws::assumes_already(&cloud, &carried.arn, role_arn, *now);
+        match Box::pin(asked).await {
             // Without the right to simulate nobody is kept from asking.
-            Err(AwsError::Denied) => Ok(None),
+            Err(AwsError::Denied) => Ok(Already::No),
             other => other,
         }
     };

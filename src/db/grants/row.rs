@@ -6,7 +6,7 @@ use sqlx::types::Json;
 use crate::domain::cause::Cause;
 use crate::domain::demands::{Demands, ExternalId};
 use crate::domain::entitlement::{EarlyEnd, Method};
-use crate::domain::grant::{Closing, Grant, GrantState, Marks};
+use crate::domain::grant::{Bypassed, Closing, Grant, GrantState, Marks};
 use crate::domain::part::{Allows, Part, PartKind, PartState};
 use crate::domain::text::Words;
 use crate::ids::{GrantId, PartId, PersonId, RequestId, TargetId};
@@ -35,7 +35,8 @@ macro_rules! there {
                       CASE WHEN g.early_end = 'none' THEN
                           (SELECT max(least(g.deadline, f.expires_at)) FROM fetches f
                            WHERE f."grant" = g.id AND f.outcome IS DISTINCT FROM 'failed') END AS keys_until,
-                      g.principal_missing_since, r.submitted_at AS "requested_at!", p.id AS "part?: crate::ids::PartId",
+                      g.principal_missing_since, g.bypass_asked_at, g.bypassed_at, g.bypassed_by,
+                      r.submitted_at AS "requested_at!", p.id AS "part?: crate::ids::PartId",
                       p.kind AS "kind?", p.state AS "part_state?", p.opened_at AS "part_opened_at?",
                       p.closed_at AS "part_closed_at?"
                FROM grants g JOIN requests r ON r.id = g.request
@@ -95,6 +96,9 @@ pub(in crate::db) struct Row {
     pub restores: Option<i16>,
     pub keys_until: Option<DateTime<Utc>>,
     pub principal_missing_since: Option<DateTime<Utc>>,
+    pub bypass_asked_at: Option<DateTime<Utc>>,
+    pub bypassed_at: Option<DateTime<Utc>>,
+    pub bypassed_by: Option<String>,
     pub requested_at: DateTime<Utc>,
     pub part: Option<PartId>,
     pub kind: Option<String>,
@@ -142,10 +146,17 @@ impl TryFrom<Row> for Grant {
                 restores: row.restores.unwrap_or_default(),
                 principal_missing_since: row.principal_missing_since,
                 keys_until: row.keys_until,
+                bypass_asked_at: row.bypass_asked_at,
+                bypassed: bypassed(row.bypassed_at, row.bypassed_by),
             },
             state,
         })
     }
+}
+
+fn bypassed(at: Option<DateTime<Utc>>, by: Option<String>) -> Option<Bypassed> {
+    let (at, by) = at.zip(by)?;
+    Some(Bypassed { at, by })
 }
 
 impl Row {

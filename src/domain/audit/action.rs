@@ -89,8 +89,12 @@ actions! {
     }
     /// The requester took it back.
     RequestWithdrawn = "request.withdrawn" {}
-    /// Nobody decided in time.
-    RequestExpired = "request.expired" {}
+    /// Nobody decided in time, or there is nothing left to extend.
+    RequestExpired = "request.expired" {
+        /// The grant that it was to extend, where that closed before anybody had decided.
+        #[serde(rename = "closed_grant_id", default, skip_serializing_if = "Option::is_none")]
+        closed: Option<GrantId>,
+    }
     /// The intent to open, recorded before the first write to AWS.
     GrantOpening = "grant.opening" {
         #[serde(rename = "request_id")]
@@ -141,6 +145,13 @@ actions! {
     GrantDelayed = "grant.delayed" {
         error: String,
         attempts: i32,
+    }
+    /// The person could assume the role without the grant, which then ends nothing; told once.
+    GrantBypassed = "grant.bypassed" {
+        #[serde(rename = "request_id")]
+        request: RequestId,
+        /// A policy's id as IAM tells it, or the role's trust policy.
+        policy: String,
     }
     /// Somebody took the grant's statement away; it is there again.
     GrantRestored = "grant.restored" {
@@ -198,13 +209,25 @@ actions! {
         from: Condition,
         to: Condition,
     }
-    /// A policy on a user is not as it was left, and nobody here did it; or one of ours is on
-    /// somebody whom the catalog does not have.
+    /// A policy on a user is not as it was left, and nobody here did it; one of ours is on somebody
+    /// whom the catalog does not have; or a closed role is open to everybody whom it lets in.
     TargetAlarm = "target.alarm" {
-        /// `unaccounted`, `other_timeline`, `altered`, `came_back` or `orphan`.
+        /// `unaccounted`, `other_timeline`, `altered`, `came_back` or `orphan`; `unguarded` of a
+        /// closed role whose guard AWS does not take.
         alarm: String,
-        /// The grant, or the name of the policy that no grant accounts for.
+        /// The grant, or the name of the policy, guard or statement that no grant accounts for; why
+        /// there is no guard.
         of: String,
+    }
+    /// Every manager role that was tried refuses Countersign's own identity, the hub, which then
+    /// can neither open nor close anything in those accounts: told once for all of them.
+    HubRefused = "hub.refused" {
+        /// The accounts that were tried.
+        accounts: Vec<String>,
+    }
+    /// One of them lets the hub in again.
+    HubAdmitted = "hub.admitted" {
+        account: String,
     }
     /// An admin ends everything of a scope, and nothing of it opens until the hold is lifted.
     RevocationBegun = "revocation.begun" {

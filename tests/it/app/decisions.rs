@@ -290,5 +290,5 @@ async fn what_lapses_while_it_is_decided_is_expired() {
     for refused in refused {
         assert_eq!(refused.unwrap_err().state, "expired");
     }
-    assert!(request.expire(&by).is_ok());
+    assert!(request.expire(None, &by).is_ok());
 }

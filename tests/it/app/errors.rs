@@ -103,14 +103,16 @@ fn inputs() -> [InputError; 5] {
     all
 }
 
-fn states() -> [StateError; 12] {
+fn states() -> [StateError; 13] {
     let known = |error: &StateError| match error {
         StateError::Wrong(_)
         | StateError::AlreadyDecided
         | StateError::NotEligible
         | StateError::NotFetched
         | StateError::TooLate
-        | StateError::Unextendable(Unextendable::Waits | Unextendable::Longest)
+        | StateError::Unextendable(
+            Unextendable::Waits | Unextendable::Longest | Unextendable::Bypassed(_),
+        )
         | StateError::OnHold
         | StateError::NoConsole
         | StateError::Rewound
@@ -129,6 +131,7 @@ fn states() -> [StateError; 12] {
         StateError::TooLate,
         StateError::Unextendable(Unextendable::Waits),
         StateError::Unextendable(Unextendable::Longest),
+        StateError::Unextendable(Unextendable::Bypassed("user_alice_standing".to_owned())),
         StateError::OnHold,
         StateError::NoConsole,
         StateError::Rewound,

@@ -27,7 +27,7 @@ fn all() -> Vec<Action> {
         | Action::RequestApproved { .. }
         | Action::RequestDenied { .. }
         | Action::RequestWithdrawn {}
-        | Action::RequestExpired {}
+        | Action::RequestExpired { .. }
         | Action::GrantOpening { .. }
         | Action::GrantOpened { .. }
         | Action::GrantExtended { .. }
@@ -35,6 +35,7 @@ fn all() -> Vec<Action> {
         | Action::GrantEnded { .. }
         | Action::GrantFailed { .. }
         | Action::GrantDelayed { .. }
+        | Action::GrantBypassed { .. }
         | Action::GrantRestored { .. }
         | Action::GuardRestored {}
         | Action::GuardRemoved { .. }
@@ -44,6 +45,8 @@ fn all() -> Vec<Action> {
         | Action::CredentialsFailed { .. }
         | Action::TargetChanged { .. }
         | Action::TargetAlarm { .. }
+        | Action::HubRefused { .. }
+        | Action::HubAdmitted { .. }
         | Action::RevocationBegun { .. }
         | Action::RevocationThrough {}
         | Action::RevocationLiftAsked {}
@@ -72,7 +75,9 @@ fn all() -> Vec<Action> {
             comment: "No.".to_owned(),
         },
         Action::RequestWithdrawn {},
-        Action::RequestExpired {},
+        Action::RequestExpired {
+            closed: Some(grant),
+        },
         Action::GrantOpening { request, deadline },
         Action::GrantOpened { request, deadline },
         Action::GrantExtended {
@@ -97,6 +102,10 @@ fn all() -> Vec<Action> {
         Action::GrantDelayed {
             error: "throttled".to_owned(),
             attempts: 1,
+        },
+        Action::GrantBypassed {
+            request,
+            policy: "user_alice_standing".to_owned(),
         },
         Action::GrantRestored { request },
         Action::GuardRestored {},
@@ -128,6 +137,12 @@ fn all() -> Vec<Action> {
         Action::TargetAlarm {
             alarm: "came_back".to_owned(),
             of: grant.to_string(),
+        },
+        Action::HubRefused {
+            accounts: vec!["111122223333".to_owned(), "444455556666".to_owned()],
+        },
+        Action::HubAdmitted {
+            account: "111122223333".to_owned(),
         },
         Action::RevocationBegun {
             scope: "account".to_owned(),

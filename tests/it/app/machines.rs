@@ -107,7 +107,7 @@ fn step(request: Request, verb: Verb, have: i16, by: &By) -> Stepped {
         }),
         Verb::Deny => request.deny(&words("no"), by).map(|it| (it, None)),
         Verb::Withdraw => request.withdraw(by).map(|it| (it, None)),
-        Verb::Expire => request.expire(by).map(|it| (it, None)),
+        Verb::Expire => request.expire(None, by).map(|it| (it, None)),
     }
 }
 

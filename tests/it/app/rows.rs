@@ -191,7 +191,7 @@ fn requests_come_back_as_they_were_stored() {
                 let by = By::system("test", company.start + TimeDelta::microseconds(7));
                 let change = match fate {
                     0 => request.withdraw(&by),
-                    1 => request.expire(&by),
+                    1 => request.expire(None, &by),
                     2 => request.deny(&Words::parse("no").unwrap(), &by),
                     _ => return,
                 };

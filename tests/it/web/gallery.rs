@@ -21,6 +21,7 @@ use super::facts::*;
 use super::outlives::{attached, not_looked_at, outliving};
 use super::revocation_samples::{revocation_page, revocations};
 use super::samples::*;
+use super::troubles::{bypassed, dead, troubled};
 use super::uncut::{active_uncut, ask_uncut, closing_uncut, review_uncut};
 use crate::support::catalog::user_arn;
 
@@ -110,6 +111,9 @@ fn every() -> Vec<(&'static str, Sample)> {
             }),
         ),
         ("home-long", sample(&long_home())),
+        ("home-troubled", sample(&troubled())),
+        ("grant-bypassed", sample(&bypassed())),
+        ("grant-dead", sample(&dead())),
         ("request-long", sample(&long_request())),
         (
             "request-last-voice",

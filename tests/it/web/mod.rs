@@ -25,4 +25,5 @@ mod roles;
 mod routes;
 mod samples;
 mod sessions;
+mod troubles;
 mod uncut;

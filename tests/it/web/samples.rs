@@ -1,7 +1,7 @@
 //! Every page of the portal in its states, filled with made-up facts.
 
 use askama::Template;
-use countersign::app::find::{Approvers, Decision, Delay, May};
+use countersign::app::find::{Approvers, Decision, Delay, May, Troubles};
 use countersign::domain::change::WrongState;
 use countersign::domain::entitlement::{Method, PolicyArns, Scope, Terms};
 use countersign::domain::grant::{Grant, GrantState};
@@ -148,6 +148,7 @@ pub fn page(state: RequestState, granted: Option<Grant>) -> RequestPage {
             history().drain(..1).collect()
         },
         settled_at: Some(now() + minutes(1)),
+        dead_since: None,
         closed: false,
         grant: granted,
         delay: None,
@@ -287,6 +288,7 @@ pub fn home(waiting: Vec<Row>, live: Vec<Row>) -> Home {
             row(RequestState::Approved(now()), Some(grant(ended()))),
             row(RequestState::Denied(now()), None),
         ],
+        troubles: Troubles::default(),
     }
 }
 

@@ -1,10 +1,13 @@
 //! A closed role, by credentials that are used: whoever comes by anything but a grant is refused.
 
 use chrono::TimeDelta;
+use countersign::app::doctor::{examine, others_of_closed};
+use countersign::app::find;
 use countersign::aws::GUARD_NAME;
+use sqlx::{Executor as _, Row as _};
 
 use super::minutes;
-use crate::support::cloud::Keys;
+use crate::support::cloud::{Keys, Knob};
 use crate::support::member::{Member, ROLE};
 
 const ROOT: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::444455556666:root"},"Action":"sts:AssumeRole"}]}"#;
@@ -85,4 +88,72 @@ async fn a_guard_that_somebody_deletes_is_put_back_at_the_next_look_and_opened_w
     }
     let guard = member.stage.cloud.knobs().role_policy(ROLE, GUARD_NAME);
     assert_eq!(guard, None);
+}
+
+/// Nobody lets us put the guard, and nobody has a grant: whoever the role lets in comes in. That is
+/// told, and again each hour, until it stands.
+#[tokio::test]
+async fn a_guard_that_cannot_be_put_on_a_closed_role_is_told() {
+    let (member, _) = world().await;
+    let (admin, _) = super::revocations::admins(&member.app).await;
+    let refuse = Knob::Refuse("AccessDenied", 403);
+    member.stage.cloud.always("PutRolePolicy", refuse);
+    close(&member, true).await;
+    member.work().await;
+    for _ in 0..3 {
+        member.pass(minutes(6)).await;
+    }
+    let told = async || {
+        let sql = "SELECT count(*) FROM audit_events WHERE action = 'target.alarm' \
+            AND details = '{\"alarm\": \"unguarded\", \"of\": \"denied\"}'";
+        let row = member.stage.rows.pool.fetch_one(sql).await.unwrap();
+        row.get::<i64, _>(0)
+    };
+    assert_eq!(told().await, 1);
+    let troubles = find::troubles(&admin).await.unwrap();
+    let named: Vec<&str> = troubles
+        .unguarded
+        .iter()
+        .map(|it| it.arn.as_str())
+        .collect();
+    assert_eq!(named, [ROLE]);
+    member.pass(minutes(61)).await;
+    assert_eq!(told().await, 2);
+    member.stage.cloud.knobs().clear();
+    member.pass(minutes(6)).await;
+    assert!(
+        member
+            .stage
+            .cloud
+            .knobs()
+            .role_policy(ROLE, GUARD_NAME)
+            .is_some()
+    );
+    let troubles = find::troubles(&admin).await.unwrap();
+    assert!(troubles.unguarded.is_empty());
+}
+
+/// Who is denied by it is told, as far as the trust policy names them: at the enrolment and by
+/// `doctor`.
+#[tokio::test]
+async fn whom_else_a_closed_role_lets_in_is_told() {
+    let (member, _) = world().await;
+    let trust = r#"{"Version":"2012-10-17","Statement":[
+        {"Effect":"Allow","Principal":{"AWS":["arn:aws:iam::444455556666:root","999900001111"]},"Action":"sts:AssumeRole"},
+        {"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"},
+        {"Effect":"Allow","Principal":{"Federated":"arn:aws:iam::444455556666:saml-provider/idp"},"Action":"sts:AssumeRoleWithSAML"},
+        {"Effect":"Deny","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
+    member.stage.cloud.knobs().put_trust(ROLE, trust).unwrap();
+    let named = "999900001111, arn:aws:iam::444455556666:saml-provider/idp, ec2.amazonaws.com:";
+    let warned = async || {
+        let sections = examine(&member.app.app).await.unwrap();
+        let lines = sections.into_iter().flat_map(|it| it.lines);
+        lines.filter(|it| it.check == "closed").collect::<Vec<_>>()
+    };
+    assert!(warned().await.is_empty(), "it is open to them");
+    close(&member, true).await;
+    let lines = warned().await;
+    assert!(lines[0].told.contains(named), "{lines:?}");
+    let told = others_of_closed(&member.app.app, ROLE).await.unwrap();
+    assert!(told.unwrap().contains(named));
 }

@@ -19,7 +19,7 @@ use crate::support::elevation::{Elevation, attached};
 use crate::support::member::Member;
 
 /// Everybody who is an admin: two, since two lift a hold on everything.
-async fn admins(app: &TestApp) -> (Ctx, Ctx) {
+pub async fn admins(app: &TestApp) -> (Ctx, Ctx) {
     app.change(|catalog| {
         for name in ["ada", "amy"] {
             catalog.regroup(name, &["admins"]);
