@@ -4,14 +4,14 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
-use axum::routing::MethodRouter;
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
 use crate::api;
-use crate::app::{App, expire, put_on_record, revoke};
+use crate::app::{App, expire, put_on_record, revoke, sign_in};
+use crate::authn::oidc::RelyingParty;
 use crate::config::Config;
 use crate::error::Error;
 use crate::web;
@@ -141,13 +141,13 @@ impl Service {
 }
 
 /// The API under `/api/v1`, and the portal for everything else. `aws_endpoint` is told to people
-/// where AWS is not AWS's own; `sign_in` serves the portal's `/sign-in`; without it that page says
-/// that there is no way to sign in.
+/// where AWS is not AWS's own; `sign_in` is the way to sign in, where it is not the provider of the
+/// configuration. Without either, the page says that there is none.
 pub fn router(
     app: &App,
     config: &Config,
     aws_endpoint: Option<&str>,
-    sign_in: Option<MethodRouter<web::Portal>>,
+    sign_in: Option<Router<web::Portal>>,
 ) -> Router {
     let settings = web::Settings {
         public_url: config.public_url(),
@@ -160,6 +160,8 @@ pub fn router(
                 .unwrap_or_else(|| "us-east-1".to_owned()),
         },
     };
+    let provider = || RelyingParty::new(config).map(web::oidc::routes);
+    let sign_in = sign_in.or_else(provider);
     let portal = web::router(
         app.clone(),
         settings,
@@ -189,6 +191,12 @@ async fn sweep(app: App, stopped: impl Future<Output = ()>) {
         }
         if let Err(error) = put_on_record::refusals(&app, false).await {
             not_on_record(&error);
+        }
+        if let Err(error) = sign_in::tidy(&app).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "cannot forget attempts to sign in that are over"
+            );
         }
         app.limits().tidy();
         tokio::select! {

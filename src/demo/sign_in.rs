@@ -1,10 +1,11 @@
 //! The demo's sign-in: pick one of its people. `serve` has no route to it.
 
 use askama::Template;
+use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use axum::routing::{MethodRouter, get};
+use axum::routing::get;
 
 use crate::app::sign_in;
 use crate::domain::person::Person;
@@ -14,7 +15,7 @@ use crate::web::page::{Frame, Here};
 use crate::web::problem::answer;
 use crate::web::sign_in::begin;
 use crate::web::visit::{Asked, Sent};
-use crate::web::{Portal, assets, show};
+use crate::web::{Portal, SIGN_IN, assets, show};
 
 /// `GET /sign-in` of the demo
 #[derive(Template)]
@@ -41,9 +42,9 @@ struct Choice {
     next: String,
 }
 
-/// What `web::router` takes for its `/sign-in`.
-pub fn people() -> MethodRouter<Portal> {
-    get(page).post(choose)
+/// What `web::router` takes for signing in.
+pub fn people() -> Router<Portal> {
+    Router::new().route(SIGN_IN, get(page).post(choose))
 }
 
 async fn page(

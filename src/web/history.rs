@@ -89,6 +89,7 @@ const fn look(action: &Action) -> (Icon, Tone) {
         | Action::RevocationLiftAsked {}
         | Action::RevocationLifted {}
         | Action::SessionStarted {}
+        | Action::SessionRefused { .. }
         | Action::SessionEnded {}
         | Action::TokenCreated { .. }
         | Action::TokenRevoked {}
@@ -150,6 +151,7 @@ fn text(action: &Action, actor: &str) -> String {
         | Action::RevocationLiftAsked {}
         | Action::RevocationLifted {}
         | Action::SessionStarted {}
+        | Action::SessionRefused { .. }
         | Action::SessionEnded {}
         | Action::TokenCreated { .. }
         | Action::TokenRevoked {}

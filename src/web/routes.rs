@@ -3,11 +3,16 @@
 use axum::routing::{MethodRouter, get, post};
 
 use super::portal::Portal;
-use super::{ask, assets, audit, console, grants, home, request, requests, revocations, sign_in};
+use super::{
+    ask, assets, audit, console, grants, home, request, requests, revocations, sessions, sign_in,
+};
 use crate::domain::audit::verb::Verb;
 
 /// Where people sign in. What stands there differs: `serve` and the demo bring their own.
 pub const SIGN_IN: &str = "/sign-in";
+
+/// Where the provider says by itself that somebody is signed out.
+pub const BACK_CHANNEL_LOGOUT: &str = "/oidc/back-channel-logout";
 
 /// One path with its methods.
 #[derive(Debug, Clone, Copy)]
@@ -96,6 +101,21 @@ pub const ROUTES: &[Route] = &[
         path: "/audit",
         methods: &[("GET", None)],
         handler: || get(audit::page),
+    },
+    Route {
+        path: "/me/sessions",
+        methods: &[("GET", None)],
+        handler: || get(sessions::page),
+    },
+    Route {
+        path: "/me/sessions/end-all",
+        methods: &[("GET", None), ("POST", Some(Verb::SignOut))],
+        handler: || get(sessions::back).post(sessions::end_all),
+    },
+    Route {
+        path: "/me/sessions/{id}/end",
+        methods: &[("GET", None), ("POST", Some(Verb::SignOut))],
+        handler: || get(sessions::back).post(sessions::end),
     },
     Route {
         // No GET: the address of a picture on another site would sign people out.

@@ -49,6 +49,7 @@ fn all() -> Vec<Action> {
         | Action::RevocationLiftAsked {}
         | Action::RevocationLifted {}
         | Action::SessionStarted {}
+        | Action::SessionRefused { .. }
         | Action::SessionEnded {}
         | Action::TokenCreated { .. }
         | Action::TokenRevoked {}
@@ -138,6 +139,9 @@ fn all() -> Vec<Action> {
         Action::RevocationLiftAsked {},
         Action::RevocationLifted {},
         Action::SessionStarted {},
+        Action::SessionRefused {
+            check: Some("nonce".to_owned()),
+        },
         Action::SessionEnded {},
         Action::TokenCreated {
             name: "laptop".to_owned(),

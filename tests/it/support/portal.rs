@@ -6,7 +6,6 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
-use axum::routing::MethodRouter;
 use countersign::demo;
 use countersign::web::{self, Settings, commands};
 use tower::ServiceExt;
@@ -56,7 +55,7 @@ impl Portal {
         Self::with(app, ORIGIN, demo::sign_in::people())
     }
 
-    pub fn with(app: TestApp, public_url: &str, sign_in: MethodRouter<web::Portal>) -> Self {
+    pub fn with(app: TestApp, public_url: &str, sign_in: Router<web::Portal>) -> Self {
         let aws = commands::Aws {
             endpoint_url: None,
             region: "us-east-1".to_owned(),

@@ -4,11 +4,13 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::Body;
 use axum::http::header::RETRY_AFTER;
 use axum::http::{Method, Request, StatusCode};
 use axum::routing::get;
 use countersign::error::Error;
+use countersign::web::SIGN_IN;
 use serde_json::json;
 use sqlx::Connection;
 
@@ -134,7 +136,10 @@ async fn what_postgres_says_of_being_busy_is_no_fault() {
 #[tokio::test]
 async fn a_page_that_breaks_down_is_told_and_logged() {
     LazyLock::force(&LOG);
-    let broken = get(async || -> &'static str { panic!("a test of panics") });
+    let broken = Router::new().route(
+        SIGN_IN,
+        get(async || -> &'static str { panic!("a test of panics") }),
+    );
     let portal = Portal::with(TestApp::new().await, ORIGIN, broken);
     let told = portal.stranger().get("/sign-in").await;
     assert_eq!(told.status, StatusCode::INTERNAL_SERVER_ERROR);

@@ -1,8 +1,8 @@
 //! Every route of the portal's own table, with a path to try and a form that goes with it.
 
+use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, StatusCode};
-use axum::routing::MethodRouter;
 use countersign::domain::audit::verb::Verb;
 use countersign::web::{self, ASSETS, ROUTES, SIGN_IN, sign_in};
 
@@ -78,7 +78,7 @@ pub fn form(path: &str) -> Vec<(&'static str, &'static str)> {
 
 #[tokio::test]
 async fn each_path_takes_its_own_methods_and_no_other() {
-    let ways: [(MethodRouter<web::Portal>, Methods); 2] = [
+    let ways: [(Router<web::Portal>, Methods); 2] = [
         (countersign::demo::sign_in::people(), &PEOPLE),
         (sign_in::none(), &[("GET", None)]),
     ];
