@@ -76,6 +76,12 @@ impl Default for Oidc {
 }
 
 impl Oidc {
+    /// Whether the provider says in which groups people are, so that a catalog file does not.
+    #[must_use]
+    pub fn tells_groups(&self) -> bool {
+        self.issuer.is_some() && self.groups_from == GroupsFrom::Claim
+    }
+
     /// Takes the secret from its file.
     pub(super) fn read_secret(&mut self) -> Result<(), ConfigError> {
         let Some(path) = &self.client_secret_file else {
