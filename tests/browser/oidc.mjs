@@ -70,9 +70,12 @@ const provider = new Provider(issuer, {
   claims: { openid: ["sub", "groups"], profile: ["name"], email: ["email", "email_verified"] },
   // All that is asked for stands in the ID token.
   conformIdTokenClaims: false,
+  // Its own refuses addresses of this machine, as a provider on a network should.
+  fetch: (url, { method, headers, body }) => fetch(url, { method, headers, body }),
   features: { backchannelLogout: { enabled: true }, devInteractions: { enabled: true } },
   findAccount: (_, id) => accounts[id] && { accountId: id, claims: () => ({ sub: id, ...accounts[id] }) },
 });
+provider.on("backchannel.error", (_, error) => console.error(error));
 answer = provider.callback();
 
 const { browser, check, complaints, expect, inspect, newBrowser, tally, until } = await import("./harness.mjs");
@@ -125,7 +128,8 @@ await check("bob signs in and approves, and AWS opens the role", async () => {
   await bob.page.getByRole("link", { name: "Sign in" }).click();
   await atTheProvider(bob.page, "bob");
   expect(bob.page.url() === request, bob.page.url());
-  await bob.page.getByRole("button", { name: "Approve" }).click();
+  await bob.page.getByRole("radio", { name: /Approve/ }).check();
+  await bob.page.getByRole("button", { name: "Send decision" }).click();
   await until("the grant to be open", async () => {
     await alice.page.goto(request);
     return (await alice.page.title()).startsWith("Active:");

@@ -4,6 +4,8 @@
     reason = "the tests' own SQL is not in the offline data of the query macros"
 )]
 
+mod catalog;
+mod configured;
 mod groups;
 mod logout;
 mod people;

@@ -115,3 +115,97 @@ async fn what_the_provider_tells_of_a_session_is_kept_with_it() {
     let kept = one(&world, told).await;
     assert_eq!(kept, "alice-1 at-the-provider urn:mfa t Firefox of alice");
 }
+
+/// `serve` may not write people: what it must write there it writes by a function, which refuses what
+/// no sign-in brings.
+#[tokio::test]
+async fn the_function_that_serve_calls_refuses_what_no_sign_in_brings() {
+    let world = World::new().await;
+    let pool = &world.portal.db.pool;
+    let call = async |arguments: &str| {
+        let sql = format!("SELECT person_signed_in(gen_random_uuid(), {arguments})");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(pool).await
+    };
+    let refusal = async |arguments: &str| {
+        let error = call(arguments).await.unwrap_err();
+        let error = error.into_database_error().unwrap();
+        error.constraint().unwrap_or_default().to_owned()
+    };
+    let good = "'https://i', 's', 'S', '', false, '{a}', now()";
+    call(good).await.unwrap();
+    for (arguments, constraint) in [
+        (
+            "'', 's', 'S', '', false, '{}', now()",
+            "signed_in_as_nobody",
+        ),
+        (
+            "NULL, 's', 'S', '', false, '{}', now()",
+            "signed_in_as_nobody",
+        ),
+        (
+            "'https://i', '', 'S', '', false, '{}', now()",
+            "signed_in_as_nobody",
+        ),
+        (
+            "'https://i', repeat('s', 256), 'S', '', false, '{}', now()",
+            "signed_in_as_nobody",
+        ),
+        (
+            "'https://i', 's', '', '', false, '{}', now()",
+            "signed_in_without_name",
+        ),
+        (
+            "'https://i', 's', repeat('n', 256), '', false, '{}', now()",
+            "signed_in_without_name",
+        ),
+        (
+            "'https://i', 's', 'S', NULL, false, '{}', now()",
+            "signed_in_without_name",
+        ),
+        (
+            "'https://i', 's', 'S', '', false, array_fill('g'::text, ARRAY[2001]), now()",
+            "signed_in_with_too_much",
+        ),
+        (
+            "'https://i', 's', 'S', '', false, ARRAY['a', NULL], now()",
+            "signed_in_with_too_much",
+        ),
+    ] {
+        assert_eq!(refusal(arguments).await, constraint, "{arguments}");
+    }
+    // An address that is not there is not verified, and an id of somebody else's brings nothing.
+    call("'https://i', 's', 'S', '', true, NULL, now()")
+        .await
+        .unwrap();
+    let row = "SELECT concat_ws(' ', email_verified, groups, groups_known) FROM people WHERE issuer = 'https://i'";
+    assert_eq!(one(&world, row).await, "f {a} t");
+    let taken = "SELECT person_signed_in((SELECT id FROM people LIMIT 1), 'https://i', 't', 'T', '', false, '{}', now())";
+    assert!(sqlx::raw_sql(taken).execute(pool).await.is_err());
+    for write in [
+        "UPDATE people SET groups = '{admins}'",
+        "INSERT INTO people (id, issuer, subject, name, email) VALUES (gen_random_uuid(), 'i', 's', 'n', '')",
+        "DELETE FROM people",
+        "UPDATE sign_in_attempts SET nonce = 'x'",
+        "UPDATE logouts SET before = now()",
+        "UPDATE sessions SET person = person",
+        "DELETE FROM sessions",
+    ] {
+        let error = sqlx::raw_sql(write).execute(pool).await.unwrap_err();
+        let error = error.into_database_error().unwrap();
+        assert_eq!(error.code().as_deref(), Some("42501"), "{write}: {error}");
+    }
+}
+
+/// Nobody but a member of the application's role.
+#[tokio::test]
+async fn the_function_is_for_serve_alone() {
+    let world = World::new().await;
+    let call =
+        "SELECT person_signed_in(gen_random_uuid(), 'https://i', 's', 'S', '', false, '{}', now())";
+    let catalog = world.portal.db.catalog().await;
+    let error = sqlx::raw_sql(call).execute(&catalog).await.unwrap_err();
+    assert_eq!(
+        error.into_database_error().unwrap().code().as_deref(),
+        Some("42501")
+    );
+}
