@@ -17,7 +17,7 @@ async fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> Result<(), Failure> {
     let config = match cli.command {
-        // They have nothing to configure, unless the demo is told to sign people in as `serve` does.
+        // They have nothing to configure, unless the demo is to sign people in as `serve` does.
         Command::Demo(ref arguments) if arguments.oidc => cli.configuration()?,
         Command::Demo(_) | Command::Sandbox(_) => Config::default(),
         _ => cli.configuration()?,

@@ -1,6 +1,7 @@
 //! Puts the parts together: portal, API, worker and sweep on one address.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -147,7 +148,7 @@ pub fn router(
     app: &App,
     config: &Config,
     aws_endpoint: Option<&str>,
-    sign_in: Option<Router<web::Portal>>,
+    sign_in: Option<&[web::Route]>,
 ) -> Router {
     let settings = web::Settings {
         public_url: config.public_url(),
@@ -159,14 +160,14 @@ pub fn router(
                 .clone()
                 .unwrap_or_else(|| "us-east-1".to_owned()),
         },
+        provider: RelyingParty::new(config).map(Arc::new),
     };
-    let provider = || RelyingParty::new(config).map(web::oidc::routes);
-    let sign_in = sign_in.or_else(provider);
-    let portal = web::router(
-        app.clone(),
-        settings,
-        sign_in.unwrap_or_else(web::sign_in::none),
-    );
+    let way = match (sign_in, &settings.provider) {
+        (Some(way), _) => way,
+        (None, Some(_)) => web::BY_PROVIDER,
+        (None, None) => web::NO_SIGN_IN,
+    };
+    let portal = web::router(app.clone(), settings, way);
     Router::new()
         .nest("/api/v1", api::router(app.clone()))
         .fallback_service(portal)

@@ -3,7 +3,7 @@
 use super::ctx::Ctx;
 use super::tokens::hash;
 use crate::db;
-use crate::db::sessions::ListedSession;
+pub use crate::db::sessions::ListedSession;
 use crate::db::tx::Tx;
 use crate::domain::audit::Action;
 use crate::domain::audit::verb::Verb;

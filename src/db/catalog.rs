@@ -235,7 +235,8 @@ pub async fn put_person(
              groups_known = p.groups_known OR $6 IS NOT NULL,
              groups_at = CASE WHEN $6 IS NULL THEN p.groups_at END
          WHERE (p.name, p.email, p.groups, p.groups_known)
-               IS DISTINCT FROM (excluded.name, excluded.email, coalesce($6, p.groups), p.groups_known OR $6 IS NOT NULL)",
+               IS DISTINCT FROM
+               (excluded.name, excluded.email, coalesce($6, p.groups), p.groups_known OR $6 IS NOT NULL)",
         PersonId::new().uuid(),
         person.issuer,
         person.subject,

@@ -1,5 +1,5 @@
-//! Signing in through the provider: attempts, whom the provider has signed out, and the person of an
-//! issuer and subject.
+//! Signing in through the provider: attempts, whom the provider has signed out, and the person of
+//! an issuer and subject.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -159,7 +159,8 @@ pub async fn is_signed_out(
 ) -> sqlx::Result<bool> {
     sqlx::query_scalar!(
         r#"SELECT EXISTS (SELECT FROM logouts WHERE issuer = $1 AND sid = $3)
-               OR EXISTS (SELECT FROM logouts WHERE issuer = $1 AND subject = $2 AND sid IS NULL AND before > $4) AS "is!""#,
+               OR EXISTS (SELECT FROM logouts WHERE issuer = $1 AND subject = $2 AND sid IS NULL AND before > $4)
+               AS "is!""#,
         identity.issuer,
         identity.subject,
         identity.sid,

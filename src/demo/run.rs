@@ -199,7 +199,7 @@ async fn countersign(
     write_private(&keys_file(folder), &keys)?;
 
     // With a provider the router brings its own way to sign in, and nobody can be picked.
-    let picking = (!arguments.oidc).then(super::sign_in::people);
+    let picking = (!arguments.oidc).then_some(super::sign_in::PEOPLE);
     let router = serve::router(&app, &config, Some(aws_url), picking);
     // Only now: until here Ctrl-C ends the process at once, and Postgres with it.
     let end = interrupted()?;

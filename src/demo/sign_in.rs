@@ -1,13 +1,13 @@
 //! The demo's sign-in: pick one of its people. `serve` has no route to it.
 
 use askama::Template;
-use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::get;
 
 use crate::app::sign_in;
+use crate::domain::audit::verb::Verb;
 use crate::domain::person::Person;
 use crate::error::CallerError;
 use crate::web::failed::Failed;
@@ -15,7 +15,7 @@ use crate::web::page::{Frame, Here};
 use crate::web::problem::answer;
 use crate::web::sign_in::begin;
 use crate::web::visit::{Asked, Sent};
-use crate::web::{Portal, SIGN_IN, assets, show};
+use crate::web::{Portal, Route, SIGN_IN, assets, show};
 
 /// `GET /sign-in` of the demo
 #[derive(Template)]
@@ -43,9 +43,11 @@ struct Choice {
 }
 
 /// What `web::router` takes for signing in.
-pub fn people() -> Router<Portal> {
-    Router::new().route(SIGN_IN, get(page).post(choose))
-}
+pub const PEOPLE: &[Route] = &[Route {
+    path: SIGN_IN,
+    methods: &[("GET", None), ("POST", Some(Verb::SignIn))],
+    handler: || get(page).post(choose),
+}];
 
 async fn page(
     State(portal): State<Portal>,

@@ -39,27 +39,27 @@ pub mod visit;
 
 use failed::Failed;
 pub use portal::{Portal, Settings};
-pub use routes::{ASSETS, BACK_CHANNEL_LOGOUT, ROUTES, Route, SIGN_IN};
+pub use routes::{ASSETS, BY_PROVIDER, NO_SIGN_IN, ROUTES, Route, SIGN_IN};
 
 /// The largest form, in bytes.
 const LARGEST_FORM: usize = 64 * 1024;
 
-/// The portal. `sign_in` serves [`SIGN_IN`] and what belongs to it: [`oidc::routes`],
-/// [`sign_in::none`], or a way to sign in that ends with [`sign_in::begin`].
+/// The portal. `sign_in` is the way to sign in: [`BY_PROVIDER`], [`NO_SIGN_IN`], or one that ends with
+/// [`sign_in::begin`].
 ///
 /// It answers every path that is not its own with a 404 page, so another router goes above it:
 /// `nest` it there, and make this one the fallback.
-pub fn router(app: App, settings: Settings, sign_in: Router<Portal>) -> Router {
+pub fn router(app: App, settings: Settings, sign_in: &[Route]) -> Router {
     let https = settings.https();
     let portal = Portal {
         app,
         settings: Arc::new(settings),
     };
-    let pages = ROUTES.iter().fold(Router::new(), |router, route| {
+    let all = ROUTES.iter().chain(sign_in);
+    let pages = all.fold(Router::new(), |router, route| {
         router.route(route.path, (route.handler)())
     });
     pages
-        .merge(sign_in)
         .fallback(async || Failed::from(CallerError::NotFound))
         .method_not_allowed_fallback(async || Failed::from(WireError::MethodNotAllowed))
         .layer(DefaultBodyLimit::max(LARGEST_FORM))

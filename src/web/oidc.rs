@@ -1,30 +1,23 @@
 //! Signing in through the provider: a page with one button, the way there, and the way back.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use askama::Template;
-use axum::Router;
-use axum::extract::{Extension, State};
+use axum::extract::State;
 use axum::http::header::{SET_COOKIE, USER_AGENT};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
-use axum::routing::{get, post};
 use secrecy::ExposeSecret as _;
 
 use super::failed::{self, Failed};
 use super::page::{Frame, Here};
 use super::portal::Portal;
 use super::problem::answer;
-use super::routes::{BACK_CHANNEL_LOGOUT, SIGN_IN};
 use super::visit::{Asked, Peer, Sent};
 use super::{assets, cookie, show};
 use crate::app::sign_in::{self, Browser};
-use crate::authn::oidc::{CALLBACK, RelyingParty};
+use crate::authn::oidc::RelyingParty;
 use crate::error::{Error, Refusal, SignInError};
-
-/// Where a browser sets out to the provider.
-const START: &str = "/sign-in/start";
 
 /// `GET /sign-in`
 #[derive(Template)]
@@ -40,43 +33,42 @@ pub struct SignIn {
     pub sign_out: Option<String>,
 }
 
-type Party = Extension<Arc<RelyingParty>>;
-
-/// What `web::router` takes for signing in, where there is a provider.
-pub fn routes(party: RelyingParty) -> Router<Portal> {
-    Router::new()
-        .route(SIGN_IN, get(page))
-        .route(START, get(start))
-        .route(CALLBACK, get(come_back))
-        .route(BACK_CHANNEL_LOGOUT, post(logged_out))
-        .layer(Extension(Arc::new(party)))
-}
-
+/// What may stand behind `?` of the page and of its button.
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(default)]
-struct Place {
+pub struct Place {
     next: String,
     signed_out: Option<String>,
 }
 
-/// No redirect by itself: whoever has signed out stays so.
-async fn page(Extension(party): Party, Asked(place): Asked<Place>) -> Response {
+/// `GET /sign-in`: no redirect by itself, so that whoever has signed out stays so.
+///
+/// # Errors
+/// 404 where there is no provider.
+pub async fn page(
+    State(portal): State<Portal>,
+    Asked(place): Asked<Place>,
+) -> Result<Response, Failed> {
+    let party = portal.settings.provider()?;
     let page = SignIn {
         frame: Frame::nobody(),
         provider: party.host().to_owned(),
         next: cookie::place(&place.next).to_owned(),
         sign_out: place.signed_out.and_then(|_| party.end_session_url()),
     };
-    answer(StatusCode::OK, &page)
+    Ok(answer(StatusCode::OK, &page))
 }
 
-/// A GET: `form-action` stops a form's way to another site.
-async fn start(
+/// `GET /sign-in/start`: a GET, since `form-action` stops a form's way to another site.
+///
+/// # Errors
+/// 429 when too many set out from there; 502 when the provider does not say where to.
+pub async fn start(
     State(portal): State<Portal>,
-    Extension(party): Party,
     Peer(from): Peer,
     Asked(place): Asked<Place>,
 ) -> Result<Response, Failed> {
+    let party = portal.settings.provider()?;
     portal.app.limits().sign_in(from)?;
     let begun = sign_in::begin(&portal.app, cookie::place(&place.next)).await?;
     let to = party.authorize(&begun).await?;
@@ -87,7 +79,7 @@ async fn start(
 /// What a provider sends a browser back with.
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(default)]
-struct Answer {
+pub struct Answer {
     code: Option<String>,
     state: Option<String>,
     iss: Option<String>,
@@ -95,16 +87,19 @@ struct Answer {
     error_description: Option<String>,
 }
 
-async fn come_back(
+/// `GET /sign-in/callback`
+///
+/// # Errors
+/// When the browser brings no attempt of its own, the provider refuses, or what it says does not hold.
+pub async fn come_back(
     State(portal): State<Portal>,
-    Extension(party): Party,
     Peer(from): Peer,
     headers: HeaderMap,
     Asked(said): Asked<Answer>,
 ) -> Result<Response, Failed> {
-    let app = &portal.app;
+    let (app, party) = (&portal.app, portal.settings.provider()?);
     app.limits().come_back(from)?;
-    match finish(&portal, &party, &headers, &said).await {
+    match finish(&portal, party, &headers, &said).await {
         Err(Error::SignIn(error)) => {
             app.limits().not_signed_in(from);
             tracing::warn!(
@@ -166,18 +161,18 @@ pub fn browser(headers: &HeaderMap, https: bool) -> Browser<'_> {
 
 /// What a provider sends by itself (OpenID Connect Back-Channel Logout 1.0, 2.5).
 #[derive(Debug, serde::Deserialize)]
-struct LogoutForm {
+pub struct LogoutForm {
     logout_token: String,
 }
 
-/// No browser calls this: cookies are not read, and no page is answered.
-async fn logged_out(
+/// `POST /oidc/back-channel-logout`: no browser calls this, so that cookies are not read, and no page is
+/// answered.
+pub async fn logged_out(
     State(portal): State<Portal>,
-    Extension(party): Party,
     Peer(from): Peer,
     form: Result<Sent<LogoutForm>, Failed>,
 ) -> Response {
-    let done = sign_out(&portal, &party, from, form).await;
+    let done = sign_out(&portal, from, form).await;
     let (status, body) = match done {
         Ok(true) => (StatusCode::OK, serde_json::json!({})),
         Ok(false) => (
@@ -196,13 +191,13 @@ async fn logged_out(
 /// Whether the token holds.
 async fn sign_out(
     portal: &Portal,
-    party: &RelyingParty,
     from: IpAddr,
     form: Result<Sent<LogoutForm>, Failed>,
 ) -> Result<bool, Error> {
     let Ok(Sent(form)) = form else {
         return Ok(false);
     };
+    let party = portal.settings.provider()?;
     portal.app.limits().come_back(from)?;
     let now = portal.app.read_at(async |_, now| Ok(now)).await?;
     let Some(logout) = party.logout(&form.logout_token, now).await? else {

@@ -11,8 +11,7 @@ use super::portal::Portal;
 use super::problem::answer;
 use super::visit::{Named, Visit};
 use super::{assets, cookie, show};
-use crate::app::sessions;
-use crate::db::sessions::ListedSession;
+use crate::app::sessions::{self, ListedSession};
 use crate::error::WireError;
 
 /// Where they are listed.

@@ -1,12 +1,10 @@
 //! Signing in and out.
 
 use askama::Template;
-use axum::Router;
 use axum::extract::State;
 use axum::http::header::SET_COOKIE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::get;
 use secrecy::ExposeSecret;
 
 use super::failed::Failed;
@@ -14,7 +12,6 @@ use super::oidc::browser;
 use super::page::{Frame, Here};
 use super::portal::Portal;
 use super::problem::answer;
-use super::routes::SIGN_IN;
 use super::visit::Visit;
 use super::{assets, cookie, show};
 use crate::app::sign_in;
@@ -28,13 +25,8 @@ pub struct SignIn {
     pub frame: Frame,
 }
 
-/// Nothing but the page that says so.
-pub fn none() -> Router<Portal> {
-    Router::new().route(SIGN_IN, get(page))
-}
-
-/// `GET /sign-in`
-async fn page() -> Response {
+/// `GET /sign-in` where there is no way to sign in.
+pub async fn page() -> Response {
     answer(
         StatusCode::OK,
         &SignIn {

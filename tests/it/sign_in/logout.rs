@@ -139,8 +139,8 @@ async fn a_logout_that_comes_before_the_callback_leaves_no_session() {
     }
 }
 
-/// A session is being made, and its transaction is open, when the logout comes: the logout waits for
-/// it, and ends it.
+/// A session is being made, and its transaction is open, when the logout comes: the logout waits
+/// for it, and ends it.
 #[tokio::test]
 async fn a_logout_meanwhile_waits_for_the_session_and_ends_it() {
     let world = World::new().await;

@@ -22,9 +22,8 @@ use axum::extract::ConnectInfo;
 use axum::http::header::{COOKIE, SET_COOKIE};
 use axum::http::{Method, Request, StatusCode};
 use chrono::{DateTime, Utc};
-use countersign::authn::oidc::RelyingParty;
 use countersign::config::Config;
-use countersign::web::oidc;
+use countersign::web::BY_PROVIDER;
 use serde_json::{Value, json};
 
 use crate::support::another;
@@ -66,9 +65,8 @@ impl World {
             config.server.public_url = Some(ORIGIN.to_owned());
             change(config);
         });
-        let party = RelyingParty::new(&app.config).unwrap();
         Self {
-            portal: Portal::with(app, ORIGIN, oidc::routes(party)),
+            portal: Portal::with(app, ORIGIN, BY_PROVIDER),
             provider,
         }
     }

@@ -116,8 +116,8 @@ async fn what_the_provider_tells_of_a_session_is_kept_with_it() {
     assert_eq!(kept, "alice-1 at-the-provider urn:mfa t Firefox of alice");
 }
 
-/// `serve` may not write people: what it must write there it writes by a function, which refuses what
-/// no sign-in brings.
+/// `serve` may not write people: what it must write there it writes by a function, which refuses
+/// what no sign-in brings.
 #[tokio::test]
 async fn the_function_that_serve_calls_refuses_what_no_sign_in_brings() {
     let world = World::new().await;

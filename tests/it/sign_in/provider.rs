@@ -1,9 +1,8 @@
-//! A provider that is silent, broken or another than it should be: nobody is signed in, who is stays
-//! so, and the page says what to do.
+//! A provider that is silent, broken or another than it should be: nobody is signed in, who is
+//! stays so, and the page says what to do.
 
 use axum::http::StatusCode;
-use countersign::authn::oidc::RelyingParty;
-use countersign::web::oidc;
+use countersign::web::BY_PROVIDER;
 use serde_json::json;
 
 use super::World;
@@ -12,8 +11,7 @@ use crate::support::portal::{Answer, ORIGIN, Portal};
 /// Sets out with a relying party that knows nothing of its provider yet.
 async fn start_anew(world: &World) -> Answer {
     let app = (*world.portal).clone();
-    let party = RelyingParty::new(&app.config).unwrap();
-    let portal = Portal::with(app, ORIGIN, oidc::routes(party));
+    let portal = Portal::with(app, ORIGIN, BY_PROVIDER);
     portal.stranger().get("/sign-in/start").await
 }
 

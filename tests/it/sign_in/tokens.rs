@@ -1,5 +1,5 @@
-//! ID tokens that do not hold: the cases of the conformance suite for relying parties by their names,
-//! and more.
+//! ID tokens that do not hold: the cases of the conformance suite for relying parties by their
+//! names, and more.
 
 use axum::http::StatusCode;
 use base64::Engine as _;

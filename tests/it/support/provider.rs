@@ -1,5 +1,5 @@
-//! An OpenID provider that does as it is told, the wrong thing too. What a real one does is asked of
-//! a real one (tests/browser/oidc.mjs).
+//! An OpenID provider that does as it is told, the wrong thing too. What a real one does is asked
+//! of a real one (tests/browser/oidc.mjs).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

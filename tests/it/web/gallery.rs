@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use askama::Template;
 use countersign::app::find::Approvers;
-use countersign::db::sessions::ListedSession;
+use countersign::app::sessions::ListedSession;
 use countersign::demo;
 use countersign::domain::entitlement::Entitlement;
 use countersign::domain::grant::GrantState;
@@ -367,7 +367,7 @@ fn sessions() -> Sessions {
     };
     let firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0";
     Sessions {
-        frame: frame(Here::Elsewhere),
+        frame: frame(Here::Elsewhere, "Alice Archer", 0),
         sessions: vec![
             session(firefox, true),
             session(
