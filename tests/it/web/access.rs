@@ -7,6 +7,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{Method, StatusCode};
 
 use countersign::app::revoke::{self, NewRevocation};
+use countersign::ids::SessionId;
 use countersign::web::{ASSETS, SIGN_IN};
 
 use super::routes::{self, Tried, form};
@@ -59,7 +60,7 @@ pub async fn revocation(portal: &Portal) -> String {
 pub async fn session(portal: &Portal) -> String {
     portal.browser("alice").await;
     let id = sqlx::query_scalar!(
-        r#"SELECT s.id FROM sessions s JOIN people p ON p.id = s.person
+        r#"SELECT s.id AS "id: SessionId" FROM sessions s JOIN people p ON p.id = s.person
            WHERE p.name = 'Alice' AND s.ended_at IS NULL ORDER BY s.id DESC LIMIT 1"#
     );
     id.fetch_one(&portal.db.pool).await.unwrap().to_string()

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, SET_COOKIE};
 use axum::http::{Method, StatusCode};
-use countersign::web::{assets, sign_in};
+use countersign::web::{self, assets};
 
 use crate::support::app::TestApp;
 use crate::support::portal::{FORM, Portal};
