@@ -28,8 +28,8 @@ const TRUSTED: Duration = Duration::from_mins(10);
 const FETCHES: NonZeroU32 = NonZeroU32::new(120).unwrap();
 const FETCHES_AT_ONCE: NonZeroU32 = NonZeroU32::new(60).unwrap();
 
-/// How often browsers of one address may set out to the provider in a minute. Behind a proxy that is
-/// everybody's address.
+/// How often browsers of one address may set out to the provider in a minute. Behind a proxy that
+/// is everybody's address.
 const SIGN_INS: NonZeroU32 = NonZeroU32::new(600).unwrap();
 /// How often signing in may fail there in a minute.
 const FAILED_SIGN_INS: NonZeroU32 = NonZeroU32::new(10).unwrap();

@@ -1,5 +1,5 @@
-//! Signing in to the portal: an attempt goes to the provider and comes back, a session begins, and it
-//! is ended by its person, by the provider or by time.
+//! Signing in to the portal: an attempt goes to the provider and comes back, a session begins, and
+//! it is ended by its person, by the provider or by time.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -78,8 +78,8 @@ pub async fn begin(app: &App, next: &str) -> Result<Begun, Error> {
     })
 }
 
-/// Uses up the attempt of the browser with that cookie and that `state`; gives it with the database's
-/// time.
+/// Uses up the attempt of the browser with that cookie and that `state`; gives it with the
+/// database's time.
 ///
 /// # Errors
 /// `Expired` where there is none: another browser's stays as it is.
@@ -160,8 +160,8 @@ struct New<'a> {
     began_at: DateTime<Utc>,
 }
 
-/// Stores a session, whose token is stored as a hash alone. The session that the browser already has
-/// ends, whosever it was.
+/// Stores a session, whose token is stored as a hash alone. The session that the browser already
+/// has ends, whosever it was.
 async fn open(
     app: &App,
     tx: &mut Tx,

@@ -9,12 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, fields};
 
-/// The provider that people sign in with (OpenID Connect Core 1.0). Without an issuer `serve` starts,
-/// and nobody can sign in.
+/// The provider that people sign in with (OpenID Connect Core 1.0). Without an issuer `serve`
+/// starts, and nobody can sign in.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Oidc {
-    /// The issuer, letter for letter as the provider's discovery document and its ID tokens spell it.
+    /// The issuer, letter for letter as the provider's discovery document and its ID tokens spell
+    /// it.
     #[serde(deserialize_with = "issuer", skip_serializing_if = "Option::is_none")]
     pub issuer: Option<String>,
     /// What the provider calls Countersign.

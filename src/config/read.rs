@@ -44,8 +44,8 @@ pub(super) fn file(path: &Path, table: &mut Table) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// A variable is text; the field decides whether it is a number or a list, which is a TOML array or has
-/// commas.
+/// A variable is text; the field decides whether it is a number or a list, which is a TOML array or
+/// has commas.
 pub(super) fn variable(
     table: &mut Table,
     name: &str,

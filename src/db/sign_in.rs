@@ -49,8 +49,8 @@ pub async fn begin(
     .map(drop)
 }
 
-/// Uses the attempt of this browser and this `state` up, where there is one that is not over. Another
-/// browser's stays as it is.
+/// Uses the attempt of this browser and this `state` up, where there is one that is not over.
+/// Another browser's stays as it is.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -129,8 +129,9 @@ pub enum Turn {
     SigningOut,
 }
 
-/// Waits until nobody signs people out meanwhile, or for who does, until no session is being made. Held
-/// until the transaction ends: a logout then either finds the session, or is found by its sign-in.
+/// Waits until nobody signs people out meanwhile, or for who does, until no session is being made.
+/// Held until the transaction ends: a logout then either finds the session, or is found by its
+/// sign-in.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -148,7 +149,8 @@ pub async fn turn(conn: &mut PgConnection, turn: Turn) -> sqlx::Result<()> {
     }
 }
 
-/// Whether the provider has signed the person out since the sign-in was begun. Asked under [`turn`].
+/// Whether the provider has signed the person out since the sign-in was begun. Asked under
+/// [`turn`].
 ///
 /// # Errors
 /// When the database does not answer.
@@ -170,8 +172,8 @@ pub async fn is_signed_out(
     .await
 }
 
-/// Keeps a logout and ends its sessions, under [`turn`]; gives the people whose sessions have ended. The
-/// same token again ends nothing more.
+/// Keeps a logout and ends its sessions, under [`turn`]; gives the people whose sessions have
+/// ended. The same token again ends nothing more.
 ///
 /// # Errors
 /// When the database does not answer.

@@ -171,8 +171,8 @@ fn visiting() -> String {
     json!({"Version": "2012-10-17", "Statement": [statement]}).to_string()
 }
 
-/// The catalog, as `catalog apply` would read it. Where people sign in through a provider, they are its
-/// subjects of those names, and it may be what tells their groups.
+/// The catalog, as `catalog apply` would read it. Where people sign in through a provider, they are
+/// its subjects of those names, and it may be what tells their groups.
 pub fn catalog(oidc: &Oidc) -> String {
     use std::fmt::Write as _;
     let mut text = format!("[[accounts]]\nid = \"{ACCOUNT}\"\nname = \"Production\"\n");

@@ -12,7 +12,8 @@ pub enum Refusal {
     Interaction,
     /// `server_error`, `temporarily_unavailable`.
     Temporary,
-    /// `invalid_client`, `unauthorized_client`, `invalid_scope` and their like: it is set up wrongly.
+    /// `invalid_client`, `unauthorized_client`, `invalid_scope` and their like: it is set up
+    /// wrongly.
     SetUp,
     /// The code was not taken.
     Code,

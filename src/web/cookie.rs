@@ -66,8 +66,8 @@ pub fn clear(https: bool) -> String {
     format!("{}; Max-Age=0", set("", https))
 }
 
-/// `Set-Cookie` for an attempt to sign in: for as long as one may take. Lax, since it is another site
-/// that sends the browser back.
+/// `Set-Cookie` for an attempt to sign in: for as long as one may take. Lax, since it is another
+/// site that sends the browser back.
 #[must_use]
 pub fn set_attempt(token: &str, https: bool) -> String {
     let secure = if https { "; Secure" } else { "" };

@@ -44,8 +44,8 @@ pub use routes::{ASSETS, BY_PROVIDER, NO_SIGN_IN, ROUTES, Route, SIGN_IN};
 /// The largest form, in bytes.
 const LARGEST_FORM: usize = 64 * 1024;
 
-/// The portal. `sign_in` is the way to sign in: [`BY_PROVIDER`], [`NO_SIGN_IN`], or one that ends with
-/// [`sign_in::begin`].
+/// The portal. `sign_in` is the way to sign in: [`BY_PROVIDER`], [`NO_SIGN_IN`], or one that ends
+/// with [`sign_in::begin`].
 ///
 /// It answers every path that is not its own with a 404 page, so another router goes above it:
 /// `nest` it there, and make this one the fallback.

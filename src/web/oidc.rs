@@ -165,8 +165,8 @@ pub struct LogoutForm {
     logout_token: String,
 }
 
-/// `POST /oidc/back-channel-logout`: no browser calls this, so that cookies are not read, and no page is
-/// answered.
+/// `POST /oidc/back-channel-logout`: no browser calls this, so that cookies are not read, and no
+/// page is answered.
 pub async fn logged_out(
     State(portal): State<Portal>,
     Peer(from): Peer,

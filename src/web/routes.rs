@@ -10,8 +10,8 @@ use super::{
 use crate::authn::oidc::CALLBACK;
 use crate::domain::audit::verb::Verb;
 
-/// Where people sign in. What stands there differs: [`BY_PROVIDER`], [`NO_SIGN_IN`], or what the demo
-/// brings.
+/// Where people sign in. What stands there differs: [`BY_PROVIDER`], [`NO_SIGN_IN`], or what the
+/// demo brings.
 pub const SIGN_IN: &str = "/sign-in";
 
 /// Where the provider says by itself that somebody is signed out.

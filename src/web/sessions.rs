@@ -41,7 +41,7 @@ pub async fn page(visit: Visit, headers: HeaderMap) -> Result<Response, Failed> 
 }
 
 /// `GET` of what only takes a form.
-pub async fn back() -> Redirect {
+pub async fn back(_: Visit) -> Redirect {
     Redirect::to(PLACE)
 }
 

@@ -45,8 +45,8 @@ pub(super) fn time(claims: &Claims, name: &str) -> Option<DateTime<Utc>> {
 }
 
 impl Expected<'_> {
-    /// Compares what every token of the provider has: who says it, for whom, and when. The answer is
-    /// the claim that does not fit.
+    /// Compares what every token of the provider has: who says it, for whom, and when. The answer
+    /// is the claim that does not fit.
     pub(super) fn check(&self, claims: &Claims) -> Result<(), &'static str> {
         if text(claims, "iss") != Some(self.issuer) {
             return Err("iss");

@@ -66,8 +66,8 @@ fn is_told(text: &str) -> bool {
     text.chars().count() <= LONGEST_TEXT && check_name(text).is_ok()
 }
 
-/// The groups, where the provider has told all of them. Providers leave them out where there are too
-/// many, and point to another place instead (`_claim_names`, or Entra's `hasgroups`).
+/// The groups, where the provider has told all of them. Providers leave them out where there are
+/// too many, and point to another place instead (`_claim_names`, or Entra's `hasgroups`).
 fn groups(claims: &Claims, claim: &str) -> Groups {
     let points_elsewhere = claims
         .get("_claim_names")

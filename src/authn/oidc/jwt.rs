@@ -1,5 +1,5 @@
-//! What every signed token of a provider has in common (RFC 7515, RFC 7519): its header, the key that
-//! it names, and its signature. What the claims say is for others to look at.
+//! What every signed token of a provider has in common (RFC 7515, RFC 7519): its header, the key
+//! that it names, and its signature. What the claims say is for others to look at.
 
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyOperations, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode, decode_header};
@@ -71,7 +71,8 @@ pub(super) fn header(token: &str, types: Types) -> Result<Header, Broken> {
     Ok(header)
 }
 
-/// The key that a token names: the one of its `kid`, or where it names none, the only one that fits.
+/// The key that a token names: the one of its `kid`, or where it names none, the only one that
+/// fits.
 pub(super) fn key<'a>(keys: &'a [Jwk], header: &Header) -> Option<&'a Jwk> {
     let named = |key: &&Jwk| match &header.kid {
         Some(kid) => key.common.key_id.as_ref() == Some(kid),

@@ -9,8 +9,8 @@ use tokio::sync::Mutex;
 use super::http::{CallError, Http, told};
 use super::jwt;
 
-/// How long keys are taken for the provider's without asking again: one that it has taken back works
-/// for so long at most.
+/// How long keys are taken for the provider's without asking again: one that it has taken back
+/// works for so long at most.
 const FRESH: TimeDelta = TimeDelta::hours(1);
 /// How often they are asked for at most, whatever tokens name: else anybody could have the provider
 /// asked with tokens of their own making.

@@ -1,6 +1,6 @@
 //! Countersign as the relying party of an OpenID provider: the authorization code flow with PKCE,
-//! `state` and `nonce` (OpenID Connect Core 1.0, 3.1), and back-channel logout. Nothing here writes to the
-//! database: `app/sign_in.rs` does.
+//! `state` and `nonce` (OpenID Connect Core 1.0, 3.1), and back-channel logout. Nothing here writes
+//! to the database: `app/sign_in.rs` does.
 
 mod claims;
 mod discovery;
@@ -88,8 +88,8 @@ impl RelyingParty {
         Ok(format!("{endpoint}{sign}{query}"))
     }
 
-    /// Whom the provider tells of for a code. `iss` is who the answer says it comes from, and `now` the
-    /// database's time.
+    /// Whom the provider tells of for a code. `iss` is who the answer says it comes from, and `now`
+    /// the database's time.
     ///
     /// # Errors
     /// When the answer is another provider's, the code is not taken, the token does not hold, or the
