@@ -90,7 +90,8 @@ pub struct Answer {
 /// `GET /sign-in/callback`
 ///
 /// # Errors
-/// When the browser brings no attempt of its own, the provider refuses, or what it says does not hold.
+/// When the browser brings no attempt of its own, the provider refuses, or what it says does not
+/// hold.
 pub async fn come_back(
     State(portal): State<Portal>,
     Peer(from): Peer,

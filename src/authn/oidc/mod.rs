@@ -92,8 +92,8 @@ impl RelyingParty {
     /// the database's time.
     ///
     /// # Errors
-    /// When the answer is another provider's, the code is not taken, the token does not hold, or the
-    /// person's groups are unknown or are none that may sign in.
+    /// When the answer is another provider's, the code is not taken, the token does not hold, or
+    /// the person's groups are unknown or are none that may sign in.
     pub async fn identity(
         &self,
         attempt: &Attempt,
