@@ -13,9 +13,11 @@ use toml::Table;
 
 mod error;
 mod fields;
+mod oidc;
 mod read;
 
 pub use error::ConfigError;
+pub use oidc::{GroupsFrom, Oidc};
 
 const PREFIX: &str = "COUNTERSIGN_";
 /// Variables with the prefix that are no keys: the file's place, and the folder of the Postgres
@@ -36,6 +38,8 @@ pub struct Config {
     pub limits: Limits,
     /// The portal's sessions.
     pub sessions: Sessions,
+    /// The provider that people sign in with.
+    pub oidc: Oidc,
     /// How we talk to AWS.
     pub aws: Aws,
     /// The reconciler.
@@ -297,9 +301,10 @@ impl Config {
             let (section, key) = lower.split_once("__").unwrap_or((&lower, ""));
             read::variable(&mut table, name, section, key, value)?;
         }
-        let config: Self = table
+        let mut config: Self = table
             .try_into()
             .map_err(|error| read::refusal("", "the configuration", &error))?;
+        config.oidc.read_secret()?;
         config.check()?;
         Ok(config)
     }
@@ -382,7 +387,7 @@ impl Config {
                 "sessions.lifetime must not be shorter than sessions.idle",
             ));
         }
-        Ok(())
+        self.oidc.check()
     }
 }
 
@@ -395,7 +400,8 @@ fn is_of_kubernetes(name: &str) -> bool {
 }
 
 /// Whether a host of a URL can only be this machine.
-fn is_loopback(host: &str) -> bool {
+#[must_use]
+pub fn is_loopback(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }

@@ -6,6 +6,7 @@ mod caller;
 mod input;
 mod limit;
 mod role;
+mod sign_in;
 mod state;
 mod wire;
 
@@ -20,6 +21,7 @@ pub use caller::CallerError;
 pub use input::{FieldCode, FieldError, InputError};
 pub use limit::LimitError;
 pub use role::RoleError;
+pub use sign_in::{Refusal, SignInError};
 pub use state::{StateError, Unextendable};
 pub use wire::{SlowBody, WireError};
 
@@ -73,6 +75,9 @@ pub enum Error {
     /// AWS hands out no credentials.
     #[error(transparent)]
     Sts(#[from] StsError),
+    /// Somebody could not sign in.
+    #[error(transparent)]
+    SignIn(#[from] SignInError),
     /// The caller has reached a limit.
     #[error(transparent)]
     Limit(#[from] LimitError),
@@ -101,6 +106,7 @@ impl Error {
             Self::State(error) => error.about(),
             Self::Role(error) => error.about(),
             Self::Sts(error) => error.about(),
+            Self::SignIn(error) => error.about(),
             Self::Limit(error) => error.about(),
             Self::Busy => About::new(
                 "busy",

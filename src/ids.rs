@@ -104,5 +104,7 @@ id!(/// Someone who signs in.
     PersonId, PersonKind, "person");
 id!(/// The AWS identity that a person switches from.
     PrincipalId, PrincipalKind, "principal");
+id!(/// A browser that is signed in (never its cookie).
+    SessionId, SessionKind, "session");
 id!(/// An API token (never its secret).
     TokenId, TokenKind, "token");

@@ -17,7 +17,8 @@ async fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> Result<(), Failure> {
     let config = match cli.command {
-        // They have nothing to configure.
+        // They have nothing to configure, unless the demo is to sign people in as `serve` does.
+        Command::Demo(ref arguments) if arguments.oidc => cli.configuration()?,
         Command::Demo(_) | Command::Sandbox(_) => Config::default(),
         _ => cli.configuration()?,
     };
@@ -32,7 +33,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::AwsSetup(arguments) => cli::aws_setup::run(&config, arguments).await,
         Command::Doctor => cli::doctor::run(&config).await,
         Command::Reconcile(arguments) => cli::reconcile::run(&config, arguments).await,
-        Command::Demo(arguments) => demo::run::run(arguments).await,
+        Command::Demo(arguments) => demo::run::run(arguments, config.oidc).await,
         Command::Sandbox(arguments) => cli::sandbox::run(arguments).await,
         Command::Config => cli::print_config(&config),
     }

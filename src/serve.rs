@@ -1,17 +1,18 @@
 //! Puts the parts together: portal, API, worker and sweep on one address.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::routing::MethodRouter;
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
 use crate::api;
-use crate::app::{App, expire, orphans, put_on_record, revoke};
+use crate::app::{App, expire, orphans, put_on_record, revoke, sign_in};
+use crate::authn::oidc::RelyingParty;
 use crate::config::Config;
 use crate::error::Error;
 use crate::web;
@@ -146,13 +147,13 @@ impl Service {
 }
 
 /// The API under `/api/v1`, and the portal for everything else. `aws_endpoint` is told to people
-/// where AWS is not AWS's own; `sign_in` serves the portal's `/sign-in`; without it that page says
-/// that there is no way to sign in.
+/// where AWS is not AWS's own; `sign_in` is the way to sign in, where it is not the provider of the
+/// configuration. Without either, the page says that there is none.
 pub fn router(
     app: &App,
     config: &Config,
     aws_endpoint: Option<&str>,
-    sign_in: Option<MethodRouter<web::Portal>>,
+    sign_in: Option<&[web::Route]>,
 ) -> Router {
     let settings = web::Settings {
         public_url: config.public_url(),
@@ -164,12 +165,14 @@ pub fn router(
                 .clone()
                 .unwrap_or_else(|| "us-east-1".to_owned()),
         },
+        provider: RelyingParty::new(config).map(Arc::new),
     };
-    let portal = web::router(
-        app.clone(),
-        settings,
-        sign_in.unwrap_or_else(web::sign_in::none),
-    );
+    let way = match (sign_in, &settings.provider) {
+        (Some(way), _) => way,
+        (None, Some(_)) => web::BY_PROVIDER,
+        (None, None) => web::NO_SIGN_IN,
+    };
+    let portal = web::router(app.clone(), settings, way);
     Router::new()
         .nest("/api/v1", api::router(app.clone()))
         .fallback_service(portal)
@@ -194,6 +197,12 @@ async fn sweep(app: App, stopped: impl Future<Output = ()>) {
         }
         if let Err(error) = put_on_record::refusals(&app, false).await {
             not_on_record(&error);
+        }
+        if let Err(error) = sign_in::tidy(&app).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "cannot forget attempts to sign in that are over"
+            );
         }
         app.limits().tidy();
         tokio::select! {

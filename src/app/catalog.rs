@@ -87,13 +87,15 @@ pub async fn apply(app: &App, text: &str, machine: &str) -> Result<Applied, Cata
     let actor = Actor::Machine {
         name: machine.to_owned(),
     };
+    let groups_told = app.settings().groups_told;
     let applied = app.transaction(actor, Channel::Cli, async |tx: &mut Tx| {
-        let wrong = unfitting(tx, &file).await?;
+        let mut wrong = unfitting(tx, &file).await?;
+        wrong.extend(groups_of_others(&file, groups_told));
         if !wrong.is_empty() {
             // Nothing has been written yet.
             return Ok(Err(wrong));
         }
-        let changes = put(tx, &file).await?;
+        let changes = put(tx, &file, groups_told).await?;
         let action = Action::CatalogApplied {
             accounts: file.accounts.len(),
             people: file.people.len(),
@@ -113,6 +115,22 @@ pub async fn apply(app: &App, text: &str, machine: &str) -> Result<Applied, Cata
         }))
     });
     applied.await?.map_err(CatalogError::Invalid)
+}
+
+/// Groups that a file says though the provider does: whose word counted last would count.
+fn groups_of_others(file: &File, groups_told: bool) -> Vec<Wrong> {
+    let people = file.people.iter().filter(|_| groups_told);
+    let first = people.filter_map(|person| Some((person, person.groups.first()?)));
+    first
+        .map(|(person, group)| Wrong {
+            at: group.span(),
+            what: format!(
+                "{}: the provider tells the groups (oidc.groups_from is \"claim\"): leave `groups` out, or \
+                 set oidc.groups_from = \"catalog\"",
+                person.email
+            ),
+        })
+        .collect()
 }
 
 /// What does not go with the rows that are there: every role and identity needs its account, and
@@ -219,7 +237,7 @@ async fn names_of_others(tx: &mut Tx, file: &File) -> Result<Vec<Wrong>, Error> 
 }
 
 /// Writes everything; a line for each change.
-async fn put(tx: &mut Tx, file: &File) -> Result<Vec<String>, Error> {
+async fn put(tx: &mut Tx, file: &File, groups_told: bool) -> Result<Vec<String>, Error> {
     // Accounts first: people's identities and roles refer to them.
     let mut changes = Vec::new();
     for account in &file.accounts {
@@ -237,7 +255,7 @@ async fn put(tx: &mut Tx, file: &File) -> Result<Vec<String>, Error> {
         }
     }
     for person in &file.people {
-        put_person(tx, person, &mut changes).await?;
+        put_person(tx, person, groups_told, &mut changes).await?;
     }
     let (mut targets, mut roles) = (Vec::new(), BTreeMap::new());
     for offer in &file.entitlements {
@@ -345,6 +363,7 @@ async fn external_ids(tx: &mut Tx, file: &File) -> Result<Vec<String>, Error> {
 async fn put_person(
     tx: &mut Tx,
     person: &Somebody,
+    groups_told: bool,
     changes: &mut Vec<String>,
 ) -> Result<(), Error> {
     let Somebody {
@@ -361,7 +380,7 @@ async fn put_person(
         subject: subject.get_ref(),
         name: name.get_ref(),
         email,
-        groups: &groups,
+        groups: (!groups_told).then_some(&groups),
     };
     let (id, changed) = db::catalog::put_person(tx.conn(), &new).await?;
     if changed {

@@ -60,6 +60,8 @@ pub struct Settings {
     pub session_idle: TimeDelta,
     /// How long it lives at most.
     pub session_lifetime: TimeDelta,
+    /// Whether the provider says in which groups people are, and no catalog file.
+    pub groups_told: bool,
     /// How many requests of one person may wait for a decision.
     pub pending_per_person: u32,
     /// How many of these for one entitlement.
@@ -95,6 +97,7 @@ impl App {
             propagation: delta(config.aws.propagation_margin),
             session_idle: delta(config.sessions.idle),
             session_lifetime: delta(config.sessions.lifetime),
+            groups_told: config.oidc.tells_groups(),
             pending_per_person: config.limits.pending_per_person.get(),
             pending_per_entitlement: config.limits.pending_per_entitlement.get(),
         };

@@ -41,7 +41,7 @@ impl App {
             let mut conn = Lent::take(self.callers()).await?;
             match what {
                 Used::Token(hash) => db::people::token_used(&mut conn, &hash, now).await?,
-                Used::Session(hash) => db::people::session_used(&mut conn, &hash, now).await?,
+                Used::Session(hash) => db::sessions::used(&mut conn, &hash, now).await?,
             }
             conn.give_back();
             Ok::<_, sqlx::Error>(())

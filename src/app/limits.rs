@@ -28,6 +28,12 @@ const TRUSTED: Duration = Duration::from_mins(10);
 const FETCHES: NonZeroU32 = NonZeroU32::new(120).unwrap();
 const FETCHES_AT_ONCE: NonZeroU32 = NonZeroU32::new(60).unwrap();
 
+/// How often browsers of one address may set out to the provider in a minute. Behind a proxy that
+/// is everybody's address.
+const SIGN_INS: NonZeroU32 = NonZeroU32::new(600).unwrap();
+/// How often signing in may fail there in a minute.
+const FAILED_SIGN_INS: NonZeroU32 = NonZeroU32::new(10).unwrap();
+
 /// SHA-256 of a token.
 type TokenHash = [u8; 32];
 
@@ -37,9 +43,10 @@ pub struct Limits {
     calls: Buckets<PersonId>,
     asks: Buckets<PersonId>,
     fetches: Buckets<GrantId>,
-    failures: Buckets<IpAddr>,
-    /// Until when no unknown token of an address is looked up.
-    shut: Mutex<HashMap<IpAddr, Instant>>,
+    /// Tokens that did not work; none that is unknown is looked up while an address is shut.
+    tokens: Failures,
+    sign_ins: Buckets<IpAddr>,
+    failed_sign_ins: Failures,
     /// When tokens last worked.
     worked: Mutex<HashMap<TokenHash, Instant>>,
     unknown: Semaphore,
@@ -54,8 +61,9 @@ impl Limits {
             calls: Buckets::new(Quota::per_minute(settings.person_per_minute)),
             asks: Buckets::new(Quota::per_hour(settings.asks_per_hour)),
             fetches: Buckets::new(Quota::per_minute(FETCHES).allow_burst(FETCHES_AT_ONCE)),
-            failures: Buckets::new(Quota::per_minute(settings.peer_per_minute)),
-            shut: Mutex::default(),
+            tokens: Failures::new(settings.peer_per_minute),
+            sign_ins: Buckets::new(Quota::per_minute(SIGN_INS)),
+            failed_sign_ins: Failures::new(FAILED_SIGN_INS),
             worked: Mutex::default(),
             unknown: Semaphore::new(UNKNOWN_AT_A_TIME),
             ending: Semaphore::new(UNKNOWN_AT_A_TIME),
@@ -102,11 +110,29 @@ impl Limits {
         }
         // The turn first: those before us in the line may shut the address.
         let turn = turn(&self.unknown).await?;
-        let until = locked(&self.shut).get(&network(peer)).copied();
-        match until.map(|it| it.saturating_duration_since(Instant::now())) {
-            Some(wait) if !wait.is_zero() => Err(too_soon(wait)),
-            _ => Ok(turn),
-        }
+        self.tokens.are_few(peer)?;
+        Ok(turn)
+    }
+
+    /// A browser from that address sets out to the provider.
+    ///
+    /// # Errors
+    /// 429 when too many do.
+    pub fn sign_in(&self, peer: IpAddr) -> Result<(), Error> {
+        self.sign_ins.take(network(peer)).map_err(too_soon)
+    }
+
+    /// Whether a browser from that address may come back from the provider.
+    ///
+    /// # Errors
+    /// 429 when too many from there could not sign in.
+    pub fn come_back(&self, peer: IpAddr) -> Result<(), Error> {
+        self.failed_sign_ins.are_few(peer)
+    }
+
+    /// A browser from that address could not sign in.
+    pub fn not_signed_in(&self, peer: IpAddr) {
+        self.failed_sign_ins.count(peer);
     }
 
     /// The same for a call that ends a grant: whatever others at that address do, it has its turn
@@ -138,11 +164,7 @@ impl Limits {
 
     /// A token from that address did not work.
     pub fn failed(&self, peer: IpAddr) {
-        let peer = network(peer);
-        // Only failures are counted: behind a proxy everybody has one address.
-        if let Err(wait) = self.failures.take(peer) {
-            locked(&self.shut).insert(peer, Instant::now() + wait);
-        }
+        self.tokens.count(peer);
     }
 
     /// Forgets what counts no more.
@@ -150,9 +172,47 @@ impl Limits {
         self.calls.tidy();
         self.asks.tidy();
         self.fetches.tidy();
-        self.failures.tidy();
-        locked(&self.shut).retain(|_, until| *until > Instant::now());
+        self.tokens.tidy();
+        self.sign_ins.tidy();
+        self.failed_sign_ins.tidy();
         locked(&self.worked).retain(|_, at| at.elapsed() < TRUSTED);
+    }
+}
+
+/// Failures of each address. Only they are counted: behind a proxy everybody has one address.
+#[derive(Debug)]
+struct Failures {
+    buckets: Buckets<IpAddr>,
+    /// Until when an address has had too many.
+    shut: Mutex<HashMap<IpAddr, Instant>>,
+}
+
+impl Failures {
+    fn new(per_minute: NonZeroU32) -> Self {
+        Self {
+            buckets: Buckets::new(Quota::per_minute(per_minute)),
+            shut: Mutex::default(),
+        }
+    }
+
+    fn count(&self, peer: IpAddr) {
+        let peer = network(peer);
+        if let Err(wait) = self.buckets.take(peer) {
+            locked(&self.shut).insert(peer, Instant::now() + wait);
+        }
+    }
+
+    fn are_few(&self, peer: IpAddr) -> Result<(), Error> {
+        let until = locked(&self.shut).get(&network(peer)).copied();
+        match until.map(|it| it.saturating_duration_since(Instant::now())) {
+            Some(wait) if !wait.is_zero() => Err(too_soon(wait)),
+            _ => Ok(()),
+        }
+    }
+
+    fn tidy(&self) {
+        self.buckets.tidy();
+        locked(&self.shut).retain(|_, until| *until > Instant::now());
     }
 }
 

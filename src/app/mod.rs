@@ -22,6 +22,7 @@ mod refusals;
 pub mod restored;
 pub mod resume;
 pub mod revoke;
+pub mod sessions;
 pub mod sign_in;
 pub mod submit;
 pub mod tokens;

@@ -1,5 +1,7 @@
 //! Who is calling. A token only says who; what they may do is decided on the row.
 
+pub mod oidc;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use axum::extract::{ConnectInfo, MatchedPath};
@@ -37,7 +39,7 @@ pub async fn session(app: &App, token: &str) -> Result<Person, Error> {
     let (hash, idle) = (tokens::hash(token), app.settings().session_idle);
     let given = app.clock().given();
     let found = app
-        .read_caller(async |conn| Ok(db::people::of_session(conn, &hash, given, idle).await?))
+        .read_caller(async |conn| Ok(db::sessions::of_session(conn, &hash, given, idle).await?))
         .await?;
     known(app, found, Used::Session(hash))
 }
@@ -57,7 +59,8 @@ fn known(app: &App, found: Option<Known>, used: Used) -> Result<Person, Error> {
 }
 
 /// Where a request comes from. All of which nobody knows that count as one address.
-fn peer(extensions: &Extensions) -> IpAddr {
+#[must_use]
+pub fn peer(extensions: &Extensions) -> IpAddr {
     let info = extensions.get::<ConnectInfo<SocketAddr>>();
     info.map_or(Ipv4Addr::UNSPECIFIED.into(), |it| it.0.ip())
 }

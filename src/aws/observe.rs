@@ -88,8 +88,8 @@ pub struct Look {
 }
 
 /// Reads the role, its guard and the ids of `principals`, each as whoever may look at it in its own
-/// account. The trust policy is read last, so that little time passes between it and a write that is
-/// made from it. A user is read with the policies that it carries; `opens`: something is to be
+/// account. The trust policy is read last, so that little time passes between it and a write that
+/// is made from it. A user is read with the policies that it carries; `opens`: something is to be
 /// opened on it.
 ///
 /// # Errors

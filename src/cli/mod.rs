@@ -88,6 +88,11 @@ pub struct DemoArguments {
     /// Forget the data of earlier starts
     #[arg(long)]
     pub reset: bool,
+    /// Sign people in through the provider of the configuration (`oidc.issuer` and the keys beside
+    /// it) instead of letting one of them be picked. The demo's people are its subjects `alice`,
+    /// `bob` and so on
+    #[arg(long)]
+    pub oidc: bool,
     /// Start one part alone: `aws` in one terminal, then `countersign` in another, to see what AWS
     /// does once Countersign is killed
     #[arg(long, value_name = "PART")]

@@ -44,7 +44,8 @@ pub(super) fn file(path: &Path, table: &mut Table) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// A variable is text; the field decides whether it is a number or a list with commas.
+/// A variable is text; the field decides whether it is a number or a list, which is a TOML array or
+/// has commas.
 pub(super) fn variable(
     table: &mut Table,
     name: &str,
@@ -57,6 +58,8 @@ pub(super) fn variable(
     let as_number = text.parse().ok().map(Value::Integer);
     let words = text.split(',').map(str::trim).filter(|it| !it.is_empty());
     let as_list = Value::Array(words.map(|it| Value::String(it.to_owned())).collect());
+    let as_array = text.parse::<Value>().ok().filter(Value::is_array);
+    let as_list = as_array.unwrap_or(as_list);
     let mut first_error = None;
     for value in [Some(as_text), as_number, Some(as_list)]
         .into_iter()

@@ -217,8 +217,8 @@ pub struct NewPerson<'a> {
     pub name: &'a str,
     /// E-mail address.
     pub email: &'a str,
-    /// Groups.
-    pub groups: &'a [String],
+    /// Groups; none where the provider tells them.
+    pub groups: Option<&'a [String]>,
 }
 
 /// Adds a person or changes what is known of them; tells their id and whether anything changed.
@@ -231,16 +231,21 @@ pub async fn put_person(
 ) -> sqlx::Result<(PersonId, bool)> {
     // Issuer and subject are the person; an e-mail address may pass on to somebody else.
     let done = sqlx::query!(
-        "INSERT INTO people AS p (id, issuer, subject, name, email, groups) VALUES ($1, $2, $3, $4, $5, $6)
-         ON CONFLICT (issuer, subject) DO UPDATE SET name = excluded.name, email = excluded.email, \
-         groups = excluded.groups
-         WHERE (p.name, p.email, p.groups) IS DISTINCT FROM (excluded.name, excluded.email, excluded.groups)",
+        "INSERT INTO people AS p (id, issuer, subject, name, email, groups, groups_known)
+         VALUES ($1, $2, $3, $4, $5, coalesce($6, '{}'::text[]), $6 IS NOT NULL)
+         ON CONFLICT (issuer, subject) DO UPDATE SET name = excluded.name, email = excluded.email,
+             email_verified = p.email_verified OR p.email <> excluded.email, groups = coalesce($6, p.groups),
+             groups_known = p.groups_known OR $6 IS NOT NULL,
+             groups_at = CASE WHEN $6 IS NULL THEN p.groups_at END
+         WHERE (p.name, p.email, p.groups, p.groups_known)
+               IS DISTINCT FROM
+               (excluded.name, excluded.email, coalesce($6, p.groups), p.groups_known OR $6 IS NOT NULL)",
         PersonId::new().uuid(),
         person.issuer,
         person.subject,
         person.name,
         person.email,
-        person.groups,
+        person.groups as Option<&[String]>,
     )
     .execute(&mut *conn)
     .await?;

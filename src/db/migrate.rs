@@ -59,6 +59,8 @@ BEGIN
             WHEN item.relname = 'api_tokens' THEN 'SELECT, UPDATE (last_used_at)'
             WHEN item.relname = 'sessions' THEN 'SELECT, INSERT, UPDATE (last_seen_at, ended_at)'
             WHEN item.relname = 'targets' THEN 'SELECT, UPDATE'
+            WHEN item.relname = 'logouts' THEN 'SELECT, INSERT, DELETE'
+            WHEN item.relname = 'sign_in_attempts' THEN 'SELECT, INSERT, UPDATE (used_at), DELETE'
             WHEN item.relname IN ('requests', 'grants', 'parts', 'names', 'documents', \
             'fetches', 'revocations') THEN 'SELECT, INSERT, UPDATE'
             ELSE 'SELECT, INSERT, UPDATE, DELETE'
@@ -74,6 +76,15 @@ BEGIN
         EXECUTE format('REVOKE ALL ON %s FROM countersign_app, countersign_catalog', item.name);
         EXECUTE format('GRANT %s ON %s TO countersign_app', app, item.name);
         EXECUTE format('GRANT %s ON %s TO countersign_catalog', catalog, item.name);
+    END LOOP;
+    -- What serve must write where it may not: each of these functions checks what it is given.
+    FOR item IN
+        SELECT p.oid::regprocedure AS name
+        FROM pg_proc p
+        WHERE p.pronamespace = current_schema()::regnamespace AND p.prosecdef AND pg_has_role(p.proowner, 'USAGE')
+    LOOP
+        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC, countersign_catalog', item.name);
+        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO countersign_app', item.name);
     END LOOP;
 END $$";
 

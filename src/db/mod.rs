@@ -27,6 +27,8 @@ pub mod request_lists;
 pub mod requests;
 pub mod restored;
 pub mod revocations;
+pub mod sessions;
+pub mod sign_in;
 pub mod standing;
 pub mod targets;
 pub mod timeouts;

@@ -1,8 +1,8 @@
-//! People, their AWS principals, their sessions and API tokens.
+//! People, their AWS principals and their API tokens.
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::domain::person::{Person, Principal};
@@ -99,29 +99,6 @@ pub async fn principals(conn: &mut PgConnection, person: PersonId) -> sqlx::Resu
     .await
 }
 
-/// Stores a session of the portal.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn start_session(
-    conn: &mut PgConnection,
-    token_hash: &[u8; 32],
-    person: PersonId,
-    now: DateTime<Utc>,
-    expires_at: DateTime<Utc>,
-) -> sqlx::Result<()> {
-    sqlx::query!(
-        "INSERT INTO sessions (token_hash, person, created_at, last_seen_at, expires_at) VALUES ($1, $2, $3, $3, $4)",
-        token_hash,
-        person.uuid(),
-        now,
-        expires_at
-    )
-    .execute(conn)
-    .await
-    .map(drop)
-}
-
 /// Whom a secret speaks for.
 #[derive(Debug)]
 pub struct Known {
@@ -133,13 +110,13 @@ pub struct Known {
     pub now: DateTime<Utc>,
 }
 
-struct KnownRow {
-    id: PersonId,
-    name: String,
-    email: String,
-    groups: Vec<String>,
-    is_stale: bool,
-    now: DateTime<Utc>,
+pub(super) struct KnownRow {
+    pub id: PersonId,
+    pub name: String,
+    pub email: String,
+    pub groups: Vec<String>,
+    pub is_stale: bool,
+    pub now: DateTime<Utc>,
 }
 
 impl From<KnownRow> for Known {
@@ -155,72 +132,6 @@ impl From<KnownRow> for Known {
             now: row.now,
         }
     }
-}
-
-/// The person of a session that is neither over, idle for too long, nor ended at the time that is
-/// `given`, or else now.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn of_session(
-    conn: &mut PgConnection,
-    token_hash: &[u8; 32],
-    given: Option<DateTime<Utc>>,
-    idle: TimeDelta,
-) -> sqlx::Result<Option<Known>> {
-    // Ended, over or idle looks like never begun: the caller learns nothing of a cookie that does
-    // not work.
-    let row = sqlx::query_as!(
-        KnownRow,
-        r#"SELECT p.id, p.name, p.email, p.groups, now AS "now!",
-                s.last_seen_at < now - interval '1 minute' AS "is_stale!"
-         FROM (SELECT coalesce($2, clock_timestamp()) AS now) clock, sessions s JOIN people p ON p.id = s.person
-         WHERE s.token_hash = $1 AND s.ended_at IS NULL AND s.expires_at > now
-             AND s.last_seen_at > now - $3::interval"#,
-        token_hash,
-        given,
-        idle as _
-    );
-    Ok(row.fetch_optional(conn).await?.map(Into::into))
-}
-
-/// Keeps a session's last use, to the minute.
-///
-/// # Errors
-/// When the database does not answer or takes no writes.
-pub async fn session_used(
-    conn: &mut PgConnection,
-    token_hash: &[u8; 32],
-    now: DateTime<Utc>,
-) -> sqlx::Result<()> {
-    // The minute is asked for here as well: another process may have written it just now.
-    sqlx::query!(
-        "UPDATE sessions SET last_seen_at = $2 WHERE token_hash = $1 AND \
-         last_seen_at < $2::timestamptz - interval '1 minute'",
-        token_hash,
-        now
-    )
-    .execute(conn)
-    .await
-    .map(drop)
-}
-
-/// Ends a session; tells whether there was one.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn end_session(
-    conn: &mut PgConnection,
-    token_hash: &[u8; 32],
-    now: DateTime<Utc>,
-) -> sqlx::Result<bool> {
-    // What has ended keeps its first time, and tells the caller that there is no event to write.
-    let done = sqlx::query!(
-        "UPDATE sessions SET ended_at = $2 WHERE token_hash = $1 AND ended_at IS NULL",
-        token_hash,
-        now
-    );
-    Ok(done.execute(conn).await?.rows_affected() == 1)
 }
 
 /// A new API token.

@@ -23,7 +23,7 @@ use crate::aws::Clouds;
 use crate::cli::serve::{CannotListen, worker_pool};
 use crate::cli::{DemoArguments, Failure, Part, interrupted, stop};
 use crate::clock::Clock;
-use crate::config::{Config, Limits};
+use crate::config::{Config, Limits, Oidc};
 use crate::db;
 use crate::db::timeouts::Timeouts;
 use crate::sandbox::{Options, Sandbox};
@@ -59,6 +59,12 @@ struct NoStandIn {
 )]
 struct ResetTooLate;
 
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "--oidc needs a provider: set oidc.issuer and oidc.client_id, in the file of --config or as COUNTERSIGN_OIDC__…"
+)]
+struct NoProvider;
+
 /// The AWS stand-in, and the lock of its file.
 struct StandIn {
     sandbox: Sandbox,
@@ -69,15 +75,18 @@ struct StandIn {
 ///
 /// # Errors
 /// When Postgres is missing, a port is taken, or the data folder is not ours.
-pub async fn run(arguments: DemoArguments) -> Result<(), Failure> {
+pub async fn run(arguments: DemoArguments, oidc: Oidc) -> Result<(), Failure> {
+    if arguments.oidc && oidc.issuer.is_none() {
+        return Err(NoProvider.into());
+    }
     match arguments.only {
-        None => with_aws(&arguments).await,
+        None => with_aws(&arguments, oidc).await,
         Some(Part::Aws) => aws_alone(&arguments).await,
-        Some(Part::Countersign) => without_aws(&arguments).await,
+        Some(Part::Countersign) => without_aws(&arguments, oidc).await,
     }
 }
 
-async fn with_aws(arguments: &DemoArguments) -> Result<(), Failure> {
+async fn with_aws(arguments: &DemoArguments, oidc: Oidc) -> Result<(), Failure> {
     let folder = &arguments.data_dir;
     // Ports first: what is taken is told before anything is removed or started.
     let listener = listen(arguments.port, "--port").await?;
@@ -88,7 +97,7 @@ async fn with_aws(arguments: &DemoArguments) -> Result<(), Failure> {
     let postgres = Postgres::start(folder, Mode::Durable)?;
     let (stand_in, keys) = start_aws(arguments).await?;
     let url = stand_in.sandbox.url();
-    let ended = countersign(arguments, listener, postgres, keys, &url).await;
+    let ended = countersign((arguments, oidc), listener, postgres, keys, &url).await;
     // Last: until then the worker may be in the middle of a call.
     stand_in.sandbox.stop().await;
     ended
@@ -111,7 +120,7 @@ async fn aws_alone(arguments: &DemoArguments) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn without_aws(arguments: &DemoArguments) -> Result<(), Failure> {
+async fn without_aws(arguments: &DemoArguments, oidc: Oidc) -> Result<(), Failure> {
     let folder = &arguments.data_dir;
     let listener = listen(arguments.port, "--port").await?;
     if arguments.reset {
@@ -126,7 +135,7 @@ async fn without_aws(arguments: &DemoArguments) -> Result<(), Failure> {
     let postgres = Postgres::start(folder, Mode::Durable)?;
     let keys = seed::keys(&keys_file).map_err(|error| Unusable(keys_file, error))?;
     let url = format!("http://{address}");
-    countersign(arguments, listener, postgres, keys, &url).await
+    countersign((arguments, oidc), listener, postgres, keys, &url).await
 }
 
 fn keys_file(folder: &Path) -> PathBuf {
@@ -161,7 +170,7 @@ async fn start_aws(arguments: &DemoArguments) -> Result<(StandIn, AllKeys), Fail
 
 /// Portal, API and worker, on the demo's database and the AWS at `aws_url`, until interrupted.
 async fn countersign(
-    arguments: &DemoArguments,
+    (arguments, oidc): (&DemoArguments, Oidc),
     listener: TcpListener,
     postgres: Postgres,
     mut keys: AllKeys,
@@ -170,7 +179,7 @@ async fn countersign(
     let folder = &arguments.data_dir;
     let described = folder.join(DESCRIPTION);
     let database = Database::prepare(&postgres, "countersign").await?;
-    let config = config(listener.local_addr()?);
+    let config = config(listener.local_addr()?, oidc);
     let timeouts = Timeouts::of_verbs(config.worker.lease);
     let max = config.database.max_connections.get();
     let pool = db::pool::connect(&database.app_url, max, timeouts).await?;
@@ -183,13 +192,15 @@ async fn countersign(
     // What `serve` may not do, with the rights of the commands that do it.
     let admin = db::pool::connect_for_catalog(&database.catalog_url, timeouts).await?;
     let admin = App::new(admin, Clock::Database, clouds.clone(), &config);
-    catalog::apply(&admin, &seed::catalog(), "demo").await?;
+    catalog::apply(&admin, &seed::catalog(&config.oidc), "demo").await?;
     give_tokens(&admin, &mut keys).await?;
     admin.close().await;
     let app = App::new(pool, Clock::Database, clouds, &config);
     write_private(&keys_file(folder), &keys)?;
 
-    let router = serve::router(&app, &config, Some(aws_url), Some(super::sign_in::people()));
+    // With a provider the router brings its own way to sign in, and nobody can be picked.
+    let picking = (!arguments.oidc).then_some(super::sign_in::PEOPLE);
+    let router = serve::router(&app, &config, Some(aws_url), picking);
     // Only now: until here Ctrl-C ends the process at once, and Postgres with it.
     let end = interrupted()?;
     let mut service = Service::start(listener, &app, worker_pool, &config, router)?;
@@ -221,8 +232,9 @@ async fn listen(port: u16, option: &'static str) -> Result<TcpListener, CannotLi
 }
 
 /// The sandbox has no lag and no lost writes, so that the demo need not wait for either.
-fn config(listen: SocketAddr) -> Config {
+fn config(listen: SocketAddr, oidc: Oidc) -> Config {
     let mut config = Config::default();
+    config.oidc = oidc;
     config.server.listen = listen;
     config.aws.operation_timeout = AWS_TIMEOUT;
     config.aws.propagation_margin = Duration::ZERO;

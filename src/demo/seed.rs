@@ -7,6 +7,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::config::Oidc;
 use crate::domain::account::{ManagerRole, Needs, Opened};
 use crate::domain::entitlement::{EarlyEnd, Method};
 use crate::policy::{assumable, rights};
@@ -175,8 +176,9 @@ fn visiting() -> String {
     json!({"Version": "2012-10-17", "Statement": [statement]}).to_string()
 }
 
-/// The catalog, as `catalog apply` would read it.
-pub fn catalog() -> String {
+/// The catalog, as `catalog apply` would read it. Where people sign in through a provider, they are
+/// its subjects of those names, and it may be what tells their groups.
+pub fn catalog(oidc: &Oidc) -> String {
     use std::fmt::Write as _;
     let mut text = format!("[[accounts]]\nid = \"{ACCOUNT}\"\nname = \"Production\"\n");
     for (id, name, more) in [
@@ -189,12 +191,17 @@ pub fn catalog() -> String {
             "\n[[accounts]]\nid = \"{id}\"\nname = \"{name}\"\nmanager_role = \"{manager}\"\n{more}"
         );
     }
+    let issuer = oidc.issuer.as_deref().unwrap_or("demo");
     for (name, user, group) in PEOPLE {
+        let groups = if oidc.tells_groups() {
+            String::new()
+        } else {
+            format!("groups = [\"{group}\"]\n")
+        };
         let _ = write!(
             text,
-            "\n[[people]]\nissuer = \"demo\"\nsubject = \"{user}\"\nname = \"{name}\"\nemail = \
-             \"{user}@example.com\"\ngroups = [\"{group}\"]\n\
-             principals = [\"{}\"]\n",
+            "\n[[people]]\nissuer = \"{issuer}\"\nsubject = \"{user}\"\nname = \"{name}\"\nemail = \
+             \"{user}@example.com\"\n{groups}principals = [\"{}\"]\n",
             user_arn(user)
         );
     }

@@ -4,9 +4,10 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use axum::routing::{MethodRouter, get};
+use axum::routing::get;
 
 use crate::app::sign_in;
+use crate::domain::audit::verb::Verb;
 use crate::domain::person::Person;
 use crate::error::CallerError;
 use crate::web::failed::Failed;
@@ -14,7 +15,7 @@ use crate::web::page::{Frame, Here};
 use crate::web::problem::answer;
 use crate::web::sign_in::begin;
 use crate::web::visit::{Asked, Sent};
-use crate::web::{Portal, assets, show};
+use crate::web::{Portal, Route, SIGN_IN, assets, show};
 
 /// `GET /sign-in` of the demo
 #[derive(Template)]
@@ -41,10 +42,12 @@ struct Choice {
     next: String,
 }
 
-/// What `web::router` takes for its `/sign-in`.
-pub fn people() -> MethodRouter<Portal> {
-    get(page).post(choose)
-}
+/// What `web::router` takes for signing in.
+pub const PEOPLE: &[Route] = &[Route {
+    path: SIGN_IN,
+    methods: &[("GET", None), ("POST", Some(Verb::SignIn))],
+    handler: || get(page).post(choose),
+}];
 
 async fn page(
     State(portal): State<Portal>,

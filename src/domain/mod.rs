@@ -15,6 +15,7 @@ pub mod part;
 pub mod person;
 pub mod request;
 pub mod revocation;
+pub mod sign_in;
 pub mod target;
 pub mod text;
 

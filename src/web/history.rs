@@ -96,6 +96,7 @@ const fn look(action: &Action) -> (Icon, Tone) {
         | Action::RevocationLiftAsked {}
         | Action::RevocationLifted {}
         | Action::SessionStarted {}
+        | Action::SessionRefused { .. }
         | Action::SessionEnded {}
         | Action::TokenCreated { .. }
         | Action::TokenRevoked {}
@@ -168,6 +169,7 @@ fn text(action: &Action, actor: &str) -> String {
         | Action::RevocationLiftAsked {}
         | Action::RevocationLifted {}
         | Action::SessionStarted {}
+        | Action::SessionRefused { .. }
         | Action::SessionEnded {}
         | Action::TokenCreated { .. }
         | Action::TokenRevoked {}

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::MethodRouter;
 
 use crate::app::App;
 use crate::error::{CallerError, WireError};
@@ -23,6 +22,7 @@ pub mod forms;
 pub mod grants;
 pub mod history;
 pub mod home;
+pub mod oidc;
 pub mod outlives;
 pub mod page;
 mod portal;
@@ -32,33 +32,34 @@ pub mod requests;
 pub mod revocations;
 pub mod routes;
 pub mod security;
+pub mod sessions;
 pub mod show;
 pub mod sign_in;
 pub mod visit;
 
 use failed::Failed;
 pub use portal::{Portal, Settings};
-pub use routes::{ASSETS, ROUTES, Route, SIGN_IN};
+pub use routes::{ASSETS, BY_PROVIDER, NO_SIGN_IN, ROUTES, Route, SIGN_IN};
 
 /// The largest form, in bytes.
 const LARGEST_FORM: usize = 64 * 1024;
 
-/// The portal. `sign_in` serves `/sign-in`: [`sign_in::none`], or a way to sign in that ends with
-/// [`sign_in::begin`].
+/// The portal. `sign_in` is the way to sign in: [`BY_PROVIDER`], [`NO_SIGN_IN`], or one that ends
+/// with [`sign_in::begin`].
 ///
 /// It answers every path that is not its own with a 404 page, so another router goes above it:
 /// `nest` it there, and make this one the fallback.
-pub fn router(app: App, settings: Settings, sign_in: MethodRouter<Portal>) -> Router {
+pub fn router(app: App, settings: Settings, sign_in: &[Route]) -> Router {
     let https = settings.https();
     let portal = Portal {
         app,
         settings: Arc::new(settings),
     };
-    let pages = ROUTES.iter().fold(Router::new(), |router, route| {
+    let all = ROUTES.iter().chain(sign_in);
+    let pages = all.fold(Router::new(), |router, route| {
         router.route(route.path, (route.handler)())
     });
     pages
-        .route(SIGN_IN, sign_in)
         .fallback(async || Failed::from(CallerError::NotFound))
         .method_not_allowed_fallback(async || Failed::from(WireError::MethodNotAllowed))
         .layer(DefaultBodyLimit::max(LARGEST_FORM))

@@ -3,11 +3,19 @@
 use axum::routing::{MethodRouter, get, post};
 
 use super::portal::Portal;
-use super::{ask, assets, audit, console, grants, home, request, requests, revocations, sign_in};
+use super::{
+    ask, assets, audit, console, grants, home, oidc, request, requests, revocations, sessions,
+    sign_in,
+};
+use crate::authn::oidc::CALLBACK;
 use crate::domain::audit::verb::Verb;
 
-/// Where people sign in. What stands there differs: `serve` and the demo bring their own.
+/// Where people sign in. What stands there differs: [`BY_PROVIDER`], [`NO_SIGN_IN`], or what the
+/// demo brings.
 pub const SIGN_IN: &str = "/sign-in";
+
+/// Where the provider says by itself that somebody is signed out.
+pub const BACK_CHANNEL_LOGOUT: &str = "/oidc/back-channel-logout";
 
 /// One path with its methods.
 #[derive(Debug, Clone, Copy)]
@@ -16,10 +24,11 @@ pub struct Route {
     pub path: &'static str,
     /// The methods, and for each that changes something its verb.
     pub methods: &'static [(&'static str, Option<Verb>)],
-    pub(super) handler: fn() -> MethodRouter<Portal>,
+    /// What answers them.
+    pub handler: fn() -> MethodRouter<Portal>,
 }
 
-/// All of them but the two that stand apart: [`SIGN_IN`] and [`ASSETS`].
+/// All of them but those that stand apart: signing in, and [`ASSETS`].
 pub const ROUTES: &[Route] = &[
     Route {
         path: "/",
@@ -98,12 +107,58 @@ pub const ROUTES: &[Route] = &[
         handler: || get(audit::page),
     },
     Route {
+        path: "/me/sessions",
+        methods: &[("GET", None)],
+        handler: || get(sessions::page),
+    },
+    Route {
+        path: "/me/sessions/end-all",
+        methods: &[("GET", None), ("POST", Some(Verb::SignOut))],
+        handler: || get(sessions::back).post(sessions::end_all),
+    },
+    Route {
+        path: "/me/sessions/{id}/end",
+        methods: &[("GET", None), ("POST", Some(Verb::SignOut))],
+        handler: || get(sessions::back).post(sessions::end),
+    },
+    Route {
         // No GET: the address of a picture on another site would sign people out.
         path: "/sign-out",
         methods: &[("POST", Some(Verb::SignOut))],
         handler: || post(sign_in::sign_out),
     },
 ];
+
+/// Signing in where there is a provider.
+pub const BY_PROVIDER: &[Route] = &[
+    Route {
+        path: SIGN_IN,
+        methods: &[("GET", None)],
+        handler: || get(oidc::page),
+    },
+    Route {
+        path: "/sign-in/start",
+        methods: &[("GET", None)],
+        handler: || get(oidc::start),
+    },
+    Route {
+        path: CALLBACK,
+        methods: &[("GET", None)],
+        handler: || get(oidc::come_back),
+    },
+    Route {
+        path: BACK_CHANNEL_LOGOUT,
+        methods: &[("POST", Some(Verb::SignOut))],
+        handler: || post(oidc::logged_out),
+    },
+];
+
+/// Where there is none: a page that says so.
+pub const NO_SIGN_IN: &[Route] = &[Route {
+    path: SIGN_IN,
+    methods: &[("GET", None)],
+    handler: || get(sign_in::page),
+}];
 
 /// What pages are made up with; open to everybody.
 pub const ASSETS: Route = Route {

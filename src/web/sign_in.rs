@@ -5,10 +5,10 @@ use axum::extract::State;
 use axum::http::header::SET_COOKIE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::{MethodRouter, get};
 use secrecy::ExposeSecret;
 
 use super::failed::Failed;
+use super::oidc::browser;
 use super::page::{Frame, Here};
 use super::portal::Portal;
 use super::problem::answer;
@@ -25,13 +25,8 @@ pub struct SignIn {
     pub frame: Frame,
 }
 
-/// Nothing but the page that says so.
-pub fn none() -> MethodRouter<Portal> {
-    get(page)
-}
-
-/// `GET /sign-in`
-async fn page() -> Response {
+/// `GET /sign-in` where there is no way to sign in.
+pub async fn page() -> Response {
     answer(
         StatusCode::OK,
         &SignIn {
@@ -52,7 +47,7 @@ pub async fn begin(
     next: &str,
 ) -> Result<Response, Failed> {
     let https = portal.settings.https();
-    let token = sign_in::start(&portal.app, person, cookie::read(headers, https)).await?;
+    let token = sign_in::start(&portal.app, person, browser(headers, https)).await?;
     let set = cookie::set(token.expose_secret(), https);
     // `next` comes with the address: a link of ours must lead to no other site.
     Ok(([(SET_COOKIE, set)], Redirect::to(cookie::place(next))).into_response())
@@ -71,7 +66,8 @@ pub async fn sign_out(
     }
     Ok((
         [(SET_COOKIE, cookie::clear(https))],
-        Redirect::to("/sign-in"),
+        // That page may say how to sign out of the provider as well.
+        Redirect::to("/sign-in?signed_out=1"),
     )
         .into_response())
 }

@@ -1,5 +1,8 @@
 //! A signed-in browser's request, and the forms that it sends.
 
+use std::convert::Infallible;
+use std::net::IpAddr;
+
 use axum::extract::rejection::FormRejection;
 use axum::extract::{Form, FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::Extensions;
@@ -158,6 +161,18 @@ impl Visit {
         };
         let me = Some(me);
         Ok(Frame { me, here, now })
+    }
+}
+
+/// Where a request comes from.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub IpAddr);
+
+impl<S: Send + Sync> FromRequestParts<S> for Peer {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(authn::peer(&parts.extensions)))
     }
 }
 

@@ -222,13 +222,13 @@ fn routes_come_from_the_two_tables() {
             }
         }
     }
-    // Each table is laid out where its router is; sign-in and the assets stand apart. `serve` puts
-    // the two routers together.
+    // Each table is laid out where its router is; the assets stand apart. `serve` puts the two
+    // routers together.
     let known = [
         "src/api/mod.rs: .route 1",
         "src/serve.rs: .fallback_service( 1",
         "src/serve.rs: .nest 1",
-        "src/web/mod.rs: .route 3",
+        "src/web/mod.rs: .route 2",
     ];
     assert_eq!(adding, known.map(str::to_owned).into());
 }

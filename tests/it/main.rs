@@ -9,6 +9,7 @@ mod policy;
 mod process;
 mod sandbox;
 mod scale;
+mod sign_in;
 mod simulate;
 mod support;
 mod web;

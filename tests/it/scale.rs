@@ -195,7 +195,7 @@ impl Archive {
             .body(Body::from(body.to_owned()))
             .unwrap();
         let read = self.reads(async |app| {
-            let router = serve::router(&app, &self.app.config, None, Some(demo::sign_in::people()));
+            let router = serve::router(&app, &self.app.config, None, Some(demo::sign_in::PEOPLE));
             let (parts, body) = router.oneshot(request).await.unwrap().into_parts();
             let header = |name| {
                 parts

@@ -245,6 +245,10 @@ actions! {
     RevocationLifted = "revocation.lifted" {}
     /// Someone signed in.
     SessionStarted = "session.started" {}
+    /// Somebody could not sign in, with the check that has failed where a token does not hold.
+    SessionRefused = "session.refused" {
+        check: Option<String>,
+    }
     /// Someone signed out.
     SessionEnded = "session.ended" {}
     /// An API token was made.

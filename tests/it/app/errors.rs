@@ -7,8 +7,8 @@ use std::num::NonZeroU32;
 use countersign::domain::change::WrongState;
 use countersign::domain::target::Condition;
 use countersign::error::{
-    CallerError, Error, FieldCode, FieldError, InputError, LimitError, RoleError, StateError,
-    StsError, Unextendable, WireError,
+    CallerError, Error, FieldCode, FieldError, InputError, LimitError, Refusal, RoleError,
+    SignInError, StateError, StsError, Unextendable, WireError,
 };
 use countersign::ids::RequestId;
 
@@ -21,6 +21,7 @@ fn all() -> Vec<Error> {
     all.extend(states().map(Error::from));
     all.extend(roles().map(Error::from));
     all.extend(sts().map(Error::from));
+    all.extend(sign_ins().map(Error::from));
     all.extend(limits().map(Error::from));
     all.extend([Error::Busy, Error::Internal("hidden".into())]);
     for error in &all {
@@ -31,6 +32,7 @@ fn all() -> Vec<Error> {
             | Error::State(_)
             | Error::Role(_)
             | Error::Sts(_)
+            | Error::SignIn(_)
             | Error::Limit(_)
             | Error::Busy
             | Error::Internal(_) => {}
@@ -53,6 +55,27 @@ fn callers() -> [CallerError; 5] {
         CallerError::SelfApproval,
         CallerError::CrossSite,
         CallerError::NotFound,
+    ];
+    all.iter().for_each(known);
+    all
+}
+
+fn sign_ins() -> [SignInError; 6] {
+    let known = |error: &SignInError| match error {
+        SignInError::Expired
+        | SignInError::Refused(_)
+        | SignInError::Unreachable
+        | SignInError::TokenInvalid(_)
+        | SignInError::GroupsUnknown
+        | SignInError::NotAllowed => {}
+    };
+    let all = [
+        SignInError::Expired,
+        SignInError::Refused(Refusal::Denied),
+        SignInError::Unreachable,
+        SignInError::TokenInvalid("nonce"),
+        SignInError::GroupsUnknown,
+        SignInError::NotAllowed,
     ];
     all.iter().for_each(known);
     all

@@ -52,6 +52,7 @@ fn all() -> Vec<Action> {
         | Action::RevocationLiftAsked {}
         | Action::RevocationLifted {}
         | Action::SessionStarted {}
+        | Action::SessionRefused { .. }
         | Action::SessionEnded {}
         | Action::TokenCreated { .. }
         | Action::TokenRevoked {}
@@ -153,6 +154,9 @@ fn all() -> Vec<Action> {
         Action::RevocationLiftAsked {},
         Action::RevocationLifted {},
         Action::SessionStarted {},
+        Action::SessionRefused {
+            check: Some("nonce".to_owned()),
+        },
         Action::SessionEnded {},
         Action::TokenCreated {
             name: "laptop".to_owned(),

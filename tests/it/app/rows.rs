@@ -347,7 +347,7 @@ async fn sessions_end_by_sign_out_idleness_and_age() {
     let company = TestApp::new().await;
     let bob = company.ctx("bob").await;
     let app = &company.app;
-    let start = || sign_in::start(app, bob.person.id, None);
+    let start = || sign_in::start(app, bob.person.id, sign_in::Browser::default());
     let signed_out = start().await.unwrap();
     assert_eq!(
         session(app, signed_out.expose_secret()).await.unwrap().id,

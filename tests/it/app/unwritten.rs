@@ -12,6 +12,7 @@ use countersign::app::approve::approve;
 use countersign::app::deny::deny;
 use countersign::app::end::end;
 use countersign::app::expire::expire_due;
+use countersign::app::sign_in::Browser;
 use countersign::app::submit::submit;
 use countersign::app::withdraw::withdraw;
 use countersign::app::{find, resume, sign_in, tokens};
@@ -74,7 +75,9 @@ async fn no_verb_does_what_it_cannot_put_on_record() {
     let active = granted(&company).await;
     company.open_grants().await;
     let scheduled = granted(&company).await;
-    let session = sign_in::start(app, bob.person.id, None).await.unwrap();
+    let session = sign_in::start(app, bob.person.id, Browser::default())
+        .await
+        .unwrap();
     let day = TimeDelta::days(1);
     let token = tokens::create(&company.admin, "test", "bob@example.com", "test", day);
     let (token, _) = token.await.unwrap();
@@ -101,7 +104,9 @@ async fn no_verb_does_what_it_cannot_put_on_record() {
         ("refuse", approve(&alice, pending, None).await.map(drop)),
         (
             "sign in",
-            sign_in::start(app, bob.person.id, None).await.map(drop),
+            sign_in::start(app, bob.person.id, Browser::default())
+                .await
+                .map(drop),
         ),
         (
             "sign out",

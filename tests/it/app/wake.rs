@@ -36,7 +36,7 @@ async fn only_what_makes_a_target_due_wakes_the_worker() {
     let withdrawn = company.ask("prod-admin").await.id;
     withdraw(&alice, withdrawn).await.unwrap();
     assert!(!is_woken(&company).await, "a withdrawal");
-    sign_in::start(&company.app, bob.person.id, None)
+    sign_in::start(&company.app, bob.person.id, sign_in::Browser::default())
         .await
         .unwrap();
     assert!(!is_woken(&company).await, "a sign-in");

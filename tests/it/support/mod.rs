@@ -11,6 +11,7 @@ pub mod log;
 pub mod member;
 pub mod parts;
 pub mod portal;
+pub mod provider;
 pub mod rows;
 pub mod stage;
 pub mod wait;

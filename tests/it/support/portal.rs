@@ -1,12 +1,13 @@
 //! The portal of a test's application, and browsers that talk to it.
 
 use std::ops::Deref;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
-use axum::routing::MethodRouter;
+use countersign::authn::oidc::RelyingParty;
 use countersign::demo;
 use countersign::web::{self, Settings, commands};
 use tower::ServiceExt;
@@ -53,10 +54,10 @@ impl Deref for Portal {
 impl Portal {
     /// At [`ORIGIN`], with the sign-in of the demo.
     pub fn of(app: TestApp) -> Self {
-        Self::with(app, ORIGIN, demo::sign_in::people())
+        Self::with(app, ORIGIN, demo::sign_in::PEOPLE)
     }
 
-    pub fn with(app: TestApp, public_url: &str, sign_in: MethodRouter<web::Portal>) -> Self {
+    pub fn with(app: TestApp, public_url: &str, sign_in: &[web::Route]) -> Self {
         let aws = commands::Aws {
             endpoint_url: None,
             region: "us-east-1".to_owned(),
@@ -64,6 +65,7 @@ impl Portal {
         let settings = Settings {
             public_url: public_url.to_owned(),
             aws,
+            provider: RelyingParty::new(&app.config).map(Arc::new),
         };
         let router = web::router(app.app.clone(), settings, sign_in);
         Self { app, router }

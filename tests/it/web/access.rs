@@ -7,6 +7,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{Method, StatusCode};
 
 use countersign::app::revoke::{self, NewRevocation};
+use countersign::ids::SessionId;
 use countersign::web::{ASSETS, SIGN_IN};
 
 use super::routes::{self, Tried, form};
@@ -55,10 +56,21 @@ pub async fn revocation(portal: &Portal) -> String {
     id.to_string()
 }
 
+/// A session of alice's in another browser.
+pub async fn session(portal: &Portal) -> String {
+    portal.browser("alice").await;
+    let id = sqlx::query_scalar!(
+        r#"SELECT s.id AS "id: SessionId" FROM sessions s JOIN people p ON p.id = s.person
+           WHERE p.name = 'Alice' AND s.ended_at IS NULL ORDER BY s.id DESC LIMIT 1"#
+    );
+    id.fetch_one(&portal.db.pool).await.unwrap().to_string()
+}
+
 #[tokio::test]
 async fn without_a_session_every_page_leads_to_sign_in_and_nothing_is_done() {
     let (portal, request, grant) = stage().await;
     let revoked = revocation(&portal).await;
+    let signed_in = session(&portal).await;
     let stranger = portal.stranger();
     for Tried {
         method,
@@ -72,6 +84,7 @@ async fn without_a_session_every_page_leads_to_sign_in_and_nothing_is_done() {
         }
         let path = path.replace('R', &request).replace('G', &grant);
         let path = path.replace('V', &revoked);
+        let path = path.replace('S', &signed_in);
         let answer = if method == "GET" {
             stranger.get(&path).await
         } else {
@@ -115,6 +128,7 @@ async fn who_gets_what() {
             let browser = portal.browser(name).await;
             let path = path.replace('R', request).replace('G', grant);
             let path = path.replace('V', &revocation(portal).await);
+            let path = path.replace('S', &session(portal).await);
             let answer = if method == "GET" {
                 browser.get(&path).await
             } else {

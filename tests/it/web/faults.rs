@@ -9,6 +9,7 @@ use axum::http::header::RETRY_AFTER;
 use axum::http::{Method, Request, StatusCode};
 use axum::routing::get;
 use countersign::error::Error;
+use countersign::web::{Route, SIGN_IN};
 use serde_json::json;
 use sqlx::Connection;
 
@@ -133,9 +134,13 @@ async fn what_postgres_says_of_being_busy_is_no_fault() {
 
 #[tokio::test]
 async fn a_page_that_breaks_down_is_told_and_logged() {
+    const BROKEN: &[Route] = &[Route {
+        path: SIGN_IN,
+        methods: &[("GET", None)],
+        handler: || get(async || -> &'static str { panic!("a test of panics") }),
+    }];
     LazyLock::force(&LOG);
-    let broken = get(async || -> &'static str { panic!("a test of panics") });
-    let portal = Portal::with(TestApp::new().await, ORIGIN, broken);
+    let portal = Portal::with(TestApp::new().await, ORIGIN, BROKEN);
     let told = portal.stranger().get("/sign-in").await;
     assert_eq!(told.status, StatusCode::INTERNAL_SERVER_ERROR);
     assert!(told.body.contains("<h1>Something went wrong"));

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, SET_COOKIE};
 use axum::http::{Method, StatusCode};
-use countersign::web::{assets, sign_in};
+use countersign::web::{self, assets};
 
 use crate::support::app::TestApp;
 use crate::support::portal::{FORM, Portal};
@@ -306,7 +306,7 @@ async fn serve_has_no_sign_in_by_choice() {
     let portal = Portal::with(
         TestApp::new().await,
         "https://countersign.example.com",
-        sign_in::none(),
+        web::NO_SIGN_IN,
     );
     let chosen = portal
         .stranger()
@@ -331,7 +331,7 @@ async fn each_answer_keeps_itself_to_itself() {
     let portal = Portal::with(
         TestApp::new().await,
         "https://countersign.example.com",
-        countersign::demo::sign_in::people(),
+        countersign::demo::sign_in::PEOPLE,
     );
     let stranger = portal.stranger();
     for path in [

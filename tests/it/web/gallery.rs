@@ -4,17 +4,21 @@ use std::collections::BTreeSet;
 
 use askama::Template;
 use countersign::app::find::Approvers;
+use countersign::app::sessions::ListedSession;
 use countersign::demo;
 use countersign::domain::entitlement::Entitlement;
 use countersign::domain::grant::GrantState;
 use countersign::domain::request::RequestState;
 use countersign::error::{CallerError, Error, RoleError, StateError};
+use countersign::ids::SessionId;
 use countersign::web::ask::{Ask, AskForm};
 use countersign::web::audit::Audit;
 use countersign::web::home::Home;
+use countersign::web::oidc;
 use countersign::web::page::{self, Frame, Here};
 use countersign::web::request::{DecideForm, RequestPage};
 use countersign::web::requests::Requests;
+use countersign::web::sessions::Sessions;
 use countersign::web::sign_in::SignIn;
 
 use super::facts::*;
@@ -337,6 +341,49 @@ fn every() -> Vec<(&'static str, Sample)> {
                 people: people(),
             }),
         ),
-        ("sign-in", sample(&SignIn { frame: nobody })),
+        (
+            "sign-in",
+            sample(&SignIn {
+                frame: nobody.clone(),
+            }),
+        ),
+        ("sign-in-oidc", sample(&oidc(&nobody, None))),
+        (
+            "sign-in-oidc-signed-out",
+            sample(&oidc(&nobody, Some("https://login.example.com/end"))),
+        ),
+        ("sessions", sample(&sessions())),
     ]
+}
+
+fn oidc(nobody: &Frame, sign_out: Option<&str>) -> oidc::SignIn {
+    oidc::SignIn {
+        frame: nobody.clone(),
+        provider: "login.example.com".into(),
+        next: "/requests?state=pending".into(),
+        sign_out: sign_out.map(str::to_owned),
+    }
+}
+
+fn sessions() -> Sessions {
+    let session = |user_agent: &str, is_this| ListedSession {
+        id: SessionId::from_uuid(uuid::Uuid::nil()),
+        user_agent: user_agent.to_owned(),
+        created_at: now() - minutes(90),
+        last_seen_at: now() - minutes(if is_this { 0 } else { 25 }),
+        expires_at: now() + minutes(630),
+        is_this,
+    };
+    let firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0";
+    Sessions {
+        frame: frame(Here::Elsewhere, "Alice Archer", 0),
+        sessions: vec![
+            session(firefox, true),
+            session(
+                &"A browser that has much to say of itself. ".repeat(4),
+                false,
+            ),
+            session("", false),
+        ],
+    }
 }
