@@ -58,6 +58,8 @@ pub(super) struct Request {
     method: &'static str,
     /// ARN of the AWS identity to be let in; null where the method needs none.
     principal_arn: Option<String>,
+    /// The name of its sessions, where it is a role; else null.
+    principal_session: Option<String>,
     /// Whether AWS asks for a second factor (`aws:MultiFactorAuthPresent`).
     mfa: bool,
     /// What the requester sends as `ExternalId` when assuming the role; null where there is none,
@@ -107,6 +109,7 @@ impl Request {
             person_id: it.person.to_string(),
             method: it.terms.method.as_str(),
             principal_arn: it.principal_arn.clone(),
+            principal_session: it.principal_session.clone(),
             mfa: it.terms.demands.mfa,
             external_id: find::external_id(ctx, it),
             justification: it.justification.to_string(),
@@ -179,6 +182,8 @@ pub(super) struct Grant {
     method: &'static str,
     /// ARN of the AWS identity that is let in; null where the method needs none.
     principal_arn: Option<String>,
+    /// The name of its sessions, where it is a role; else null.
+    principal_session: Option<String>,
     /// Whether AWS asks for a second factor (`aws:MultiFactorAuthPresent`).
     mfa: bool,
     /// What the requester sends as `ExternalId` when assuming the role; null where there is none,
@@ -203,8 +208,8 @@ pub(super) struct Grant {
     #[schema(format = "req")]
     extension_id: Option<String>,
     /// What keeps it opening or closing: denied, throttled, unreachable, unclear, full, malformed,
-    /// protected, gone, clock_skew or unplanned; safe_mode or contested where a person has to look
-    /// first; null while AWS does as it is asked. A closing one may work until AWS agrees, at
+    /// protected, gone, clock_skew, unvouched or unplanned; safe_mode or contested where a person has
+    /// to look first; null while AWS does as it is asked. A closing one may work until AWS agrees, at
     /// the latest until the deadline.
     delayed_by: Option<String>,
     /// Since when.
@@ -240,6 +245,7 @@ impl Grant {
             role_arn: view.request.terms.role_arn.clone(),
             method: it.method.as_str(),
             principal_arn: it.principal_arn.clone(),
+            principal_session: it.principal_session.clone(),
             mfa: it.demands.mfa,
             external_id: find::external_id(ctx, &view.request),
             session_names: session_names(it),

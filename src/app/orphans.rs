@@ -65,7 +65,8 @@ pub async fn find(app: &App) -> Result<Vec<Found>, Error> {
     let (installation, accounts, known, at) = app
         .read_at(async |conn, at| {
             let places = db::standing::places(conn, None).await?;
-            let known: BTreeSet<String> = places.into_iter().map(|it| it.arn).collect();
+            let carriers = places.into_iter().filter(|it| it.carries);
+            let known: BTreeSet<String> = carriers.map(|it| it.arn).collect();
             let installation = db::standing::installation(conn).await?;
             Ok((installation, db::standing::accounts(conn).await?, known, at))
         })
@@ -90,10 +91,10 @@ async fn look(
     let prefix = format!("{}{installation}-", inline::PREFIX);
     let holders = Box::pin(inventory::holders(&aws, &prefix)).await?;
     let mut orphans = Vec::new();
-    // What the loop looks at it takes away itself; of a role it looks at no such policy.
-    let is_looked_at = |arn: &str| known.contains(arn) && Arn::name_of(arn, Kind::User).is_some();
+    // What the loop looks at it takes away itself; of a role that is opened it looks at no such
+    // policy.
     for holder in holders {
-        if is_looked_at(&holder.arn) {
+        if known.contains(&holder.arn) {
             continue;
         }
         for (policy, text) in holder.policies {

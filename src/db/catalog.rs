@@ -250,7 +250,8 @@ pub async fn put_person(
     Ok((id.fetch_one(conn).await?, done.rows_affected() == 1))
 }
 
-/// Adds an AWS identity to a person; tells whether it is new.
+/// Adds an AWS identity to a person, or changes the name of their sessions of the role; tells
+/// whether anything did.
 ///
 /// # Errors
 /// When the database does not answer or refuses the row.
@@ -259,15 +260,18 @@ pub async fn put_principal(
     person: PersonId,
     account: &str,
     arn: &str,
+    session: Option<&str>,
 ) -> sqlx::Result<bool> {
     // Somebody else's identity is no conflict of this key: a unique index refuses it.
     let done = sqlx::query!(
-        "INSERT INTO principals (id, person, account, arn) VALUES ($1, $2, $3, $4) ON CONFLICT (person, arn) \
-         DO NOTHING",
+        "INSERT INTO principals AS p (id, person, account, arn, role_session_name) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (person, arn) DO UPDATE SET role_session_name = excluded.role_session_name
+         WHERE p.role_session_name IS DISTINCT FROM excluded.role_session_name",
         PrincipalId::new().uuid(),
         person.uuid(),
         account,
-        arn
+        arn,
+        session
     );
     Ok(done.execute(conn).await?.rows_affected() == 1)
 }
@@ -275,8 +279,10 @@ pub async fn put_principal(
 /// Whose an AWS identity is.
 #[derive(Debug)]
 pub struct Owner {
-    /// The identity.
+    /// ARN of the identity.
     pub arn: String,
+    /// The session name, where it is a role.
+    pub session: Option<String>,
     /// OIDC issuer of the person.
     pub issuer: String,
     /// OIDC subject of the person.
@@ -293,7 +299,7 @@ pub struct Owner {
 pub async fn owners(conn: &mut PgConnection, arns: &[String]) -> sqlx::Result<Vec<Owner>> {
     sqlx::query_as!(
         Owner,
-        "SELECT o.arn, p.issuer, p.subject, p.email FROM principals o JOIN people p ON p.id = o.person
+        "SELECT o.arn, o.role_session_name AS session, p.issuer, p.subject, p.email FROM principals o JOIN people p ON p.id = o.person
          WHERE lower(o.arn) IN (SELECT lower(a) FROM unnest($1::text[]) a)",
         arns
     )
@@ -333,7 +339,8 @@ pub struct Lacking {
 }
 
 /// The first twenty people who may ask for an entitlement, but have no AWS identity for it: one in
-/// its account, or any where it opens a role.
+/// its account, or any where it opens a role. A role is none where a second factor is asked for, and
+/// one of Identity Center carries nothing.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -342,8 +349,11 @@ pub async fn without_identity(conn: &mut PgConnection) -> sqlx::Result<Vec<Lacki
         Lacking,
         "SELECT p.email, e.name AS entitlement, e.account
          FROM entitlements e JOIN people p ON p.groups @> ARRAY[e.requester_group]
+         LEFT JOIN targets t ON t.id = e.target
          WHERE e.retired_at IS NULL AND e.method IN ('trust_policy', 'switch', 'attach') AND NOT EXISTS \
-         (SELECT FROM principals o WHERE o.person = p.id AND (o.account = e.account OR e.method <> 'attach'))
+         (SELECT FROM principals o WHERE o.person = p.id AND (o.account = e.account OR e.method <> 'attach')
+          AND (o.role_session_name IS NULL OR NOT (e.mfa OR coalesce(t.mfa, false))
+               AND (e.method = 'trust_policy' OR o.arn NOT LIKE 'arn:%:role/aws-reserved/%')))
          ORDER BY e.name, p.email LIMIT 20"
     )
     .fetch_all(conn)
@@ -363,7 +373,7 @@ pub async fn same_role(conn: &mut PgConnection, arn: &str) -> sqlx::Result<Optio
     .await
 }
 
-/// The target of a role or user, made where it is missing.
+/// The target of a role or user, made where it is missing. One ARN is of one kind for ever.
 ///
 /// # Errors
 /// When the database does not answer or refuses the row.
@@ -383,9 +393,12 @@ pub async fn put_target(
     )
     .execute(&mut *conn)
     .await?;
-    sqlx::query_scalar!("SELECT id FROM targets WHERE arn = $1", arn)
-        .fetch_one(conn)
-        .await
+    let id = sqlx::query_scalar!(
+        "SELECT id FROM targets WHERE arn = $1 AND kind = $2",
+        arn,
+        kind
+    );
+    id.fetch_one(conn).await
 }
 
 /// Adds an entitlement or changes it, which gives it a new version, as does `anew`: its role has

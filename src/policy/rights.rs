@@ -5,6 +5,7 @@
 
 use serde_json::{Value, json};
 
+use super::capacity::is_protected;
 use crate::domain::account::{ManagerRole, Needs};
 use crate::domain::entitlement::Method;
 
@@ -40,8 +41,11 @@ pub fn policy(needs: &Needs, us: &[&str]) -> Value {
     let opened = needs.opened(|method| method == Method::TrustPolicy);
     allow("TrustPolicies", &["iam:UpdateAssumeRolePolicy"], &opened);
     let users: Vec<&str> = needs.users.iter().map(String::as_str).collect();
+    let mut sessions: Vec<&str> = needs.sessions.iter().map(|it| it.0.as_str()).collect();
+    sessions.dedup();
     if needs.carries || needs.leaves || !opened.is_empty() {
         allow("Users", &["iam:GetUser"], &users);
+        allow("SessionsOfPeople", &["iam:GetRole"], &sessions);
     }
     if needs.carries {
         let carried = [
@@ -52,14 +56,30 @@ pub fn policy(needs: &Needs, us: &[&str]) -> Value {
             "iam:SimulatePrincipalPolicy",
         ];
         allow("Carriers", &carried, &users);
+        let carried = [
+            "iam:ListRolePolicies",
+            "iam:GetRolePolicy",
+            "iam:PutRolePolicy",
+            "iam:DeleteRolePolicy",
+            "iam:SimulatePrincipalPolicy",
+        ];
+        // Nobody but AWS puts anything on its own.
+        let mut roles = sessions.clone();
+        roles.retain(|arn| !is_protected(arn));
+        allow("CarrierRoles", &carried, &roles);
     }
-    if needs.leaves && !needs.carries {
-        allow("Leavers", &["iam:SimulatePrincipalPolicy"], &users);
+    if needs.leaves {
+        let mut leavers = sessions;
+        leavers.retain(|arn| !needs.carries || is_protected(arn));
+        if !needs.carries {
+            leavers.extend(&users);
+        }
+        allow("Leavers", &["iam:SimulatePrincipalPolicy"], &leavers);
     }
     // What `doctor` asks beside: whether the rights are there.
     let own: Vec<&str> = us.iter().copied().take(1).collect();
     allow("OwnRights", &["iam:SimulatePrincipalPolicy"], &own);
-    statements.extend(sessions(&needs.assumed()));
+    statements.extend(assuming(&needs.assumed()));
     statements.push(never_itself(us));
     json!({"Version": "2012-10-17", "Statement": statements})
 }
@@ -76,7 +96,7 @@ fn never_itself(us: &[&str]) -> Value {
 
 /// The right to assume these roles: under the name of a grant and in a person's name alone,
 /// whatever the roles let in.
-fn sessions(assumed: &[&str]) -> Vec<Value> {
+fn assuming(assumed: &[&str]) -> Vec<Value> {
     if assumed.is_empty() {
         return Vec::new();
     }

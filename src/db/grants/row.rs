@@ -18,7 +18,8 @@ macro_rules! there {
     ($target:literal, $tail:literal, $($arg:expr),* $(,)?) => {
         sqlx::query_as!(
             crate::db::grants::row::Row,
-            r#"SELECT g.id, g.request, g.target, g.person, g.method, g.principal_arn, g.principal_id,
+            r#"SELECT g.id, g.request, g.target, g.person, g.method, g.principal_arn, g.principal_session,
+                      g.principal_id,
                       p.target_uid AS role_id, g.grant_name, g.console_name, g.mfa, g.external_id, g.state,
                       g.starts_at, g.deadline, g.approved_at, p.sent_until,
                       c.since AS "console_since?", p.unclear_at, p.absent_at,
@@ -54,6 +55,7 @@ pub(in crate::db) struct Row {
     pub person: PersonId,
     pub method: String,
     pub principal_arn: Option<String>,
+    pub principal_session: Option<String>,
     pub principal_id: Option<String>,
     pub role_id: Option<String>,
     pub grant_name: String,
@@ -101,6 +103,7 @@ impl TryFrom<Row> for Grant {
             person: row.person,
             method,
             principal_arn: row.principal_arn,
+            principal_session: row.principal_session,
             principal_id: row.principal_id,
             role_id: row.role_id,
             grant_name: row.grant_name,

@@ -133,7 +133,7 @@ fn states() -> [StateError; 9] {
     all
 }
 
-fn roles() -> [RoleError; 17] {
+fn roles() -> [RoleError; 19] {
     let known = |error: &RoleError| match error {
         RoleError::NotFound
         | RoleError::Protected
@@ -150,7 +150,9 @@ fn roles() -> [RoleError; 17] {
         | RoleError::NotAllowedAtHome(_)
         | RoleError::UserFull { .. }
         | RoleError::NotAssumable(_)
-        | RoleError::NotPinned(_) => {}
+        | RoleError::NotPinned(_)
+        | RoleError::Unvouched { .. }
+        | RoleError::IdentitySilent(_) => {}
     };
     let all = [
         RoleError::NotFound,
@@ -172,6 +174,11 @@ fn roles() -> [RoleError; 17] {
         RoleError::NotAdmitted,
         RoleError::OpenAlready("its trust policy".to_owned()),
         RoleError::UserClosed("arn:aws:iam::111122223333:user/alice".to_owned()),
+        RoleError::Unvouched {
+            arn: "arn:aws:iam::111122223333:role/Developers".to_owned(),
+            by: "statement \"Anybody\" does not pin sts:RoleSessionName".to_owned(),
+        },
+        RoleError::IdentitySilent("arn:aws:iam::111122223333:role/Developers".to_owned()),
         RoleError::AsksForMore,
         RoleError::UserUnseen("arn:aws:iam::111122223333:user/alice".to_owned()),
         RoleError::NotAllowedAtHome("arn:aws:iam::111122223333:user/alice".to_owned()),

@@ -112,6 +112,7 @@ pub fn grant(nth: u128, person: usize, starts: i64, deadline: i64) -> Grant {
         person: PersonId::from_uuid(Uuid::from_u128(person as u128)),
         method: Method::TrustPolicy,
         principal_arn: Some(arn.to_owned()),
+        principal_session: None,
         principal_id: Some(id.to_owned()),
         role_id: Some(ROLE_ID.to_owned()),
         grant_name: grant_id(nth).to_string(),
@@ -172,6 +173,7 @@ pub fn target() -> Target {
         id: TargetId::from_uuid(Uuid::nil()),
         account: "111122223333".to_owned(),
         arn: ROLE_ARN.to_owned(),
+        carries: false,
         revision: 0,
         condition: Condition::Ok,
         trust: Sent::default(),
@@ -203,6 +205,7 @@ pub fn identity(id: &str) -> Identity {
     Identity {
         id: id.to_owned(),
         created_at: at(-1_000_000),
+        unvouched: None,
     }
 }
 

@@ -7,7 +7,7 @@ use countersign::domain::entitlement::{PolicyArns, Scope};
 use countersign::domain::grant::Grant;
 use countersign::domain::part::Allows;
 use countersign::policy::guard::Guard;
-use countersign::policy::trust::literal;
+use countersign::policy::trust::{Admitted, literal};
 use countersign::policy::{assumable, inline, session, trust};
 use serde_json::{Value, json};
 
@@ -277,7 +277,11 @@ fn trust_statement(mfa: bool) -> Vec<Case> {
         external_id: ExternalId::parse(external),
     };
     let names = ["alice", own.as_str()];
-    let statement = trust::statement(grant_id(1), ALICE_ARN, &names, &demands, at(DEADLINE));
+    let alice = Admitted {
+        arn: ALICE_ARN,
+        userid: None,
+    };
+    let statement = trust::statement(grant_id(1), alice, &names, &demands, at(DEADLINE));
     let text = format!(r#"{{"Version":"2012-10-17","Statement":[{statement}]}}"#);
     let mut cases = Vec::new();
     let asked = [
