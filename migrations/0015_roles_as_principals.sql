@@ -39,7 +39,7 @@ BEGIN
     RAISE EXCEPTION 'what a target is does not change' USING ERRCODE = 'check_violation', CONSTRAINT = 'kind_of_target';
 END $$;
 CREATE TRIGGER targets_kind BEFORE UPDATE ON targets FOR EACH ROW
-    WHEN ((OLD.kind, OLD.arn, OLD.account) IS DISTINCT FROM (NEW.kind, NEW.arn, NEW.account)) EXECUTE FUNCTION freeze_kind();
+    WHEN (OLD.kind IS DISTINCT FROM NEW.kind) EXECUTE FUNCTION freeze_kind();
 
 -- The session name that the console sends is the identity's own: the last part of a user's ARN, or the name of a role's session.
 CREATE OR REPLACE FUNCTION refuse_foreign_console_name() RETURNS trigger LANGUAGE plpgsql AS $$

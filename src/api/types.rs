@@ -208,9 +208,9 @@ pub(super) struct Grant {
     #[schema(format = "req")]
     extension_id: Option<String>,
     /// What keeps it opening or closing: denied, throttled, unreachable, unclear, full, malformed,
-    /// protected, gone, clock_skew, unvouched or unplanned; safe_mode or contested where a person has
-    /// to look first; null while AWS does as it is asked. A closing one may work until AWS agrees, at
-    /// the latest until the deadline.
+    /// protected, gone, clock_skew, unvouched or unplanned; safe_mode or contested where a person
+    /// has to look first; null while AWS does as it is asked. A closing one may work until AWS
+    /// agrees, at the latest until the deadline.
     delayed_by: Option<String>,
     /// Since when.
     delayed_since: Option<DateTime<Utc>>,

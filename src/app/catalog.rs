@@ -101,7 +101,7 @@ pub async fn apply(app: &App, text: &str, machine: &str) -> Result<Applied, Cata
         db::audit::append(tx.conn(), &event).await?;
         let mut notes = external_ids(tx, &file).await?;
         notes.extend(managing(&file));
-        let lacking = db::catalog::without_identity(tx.conn()).await?;
+        let lacking = db::principals::without_identity(tx.conn()).await?;
         let lacking = lacking.iter();
         notes.extend(lacking.map(|it| needs_identity(&it.email, &it.entitlement, &it.account)));
         Ok(Ok(Applied { changes, notes }))
@@ -331,7 +331,7 @@ async fn put_person(
         let kind = session.as_ref().map_or("user", |_| "carrier");
         db::catalog::put_target(tx.conn(), account, kind, arn).await?;
         let session = session.as_deref();
-        if db::catalog::put_principal(tx.conn(), id, account, arn, session).await? {
+        if db::principals::put(tx.conn(), id, account, arn, session).await? {
             let who = identity.get_ref().who();
             changes.push(format!("principal {who} of {email}"));
         }

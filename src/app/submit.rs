@@ -37,8 +37,8 @@ const A_MOMENT: TimeDelta = TimeDelta::minutes(1);
 pub struct NewRequest {
     /// Name of the entitlement.
     pub entitlement: String,
-    /// ARN of the AWS identity to be let in, of a role the role's; needed where the caller has several in the role's
-    /// account.
+    /// ARN of the AWS identity to be let in, of a role the role's; needed where the caller has
+    /// several in the role's account.
     pub principal: Option<String>,
     /// How long, seconds.
     pub duration_seconds: i64,
@@ -212,8 +212,8 @@ async fn target_of(
     Ok(db::targets::of_identity(conn, &own.arn).await?)
 }
 
-/// Nobody is let in as a session of a role that AWS has not shown: its id is what tells the person's
-/// sessions from those of others.
+/// Nobody is let in as a session of a role that AWS has not shown: its id is what tells the
+/// person's sessions from those of others.
 fn is_pinned(own: Option<&Principal>, seen: &Seen) -> Result<(), RoleError> {
     match own {
         Some(own) if own.session.is_some() && seen.principal_id.is_none() => {

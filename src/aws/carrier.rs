@@ -68,8 +68,8 @@ pub async fn check_carrier(aws: &Aws, arn: &str) -> Result<Option<ObservedUser>,
 }
 
 /// Whether the policies of a user, or of the role that they come as, allow to assume a role under
-/// any session name, from anywhere and with MFA, as far as IAM simulates them: the policy that does,
-/// by its id. `userid` is the one that they have.
+/// any session name, from anywhere and with MFA, as far as IAM simulates them: the policy that
+/// does, by its id. `userid` is the one that they have.
 ///
 /// # Errors
 /// Whatever the call fails with.

@@ -88,10 +88,9 @@ pub struct Look {
 }
 
 /// Reads the role, its guard and the ids of `principals`, each as whoever may look at it in its own
-/// account. The trust policy is read last, so
-/// that little time passes between it and a write that is made from it. What `carries`, a
-/// user or a role that people come as, is read with its policies; `opens`: something is to be opened
-/// on it.
+/// account. The trust policy is read last, so that little time passes between it and a write that
+/// is made from it. What `carries`, a user or a role that people come as, is read with its
+/// policies; `opens`: something is to be opened on it.
 ///
 /// # Errors
 /// When the role or its guard cannot be read, or the user or its policies; what is not there is an

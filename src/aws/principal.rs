@@ -8,8 +8,8 @@ use crate::ids::GrantId;
 use crate::policy::Identity;
 use aws_sdk_iam::types::PolicyEvaluationDecisionType;
 
-/// An IAM user or role, by whoever may tell: with another account's credentials everybody would look
-/// deleted.
+/// An IAM user or role, by whoever may tell: with another account's credentials everybody would
+/// look deleted.
 pub(super) async fn at_home(aws: &Aws, arn: &str) -> Result<Option<Identity>, AwsError> {
     let found = identity(aws, arn).await?;
     if found.is_none() && !aws.works_in_account_of(arn).await? {
@@ -29,9 +29,9 @@ pub async fn check_principal(aws: &Aws, arn: &str) -> Result<Option<Identity>, A
 }
 
 /// Whether the policies of a user, or of the role that they come as, let them assume a role of
-/// another account under the name of a grant, with MFA and that external ID, as far as IAM simulates
-/// them. `userid` is the one that they have. What hangs on something else that
-/// nobody knows beforehand may be so.
+/// another account under the name of a grant, with MFA and that external ID, as far as IAM
+/// simulates them. `userid` is the one that they have. What hangs on something else that nobody
+/// knows beforehand may be so.
 ///
 /// # Errors
 /// Whatever the call fails with.

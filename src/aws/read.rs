@@ -8,8 +8,8 @@ use super::{Aws, AwsError};
 use crate::domain::arn::{Arn, Kind};
 use crate::policy::{Identity, authority};
 
-/// An IAM user, or a role that people come as; `None` when there is none of that ARN, or can be none
-/// of that name.
+/// An IAM user, or a role that people come as; `None` when there is none of that ARN, or can be
+/// none of that name.
 pub(super) async fn identity(aws: &Aws, arn: &str) -> Result<Option<Identity>, AwsError> {
     match Arn::name_of(arn, Kind::Role) {
         Some(name) => Ok(named_role(aws, arn, name).await?.map(|role| Identity {

@@ -132,8 +132,8 @@ pub async fn inline_of_role(aws: &Aws, arn: &str) -> Result<usize, Failed> {
     }
 }
 
-/// A user, or a role that people come as, of the account that we work in; `None` where there is none
-/// of that ARN.
+/// A user, or a role that people come as, of the account that we work in; `None` where there is
+/// none of that ARN.
 ///
 /// # Errors
 /// The call that failed.

@@ -76,7 +76,8 @@ pub struct Account {
 pub async fn all(conn: &mut PgConnection) -> sqlx::Result<Vec<Account>> {
     let rows = sqlx::query!(
         r#"SELECT a.id, a.manager_role_arn, a.external_id,
-                  ARRAY(SELECT t.arn FROM targets t WHERE t.account = a.id AND t.kind = 'role' ORDER BY t.arn) AS "targets!",
+                  ARRAY(SELECT t.arn FROM targets t WHERE t.account = a.id AND t.kind = 'role' ORDER BY t.arn)
+                      AS "targets!",
                   ARRAY(SELECT p.arn FROM principals p WHERE p.account = a.id ORDER BY p.arn) AS "principals!"
            FROM accounts a ORDER BY a.id"#
     );

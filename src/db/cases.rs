@@ -50,7 +50,8 @@ pub async fn of_request(
     let row = sqlx::query_as!(
         CaseRow,
         r#"SELECT r.id, r.version, r.person, r.principal, r.principal_arn, r.principal_session,
-                  r.principal_unique_id, r.entitlement, r.target, r.role_id, r.terms AS "terms: Json<Terms>", r.justification, r.duration_seconds, r.extends,
+                  r.principal_unique_id, r.entitlement, r.target, r.role_id, r.terms AS "terms: Json<Terms>",
+                  r.justification, r.duration_seconds, r.extends,
                   r.starts_at, r.ticket, r.target_checked,
                   r.outlives AS "outlives: Json<Vec<Outlives>>", r.state, r.submitted_at, r.expires_at, r.closed_at,
                   requester.name AS requester,

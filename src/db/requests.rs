@@ -100,7 +100,8 @@ pub async fn insert(conn: &mut PgConnection, change: Change<Request>) -> sqlx::R
              INSERT INTO requests (id, version, person, principal, principal_arn, principal_unique_id, entitlement, \
                  target, role_id, approver_group, terms, justification, duration_seconds, starts_at, ticket, \
                  target_checked, state, submitted_at, expires_at, extends, outlives, principal_session)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $31, $32, $33)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $31, $32, \
+                 $33)
              RETURNING person)
          INSERT INTO audit_events (id, at, action, actor_kind, actor_id, actor_name, subject, channel, outcome, \
              code, details, concerns)

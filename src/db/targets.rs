@@ -132,15 +132,16 @@ pub async fn claim(
     .fetch_one(conn)
     .await?;
     let managers = row.managers.into_iter().zip(row.external_ids);
-    let taken = row.ids.into_iter().zip(row.arns.into_iter().zip(row.carry));
-    let taken = taken.zip(managers);
-    let taken = taken.map(|((target, (arn, carries)), (manager, external_id))| Taken {
-        lease: Lease { target, token },
-        arn,
-        carries,
-        manager: accounts::manager_role(manager, external_id),
-        at: row.now,
-    });
+    let taken = row.ids.into_iter().zip(row.arns).zip(managers);
+    let taken = taken
+        .zip(row.carry)
+        .map(|(((target, arn), manager), carries)| Taken {
+            lease: Lease { target, token },
+            arn,
+            carries,
+            manager: accounts::manager_role(manager.0, manager.1),
+            at: row.now,
+        });
     Ok(Claimed {
         taken: taken.collect(),
         next_due: row.next_due,
@@ -254,8 +255,8 @@ pub async fn lock_by_arn(
         .transpose()
 }
 
-/// Whether anything opens on a target for a person who comes as that user or role: its condition as last
-/// seen, and whether a revocation holds any of them. Read after the request was locked.
+/// Whether anything opens on a target for a person who comes as that user or role: its condition as
+/// last seen, and whether a revocation holds any of them. Read after the request was locked.
 ///
 /// # Errors
 /// When the database does not answer, or the row cannot be.

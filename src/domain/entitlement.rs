@@ -15,8 +15,8 @@ pub enum Method {
     TrustPolicy,
     /// Countersign assumes the role for the person, and hands the credentials over.
     StsCredentials,
-    /// An inline policy on the person's IAM user, or on the role that they come as, allows to assume
-    /// the role, whose guard lists the grant.
+    /// An inline policy on the person's IAM user, or on the role that they come as, allows to
+    /// assume the role, whose guard lists the grant.
     Switch,
     /// An inline policy there allows what the entitlement says.
     Attach,

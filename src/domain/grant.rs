@@ -103,8 +103,8 @@ impl Grant {
         })
     }
 
-    /// The `aws:userid` that every document of the grant pins beside the ARN: a role has sessions of
-    /// many people. `None` where the ARN is one person's own.
+    /// The `aws:userid` that every document of the grant pins beside the ARN: a role has sessions
+    /// of many people. `None` where the ARN is one person's own.
     #[must_use]
     pub fn pinned_userid(&self) -> Option<&str> {
         self.principal_session.as_ref()?;

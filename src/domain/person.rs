@@ -35,8 +35,8 @@ pub struct Principal {
     pub account: String,
     /// ARN of the IAM user, or of the role.
     pub arn: String,
-    /// The name that the person's sessions of the role have, which an authority gives (docs/guard.md,
-    /// C6); none of an IAM user.
+    /// The name that the person's sessions of the role have, which an authority gives
+    /// (docs/guard.md, C6); none of an IAM user.
     pub session: Option<String>,
 }
 

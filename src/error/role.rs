@@ -103,12 +103,7 @@ impl RoleError {
                 "It is service-linked or belongs to IAM Identity Center, so that its trust policy \
                  cannot be opened.",
             ),
-            Self::Ours => About::new(
-                "role_is_ours",
-                409,
-                "This role is Countersign's own",
-                "Countersign never opens the role that it works with.",
-            ),
+            Self::Ours => ours(),
             Self::Suspended(condition) => About::new(
                 "role_suspended",
                 409,
@@ -154,6 +149,15 @@ impl RoleError {
             Self::NotPinned(add) => not_pinned(add),
         }
     }
+}
+
+fn ours() -> About {
+    About::new(
+        "role_is_ours",
+        409,
+        "This role is Countersign's own",
+        "Countersign never opens the role that it works with.",
+    )
 }
 
 fn not_found() -> About {

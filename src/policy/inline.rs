@@ -108,7 +108,8 @@ fn switch(role_arn: &str, id: GrantId, console: Option<&str>, asks: Asks<'_>) ->
 }
 
 /// A statement with the deadline, and perhaps a second factor or a pin, among its conditions, which
-/// all have to hold. Everything else of it stays as it stands; the operators may be there for other keys.
+/// all have to hold. Everything else of it stays as it stands; the operators may be there for other
+/// keys.
 fn dated(statement: &str, asks: Asks<'_>) -> Option<String> {
     let statement = members(statement)?;
     let condition = value(&statement, "Condition").unwrap_or("{}");

@@ -66,7 +66,8 @@ pub enum Observed {
     User(ObservedUser),
 }
 
-/// An IAM user, or a role that people come as, as it was read. Policies are percent-decoded and otherwise as AWS answered.
+/// An IAM user, or a role that people come as, as it was read. Policies are percent-decoded and
+/// otherwise as AWS answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObservedUser {
     /// `UserId` (`AIDA…`), or `RoleId` (`AROA…`).

@@ -1,6 +1,6 @@
-//! Whether an inline policy on a person's own user or role is what lets them into a role, so that taking it
-//! away ends it: the role's trust policy has to leave the decision to the person's account, or to
-//! name them from another one (docs/carrier.md, I3).
+//! Whether an inline policy on a person's own user or role is what lets them into a role, so that
+//! taking it away ends it: the role's trust policy has to leave the decision to the person's
+//! account, or to name them from another one (docs/carrier.md, I3).
 
 use super::assumable::{may_do, text};
 use super::document::Document;
@@ -21,8 +21,8 @@ pub enum Unswitchable {
 }
 
 /// Whether the role leaves it to the policies of that user, or of the role that they come as,
-/// whether they may assume it, who show that. Whatever else a statement asks for is judged by STS, when the role is
-/// assumed.
+/// whether they may assume it, who show that. Whatever else a statement asks for is judged by STS,
+/// when the role is assumed.
 ///
 /// # Errors
 /// Why it does not.

@@ -36,10 +36,10 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// Reads everything: the role, its guard, and the principals of what may be opened or is open; of
-    /// what `carries`, its policies.
-    /// `opens`: something is to be opened, so that it has to be known whose the role is. `at`: what
-    /// is over by then closes, whoever its principal is by now. `homes`: the accounts of others.
+    /// Reads everything: the role, its guard, and the principals of what may be opened or is open;
+    /// of what `carries`, its policies. `opens`: something is to be opened, so that it has to be
+    /// known whose the role is. `at`: what is over by then closes, whoever its principal is by now.
+    /// `homes`: the accounts of others.
     pub async fn whole(
         aws: &Aws,
         limit: Duration,

@@ -1,6 +1,6 @@
 //! The AWS identities of people in a catalog file: IAM users, and sessions of roles. A role that
-//! people come as carries policies for them and is never opened, so that it is neither the role of an
-//! entitlement nor one that Countersign works as (docs/carrier.md, I7).
+//! people come as carries policies for them and is never opened, so that it is neither the role of
+//! an entitlement nor one that Countersign works as (docs/carrier.md, I7).
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use super::fields::Fields;
 use super::file::{File, Identity, Somebody, identity};
 use super::wrong::Wrong;
 use crate::db;
-use crate::db::catalog::Owner;
+use crate::db::principals::Owner;
 use crate::db::tx::Tx;
 use crate::domain::arn::{Arn, Kind};
 use crate::domain::person::is_session_name;
@@ -172,7 +172,7 @@ fn opened_or_managing(file: &File, accounts: &[db::accounts::Account]) -> Vec<Wr
 async fn of_others(tx: &mut Tx, file: &File) -> Result<Vec<Wrong>, Error> {
     let identities = file.people.iter().flat_map(|it| &it.principals);
     let arns: Vec<String> = identities.map(|it| it.get_ref().arn.clone()).collect();
-    let owners = db::catalog::owners(tx.conn(), &arns).await?;
+    let owners = db::principals::owners(tx.conn(), &arns).await?;
     let mut wrong = Vec::new();
     for person in &file.people {
         for identity in &person.principals {

@@ -299,17 +299,7 @@ pub(super) fn usable(
         trust_quota: role.trust_quota,
         principals: BTreeMap::new(),
     };
-    let seats: Vec<_> = others
-        .iter()
-        .map(|seated| Seat {
-            principal: Admitted {
-                arn: &seated.principal_arn,
-                userid: seated.userid.as_deref(),
-            },
-            console_name: seated.console_name.as_deref(),
-            demands: &seated.demands,
-        })
-        .collect();
+    let seats: Vec<_> = others.iter().map(seat).collect();
     let name = terms.console_name(Some(who));
     let one_more = Seat {
         principal: Admitted {
@@ -332,6 +322,17 @@ pub(super) fn usable(
         checked: true,
         outlives: None,
     })
+}
+
+fn seat(seated: &db::grants::Seated) -> Seat<'_> {
+    Seat {
+        principal: Admitted {
+            arn: &seated.principal_arn,
+            userid: seated.userid.as_deref(),
+        },
+        console_name: seated.console_name.as_deref(),
+        demands: &seated.demands,
+    }
 }
 
 /// A role that we assume ourselves: no statement is added, and it has to let us in.
@@ -379,8 +380,8 @@ pub(super) fn switchable(role: &Check, terms: &Terms, who: Who<'_>) -> Result<()
     Ok(())
 }
 
-/// The user or role that is to carry the policy; `already` is one of theirs that lets into the role without
-/// us.
+/// The user or role that is to carry the policy; `already` is one of theirs that lets into the role
+/// without us.
 pub(super) fn carries(
     user: &ObservedUser,
     carried: &Carried,

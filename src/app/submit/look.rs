@@ -185,7 +185,8 @@ async fn at_role(
     Box::pin(aws::check(&cloud, role_arn, principal)).await
 }
 
-/// The role, and in the person's own account their user or role. Each is judged where the other is silent.
+/// The role, and in the person's own account their user or role. Each is judged where the other is
+/// silent.
 async fn at_both(
     ctx: &Ctx,
     terms: &Terms,
@@ -212,8 +213,8 @@ async fn at_both(
     }))
 }
 
-/// The person's own user or role, which is to carry one policy more: for a role, that nothing of theirs
-/// lets them into already.
+/// The person's own user or role, which is to carry one policy more: for a role, that nothing of
+/// theirs lets them into already.
 async fn at_user(
     ctx: &Ctx,
     carried: &Carried,

@@ -33,7 +33,8 @@ macro_rules! held {
         sqlx::query_as!(
             crate::db::targets::row::Row,
             r#"WITH clock AS MATERIALIZED (SELECT coalesce($1, clock_timestamp()) AS now)
-               SELECT t.id, t.account, t.arn, t.kind <> 'role' AS "carries!", t.revision, t.condition, t.missing_since, t.safe_since,
+               SELECT t.id, t.account, t.arn, t.kind <> 'role' AS "carries!", t.revision, t.condition,
+                      t.missing_since, t.safe_since,
                       t.guard_restores, t.guard_equal_at, t.unpinned, t.closed,
                       t.kept AS "kept: Json<BTreeMap<String, DateTime<Utc>>>", t.attempts, t.last_error,
                       t.last_error_at,

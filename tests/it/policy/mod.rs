@@ -2,6 +2,7 @@
 
 mod assumable;
 mod attach;
+mod authority;
 mod capacity;
 mod carrier;
 mod closed;
@@ -24,6 +25,7 @@ mod outlive;
 mod plain;
 mod plan;
 pub mod plane;
+mod principals;
 mod restored;
 mod reverted;
 mod run;

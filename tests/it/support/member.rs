@@ -81,6 +81,11 @@ impl Member {
         Self::of(method, trust, ALICE).await
     }
 
+    /// The same for her as a session of that role.
+    pub async fn with_role(method: &str, trust: &str, role: &str) -> Self {
+        Self::of(method, trust, role).await
+    }
+
     async fn of(method: &str, trust: &str, alice: &str) -> Self {
         let mut stage = Stage::new().await;
         stage.timeout = Duration::from_secs(3);

@@ -43,6 +43,7 @@ mod switch;
 mod trouble;
 mod unreachable;
 mod visitors;
+mod vouched;
 
 use chrono::TimeDelta;
 

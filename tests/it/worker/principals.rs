@@ -1,8 +1,8 @@
 //! Who comes as a session of a role: by Identity Center, or of a role whose session names an
 //! authority gives. Nobody else's session of that role is let in beside them.
 
-use chrono::TimeDelta;
 use countersign::app::approve::approve;
+use countersign::app::revoke::{NewRevocation, carry_on, revoke};
 use countersign::app::submit::submit;
 use countersign::ids::GrantId;
 use sqlx::{AssertSqlSafe, Executor as _, Row as _};
@@ -11,17 +11,14 @@ use super::minutes;
 use super::switch::policy_name;
 use crate::sandbox::{ALLOW_ALL, ROLE};
 use crate::support::catalog::{Catalog, Person};
-use crate::support::cloud::{Keys, Knob};
+use crate::support::cloud::Keys;
 use crate::support::elevation::{Elevation, OWN_NAME, SAML, document};
 use crate::support::member::{self, Member};
 
-const DEVELOPERS: &str = "arn:aws:iam::111122223333:role/team/Developers";
+pub const DEVELOPERS: &str = "arn:aws:iam::111122223333:role/team/Developers";
 const OPERATORS: &str = "arn:aws:iam::111122223333:role/Operators";
 /// A role of a permission set: in its path there is a region that no session's ARN has.
-const OF_IDENTITY_CENTER: &str = "arn:aws:iam::111122223333:role/aws-reserved/sso.amazonaws.com/eu-central-1/AWSReservedSSO_Developer_0123456789abcdef";
-/// Everybody of the account, under any name.
-const ANY_NAME: &str = r#"{"Sid":"AnyName","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:root"},"Action":"sts:AssumeRole"}"#;
-
+pub const OF_IDENTITY_CENTER: &str = "arn:aws:iam::111122223333:role/aws-reserved/sso.amazonaws.com/eu-central-1/AWSReservedSSO_Developer_0123456789abcdef";
 /// Everything that stands on the two roles.
 async fn documents(world: &Elevation, grant: GrantId) -> [Option<String>; 4] {
     let knobs = world.stage.cloud.knobs();
@@ -41,7 +38,8 @@ async fn opens(world: &Elevation, minutes: i64) -> GrantId {
     grant
 }
 
-/// Half an hour: sessions of a session last an hour, so that it is not their own end that ends them.
+/// Half an hour: sessions of a session last an hour, so that it is not their own end that ends
+/// them.
 async fn lets_in_her_session_alone(role: &str, method: &str) {
     let world = Elevation::coming_as(role, &document(SAML), method).await;
     let [alice, bob] = ["alice", "bob"].map(|name| world.stage.cloud.session_of(role, name));
@@ -288,89 +286,6 @@ async fn cause(world: &Elevation, grant: GrantId) -> String {
     row.await.unwrap().get("cause")
 }
 
-/// Asked and approved, and then the role's owner lets people choose the name.
-#[tokio::test]
-async fn c6_nothing_opens_while_nobody_vouches_for_her_name() {
-    for method in ["trust_policy", "switch", "attach"] {
-        let world = Elevation::coming_as(DEVELOPERS, &document(SAML), method).await;
-        let knobs = world.stage.cloud.knobs();
-        let alice = world.stage.cloud.session_of(DEVELOPERS, "alice");
-        let grant = world.approved(60).await;
-        knobs.put_trust(DEVELOPERS, &document(ANY_NAME)).unwrap();
-        world.stage.work().await;
-        assert_eq!(world.stage.state(grant).await, "opening", "{method}");
-        let told = world.stage.rows.told(grant).await;
-        assert!(
-            told.contains(&"grant.delayed".to_owned()),
-            "{method} {told:?}"
-        );
-        let sql = "SELECT count(*) AS it FROM targets WHERE last_error = 'unvouched'";
-        let row = world.stage.rows.pool.fetch_one(sql).await.unwrap();
-        assert_eq!(row.get::<i64, _>("it"), 1, "{method}");
-        assert!(!alice.work().await, "{method}");
-        assert!(alice.assume(&grant.to_string()).await.is_none(), "{method}");
-        knobs.put_trust(DEVELOPERS, &document(SAML)).unwrap();
-        world.stage.pass(TimeDelta::seconds(20)).await;
-        assert_eq!(world.stage.state(grant).await, "active", "{method}");
-    }
-}
-
-#[tokio::test]
-async fn c6_whose_name_nobody_vouches_for_is_refused_when_she_asks() {
-    for method in ["trust_policy", "switch", "attach"] {
-        let trust = document(&format!("{SAML},{ANY_NAME}"));
-        let world = Elevation::coming_as(DEVELOPERS, &trust, method).await;
-        let error = submit(&world.alice, Elevation::wish(60)).await.unwrap_err();
-        assert_eq!(error.told_code(), "session_name_unvouched", "{method}");
-        let told = error.about().detail.into_owned();
-        assert!(
-            told.contains("\"AnyName\"") && told.contains(DEVELOPERS),
-            "{told}"
-        );
-    }
-}
-
-/// Without the role's id nothing could be pinned. A user is let ask.
-#[tokio::test]
-async fn while_aws_is_silent_nobody_asks_as_a_role() {
-    for method in ["trust_policy", "switch", "attach"] {
-        let world = Elevation::coming_as(DEVELOPERS, &document(SAML), method).await;
-        world.stage.cloud.always("GetRole", Knob::Drop(false));
-        let error = submit(&world.alice, Elevation::wish(60)).await.unwrap_err();
-        assert_eq!(error.told_code(), "identity_silent", "{method}");
-    }
-}
-
-/// What can never be: said at once, with what can.
-#[tokio::test]
-async fn what_a_role_cannot_have_is_refused_when_she_asks() {
-    for method in ["switch", "attach"] {
-        let world = Elevation::coming_as(OF_IDENTITY_CENTER, &document(SAML), method).await;
-        let told = refused(&world).await;
-        assert!(
-            told.contains("trust_policy and sts_credentials alone") && told.contains(method),
-            "{told}"
-        );
-    }
-    let world = Elevation::coming_as(DEVELOPERS, &document(SAML), "trust_policy").await;
-    let asks = |catalog: &mut Catalog| {
-        let more = &mut catalog.entitlements[0].more;
-        more.insert("mfa".to_owned(), true.into());
-    };
-    world.app.change(asks).await;
-    let told = refused(&world).await;
-    assert!(told.contains("second factor"), "{told}");
-}
-
-/// What is told of the field.
-async fn refused(world: &Elevation) -> String {
-    let error = submit(&world.alice, Elevation::wish(60)).await.unwrap_err();
-    let fields = error.fields().to_vec();
-    assert_eq!(fields.len(), 1);
-    assert_eq!(fields[0].field, "principal");
-    fields[0].detail.clone()
-}
-
 /// She could assume it already, by what her role may do.
 #[tokio::test]
 async fn a_role_that_her_session_may_assume_anyway_is_refused_when_she_asks() {
@@ -445,7 +360,7 @@ async fn a_hold_on_the_role_that_she_comes_as_ends_what_lets_her_in() {
             }
         };
         assert!(used(alice.clone(), grant.to_string()).await, "{method}");
-        let scope = countersign::app::revoke::NewRevocation {
+        let scope = NewRevocation {
             role: Some(DEVELOPERS.to_owned()),
             reason: "She lost her laptop".to_owned(),
             ..Default::default()
@@ -453,7 +368,8 @@ async fn a_hold_on_the_role_that_she_comes_as_ends_what_lets_her_in() {
         let admin = |catalog: &mut Catalog| catalog.regroup("ada", &["admins"]);
         world.app.change(admin).await;
         let ada = world.app.ctx("ada").await;
-        countersign::app::revoke::revoke(&ada, scope).await.unwrap();
+        let begun = revoke(&ada, scope).await.unwrap();
+        carry_on(&world.app.app, begun.id).await.unwrap();
         world.stage.work().await;
         assert!(!used(alice.clone(), grant.to_string()).await, "{method}");
         assert_eq!(cause(&world, grant).await, "revoked", "{method}");
