@@ -2,8 +2,11 @@
 
 use countersign::domain::person::Who;
 use countersign::policy::capacity::{Booking, Seat, check_user, size};
+use countersign::policy::document::Document;
 use countersign::policy::feasible::{methods, obstacle};
 use countersign::policy::inline::{self, Asks};
+use countersign::policy::shown::Shown;
+use countersign::policy::switchable::{Unswitchable, check};
 use countersign::policy::trust::{self, Admitted, Wording};
 use countersign::policy::{Input, Observed, ObservedUser, plan};
 
@@ -208,4 +211,41 @@ fn a_stray_of_another_session_of_the_role_is_denied() {
     };
     assert!(!stray(&format!("{DEVELOPERS_ID}:alice")), "her own");
     assert!(stray(&format!("{DEVELOPERS_ID}:bob")));
+}
+
+/// A switch is for what her own account decides: a role that names her role, or her very session,
+/// needs nothing of ours. What asks for a second factor keeps a role's sessions out.
+#[test]
+fn what_a_switch_finds_in_a_trust_policy() {
+    let who = Who {
+        arn: "arn:aws:iam::111122223333:role/team/Developers",
+        session: Some("alice"),
+    };
+    let session = |name: &str| format!("arn:aws:sts::111122223333:assumed-role/{name}");
+    let told = |named: &str, condition: &str| {
+        let text = format!(
+            r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"AWS":"{named}"}},"Action":"sts:AssumeRole","Condition":{condition}}}]}}"#
+        );
+        let trust = Document::parse(&text).unwrap();
+        check(
+            &trust,
+            ROLE_ARN,
+            who,
+            &Shown::with(&Demands::default(), who),
+        )
+    };
+    let root = "arn:aws:iam::111122223333:root";
+    assert_eq!(told(root, "{}"), Ok(()));
+    let needs_nothing = Err(Unswitchable::NeedsNothing);
+    assert_eq!(told(who.arn, "{}"), needs_nothing);
+    assert_eq!(told(&session("Developers/alice"), "{}"), needs_nothing);
+    for others in ["Developers/bob", "Operators/alice"] {
+        let told = told(&session(others), "{}");
+        assert_eq!(told, Err(Unswitchable::NotAdmitted), "{others}");
+    }
+    let mfa =
+        |operator: &str| format!(r#"{{"{operator}":{{"aws:MultiFactorAuthPresent":"true"}}}}"#);
+    assert_eq!(told(root, &mfa("Bool")), Err(Unswitchable::AsksForMore));
+    // Whether a role's session has the key at all is not known.
+    assert_eq!(told(root, &mfa("BoolIfExists")), Ok(()));
 }

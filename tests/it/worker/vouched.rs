@@ -1,5 +1,5 @@
-//! Who asks as a session of a role, and cannot be let in: nobody vouches for the name, AWS is silent,
-//! or the method does not go with what they are.
+//! Who asks as a session of a role, and cannot be let in: nobody vouches for the name, AWS is
+//! silent, or the method does not go with what they are.
 
 use chrono::TimeDelta;
 use countersign::app::submit::submit;
