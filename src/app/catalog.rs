@@ -394,7 +394,7 @@ fn notes(file: &File) -> Vec<String> {
 
 fn needs_identity(email: &str, entitlement: &str, account: &str) -> String {
     format!(
-        "{email} can ask for {entitlement} only once `principals` names an AWS identity of theirs that goes with it, \
-         such as an IAM user in account {account}"
+        "{email} can ask for {entitlement} only once `principals` names an IAM user of theirs in account {account}, \
+         or a role that goes with it"
     )
 }

@@ -95,9 +95,8 @@ pub async fn claim(
 ) -> sqlx::Result<Claimed> {
     let token = Uuid::now_v7();
     let lease = f64::from(u32::try_from(lease.num_milliseconds()).unwrap_or(u32::MAX)) / 1000.0;
-    // `NO KEY UPDATE` leaves rows alone that refer to the target, and SKIP LOCKED keeps workers
-    // from waiting for each other. A grant past its deadline closes, though no row says so yet.
-    // All arrays are in the order of ids, since they are zipped.
+    // `NO KEY UPDATE` spares rows that refer to the target; with SKIP LOCKED no worker waits. A grant
+    // past its deadline closes, though no row says so yet. All arrays are in the order of ids.
     let row = sqlx::query!(
         r#"WITH clock AS MATERIALIZED (SELECT coalesce($1, clock_timestamp()) AS now),
            due AS (
@@ -133,15 +132,14 @@ pub async fn claim(
     .await?;
     let managers = row.managers.into_iter().zip(row.external_ids);
     let taken = row.ids.into_iter().zip(row.arns).zip(managers);
-    let taken = taken
-        .zip(row.carry)
-        .map(|(((target, arn), manager), carries)| Taken {
-            lease: Lease { target, token },
-            arn,
-            carries,
-            manager: accounts::manager_role(manager.0, manager.1),
-            at: row.now,
-        });
+    let taken = taken.zip(row.carry);
+    let taken = taken.map(|(((target, arn), manager), carries)| Taken {
+        lease: Lease { target, token },
+        arn,
+        carries,
+        manager: accounts::manager_role(manager.0, manager.1),
+        at: row.now,
+    });
     Ok(Claimed {
         taken: taken.collect(),
         next_due: row.next_due,
