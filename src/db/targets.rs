@@ -95,8 +95,8 @@ pub async fn claim(
 ) -> sqlx::Result<Claimed> {
     let token = Uuid::now_v7();
     let lease = f64::from(u32::try_from(lease.num_milliseconds()).unwrap_or(u32::MAX)) / 1000.0;
-    // `NO KEY UPDATE` spares rows that refer to the target; with SKIP LOCKED no worker waits. A grant
-    // past its deadline closes, though no row says so yet. All arrays are in the order of ids.
+    // `NO KEY UPDATE` spares rows that refer to the target; with SKIP LOCKED no worker waits. A
+    // grant past its deadline closes, though no row says so. All arrays are in the order of ids.
     let row = sqlx::query!(
         r#"WITH clock AS MATERIALIZED (SELECT coalesce($1, clock_timestamp()) AS now),
            due AS (
