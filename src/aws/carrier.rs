@@ -10,7 +10,7 @@ use super::read::{decode, identity, not_there};
 use super::{Aws, AwsError, Purpose};
 use crate::domain::arn::{Arn, Kind};
 use crate::domain::person::Who;
-use crate::policy::capacity::{INLINE_QUOTA, USER_INLINE_QUOTA, size};
+use crate::policy::capacity::{INLINE_QUOTA, USER_INLINE_QUOTA, is_protected, size};
 use crate::policy::inline::PREFIX;
 use crate::policy::{Observed, ObservedUser};
 
@@ -25,7 +25,13 @@ pub(super) async fn observe(aws: &Aws, arn: &str, whole: bool) -> Result<Observe
     };
     let mut policies = BTreeMap::new();
     let mut foreign = 0;
-    for policy in of.names(aws).await? {
+    // Nothing of ours can be on a role that only AWS changes, and nobody lets us list what is.
+    let names = if is_protected(arn) {
+        Vec::new()
+    } else {
+        of.names(aws).await?
+    };
+    for policy in names {
         if policy.starts_with(PREFIX) {
             // One that was deleted since it was listed is not there.
             if let Some(text) = of.text(aws, &policy).await? {

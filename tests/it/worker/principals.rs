@@ -375,3 +375,25 @@ async fn a_hold_on_the_role_that_she_comes_as_ends_what_lets_her_in() {
         assert_eq!(cause(&world, grant).await, "revoked", "{method}");
     }
 }
+
+/// A look at every target, as after a restore, asks nothing of Identity Center's role that nobody
+/// lets us ask: nothing can be on it.
+#[tokio::test]
+async fn nothing_is_looked_for_on_a_role_that_only_aws_changes() {
+    for (role, lists) in [(OF_IDENTITY_CENTER, false), (DEVELOPERS, true)] {
+        let world = Elevation::coming_as(role, &document(SAML), "trust_policy").await;
+        world.stage.cloud.take_log();
+        let due = format!(
+            "UPDATE targets SET due_at = '{}' WHERE kind = 'carrier'",
+            world.stage.now()
+        );
+        let owner = &world.stage.rows.owner;
+        let done = owner.execute(sqlx::raw_sql(AssertSqlSafe(due))).await;
+        assert_eq!(done.unwrap().rows_affected(), 1);
+        world.stage.work().await;
+        let log = world.stage.cloud.take_log();
+        let has = |action: &str| log.iter().any(|it| it == action);
+        assert!(has("GetRole"), "{log:?}");
+        assert_eq!(has("ListRolePolicies"), lists, "{log:?}");
+    }
+}
