@@ -58,6 +58,8 @@ pub(super) struct Request {
     method: &'static str,
     /// ARN of the AWS identity to be let in; null where the method needs none.
     principal_arn: Option<String>,
+    /// The name of its sessions, where it is a role; else null.
+    principal_session: Option<String>,
     /// Of sts_credentials, what an early end cuts: guard (everything), or none (what was handed
     /// out works until it expires or the deadline comes). Null for the other methods.
     #[schema(pattern = "^(guard|none)$")]
@@ -111,6 +113,7 @@ impl Request {
             person_id: it.person.to_string(),
             method: it.terms.method.as_str(),
             principal_arn: it.principal_arn.clone(),
+            principal_session: it.principal_session.clone(),
             early_end: early_end(&it.terms),
             mfa: it.terms.demands.mfa,
             external_id: find::external_id(ctx, it),
@@ -191,6 +194,8 @@ pub(super) struct Grant {
     method: &'static str,
     /// ARN of the AWS identity that is let in; null where the method needs none.
     principal_arn: Option<String>,
+    /// The name of its sessions, where it is a role; else null.
+    principal_session: Option<String>,
     /// Of sts_credentials, what an early end cuts: guard (everything), or none (what was handed
     /// out works until it expires or the deadline comes). Null for the other methods.
     #[schema(pattern = "^(guard|none)$")]
@@ -223,7 +228,7 @@ pub(super) struct Grant {
     #[schema(format = "req")]
     extension_id: Option<String>,
     /// What keeps it opening or closing: denied, throttled, unreachable, unclear, full, malformed,
-    /// protected, gone, clock_skew, unplanned or hub_refused; safe_mode or contested where a person
+    /// protected, gone, clock_skew, unvouched, unplanned or hub_refused; safe_mode or contested where a person
     /// has to look first; null while AWS does as it is asked. A closing one may work until AWS
     /// agrees, at the latest until the deadline.
     delayed_by: Option<String>,
@@ -265,6 +270,7 @@ impl Grant {
             role_arn: view.request.terms.role_arn.clone(),
             method: it.method.as_str(),
             principal_arn: it.principal_arn.clone(),
+            principal_session: it.principal_session.clone(),
             early_end: early_end(&view.request.terms),
             mfa: it.demands.mfa,
             external_id: find::external_id(ctx, &view.request),

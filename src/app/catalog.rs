@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::ctx::App;
 use crate::db;
 use crate::db::accounts::NewAccount;
-use crate::db::catalog::{NewPerson, Owner};
+use crate::db::catalog::NewPerson;
 use crate::db::tx::Tx;
 use crate::domain::audit::{Action, Actor, Channel};
 use crate::domain::demands::Demands;
 use crate::domain::entitlement::Method;
 use crate::error::Error;
 use crate::ids::TargetId;
-use crate::policy::attach;
+use crate::policy::{attach, feasible};
 
 mod accounts;
 mod alike;
@@ -22,6 +22,7 @@ mod fields;
 mod file;
 mod handed_out;
 mod opens;
+mod principals;
 mod wrong;
 
 use alike::Names;
@@ -105,7 +106,7 @@ pub async fn apply(app: &App, text: &str, machine: &str) -> Result<Applied, Cata
         db::audit::append(tx.conn(), &event).await?;
         let mut notes = external_ids(tx, &file).await?;
         notes.extend(managing(&file));
-        let lacking = db::catalog::without_identity(tx.conn()).await?;
+        let lacking = db::principals::without_identity(tx.conn()).await?;
         let lacking = lacking.iter();
         notes.extend(lacking.map(|it| needs_identity(&it.email, &it.entitlement, &it.account)));
         Ok(Ok(Applied {
@@ -139,7 +140,7 @@ async fn unfitting(tx: &mut Tx, file: &File) -> Result<Vec<Wrong>, Error> {
     let on_record = db::accounts::all(tx.conn()).await?;
     let mut wrong = without_account(file, &on_record);
     wrong.extend(accounts::on_record(file, &on_record));
-    wrong.extend(identities_of_others(tx, file).await?);
+    wrong.extend(principals::on_record(tx, file, &on_record).await?);
     wrong.extend(names_of_others(tx, file).await?);
     wrong.extend(closed::on_record(tx, file).await?);
     wrong.extend(demands::on_record(tx, file, &on_record).await?);
@@ -175,46 +176,6 @@ fn without_account(file: &File, on_record: &[db::accounts::Account]) -> Vec<Wron
         what: format!("account {account} is not in the catalog: add it with [[accounts]]"),
     });
     told.collect()
-}
-
-/// Identities that are on record as somebody else's, or in another case.
-async fn identities_of_others(tx: &mut Tx, file: &File) -> Result<Vec<Wrong>, Error> {
-    let identities = file.people.iter().flat_map(|it| &it.principals);
-    let arns: Vec<String> = identities.map(|it| it.get_ref().arn.clone()).collect();
-    let owners = db::catalog::owners(tx.conn(), &arns).await?;
-    let mut wrong = Vec::new();
-    for person in &file.people {
-        let email = &person.email;
-        for identity in &person.principals {
-            let arn = &identity.get_ref().arn;
-            let mut same = owners.iter().filter(|it| it.arn.eq_ignore_ascii_case(arn));
-            let other = same.find(|it| {
-                it.arn != *arn
-                    || (&it.issuer, &it.subject) != (&person.issuer, person.subject.get_ref())
-            });
-            let Some(Owner {
-                arn: same,
-                email: owner,
-                ..
-            }) = other
-            else {
-                continue;
-            };
-            let what = if same == arn {
-                format!(
-                    "{email}: principals: {arn} belongs to {owner}: one AWS identity is one person's"
-                )
-            } else {
-                format!(
-                    "{email}: principals: {arn} is on record as {same} of {owner}: one AWS identity is one \
-                     person's, and IAM does not tell names apart by case"
-                )
-            };
-            let at = identity.span();
-            wrong.push(Wrong { at, what });
-        }
-    }
-    Ok(wrong)
 }
 
 /// Names that look like one of somebody on record who is not in the file.
@@ -387,11 +348,18 @@ async fn put_person(
         changes.push(format!("person {email}"));
     }
     for identity in principals {
-        let Identity { arn, account } = identity.get_ref();
+        let Identity {
+            arn,
+            account,
+            session,
+        } = identity.get_ref();
         // It may carry inline policies of its grants.
-        db::catalog::put_target(tx.conn(), account, "user", arn).await?;
-        if db::catalog::put_principal(tx.conn(), id, account, arn).await? {
-            changes.push(format!("principal {arn} of {email}"));
+        let kind = session.as_ref().map_or("user", |_| "carrier");
+        db::catalog::put_target(tx.conn(), account, kind, arn).await?;
+        let session = session.as_deref();
+        if db::principals::put(tx.conn(), id, account, arn, session).await? {
+            let who = identity.get_ref().who();
+            changes.push(format!("principal {who} of {email}"));
         }
     }
     Ok(())
@@ -436,8 +404,11 @@ fn notes(file: &File) -> Vec<String> {
         for person in file.people.iter().filter(may_ask) {
             let mut identities = person.principals.iter();
             let fits = |it: &toml::Spanned<Identity>| {
-                // A user of any account may come into a role.
-                terms.method != Method::Attach || it.get_ref().account == terms.account
+                let (who, mfa) = (it.get_ref().who(), terms.demands.mfa);
+                // An identity of any account may come into a role.
+                let is_there =
+                    terms.method != Method::Attach || it.get_ref().account == terms.account;
+                is_there && feasible::obstacle(who, terms.method, mfa).is_none()
             };
             if !identities.any(fits) {
                 notes.push(needs_identity(&person.email, &terms.name, &terms.account));
@@ -449,6 +420,7 @@ fn notes(file: &File) -> Vec<String> {
 
 fn needs_identity(email: &str, entitlement: &str, account: &str) -> String {
     format!(
-        "{email} can ask for {entitlement} only once `principals` names an IAM user of theirs in account {account}"
+        "{email} can ask for {entitlement} only once `principals` names an IAM user of theirs in account {account}, \
+         or a role that goes with it"
     )
 }

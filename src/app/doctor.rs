@@ -2,12 +2,12 @@
 //! rights are simulated or shown by reads, and the one trial is a session that may do nothing.
 
 mod account;
+mod carrier;
 mod closed;
 mod lines;
 mod place;
 mod role;
 mod trial;
-mod user;
 
 use chrono::{DateTime, Utc};
 use futures_util::{StreamExt as _, stream};
@@ -17,6 +17,7 @@ use super::ctx::App;
 use crate::aws::AwsError;
 use crate::db;
 use crate::db::doctor::{Account, Carried};
+use crate::domain::person::Who;
 use crate::error::Error;
 
 pub use closed::others_of_closed;
@@ -34,10 +35,9 @@ struct Catalog {
 }
 
 impl Catalog {
-    /// The users of all accounts.
-    fn users(&self) -> impl Iterator<Item = &str> {
-        let users = self.accounts.iter().flat_map(|it| &it.needs.users);
-        users.map(String::as_str)
+    /// The identities that people have in all accounts.
+    fn identities(&self) -> impl Iterator<Item = Who<'_>> {
+        self.accounts.iter().flat_map(|it| it.needs.identities())
     }
 }
 

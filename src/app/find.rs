@@ -11,10 +11,11 @@ use chrono::{DateTime, Utc};
 use super::ctx::Ctx;
 use crate::db;
 use crate::db::request_lists::View;
-use crate::domain::entitlement::Entitlement;
+use crate::domain::entitlement::{Entitlement, Method, Terms};
 use crate::domain::person::Principal;
 use crate::error::{CallerError, Error};
 use crate::ids::{EventId, GrantId, RequestId};
+use crate::policy::feasible;
 
 pub use crate::db::audit::Entry;
 pub use crate::db::decisions::Decision;
@@ -110,6 +111,20 @@ pub async fn principals(ctx: &Ctx) -> Result<Vec<Principal>, Error> {
     ctx.app
         .read_caller(async |conn| Ok(db::people::principals(conn, ctx.person.id).await?))
         .await
+}
+
+/// Those of them that an entitlement of these terms could let in.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn fitting(ctx: &Ctx, terms: &Terms) -> Result<Vec<Principal>, Error> {
+    let mut fitting = principals(ctx).await?;
+    fitting.retain(|own| {
+        // What is attached is for identities of its own account alone.
+        let is_there = own.account == terms.account || terms.method != Method::Attach;
+        is_there && feasible::obstacle(own.who(), terms.method, terms.demands.mfa).is_none()
+    });
+    Ok(fitting)
 }
 
 /// Requests, newest first.

@@ -21,7 +21,7 @@ const BATCH: i64 = 200;
 pub struct NewRevocation {
     /// TypeID or e-mail address of a person.
     pub person: Option<String>,
-    /// ARN of a role that is opened, or of a user that carries policies.
+    /// ARN of a role that is opened, or of a user or role that people come as.
     pub role: Option<String>,
     /// An account's 12 digits.
     pub account: Option<String>,

@@ -37,8 +37,8 @@ const A_MOMENT: TimeDelta = TimeDelta::minutes(1);
 pub struct NewRequest {
     /// Name of the entitlement.
     pub entitlement: String,
-    /// ARN of the AWS identity to be let in; needed where the caller has several in the role's
-    /// account.
+    /// ARN of the AWS identity to be let in, of a role the role's; needed where the caller has
+    /// several in the role's account.
     pub principal: Option<String>,
     /// How long, seconds.
     pub duration_seconds: i64,
@@ -108,6 +108,7 @@ pub async fn submit(ctx: &Ctx, new: NewRequest) -> Result<Submitted, Error> {
             recheck(&checked, &entitlement.terms, ctx.app.settings().propagation)?;
         }
         let seen = still(seen, &checked.entitlement, &entitlement);
+        is_pinned(checked.principal.as_ref(), &seen)?;
         // One ask of a person at a time, in all processes: nothing is asked twice, and nobody has
         // more requests than they may.
         db::asks::lock(tx.conn(), ctx.person.id).await?;
@@ -200,24 +201,35 @@ async fn again(
     Ok(None)
 }
 
-/// What is written to for an ask: the entitlement's role, or the person's own user where it opens
-/// none.
+/// What is written to for an ask: the entitlement's role, or the person's own user or role where it
+/// opens none.
 async fn target_of(
     conn: &mut PgConnection,
     entitlement: &Entitlement,
-    user: Option<&Principal>,
+    own: Option<&Principal>,
 ) -> Result<TargetId, Error> {
     if let Some(role) = entitlement.target {
         return Ok(role);
     }
-    let user = user.ok_or_else(|| Error::field("principal", "is missing"))?;
-    Ok(db::targets::of_user(conn, &user.arn).await?)
+    let own = own.ok_or_else(|| Error::field("principal", "is missing"))?;
+    Ok(db::targets::of_identity(conn, &own.arn).await?)
 }
 
-/// Nothing opens on a user either that waits for a person's judgement.
-async fn may_carry(conn: &mut PgConnection, user: &Principal) -> Result<(), Error> {
-    let target = db::targets::of_user(conn, &user.arn).await?;
-    let (condition, _) = db::targets::opens(conn, target, user.person, None).await?;
+/// Nobody is let in as a session of a role that AWS has not shown: its id is what tells the
+/// person's sessions from those of others.
+fn is_pinned(own: Option<&Principal>, seen: &Seen) -> Result<(), RoleError> {
+    match own {
+        Some(own) if own.session.is_some() && seen.principal_id.is_none() => {
+            Err(RoleError::IdentitySilent(own.arn.clone()))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Nothing opens on a user or role either that waits for a person's judgement.
+async fn may_carry(conn: &mut PgConnection, own: &Principal) -> Result<(), Error> {
+    let target = db::targets::of_identity(conn, &own.arn).await?;
+    let (condition, _) = db::targets::opens(conn, target, own.person, None).await?;
     if condition.needs_a_person() {
         return Err(RoleError::Suspended(condition).into());
     }

@@ -67,7 +67,7 @@ pub(super) struct Known {
     /// Roles that looks have found.
     pub(super) roles: Recent<Role>,
     /// Users that looks have found.
-    pub(super) users: Recent<Identity>,
+    pub(super) identities: Recent<Identity>,
     /// The quota as looks have asked for it.
     pub(super) quotas: Recent<usize>,
     /// What roles may do, as far as it could be read.

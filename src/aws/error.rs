@@ -40,6 +40,9 @@ pub enum AwsError {
     /// Planning broke down on what AWS showed: a fault of ours. Closings go on by the plainest way.
     #[error("what AWS shows makes the planning break down")]
     Unplanned,
+    /// Nobody vouches for the session names of the role that a person comes as.
+    #[error("nobody vouches for the session names of the person's role")]
+    Unvouched,
     /// AWS does not accept the document, for example because a principal in it does not exist.
     #[error("AWS does not accept the document")]
     Malformed,
@@ -61,6 +64,7 @@ impl AwsError {
             Self::Malformed => "malformed",
             Self::ClockSkew => "clock_skew",
             Self::Unplanned => "unplanned",
+            Self::Unvouched => "unvouched",
         }
     }
 

@@ -24,7 +24,7 @@ pub mod survey;
 mod way;
 
 pub use assume::{Session, Wish};
-pub use carrier::{Already, assumes_already, check_user};
+pub use carrier::{Already, assumes_already, check_carrier};
 pub use client::Aws;
 pub use clouds::Clouds;
 pub use error::AwsError;

@@ -7,7 +7,7 @@ use futures_util::{StreamExt, stream};
 
 use super::client::DEFAULT_TRUST_QUOTA;
 use super::principal::at_home;
-use super::read::{created_at, decode, not_there, user};
+use super::read::{decode, identity, named_role, not_there};
 use super::role::Role;
 use super::{Aws, AwsError, GUARD_NAME, Purpose, carrier};
 use crate::domain::arn::{Arn, Kind};
@@ -28,8 +28,8 @@ pub struct Check {
     pub trust_quota: usize,
     /// The ARN that its trust policy knows us by.
     pub us: String,
-    /// Unique id of the principal (`AIDA…`); `None` when it is not there.
-    pub principal_id: Option<String>,
+    /// The principal; `None` when it is not there.
+    pub principal: Option<Identity>,
     /// Whether it is a role that Countersign itself works as, which is never a target.
     pub ours: bool,
 }
@@ -50,7 +50,7 @@ pub async fn check(
     let role = Box::pin(role(aws, role_arn));
     let user = Box::pin(async {
         match principal_arn {
-            Some(arn) => aws.known().users.get(arn, user(aws, arn)).await,
+            Some(arn) => aws.known().identities.get(arn, identity(aws, arn)).await,
             None => Ok(None),
         }
     });
@@ -69,7 +69,7 @@ pub async fn check(
         role_arn: role.arn,
         trust: role.trust,
         trust_quota: quota.unwrap_or(DEFAULT_TRUST_QUOTA),
-        principal_id: principal.map(|it| it.id),
+        principal,
         ours,
     })
 }
@@ -89,8 +89,8 @@ pub struct Look {
 
 /// Reads the role, its guard and the ids of `principals`, each as whoever may look at it in its own
 /// account. The trust policy is read last, so that little time passes between it and a write that
-/// is made from it. A user is read with the policies that it carries; `opens`: something is to be
-/// opened on it.
+/// is made from it. What `carries`, a user or a role that people come as, is read with its
+/// policies; `opens`: something is to be opened on it.
 ///
 /// # Errors
 /// When the role or its guard cannot be read, or the user or its policies; what is not there is an
@@ -99,9 +99,10 @@ pub async fn observe(
     aws: &Aws,
     role_arn: &str,
     principals: BTreeMap<String, Result<Aws, AwsError>>,
+    carries: bool,
     opens: bool,
 ) -> Result<Look, AwsError> {
-    if Arn::name_of(role_arn, Kind::User).is_some() {
+    if carries {
         return Ok(Look {
             observed: carrier::observe(aws, role_arn, opens).await?,
             unread: BTreeMap::new(),
@@ -110,7 +111,7 @@ pub async fn observe(
     let (guard, trust_quota, (principals, unread)) = tokio::try_join!(
         guard(aws, role_arn),
         async { Ok(aws.trust_quota().await) },
-        async { Ok(users(role_arn, principals).await) }
+        async { Ok(identities(role_arn, principals).await) }
     )?;
     let observed = match role(aws, role_arn).await? {
         None => Observed::Gone,
@@ -143,7 +144,7 @@ pub async fn read_back(
         (Observed::User(known), Some(policy)) => {
             carrier::read_back(aws, arn, policy, known).await?
         }
-        // A user has no trust policy.
+        // The trust policy of a carrier is not ours.
         (Observed::User(_), None) => {}
         (Observed::Role(known), Some(_)) => known.guard = guard(aws, arn).await?,
         (Observed::Role(known), None) => match role(aws, arn).await? {
@@ -164,28 +165,13 @@ pub(super) async fn role(aws: &Aws, arn: &str) -> Result<Option<Role>, AwsError>
     let Some(name) = Arn::name_of(arn, Kind::Role) else {
         return Ok(None);
     };
-    let found = match aws.reads().await.get_role().role_name(name).send().await {
-        Ok(answer) => answer.role,
-        Err(error) => not_there(AwsError::of("GetRole", &error))?,
-    };
-    // GetRole goes by the name alone; a role made anew under another path is not the one in the
-    // catalog.
-    let role = found.filter(|role| role.arn() == arn);
+    let role = named_role(aws, arn, name).await?;
     // With another account's credentials every role would look deleted, and open grants would close
     // for it.
     if role.is_none() && !aws.works_in_account_of(arn).await? {
         return Err(AwsError::Denied);
     }
-    Ok(role.map(|role| Role {
-        id: role.role_id().to_owned(),
-        created_at: created_at(role.create_date()),
-        arn: role.arn().to_owned(),
-        trust: decode(role.assume_role_policy_document().unwrap_or_default()),
-        boundary: role
-            .permissions_boundary()
-            .and_then(|it| it.permissions_boundary_arn())
-            .map(str::to_owned),
-    }))
+    Ok(role)
 }
 
 /// Whether a guard stands on the role, whoever has put it there.
@@ -213,7 +199,7 @@ async fn guard(aws: &Aws, role_arn: &str) -> Result<Option<String>, AwsError> {
     }
 }
 
-async fn users(
+async fn identities(
     role_arn: &str,
     principals: BTreeMap<String, Result<Aws, AwsError>>,
 ) -> (
@@ -223,12 +209,12 @@ async fn users(
     // In the role's own account the role itself tells where we are.
     let is_here = |arn: &str| {
         let both = Arn::read(arn).zip(Arn::read(role_arn));
-        both.is_none_or(|(user, role)| user.account == role.account)
+        both.is_none_or(|(own, role)| own.account == role.account)
     };
     let begun = tokio::time::Instant::now();
     let reads = stream::iter(principals).map(async |(arn, aws)| {
         let read = match aws {
-            Ok(aws) if is_here(&arn) => user(&aws, &arn).await,
+            Ok(aws) if is_here(&arn) => identity(&aws, &arn).await,
             // All of them together no longer than one call: a silent home keeps no closing waiting.
             Ok(aws) => {
                 let until = begun + aws.timeout();
@@ -244,7 +230,7 @@ async fn users(
     while let Some((answer, arn)) = answers.next().await {
         match answer {
             Ok(id) => drop(ids.insert(arn, id)),
-            // One user that cannot be read bars the openings for that user, and nothing else.
+            // One identity that cannot be read bars the openings for it, and nothing else.
             Err(error) => drop(unread.insert(arn, error)),
         }
     }

@@ -3,12 +3,45 @@
 use chrono::{DateTime, Utc};
 use percent_encoding::percent_decode_str;
 
+use super::role::Role;
 use super::{Aws, AwsError};
 use crate::domain::arn::{Arn, Kind};
-use crate::policy::Identity;
+use crate::policy::{Identity, authority};
+
+/// An IAM user, or a role that people come as; `None` when there is none of that ARN, or can be
+/// none of that name.
+pub(super) async fn identity(aws: &Aws, arn: &str) -> Result<Option<Identity>, AwsError> {
+    match Arn::name_of(arn, Kind::Role) {
+        Some(name) => Ok(named_role(aws, arn, name).await?.map(|role| Identity {
+            unvouched: authority::check(&role.arn, &role.trust).err(),
+            id: role.id,
+            created_at: role.created_at,
+        })),
+        None => user(aws, arn).await,
+    }
+}
+
+/// A role by its name. GetRole goes by that alone: a role made anew under another path is not the
+/// one in the catalog.
+pub(super) async fn named_role(aws: &Aws, arn: &str, name: &str) -> Result<Option<Role>, AwsError> {
+    let found = match aws.reads().await.get_role().role_name(name).send().await {
+        Ok(answer) => answer.role,
+        Err(error) => not_there(AwsError::of("GetRole", &error))?,
+    };
+    Ok(found.filter(|role| role.arn() == arn).map(|role| Role {
+        id: role.role_id().to_owned(),
+        created_at: created_at(role.create_date()),
+        arn: role.arn().to_owned(),
+        trust: decode(role.assume_role_policy_document().unwrap_or_default()),
+        boundary: role
+            .permissions_boundary()
+            .and_then(|it| it.permissions_boundary_arn())
+            .map(str::to_owned),
+    }))
+}
 
 /// An IAM user; `None` when there is none of that ARN, or can be none of that name.
-pub(super) async fn user(aws: &Aws, arn: &str) -> Result<Option<Identity>, AwsError> {
+async fn user(aws: &Aws, arn: &str) -> Result<Option<Identity>, AwsError> {
     let Some(name) = Arn::name_of(arn, Kind::User) else {
         return Ok(None);
     };
@@ -18,6 +51,7 @@ pub(super) async fn user(aws: &Aws, arn: &str) -> Result<Option<Identity>, AwsEr
             Ok(user.map(|user| Identity {
                 id: user.user_id().to_owned(),
                 created_at: created_at(user.create_date()),
+                unvouched: None,
             }))
         }
         Err(error) => match AwsError::of("GetUser", &error) {

@@ -4,9 +4,10 @@
 use aws_sdk_iam::types::{PolicyEvaluationDecisionType, SummaryKeyType};
 
 use super::client::DEFAULT_TRUST_QUOTA;
-use super::read::{decode, not_there};
+use super::read::{decode, named_role, not_there};
 use super::{Aws, AwsError, GUARD_NAME};
 use crate::domain::arn::{Arn, Kind};
+use crate::policy::authority::{self, Unvouched};
 use crate::policy::capacity::size;
 
 /// A call that failed.
@@ -33,11 +34,13 @@ pub struct SurveyedRole {
     pub ours: bool,
 }
 
-/// A user as they stand.
+/// A user, or a role that people come as, as it stands.
 #[derive(Debug, Clone)]
-pub struct SurveyedUser {
+pub struct SurveyedCarrier {
     /// ARN of the permissions boundary.
     pub boundary: Option<String>,
+    /// Of a role, why nobody vouches for the names of its sessions, if so.
+    pub unvouched: Option<Unvouched>,
 }
 
 /// What simulation says of one action.
@@ -132,26 +135,34 @@ pub async fn inline_of_role(aws: &Aws, arn: &str) -> Result<usize, Failed> {
     }
 }
 
-/// A user of the account that we work in; `None` where there is none of that ARN.
+/// A user, or a role that people come as, of the account that we work in; `None` where there is
+/// none of that ARN.
 ///
 /// # Errors
 /// The call that failed.
-pub async fn user(aws: &Aws, arn: &str) -> Result<Option<SurveyedUser>, Failed> {
+pub async fn carrier(aws: &Aws, arn: &str) -> Result<Option<SurveyedCarrier>, Failed> {
+    let failed = |action| move |error| Failed { action, error };
+    if let Some(name) = Arn::name_of(arn, Kind::Role) {
+        let role = named_role(aws, arn, name).await;
+        let role = role.map_err(failed("iam:GetRole"))?;
+        return Ok(role.map(|role| SurveyedCarrier {
+            unvouched: authority::check(&role.arn, &role.trust).err(),
+            boundary: role.boundary,
+        }));
+    }
     let Some(name) = Arn::name_of(arn, Kind::User) else {
         return Ok(None);
     };
     let found = match aws.reads().await.get_user().user_name(name).send().await {
         Ok(answer) => answer.user,
-        Err(error) => not_there(AwsError::of("GetUser", &error)).map_err(|error| Failed {
-            action: "iam:GetUser",
-            error,
-        })?,
+        Err(error) => not_there(AwsError::of("GetUser", &error)).map_err(failed("iam:GetUser"))?,
     };
     let user = found.filter(|user| user.arn() == arn);
     Ok(user.map(|user| {
         let boundary = user.permissions_boundary();
-        SurveyedUser {
+        SurveyedCarrier {
             boundary: boundary.and_then(|it| it.permissions_boundary_arn().map(str::to_owned)),
+            unvouched: None,
         }
     }))
 }

@@ -76,7 +76,8 @@ pub struct Account {
 pub async fn all(conn: &mut PgConnection) -> sqlx::Result<Vec<Account>> {
     let rows = sqlx::query!(
         r#"SELECT a.id, a.manager_role_arn, a.external_id,
-                  ARRAY(SELECT t.arn FROM targets t WHERE t.account = a.id ORDER BY t.arn) AS "targets!",
+                  ARRAY(SELECT t.arn FROM targets t WHERE t.account = a.id AND t.kind = 'role' ORDER BY t.arn)
+                      AS "targets!",
                   ARRAY(SELECT p.arn FROM principals p WHERE p.account = a.id ORDER BY p.arn) AS "principals!"
            FROM accounts a ORDER BY a.id"#
     );
@@ -131,10 +132,15 @@ pub async fn needs(
     conn: &mut PgConnection,
     account: &str,
 ) -> sqlx::Result<Option<(Option<ManagerRole>, Needs)>> {
-    // A user may carry what lets into a role of another account.
+    // A user or role may carry what lets into a role of another account.
     let row = sqlx::query!(
         r#"SELECT a.manager_role_arn, a.external_id,
-                  ARRAY(SELECT p.arn FROM principals p WHERE p.account = a.id ORDER BY p.arn) AS "users!",
+                  ARRAY(SELECT p.arn FROM principals p WHERE p.account = a.id AND p.role_session_name IS NULL
+                        ORDER BY p.arn) AS "users!",
+                  ARRAY(SELECT p.arn FROM principals p WHERE p.account = a.id AND p.role_session_name IS NOT NULL
+                        ORDER BY p.arn, p.role_session_name) AS "roles!",
+                  ARRAY(SELECT p.role_session_name FROM principals p WHERE p.account = a.id
+                        AND p.role_session_name IS NOT NULL ORDER BY p.arn, p.role_session_name) AS "sessions!",
                   EXISTS (SELECT FROM entitlements e WHERE e.retired_at IS NULL
                           AND (e.method = 'switch' OR (e.method = 'attach' AND e.account = a.id))) AS "carries!",
                   EXISTS (SELECT FROM entitlements e JOIN people o ON o.groups @> ARRAY[e.requester_group]
@@ -155,6 +161,7 @@ pub async fn needs(
     let mut needs = Needs {
         roles: Vec::new(),
         users: row.users,
+        sessions: row.roles.into_iter().zip(row.sessions).collect(),
         carries: row.carries,
         leaves: row.leaves,
     };

@@ -49,8 +49,9 @@ pub async fn of_request(
     // nothing.
     let row = sqlx::query_as!(
         CaseRow,
-        r#"SELECT r.id, r.version, r.person, r.principal, r.principal_arn, r.principal_unique_id, r.entitlement,
-                  r.target, r.role_id, r.terms AS "terms: Json<Terms>", r.justification, r.duration_seconds, r.extends,
+        r#"SELECT r.id, r.version, r.person, r.principal, r.principal_arn, r.principal_session,
+                  r.principal_unique_id, r.entitlement, r.target, r.role_id, r.terms AS "terms: Json<Terms>",
+                  r.justification, r.duration_seconds, r.extends,
                   r.starts_at, r.ticket, r.target_checked,
                   r.outlives AS "outlives: Json<Vec<Outlives>>", r.state, r.submitted_at, r.expires_at, r.closed_at,
                   requester.name AS requester,
@@ -94,6 +95,7 @@ struct CaseRow {
     person: PersonId,
     principal: Option<PrincipalId>,
     principal_arn: Option<String>,
+    principal_session: Option<String>,
     principal_unique_id: Option<String>,
     entitlement: EntitlementId,
     target: TargetId,
@@ -133,6 +135,7 @@ impl TryFrom<CaseRow> for Case {
             person: row.person,
             principal: row.principal,
             principal_arn: row.principal_arn,
+            principal_session: row.principal_session,
             principal_unique_id: row.principal_unique_id,
             entitlement: row.entitlement,
             target: row.target,

@@ -9,7 +9,7 @@ use crate::domain::account::ManagerRole;
 use crate::domain::demands::{Demands, ExternalId};
 use crate::domain::entitlement::{EarlyEnd, Entitlement, Method, Scope, Terms};
 use crate::domain::target::Condition;
-use crate::ids::{EntitlementId, PersonId, PrincipalId, TargetId};
+use crate::ids::{EntitlementId, PersonId, TargetId};
 
 /// Entitlements that may be asked for, with one condition more.
 macro_rules! offered {
@@ -258,57 +258,6 @@ pub async fn put_person(
     Ok((id.fetch_one(conn).await?, done.rows_affected() == 1))
 }
 
-/// Adds an AWS identity to a person; tells whether it is new.
-///
-/// # Errors
-/// When the database does not answer or refuses the row.
-pub async fn put_principal(
-    conn: &mut PgConnection,
-    person: PersonId,
-    account: &str,
-    arn: &str,
-) -> sqlx::Result<bool> {
-    // Somebody else's identity is no conflict of this key: a unique index refuses it.
-    let done = sqlx::query!(
-        "INSERT INTO principals (id, person, account, arn) VALUES ($1, $2, $3, $4) ON CONFLICT (person, arn) \
-         DO NOTHING",
-        PrincipalId::new().uuid(),
-        person.uuid(),
-        account,
-        arn
-    );
-    Ok(done.execute(conn).await?.rows_affected() == 1)
-}
-
-/// Whose an AWS identity is.
-#[derive(Debug)]
-pub struct Owner {
-    /// The identity.
-    pub arn: String,
-    /// OIDC issuer of the person.
-    pub issuer: String,
-    /// OIDC subject of the person.
-    pub subject: String,
-    /// E-mail address of the person.
-    pub email: String,
-}
-
-/// Whose these AWS identities are, in whatever case they are on record: IAM does not tell names
-/// apart by case. Those of nobody are left out.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn owners(conn: &mut PgConnection, arns: &[String]) -> sqlx::Result<Vec<Owner>> {
-    sqlx::query_as!(
-        Owner,
-        "SELECT o.arn, p.issuer, p.subject, p.email FROM principals o JOIN people p ON p.id = o.person
-         WHERE lower(o.arn) IN (SELECT lower(a) FROM unnest($1::text[]) a)",
-        arns
-    )
-    .fetch_all(conn)
-    .await
-}
-
 /// The names of everybody but these, of whom each has an issuer and a subject at the same place of
 /// both lists.
 ///
@@ -329,35 +278,6 @@ pub async fn names_of_others(
     .await
 }
 
-/// Somebody who may ask for an entitlement, but has no AWS identity in its account.
-#[derive(Debug)]
-pub struct Lacking {
-    /// Their e-mail address.
-    pub email: String,
-    /// The entitlement's name.
-    pub entitlement: String,
-    /// That account.
-    pub account: String,
-}
-
-/// The first twenty people who may ask for an entitlement, but have no AWS identity for it: one in
-/// its account, or any where it opens a role.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn without_identity(conn: &mut PgConnection) -> sqlx::Result<Vec<Lacking>> {
-    sqlx::query_as!(
-        Lacking,
-        "SELECT p.email, e.name AS entitlement, e.account
-         FROM entitlements e JOIN people p ON p.groups @> ARRAY[e.requester_group]
-         WHERE e.retired_at IS NULL AND e.method IN ('trust_policy', 'switch', 'attach') AND NOT EXISTS \
-         (SELECT FROM principals o WHERE o.person = p.id AND (o.account = e.account OR e.method <> 'attach'))
-         ORDER BY e.name, p.email LIMIT 20"
-    )
-    .fetch_all(conn)
-    .await
-}
-
 /// The ARN of a target that is the same role in another case.
 ///
 /// # Errors
@@ -371,7 +291,7 @@ pub async fn same_role(conn: &mut PgConnection, arn: &str) -> sqlx::Result<Optio
     .await
 }
 
-/// The target of a role or user, made where it is missing.
+/// The target of a role or user, made where it is missing. One ARN is of one kind for ever.
 ///
 /// # Errors
 /// When the database does not answer or refuses the row.
@@ -391,9 +311,12 @@ pub async fn put_target(
     )
     .execute(&mut *conn)
     .await?;
-    sqlx::query_scalar!("SELECT id FROM targets WHERE arn = $1", arn)
-        .fetch_one(conn)
-        .await
+    let id = sqlx::query_scalar!(
+        "SELECT id FROM targets WHERE arn = $1 AND kind = $2",
+        arn,
+        kind
+    );
+    id.fetch_one(conn).await
 }
 
 /// Adds an entitlement or changes it, which gives it a new version, as does `anew`: its role has

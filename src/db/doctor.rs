@@ -28,11 +28,13 @@ pub struct Account {
     pub scopes: Vec<(String, Scope)>,
 }
 
-/// A role that may be asked for, or a user of somebody's.
+/// A role that may be asked for, or a user or role that people come as.
 #[derive(Debug)]
 pub struct Known {
     /// Its ARN.
     pub arn: String,
+    /// Whether people come as it.
+    pub carries: bool,
     /// What it asks of those who come in.
     pub demands: Demands,
     /// What keeps new grants from it.
@@ -70,9 +72,10 @@ pub async fn accounts(conn: &mut PgConnection) -> sqlx::Result<Vec<Account>> {
 /// Roles that nobody may ask for any more count for as long as a person has to judge them.
 async fn targets(conn: &mut PgConnection, account: &str) -> sqlx::Result<Vec<Known>> {
     let rows = sqlx::query!(
-        r#"SELECT t.arn, t.mfa, t.external_id, t.condition, t.last_error, t.closed, t.rewound_at IS NOT NULL AS "is_rewound!"
+        r#"SELECT t.arn, t.kind <> 'role' AS "carries!", t.mfa, t.external_id, t.condition, t.last_error, t.closed,
+                  t.rewound_at IS NOT NULL AS "is_rewound!"
          FROM targets t
-         WHERE t.account = $1 AND (t.kind = 'user' OR t.condition IN ('contested', 'safe_mode')
+         WHERE t.account = $1 AND (t.kind <> 'role' OR t.condition IN ('contested', 'safe_mode')
              OR t.rewound_at IS NOT NULL
              OR EXISTS (SELECT FROM entitlements e WHERE e.target = t.id AND e.retired_at IS NULL))
          ORDER BY t.arn"#,
@@ -88,6 +91,7 @@ async fn targets(conn: &mut PgConnection, account: &str) -> sqlx::Result<Vec<Kno
                 external_id: row.external_id.map(ExternalId::stored),
             },
             arn: row.arn,
+            carries: row.carries,
             last_error: row.last_error,
             is_rewound: row.is_rewound,
             closed: row.closed,

@@ -116,15 +116,17 @@ pub async fn insert(conn: &mut PgConnection, grant: &Grant, terms: &Terms) -> sq
     });
     let parts: Vec<NewPart<'_>> = parts.collect();
     // Triggers refuse the COMMIT of a grant that lacks a part: nothing would ever settle it. An
-    // inline policy is on the user that was approved, everything else on the grant's target.
+    // inline policy is on the user or role that was approved, everything else on the grant's
+    // target. The id of a role's session begins with that of the role.
     sqlx::query!(
         r#"WITH made AS (
                INSERT INTO grants (id, request, target, person, principal_arn, principal_id, grant_name, console_name,
-                                   state, starts_at, deadline, approved_at, method, mfa, external_id, early_end)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $15, $16, $17, $18)),
+                                   state, starts_at, deadline, approved_at, method, mfa, external_id, early_end,
+                                   principal_session)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $15, $16, $17, $18, $19)),
            new AS (
                SELECT it.*, CASE it.kind WHEN 'inline' THEN (SELECT t.id FROM targets t WHERE t.arn = $5) ELSE $3 END
-                          AS target, CASE it.kind WHEN 'inline' THEN $6 ELSE $14 END AS target_uid
+                          AS target, CASE it.kind WHEN 'inline' THEN split_part($6, ':', 1) ELSE $14 END AS target_uid
                FROM jsonb_to_recordset($13) AS it(id uuid, kind text, allows jsonb)),
            part AS (
                INSERT INTO parts (id, "grant", target, kind, state, target_uid, allows)
@@ -148,6 +150,7 @@ pub async fn insert(conn: &mut PgConnection, grant: &Grant, terms: &Terms) -> sq
         grant.demands.mfa,
         grant.demands.external_id.as_ref().map(ExternalId::as_str),
         grant.early_end.as_str(),
+        grant.principal_session,
     )
     .execute(conn)
     .await
@@ -309,6 +312,8 @@ pub async fn unfinished(
 pub struct Seated {
     /// The identity that is let in.
     pub principal_arn: String,
+    /// Its `aws:userid`, where the statement pins it: of a role's session.
+    pub userid: Option<String>,
     /// The console's session name.
     pub console_name: Option<String>,
     /// What its statement asks for.
@@ -326,7 +331,8 @@ pub async fn seated(
     (from, until): (DateTime<Utc>, DateTime<Utc>),
 ) -> sqlx::Result<Vec<Seated>> {
     let seated = sqlx::query!(
-        r#"SELECT principal_arn AS "principal_arn!", console_name, mfa, external_id FROM grants
+        r#"SELECT principal_arn AS "principal_arn!", console_name, mfa, external_id,
+                  CASE WHEN principal_session IS NOT NULL THEN principal_id END AS userid FROM grants
            WHERE target = $1 AND method = 'trust_policy'
              AND (state IN ('opening', 'active', 'closing')
                   OR (state = 'scheduled' AND starts_at < $3 AND deadline > $2))"#,
@@ -336,6 +342,7 @@ pub async fn seated(
     );
     let seated = seated.fetch_all(conn).await?.into_iter().map(|row| Seated {
         principal_arn: row.principal_arn,
+        userid: row.userid,
         console_name: row.console_name,
         demands: Demands {
             mfa: row.mfa,

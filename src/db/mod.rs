@@ -23,6 +23,7 @@ mod login;
 pub mod migrate;
 pub mod people;
 pub mod pool;
+pub mod principals;
 pub mod request_lists;
 pub mod requests;
 pub mod restored;

@@ -92,7 +92,7 @@ pub async fn in_group(
 pub async fn principals(conn: &mut PgConnection, person: PersonId) -> sqlx::Result<Vec<Principal>> {
     sqlx::query_as!(
         Principal,
-        "SELECT id, person, account, arn FROM principals WHERE person = $1 ORDER BY arn",
+        "SELECT id, person, account, arn, role_session_name AS session FROM principals WHERE person = $1 ORDER BY arn",
         person.uuid()
     )
     .fetch_all(conn)

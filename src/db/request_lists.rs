@@ -210,7 +210,8 @@ pub async fn with_ids(conn: &mut PgConnection, ids: &[RequestId]) -> sqlx::Resul
     let ids: Vec<_> = ids.iter().map(|id| id.uuid()).collect();
     let rows = sqlx::query_as!(
         Row,
-        r#"SELECT id, version, person, principal, principal_arn, principal_unique_id, entitlement, target, role_id, terms AS "terms: Json<Terms>",
+        r#"SELECT id, version, person, principal, principal_arn, principal_session, principal_unique_id, entitlement,
+                  target, role_id, terms AS "terms: Json<Terms>",
                   justification, duration_seconds, extends, starts_at, ticket, target_checked,
                   outlives AS "outlives: Json<Vec<Outlives>>", state, submitted_at, expires_at, closed_at
            FROM requests WHERE id = ANY($1) ORDER BY id DESC"#,

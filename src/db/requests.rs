@@ -10,6 +10,7 @@ use crate::domain::Change;
 use crate::domain::audit::By;
 use crate::domain::entitlement::Terms;
 use crate::domain::outlive::Outlives;
+use crate::domain::person::Who;
 use crate::domain::request::{Request, RequestState};
 use crate::domain::text::{Ticket, Words};
 use crate::ids::{EntitlementId, GrantId, PersonId, PrincipalId, RequestId, TargetId};
@@ -21,6 +22,7 @@ pub(super) struct Row {
     pub person: PersonId,
     pub principal: Option<PrincipalId>,
     pub principal_arn: Option<String>,
+    pub principal_session: Option<String>,
     pub principal_unique_id: Option<String>,
     pub entitlement: EntitlementId,
     pub target: TargetId,
@@ -54,13 +56,18 @@ impl TryFrom<Row> for Request {
                 return Err(sqlx::Error::Decode(text.into()));
             }
         };
+        let who = row.principal_arn.as_deref().map(|arn| Who {
+            arn,
+            session: row.principal_session.as_deref(),
+        });
         Ok(Self {
             id: row.id,
             version: row.version,
             person: row.person,
             principal: row.principal,
-            // Not a column: it follows from the ARN, and a trigger asks for the same at the grant.
-            console_name: row.terms.0.console_name(row.principal_arn.as_deref()),
+            // Not a column: it follows from the identity, and a trigger asks for the same at the
+            // grant.
+            console_name: row.terms.0.console_name(who),
             principal_unique_id: row.principal_unique_id,
             entitlement: row.entitlement,
             target: row.target,
@@ -77,6 +84,7 @@ impl TryFrom<Row> for Request {
             submitted_at: row.submitted_at,
             expires_at: row.expires_at,
             principal_arn: row.principal_arn,
+            principal_session: row.principal_session,
             state,
         })
     }
@@ -93,8 +101,9 @@ pub async fn insert(conn: &mut PgConnection, change: Change<Request>) -> sqlx::R
         "WITH stored AS (
              INSERT INTO requests (id, version, person, principal, principal_arn, principal_unique_id, entitlement, \
                  target, role_id, approver_group, terms, justification, duration_seconds, starts_at, ticket, \
-                 target_checked, state, submitted_at, expires_at, extends, outlives)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $31, $32)
+                 target_checked, state, submitted_at, expires_at, extends, outlives, principal_session)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $31, $32, \
+                 $33)
              RETURNING person)
          INSERT INTO audit_events (id, at, action, actor_kind, actor_id, actor_name, subject, channel, outcome, \
              code, details, concerns)
@@ -131,6 +140,7 @@ pub async fn insert(conn: &mut PgConnection, change: Change<Request>) -> sqlx::R
         event.details,
         request.extends.map(GrantId::uuid),
         request.outlives.as_ref().map(Json) as _,
+        request.principal_session,
     )
     .execute(conn)
     .await?;
@@ -144,7 +154,8 @@ pub async fn insert(conn: &mut PgConnection, change: Change<Request>) -> sqlx::R
 pub async fn lock(conn: &mut PgConnection, id: RequestId) -> sqlx::Result<Option<Request>> {
     let row = sqlx::query_as!(
         Row,
-        r#"SELECT id, version, person, principal, principal_arn, principal_unique_id, entitlement, target, role_id, terms AS "terms: Json<Terms>",
+        r#"SELECT id, version, person, principal, principal_arn, principal_session, principal_unique_id, entitlement,
+                  target, role_id, terms AS "terms: Json<Terms>",
                   justification, duration_seconds, extends, starts_at, ticket, target_checked,
                   outlives AS "outlives: Json<Vec<Outlives>>", state, submitted_at, expires_at, closed_at
            FROM requests WHERE id = $1 FOR UPDATE"#,
@@ -232,8 +243,8 @@ pub async fn lapse_with(
     // be the other order. They find the grant closed, and the next sweep comes back to it.
     let rows = sqlx::query_as!(
         Row,
-        r#"SELECT id, version, person, principal, principal_arn, principal_unique_id, entitlement, target, role_id, terms AS "terms: Json<Terms>",
-                  justification, duration_seconds, extends, starts_at, ticket, target_checked,
+        r#"SELECT id, version, person, principal, principal_arn, principal_session, principal_unique_id, entitlement,
+                  target, role_id, terms AS "terms: Json<Terms>", justification, duration_seconds, extends, starts_at, ticket, target_checked,
                   outlives AS "outlives: Json<Vec<Outlives>>", state, submitted_at, expires_at, closed_at
            FROM requests WHERE extends = ANY($1) AND state = 'pending' ORDER BY id FOR UPDATE SKIP LOCKED"#,
         &grants

@@ -23,6 +23,8 @@ pub struct Place {
     pub target: TargetId,
     /// Its ARN.
     pub arn: String,
+    /// Whether people come as it, so that it carries inline policies.
+    pub carries: bool,
     /// The 12 digits.
     pub account: String,
     /// As whom Countersign works there.
@@ -39,7 +41,8 @@ pub struct Place {
 /// When the database does not answer, or a row cannot be.
 pub async fn places(conn: &mut PgConnection, arn: Option<&str>) -> sqlx::Result<Vec<Place>> {
     let rows = sqlx::query!(
-        r#"SELECT t.id AS "id: TargetId", t.arn, t.account, t.condition, t.safe_since, a.manager_role_arn, a.external_id
+        r#"SELECT t.id AS "id: TargetId", t.arn, t.kind <> 'role' AS "carries!", t.account, t.condition,
+                  t.safe_since, a.manager_role_arn, a.external_id
            FROM targets t JOIN accounts a ON a.id = t.account
            WHERE $1::text IS NULL OR t.arn = $1 ORDER BY t.account, t.arn"#,
         arn
@@ -49,6 +52,7 @@ pub async fn places(conn: &mut PgConnection, arn: Option<&str>) -> sqlx::Result<
         Ok(Place {
             target: row.id,
             arn: row.arn,
+            carries: row.carries,
             account: row.account,
             manager: accounts::manager_role(row.manager_role_arn, row.external_id),
             condition: parse(&row.condition)?,

@@ -58,8 +58,10 @@ pub struct Release {
 pub struct Taken {
     /// The right to work on it.
     pub lease: Lease,
-    /// ARN of the role.
+    /// ARN of the role or user.
     pub arn: String,
+    /// Whether people come as it, so that it carries inline policies.
+    pub carries: bool,
     /// As whom Countersign works in its account.
     pub manager: Option<ManagerRole>,
     /// When it was taken.
@@ -95,9 +97,8 @@ pub async fn claim(
 ) -> sqlx::Result<Claimed> {
     let token = Uuid::now_v7();
     let lease = f64::from(u32::try_from(lease.num_milliseconds()).unwrap_or(u32::MAX)) / 1000.0;
-    // `NO KEY UPDATE` leaves rows alone that refer to the target, and SKIP LOCKED keeps workers
-    // from waiting for each other. A grant past its deadline closes, though no row says so yet.
-    // All arrays are in the order of ids, since they are zipped.
+    // `NO KEY UPDATE` spares rows that refer to the target; with SKIP LOCKED no worker waits. A
+    // grant past its deadline closes, though no row says so. All arrays are in the order of ids.
     let row = sqlx::query!(
         r#"WITH clock AS MATERIALIZED (SELECT coalesce($1, clock_timestamp()) AS now),
            due AS (
@@ -105,7 +106,7 @@ pub async fn claim(
                WHERE t.due_at <= now AND (t.lease_expires_at IS NULL OR t.lease_expires_at <= now)
                  AND (NOT $5 OR EXISTS (SELECT FROM grants g WHERE g.target = t.id
                       AND (g.state = 'closing' OR (g.state IN ('opening', 'active') AND g.deadline <= now)))
-                      OR (t.kind = 'user' AND EXISTS (
+                      OR (t.kind <> 'role' AND EXISTS (
                           SELECT FROM names n JOIN grants g ON g.id = n."grant"
                           WHERE n.target = t.id AND n.guard_gone_at IS NULL
                           AND (g.state = 'closing' OR (g.state IN ('opening', 'active') AND g.deadline <= now)))))
@@ -113,9 +114,10 @@ pub async fn claim(
            taken AS (
                UPDATE targets SET lease_token = $3, lease_expires_at = now + make_interval(secs => $2),
                                   due_at = now + make_interval(secs => $2)
-               FROM clock WHERE id IN (SELECT id FROM due) RETURNING id, arn, account)
+               FROM clock WHERE id IN (SELECT id FROM due) RETURNING id, arn, account, kind)
            SELECT now AS "now!", ARRAY(SELECT id FROM taken ORDER BY id) AS "ids!: Vec<TargetId>",
                   ARRAY(SELECT arn FROM taken ORDER BY id) AS "arns!",
+                  ARRAY(SELECT kind <> 'role' FROM taken ORDER BY id) AS "carry!",
                   ARRAY(SELECT a.manager_role_arn FROM taken t JOIN accounts a ON a.id = t.account ORDER BY t.id)
                       AS "managers!: Vec<Option<String>>",
                   ARRAY(SELECT a.external_id FROM taken t JOIN accounts a ON a.id = t.account ORDER BY t.id)
@@ -133,10 +135,12 @@ pub async fn claim(
     .await?;
     let managers = row.managers.into_iter().zip(row.external_ids);
     let taken = row.ids.into_iter().zip(row.arns).zip(managers);
-    let taken = taken.map(|((target, arn), (manager, external_id))| Taken {
+    let taken = taken.zip(row.carry);
+    let taken = taken.map(|(((target, arn), manager), carries)| Taken {
         lease: Lease { target, token },
         arn,
-        manager: accounts::manager_role(manager, external_id),
+        carries,
+        manager: accounts::manager_role(manager.0, manager.1),
         at: row.now,
         hub_refused: row.hub_refused,
     });
@@ -258,8 +262,8 @@ pub async fn lock_by_arn(
     locked.transpose()
 }
 
-/// Whether anything opens on a target for a person who comes as that user: its condition as last
-/// seen, and whether a revocation holds any of them. Read after the request was locked.
+/// Whether anything opens on a target for a person who comes as that user or role: its condition as
+/// last seen, and whether a revocation holds any of them. Read after the request was locked.
 ///
 /// # Errors
 /// When the database does not answer, or the row cannot be.
@@ -294,13 +298,14 @@ pub async fn arn(conn: &mut PgConnection, target: TargetId) -> sqlx::Result<Stri
         .await
 }
 
-/// The target of a person's own user, which `catalog apply` makes with each AWS identity.
+/// The target of a person's own AWS identity, which `catalog apply` makes with each: the user, or
+/// the role that the person comes as.
 ///
 /// # Errors
-/// When the database does not answer, or has no such user.
-pub async fn of_user(conn: &mut PgConnection, arn: &str) -> sqlx::Result<TargetId> {
+/// When the database does not answer, or has no such identity.
+pub async fn of_identity(conn: &mut PgConnection, arn: &str) -> sqlx::Result<TargetId> {
     sqlx::query_scalar!(
-        r#"SELECT id AS "id: TargetId" FROM targets WHERE arn = $1 AND kind = 'user'"#,
+        r#"SELECT id AS "id: TargetId" FROM targets WHERE arn = $1 AND kind <> 'role'"#,
         arn
     )
     .fetch_one(conn)

@@ -152,6 +152,7 @@ fn needs(account: &str) -> Needs {
         } else {
             Vec::new()
         },
+        sessions: Vec::new(),
         carries: account == ACCOUNT,
         leaves: account == ACCOUNT,
     }

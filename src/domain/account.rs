@@ -1,6 +1,7 @@
 //! An account of AWS, as far as it matters how Countersign works in it.
 
 use super::entitlement::{EarlyEnd, Method};
+use super::person::Who;
 
 /// The role of an account that Countersign assumes to work there. AWS takes it for a session of
 /// that role from then on.
@@ -32,7 +33,9 @@ pub struct Needs {
     pub roles: Vec<Opened>,
     /// ARNs of the IAM users that people have there.
     pub users: Vec<String>,
-    /// Whether inline policies may be put on these users.
+    /// ARNs of the roles there that people come as, each with the name of a person's sessions.
+    pub sessions: Vec<(String, String)>,
+    /// Whether inline policies may be put on these users and roles.
     pub carries: bool,
     /// Whether they may come into roles of other accounts by their trust policies.
     pub leaves: bool,
@@ -47,6 +50,16 @@ impl Needs {
         arns.sort_unstable();
         arns.dedup();
         arns
+    }
+
+    /// The identities that people have there.
+    pub fn identities(&self) -> impl Iterator<Item = Who<'_>> {
+        let users = self.users.iter().map(|arn| Who { arn, session: None });
+        let sessions = self.sessions.iter().map(|(arn, session)| Who {
+            arn,
+            session: Some(session),
+        });
+        users.chain(sessions)
     }
 
     /// ARNs of the roles that Countersign assumes for people: their trust policies have to let it

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::demands::Demands;
 use super::part::{Allows, PartKind};
-use super::person;
+use super::person::Who;
 use crate::ids::{EntitlementId, TargetId};
 
 /// How access is given.
@@ -15,10 +15,10 @@ pub enum Method {
     TrustPolicy,
     /// Countersign assumes the role for the person, and hands the credentials over.
     StsCredentials,
-    /// An inline policy on the person's IAM user allows to assume the role, whose guard lists the
-    /// grant.
+    /// An inline policy on the person's IAM user, or on the role that they come as, allows to
+    /// assume the role, whose guard lists the grant.
     Switch,
-    /// An inline policy on the person's IAM user allows what the entitlement says.
+    /// An inline policy there allows what the entitlement says.
     Attach,
 }
 
@@ -246,11 +246,9 @@ impl Terms {
     /// nothing has a session name; where it asks for an external ID, the console cannot come in:
     /// Switch Role sends none (docs/guard.md, H8).
     #[must_use]
-    pub fn console_name(&self, principal_arn: Option<&str>) -> Option<String> {
+    pub fn console_name(&self, who: Option<Who<'_>>) -> Option<String> {
         let takes_it = self.method.opens_role() && self.demands.external_id.is_none();
-        principal_arn
-            .filter(|_| takes_it)
-            .and_then(person::console_name)
+        who.filter(|_| takes_it)?.console_name()
     }
 
     /// What the inline policy of a grant allows, where its method puts one.

@@ -13,6 +13,7 @@ use super::change::{Change, WrongState};
 use super::demands::Demands;
 use super::entitlement::{EarlyEnd, Method, Terms};
 use super::part::{Part, PartKind, all_closed, all_open};
+use super::person::Who;
 use super::revocation::Revocation;
 use super::text::Words;
 use crate::ids::{GrantId, PersonId, RequestId, TargetId};
@@ -79,8 +80,10 @@ pub struct Grant {
     pub method: Method,
     /// The AWS identity that is let in; none where the method needs none.
     pub principal_arn: Option<String>,
-    /// Its unique id (`AIDA…`); known at approval, or at the first read when AWS was silent until
-    /// then.
+    /// The name of its sessions, where it is a role.
+    pub principal_session: Option<String>,
+    /// Its `aws:userid`: `AIDA…` of a user, known at approval, or at the first read when AWS was
+    /// silent until then; `AROA…:session` of a role's session, always known.
     pub principal_id: Option<String>,
     /// The role's unique id (`AROA…`), likewise.
     pub role_id: Option<String>,
@@ -122,6 +125,24 @@ impl Grant {
             EarlyEnd::Guard => self.method.parts(),
             EarlyEnd::None => &[],
         }
+    }
+
+    /// Who is let in, where the method needs an identity.
+    #[must_use]
+    pub fn who(&self) -> Option<Who<'_>> {
+        Some(Who {
+            arn: self.principal_arn.as_deref()?,
+            session: self.principal_session.as_deref(),
+        })
+    }
+
+    /// The `aws:userid` that every document of the grant pins beside the ARN: a role has sessions
+    /// of many people. `None` where the ARN is one person's own.
+    #[must_use]
+    pub fn pinned_userid(&self) -> Option<&str> {
+        self.principal_session.as_ref()?;
+        // Without an id (which the database does not take) it is a pin that nobody meets.
+        Some(self.principal_id.as_deref().unwrap_or_default())
     }
 
     /// The console's session name, while AWS takes it for this grant (docs/guard.md, C7).

@@ -24,7 +24,7 @@ impl Person {
     }
 }
 
-/// The AWS identity that a person switches from.
+/// The AWS identity that a person switches from: an IAM user, or their sessions of a role.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
     /// Its id.
@@ -33,8 +33,75 @@ pub struct Principal {
     pub person: PersonId,
     /// The 12-digit account.
     pub account: String,
-    /// ARN of the IAM user.
+    /// ARN of the IAM user, or of the role.
     pub arn: String,
+    /// The name that the person's sessions of the role have, which an authority gives
+    /// (docs/guard.md, C6); none of an IAM user.
+    pub session: Option<String>,
+}
+
+impl Principal {
+    /// Who that is in documents.
+    #[must_use]
+    pub fn who(&self) -> Who<'_> {
+        Who {
+            arn: &self.arn,
+            session: self.session.as_deref(),
+        }
+    }
+}
+
+/// An AWS identity, as documents and conditions know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Who<'a> {
+    /// ARN of the IAM user, or of the role.
+    pub arn: &'a str,
+    /// The session name, of a role's session alone.
+    pub session: Option<&'a str>,
+}
+
+impl Who<'_> {
+    /// What requests of the identity have as `aws:userid`: `AIDA…` of a user, `AROA…:session` of a
+    /// role's session. `unique_id` is that of the user or role.
+    #[must_use]
+    pub fn userid(&self, unique_id: &str) -> String {
+        match self.session {
+            Some(session) => format!("{unique_id}:{session}"),
+            None => unique_id.to_owned(),
+        }
+    }
+
+    /// The session name that the console's Switch Role sends (docs/guard.md §4, *console name*): a
+    /// user's name, or that of the session which switches. `None` where that name may not be
+    /// pinned.
+    #[must_use]
+    pub fn console_name(&self) -> Option<String> {
+        let name = match self.session {
+            Some(session) => session,
+            None => Arn::name_of(self.arn, Kind::User)?,
+        };
+        is_session_name(name).then(|| name.to_owned())
+    }
+}
+
+impl std::fmt::Display for Who<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.session {
+            Some(session) => write!(f, "{} as {session}", self.arn),
+            None => f.write_str(self.arn),
+        }
+    }
+}
+
+/// Whether a session of a person may have that name: 2 to 64 characters, as STS takes them, and
+/// not like one of our own, which another person's grant could have.
+#[must_use]
+pub fn is_session_name(name: &str) -> bool {
+    (2..=64).contains(&name.len())
+        && !name.starts_with("grant_")
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b))
 }
 
 /// The MFA device of an IAM user, as AWS names one that is called like the user, which it suggests.
@@ -47,19 +114,4 @@ pub fn mfa_serial(arn: &str) -> Option<String> {
     } = user;
     let name = Arn::name_of(arn, Kind::User)?;
     Some(format!("arn:{partition}:iam::{account}:mfa/{name}"))
-}
-
-/// The session name that the console's Switch Role sends for an IAM user: its name
-/// (docs/guard.md §4, *console name*). `None` where that name may not be pinned: shorter
-/// than STS's two characters, or looking like one of our own.
-#[must_use]
-pub fn console_name(arn: &str) -> Option<String> {
-    let name = Arn::name_of(arn, Kind::User)?;
-    let usable = (2..=64).contains(&name.len())
-        // A user of that name could have the session name of another person's grant.
-        && !name.starts_with("grant_")
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b));
-    usable.then(|| name.to_owned())
 }

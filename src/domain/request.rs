@@ -7,7 +7,7 @@ use super::change::{Change, WrongState};
 use super::entitlement::Terms;
 use super::grant::{Grant, GrantState, Marks};
 use super::outlive::Outlives;
-use super::person::Principal;
+use super::person::{Principal, Who};
 use super::text::{Ticket, Words};
 use crate::ids::{EntitlementId, GrantId, PersonId, PrincipalId, RequestId, TargetId};
 
@@ -64,7 +64,9 @@ pub struct Request {
     pub principal: Option<PrincipalId>,
     /// Its ARN as it was when asked.
     pub principal_arn: Option<String>,
-    /// Its unique id, unless AWS was silent at submit.
+    /// The name of its sessions, where it is a role.
+    pub principal_session: Option<String>,
+    /// Its `aws:userid`, unless AWS was silent at submit; of a role's session it is always known.
     pub principal_unique_id: Option<String>,
     /// The session name that the console would use for it, where a role is opened.
     pub console_name: Option<String>,
@@ -103,7 +105,7 @@ pub struct Request {
 pub struct Ask {
     /// Who is to be let in, where the method asks for an identity.
     pub principal: Option<Principal>,
-    /// Unique id of the principal, when AWS told it.
+    /// `aws:userid` of the principal, when AWS told it.
     pub principal_unique_id: Option<String>,
     /// What is asked for.
     pub entitlement: super::entitlement::Entitlement,
@@ -131,15 +133,21 @@ impl Ask {
     pub fn submit(self, person: PersonId, expire_after: TimeDelta, by: &By) -> Change<Request> {
         let lapse = by.at + expire_after;
         let duration = TimeDelta::seconds(i64::from(self.duration_seconds));
-        let principal_arn = self.principal.as_ref().map(|it| it.arn.as_str());
-        let console_name = self.entitlement.terms.console_name(principal_arn);
+        let who = self.principal.as_ref().map(Principal::who);
+        let console_name = self.entitlement.terms.console_name(who);
+        let (principal_arn, principal_session) = self
+            .principal
+            .as_ref()
+            .map(|it| (it.arn.clone(), it.session.clone()))
+            .unzip();
         let request = Request {
             id: RequestId::new(),
             version: 1,
             person,
             principal: self.principal.as_ref().map(|it| it.id),
             console_name,
-            principal_arn: self.principal.map(|it| it.arn),
+            principal_arn,
+            principal_session: principal_session.flatten(),
             principal_unique_id: self.principal_unique_id,
             entitlement: self.entitlement.id,
             target: self.target,
@@ -202,6 +210,15 @@ pub enum Approval {
 }
 
 impl Request {
+    /// Who is to be let in, where the method needs an identity.
+    #[must_use]
+    pub fn who(&self) -> Option<Who<'_>> {
+        Some(Who {
+            arn: self.principal_arn.as_deref()?,
+            session: self.principal_session.as_deref(),
+        })
+    }
+
     /// The window that an approval at `at` would give, whole seconds: `max(at, asked start)` and
     /// that plus the duration.
     #[must_use]
@@ -402,6 +419,7 @@ impl Request {
             person: self.person,
             method: self.terms.method,
             principal_arn: self.principal_arn.clone(),
+            principal_session: self.principal_session.clone(),
             principal_id: self.principal_unique_id.clone(),
             role_id: self.role_id.clone(),
             // Used once: a session of an ended grant is never one of another (docs/guard.md §1).

@@ -83,6 +83,8 @@ pub struct Target {
     pub account: String,
     /// ARN of the role or user.
     pub arn: String,
+    /// Whether people come as it: it carries inline policies of grants, and is never opened.
+    pub carries: bool,
     /// Number of the last guard that was sent.
     pub revision: i64,
     /// What keeps new grants from it.

@@ -52,6 +52,17 @@ pub enum RoleError {
     /// The person may assume the role without us: by what.
     #[error("role is open already")]
     OpenAlready(String),
+    /// Nobody vouches for the names of the sessions of the role that the person comes as.
+    #[error("session name unvouched")]
+    Unvouched {
+        /// ARN of the role.
+        arn: String,
+        /// Which statement of its trust policy lets whom choose.
+        by: String,
+    },
+    /// AWS did not tell of the role, by ARN, that the person comes as.
+    #[error("identity silent")]
+    IdentitySilent(String),
     /// Nobody lets us look at the person's user, by ARN, or it is ours.
     #[error("user closed to us")]
     UserClosed(String),
@@ -103,12 +114,7 @@ impl RoleError {
                 "It is service-linked or belongs to IAM Identity Center, so that its trust policy \
                  cannot be opened.",
             ),
-            Self::Ours => About::new(
-                "role_is_ours",
-                409,
-                "This role is Countersign's own",
-                "Countersign never opens the role that it works with.",
-            ),
+            Self::Ours => ours(),
             Self::Suspended(condition) => About::new(
                 "role_suspended",
                 409,
@@ -134,6 +140,8 @@ impl RoleError {
             Self::NotAdmitted => not_admitted(),
             Self::AsksForMore => asks_for_more(),
             Self::OpenAlready(by) => open_already(by),
+            Self::Unvouched { arn, by } => unvouched(arn, by),
+            Self::IdentitySilent(arn) => identity_silent(arn),
             Self::UserClosed(arn) => user_closed(arn),
             Self::UserUnseen(arn) => user_unseen(arn),
             Self::NotAllowedAtHome(arn) => not_allowed_at_home(arn),
@@ -149,6 +157,15 @@ impl RoleError {
             Self::NotPinned(add) => not_pinned(add),
         }
     }
+}
+
+fn ours() -> About {
+    About::new(
+        "role_is_ours",
+        409,
+        "This role is Countersign's own",
+        "Countersign never opens the role that it works with.",
+    )
 }
 
 fn not_found() -> About {
@@ -215,11 +232,36 @@ fn open_already(by: &str) -> About {
     )
 }
 
+fn unvouched(arn: &str, by: &str) -> About {
+    About::new(
+        "session_name_unvouched",
+        409,
+        "Nobody vouches for your session's name",
+        format!(
+            "You come as a session of {arn}, and {by}. So others could have a session of your name. Have its \
+             owner let people in by SAML, or by sts:AssumeRole with \"StringEquals\": \
+             {{\"sts:RoleSessionName\": \"${{aws:username}}\"}}, alone; or ask for what goes as sts_credentials."
+        ),
+    )
+}
+
+fn identity_silent(arn: &str) -> About {
+    About::new(
+        "identity_silent",
+        409,
+        "AWS does not answer for your identity",
+        format!(
+            "You come as a session of {arn}, and AWS has not told of that role just now. Without its \
+             id nothing could tell your sessions from those of others. Ask again in a minute."
+        ),
+    )
+}
+
 fn user_closed(arn: &str) -> About {
     About::new(
         "user_closed",
         409,
-        "Countersign may not write to your IAM user",
+        "Countersign may not write to your AWS identity",
         format!(
             "Its account does not let Countersign see {arn}, so that nothing could be put there \
              and nothing taken away. Have the account set up, or ask with another identity."
@@ -231,10 +273,10 @@ fn user_unseen(arn: &str) -> About {
     About::new(
         "user_unseen",
         409,
-        "Countersign may not look at your IAM user",
+        "Countersign may not look at your AWS identity",
         format!(
             "Its account does not let Countersign see {arn}, so that nobody could tell whether \
-             that is still the user who is let in. Have the account set up, or ask with another \
+             that is still who is let in. Have the account set up, or ask with another \
              identity."
         ),
     )
@@ -257,9 +299,9 @@ fn user_full(used: usize, quota: usize, needed: usize) -> About {
     About::new(
         "user_full",
         409,
-        "Your IAM user has no room for one more policy",
+        "Your AWS identity has no room for one more policy",
         format!(
-            "All inline policies of a user have {quota} characters together, {used} are in use and \
+            "All inline policies of a user or role have {quota} characters together, {used} are in use and \
              this grant needs {needed}. Wait until another grant of yours has ended, or have other \
              inline policies made managed ones."
         ),

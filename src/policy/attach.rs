@@ -5,7 +5,7 @@
 use chrono::DateTime;
 
 use super::capacity::{USER_INLINE_QUOTA, size};
-use super::inline;
+use super::inline::{self, Asks};
 use super::management::MANAGING;
 use super::meaning::Node;
 use super::pattern::overlap_as_actions;
@@ -102,6 +102,11 @@ pub enum Refused {
         "must have no condition on aws:MultiFactorAuthPresent ({0:?}) beside mfa = true, which puts it there"
     )]
     SecondFactor(String),
+    /// On a role that people come as, whose session it is for stands there.
+    #[error(
+        "must have no StringEquals on aws:userid: who each grant is for is put there on a role that people come as"
+    )]
+    Pinned,
     /// No user could have it.
     #[error(
         "must be shorter: a user has {USER_INLINE_QUOTA} characters for all, and there would be {0}"
@@ -129,7 +134,12 @@ pub fn check(policy: &str, mfa: bool) -> Result<Vec<String>, Refused> {
         may_be_allowed(&node)?;
         has_conditions_of_ours_alone(&node, mfa)?;
     }
-    let dated = inline::attach(&statements, mfa, DateTime::UNIX_EPOCH).ok_or(Unfit::NotAPolicy)?;
+    let asks = Asks {
+        mfa,
+        userid: None,
+        until: DateTime::UNIX_EPOCH,
+    };
+    let dated = inline::attach(&statements, asks).ok_or(Unfit::NotAPolicy)?;
     let length = size(&dated);
     if length > USER_INLINE_QUOTA {
         return Err(Refused::TooLong(length));
@@ -277,6 +287,9 @@ fn has_conditions_of_ours_alone(statement: &Node, mfa: bool) -> Result<(), Refus
         let has = |name: &str| keys.iter().any(|(key, _)| key.eq_ignore_ascii_case(name));
         if base.starts_with("Date") && has("aws:CurrentTime") {
             return Err(Refused::Dated(operator.clone()));
+        }
+        if operator == "StringEquals" && has("aws:userid") {
+            return Err(Refused::Pinned);
         }
         if mfa && has("aws:MultiFactorAuthPresent") {
             return Err(Refused::SecondFactor(operator.clone()));

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::document::{Document, inert};
+use super::inline::Asks;
+use super::trust::Admitted;
 use super::{ObservedRole, ObservedUser, inline, trust};
 use crate::domain::arn::{Arn, Kind};
 use crate::domain::demands::Demands;
@@ -64,7 +66,7 @@ impl Room {
     }
 }
 
-/// The room that the inline policy of one grant takes on a user, and when.
+/// The room that the inline policy of one grant takes on a user or role, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Booking {
     /// When it is put, at the earliest.
@@ -89,18 +91,18 @@ impl Booking {
         })
     }
 
-    /// Of a grant that is asked for: every id is equally long.
+    /// Of a grant that is asked for, from then on: every id is equally long.
     #[must_use]
     pub fn wanted(
         allows: &Allows,
         console: Option<&str>,
-        mfa: bool,
-        (from, until): (DateTime<Utc>, DateTime<Utc>),
+        from: DateTime<Utc>,
+        asks: Asks<'_>,
     ) -> Option<Self> {
-        let text = inline::named(allows, GrantId::new(), console, mfa, until)?;
+        let text = inline::named(allows, GrantId::new(), console, asks)?;
         Some(Self {
             from,
-            until,
+            until: asks.until,
             size: size(&text),
         })
     }
@@ -156,8 +158,8 @@ pub fn check_user(
 /// Who a statement lets in: enough to know how long it is.
 #[derive(Debug, Clone, Copy)]
 pub struct Seat<'a> {
-    /// ARN of the user.
-    pub principal_arn: &'a str,
+    /// The user, or the role with the pin of the one session.
+    pub principal: Admitted<'a>,
     /// The console session name, where it may be pinned.
     pub console_name: Option<&'a str>,
     /// What it asks for beside that.
@@ -176,7 +178,7 @@ impl Seat<'_> {
             .chain([name.as_str()])
             .collect();
         let until = DateTime::UNIX_EPOCH;
-        let text = trust::statement(grant, self.principal_arn, &names, self.demands, until);
+        let text = trust::statement(grant, self.principal, &names, self.demands, until);
         1 + text.len()
     }
 }

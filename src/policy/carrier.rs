@@ -1,5 +1,6 @@
-//! The plan for a carrier: a user that has an inline policy of ours for each grant. Each document
-//! stands for itself, so that no closing waits for anything (docs/carrier.md, *The plan*).
+//! The plan for a carrier: a user, or a role that people come as, that has an inline policy of ours
+//! for each grant. Each document stands for itself, so that no closing waits for anything
+//! (docs/carrier.md, *The plan*).
 
 mod diverging;
 mod due;

@@ -7,7 +7,6 @@ use super::condition::unless_a_person_must;
 use super::nothing::nothing;
 use super::situation::{LONGEST_SESSION, comes_by_name};
 use super::{Input, Observed, Plan};
-use crate::domain::arn::{Arn, Kind};
 use crate::domain::cause::Cause;
 use crate::domain::grant::{Grant, GrantState};
 use crate::domain::target::Condition;
@@ -27,7 +26,7 @@ pub(super) fn gone(input: &Input<'_>) -> Plan {
         return asked_again(input, since, believed);
     }
     let condition = unless_a_person_must(input, Condition::Gone);
-    let cause = if is_user(input) {
+    let cause = if input.target.carries {
         Cause::PrincipalGone
     } else {
         Cause::TargetGone
@@ -78,16 +77,12 @@ fn asked_again(input: &Input<'_>, since: DateTime<Utc>, believed: DateTime<Utc>)
     }
 }
 
-fn is_user(input: &Input<'_>) -> bool {
-    Arn::read(&input.target.arn).is_some_and(|arn| arn.kind == Kind::User)
-}
-
 /// Whether no session of an ended grant can be left, on whatever role; and whether no inline policy
 /// of it allows anything, on whatever user: who takes the name may get a policy by a late write or
 /// a stale save.
 fn is_outlived(input: &Input<'_>, grant: &Grant) -> bool {
     // An inline policy is judged at each request: with its date all that it allowed is over.
-    let left = if is_user(input) {
+    let left = if input.target.carries {
         input.margins.clock
     } else {
         LONGEST_SESSION + input.margins.propagation + input.margins.clock

@@ -1,5 +1,5 @@
-//! The inline policy of a grant on the requester's own IAM user: its name, its text, and what a
-//! text as read means beside it (docs/carrier.md).
+//! The inline policy of a grant on the requester's own IAM user, or on the role that they come as:
+//! its name, its text, and what a text as read means beside it (docs/carrier.md).
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::document::{Document, Members, sid};
 use super::meaning::{Node, same};
-use super::trust::{self, MFA, json, literal};
+use super::trust::{self, MFA, json, literal, pinned_userid};
 use crate::domain::grant::Grant;
 use crate::domain::part::Allows;
 use crate::ids::GrantId;
@@ -47,27 +47,41 @@ pub fn grant_of(name: &str, installation: &str) -> Option<GrantId> {
 #[must_use]
 pub fn text(allows: &Allows, grant: &Grant, console: bool, until: DateTime<Utc>) -> Option<String> {
     let console = grant.console_name.as_deref().filter(|_| console);
-    named(allows, grant.id, console, grant.demands.mfa, until)
+    let asks = Asks {
+        mfa: grant.demands.mfa,
+        userid: grant.pinned_userid(),
+        until,
+    };
+    named(allows, grant.id, console, asks)
 }
 
-/// The same for a grant of that id, which is its own session name; `mfa`: with a second factor
-/// alone.
+/// What every statement of a grant's policy asks for.
+#[derive(Debug, Clone, Copy)]
+pub struct Asks<'a> {
+    /// A second factor.
+    pub mfa: bool,
+    /// On a role, which has sessions of many people, the person's own `aws:userid`.
+    pub userid: Option<&'a str>,
+    /// Until when.
+    pub until: DateTime<Utc>,
+}
+
+/// The same for a grant of that id, which is its own session name.
 pub(super) fn named(
     allows: &Allows,
     id: GrantId,
     console: Option<&str>,
-    mfa: bool,
-    until: DateTime<Utc>,
+    asks: Asks<'_>,
 ) -> Option<String> {
     match allows {
-        Allows::Role { arn } => Some(document(&switch(arn, id, console, mfa, until))),
-        Allows::Statements(frozen) => attach(frozen, mfa, until),
+        Allows::Role { arn } => Some(document(&switch(arn, id, console, asks))),
+        Allows::Statements(frozen) => attach(frozen, asks),
     }
 }
 
-/// The frozen statements of an entitlement, each until `until`.
-pub(super) fn attach(frozen: &[String], mfa: bool, until: DateTime<Utc>) -> Option<String> {
-    let dated = frozen.iter().map(|statement| dated(statement, mfa, until));
+/// The frozen statements of an entitlement, each with what is asked for.
+pub(super) fn attach(frozen: &[String], asks: Asks<'_>) -> Option<String> {
+    let dated = frozen.iter().map(|statement| dated(statement, asks));
     let statements: Option<Vec<String>> = dated.collect();
     Some(document(&statements?.join(",")))
 }
@@ -78,50 +92,55 @@ fn document(statements: &str) -> String {
 
 /// Allows to assume the role, under the session names of the grant alone. An external ID is the
 /// role's own to ask for.
-fn switch(
-    role_arn: &str,
-    id: GrantId,
-    console: Option<&str>,
-    mfa: bool,
-    until: DateTime<Utc>,
-) -> String {
+fn switch(role_arn: &str, id: GrantId, console: Option<&str>, asks: Asks<'_>) -> String {
     let mut names = vec![id.to_string()];
     names.extend(console.map(str::to_owned));
     let (sid, role, names) = (sid(id), json(&role_arn), json(&names));
-    let pinned = format!(r#""StringEquals":{{"sts:RoleSessionName":{names}}}"#);
-    let mut dated = format!(r#""DateLessThan":{{{}}}"#, before(until));
-    if mfa {
+    let userid = pinned_userid(asks.userid);
+    let pinned = format!(r#""StringEquals":{{"sts:RoleSessionName":{names}{userid}}}"#);
+    let until = literal(asks.until);
+    let mut dated = format!(r#""DateLessThan":{{"aws:CurrentTime":"{until}"}}"#);
+    if asks.mfa {
         dated.push_str(&format!(r#","Bool":{{{MFA}}}"#));
     }
     let what = format!(r#""Effect":"Allow","Action":"sts:AssumeRole","Resource":{role}"#);
     format!(r#"{{"Sid":"{sid}",{what},"Condition":{{{pinned},{dated}}}}}"#)
 }
 
-fn before(until: DateTime<Utc>) -> String {
-    format!(r#""aws:CurrentTime":"{}""#, literal(until))
-}
-
-/// A statement with the deadline, and perhaps a second factor, among its conditions, which all have
-/// to hold. Everything else of it stays as it stands; the operators may be there for other keys.
-fn dated(statement: &str, mfa: bool, until: DateTime<Utc>) -> Option<String> {
+/// A statement with the deadline, and perhaps a second factor or a pin, among its conditions, which
+/// all have to hold. Everything else of it stays as it stands; the operators may be there for other
+/// keys.
+fn dated(statement: &str, asks: Asks<'_>) -> Option<String> {
     let statement = members(statement)?;
     let condition = value(&statement, "Condition").unwrap_or("{}");
-    let mut condition = with(condition, "DateLessThan", &before(until))?;
-    if mfa {
-        condition = with(&condition, "Bool", MFA)?;
+    let until = literal(asks.until);
+    let mut condition = with(condition, "DateLessThan", "aws:CurrentTime", &until)?;
+    if let Some(userid) = asks.userid {
+        condition = with(&condition, "StringEquals", "aws:userid", userid)?;
+    }
+    if asks.mfa {
+        condition = with(&condition, "Bool", "aws:MultiFactorAuthPresent", "true")?;
     }
     let condition = Some(format!(r#""Condition":{condition}"#));
     Some(object(&statement, Some("Condition"), condition))
 }
 
-/// A condition block with one key more for an operator.
-fn with(condition: &str, operator: &str, key: &str) -> Option<String> {
+/// A condition block with one key more for an operator; `None` where the operator has the key
+/// already, in whatever case: of the two one would be lost.
+fn with(condition: &str, operator: &str, key: &str, wanted: &str) -> Option<String> {
     let condition = members(condition)?;
     let keys = match value(&condition, operator) {
         Some(text) => members(text)?,
         None => Vec::new(),
     };
-    let keys = object(&keys, None, Some(key.to_owned()));
+    if keys
+        .iter()
+        .any(|(known, _)| known.eq_ignore_ascii_case(key))
+    {
+        return None;
+    }
+    let one_more = format!(r#""{key}":{}"#, json(wanted));
+    let keys = object(&keys, None, Some(one_more));
     let keys = Some(format!(r#""{operator}":{keys}"#));
     Some(object(&condition, Some(operator), keys))
 }

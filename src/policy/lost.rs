@@ -155,5 +155,5 @@ fn identified_principal(grant: &Grant, role: &ObservedRole) -> Option<String> {
         return grant.principal_id.clone();
     }
     let user = role.shows(grant)??;
-    (user.created_at <= grant.requested_at).then(|| user.id.clone())
+    (user.created_at <= grant.requested_at).then_some(user.id)
 }

@@ -3,6 +3,7 @@
 
 pub mod assumable;
 pub mod attach;
+pub mod authority;
 pub mod capacity;
 mod carrier;
 mod condition;
@@ -11,6 +12,7 @@ mod divergence;
 mod diverging;
 pub mod document;
 mod due;
+pub mod feasible;
 mod gone;
 pub mod guard;
 pub mod guard_room;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::authority::Unvouched;
 use super::document;
 use crate::domain::cause::Cause;
 use crate::domain::grant::{Grant, Marks};
@@ -45,10 +46,13 @@ impl Margins {
 /// Who has a name in IAM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// Its unique id (`AIDA…`, `AROA…`).
+    /// Its unique id (`AIDA…`, `AROA…`); as the identity of a grant, its `aws:userid`.
     pub id: String,
     /// `CreateDate`: who was created after a request is not whom it asked for.
     pub created_at: DateTime<Utc>,
+    /// Of a role, why nobody vouches for the names of its sessions, if so: nobody is let in as one
+    /// then.
+    pub unvouched: Option<Unvouched>,
 }
 
 /// What one look at AWS showed.
@@ -58,14 +62,15 @@ pub enum Observed {
     Gone,
     /// The role and its documents, read one after the other.
     Role(ObservedRole),
-    /// A user that carries inline policies of ours.
+    /// A user, or a role that people come as, which carries inline policies of ours.
     User(ObservedUser),
 }
 
-/// An IAM user as it was read. Policies are percent-decoded and otherwise as AWS answered.
+/// An IAM user, or a role that people come as, as it was read. Policies are percent-decoded and
+/// otherwise as AWS answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObservedUser {
-    /// `UserId` (`AIDA…`).
+    /// `UserId` (`AIDA…`), or `RoleId` (`AROA…`).
     pub user_id: String,
     /// ARN.
     pub arn: String,
@@ -76,9 +81,12 @@ pub struct ObservedUser {
     pub policies: BTreeMap<String, String>,
     /// Characters of all other inline policies together, without white space.
     pub foreign: usize,
-    /// How many characters all inline policies of a user may have together
-    /// ([`USER_INLINE_QUOTA`](super::capacity::USER_INLINE_QUOTA)).
+    /// How many characters all inline policies may have together
+    /// ([`USER_INLINE_QUOTA`](super::capacity::USER_INLINE_QUOTA), or of a role
+    /// [`INLINE_QUOTA`](super::capacity::INLINE_QUOTA)).
     pub quota: usize,
+    /// Of a role, why nobody vouches for the names of its sessions, if so.
+    pub unvouched: Option<Unvouched>,
 }
 
 /// A role as it was read. Documents are percent-decoded and otherwise as AWS answered.
@@ -104,9 +112,13 @@ impl ObservedRole {
     /// What AWS says of the identity of a grant: `Some(None)` where it says that there is none,
     /// `None` where nobody looked, or the grant needs no identity.
     #[must_use]
-    pub fn shows(&self, grant: &Grant) -> Option<Option<&Identity>> {
-        let shown = self.principals.get(grant.principal_arn.as_deref()?)?;
-        Some(shown.as_ref())
+    pub fn shows(&self, grant: &Grant) -> Option<Option<Identity>> {
+        let who = grant.who()?;
+        let shown = self.principals.get(who.arn)?.clone();
+        Some(shown.map(|it| Identity {
+            id: who.userid(&it.id),
+            ..it
+        }))
     }
 }
 

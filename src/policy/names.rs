@@ -44,7 +44,7 @@ impl<'a> Situation<'a> {
         }
         // Another principal's sessions of that name may be left (docs/guard.md, C7), or their grant
         // is not forgotten yet: the database takes no second one until then (`names`).
-        if self.is_anothers(name, principal) && stands(Clause::ExclusiveConsoleName) {
+        if self.is_anothers(name, &principal) && stands(Clause::ExclusiveConsoleName) {
             return None;
         }
         // Its sessions may have begun without what this grant asks for, and would go on under it
@@ -80,7 +80,7 @@ impl<'a> Situation<'a> {
     /// Whether a grant at hand has, or has had, the name for another principal.
     fn is_anothers(&self, name: &str, principal: &str) -> bool {
         self.holders(name)
-            .any(|holder| self.principal_id(holder.grant) != Some(principal))
+            .any(|holder| self.principal_id(holder.grant).as_deref() != Some(principal))
     }
 
     /// Whether a live grant has the name, and lets its person in with something else than this one

@@ -5,9 +5,28 @@
 
 use serde_json::{Value, json};
 
+use super::capacity::is_protected;
 use crate::domain::account::{ManagerRole, Needs};
 use crate::domain::entitlement::Method;
 use crate::domain::fetch::GRANT_TAG;
+
+/// What is done with users that carry policies of grants.
+const ON_USERS: [&str; 5] = [
+    "iam:ListUserPolicies",
+    "iam:GetUserPolicy",
+    "iam:PutUserPolicy",
+    "iam:DeleteUserPolicy",
+    "iam:SimulatePrincipalPolicy",
+];
+
+/// What is done with roles that people come as.
+const ON_ROLES: [&str; 5] = [
+    "iam:ListRolePolicies",
+    "iam:GetRolePolicy",
+    "iam:PutRolePolicy",
+    "iam:DeleteRolePolicy",
+    "iam:SimulatePrincipalPolicy",
+];
 
 /// The policy that gives what is needed; `us`: the ARNs that Countersign works as, whose own rights
 /// it may never change.
@@ -45,30 +64,44 @@ pub fn policy(needs: &Needs, us: &[&str]) -> Value {
     }
     let opened = needs.opened(|it| it.method == Method::TrustPolicy);
     allow("TrustPolicies", &["iam:UpdateAssumeRolePolicy"], &opened);
-    let users: Vec<&str> = needs.users.iter().map(String::as_str).collect();
-    if needs.carries || needs.leaves || !opened.is_empty() {
-        allow("Users", &["iam:GetUser"], &users);
-    }
-    if needs.carries {
-        let carried = [
-            "iam:ListUserPolicies",
-            "iam:GetUserPolicy",
-            "iam:PutUserPolicy",
-            "iam:DeleteUserPolicy",
-            "iam:SimulatePrincipalPolicy",
-        ];
-        allow("Carriers", &carried, &users);
-    }
-    if needs.leaves && !needs.carries {
-        allow("Leavers", &["iam:SimulatePrincipalPolicy"], &users);
+    for (sid, actions, resources) in of_people(needs) {
+        allow(sid, actions, &resources);
     }
     // What `doctor` asks beside: whether the rights are there.
     let own: Vec<&str> = us.iter().copied().take(1).collect();
     allow("OwnRights", &["iam:SimulatePrincipalPolicy"], &own);
-    statements.extend(sessions(&needs.assumed()));
+    statements.extend(assuming(&needs.assumed()));
     statements.extend(tags(&needs.tagged()));
     statements.push(never_itself(us));
     json!({"Version": "2012-10-17", "Statement": statements})
+}
+
+/// What is read of people's users and roles, and put on them: with each Sid its actions and ARNs.
+fn of_people(needs: &Needs) -> Vec<(&'static str, &'static [&'static str], Vec<&str>)> {
+    let users: Vec<&str> = needs.users.iter().map(String::as_str).collect();
+    let mut roles: Vec<&str> = needs.sessions.iter().map(|it| it.0.as_str()).collect();
+    roles.dedup();
+    // Nobody but AWS puts anything on its own.
+    let (of_aws, own): (Vec<&str>, Vec<&str>) = roles.iter().partition(|arn| is_protected(arn));
+    let is_let_in = !needs
+        .opened(|it| it.method == Method::TrustPolicy)
+        .is_empty();
+    let mut all: Vec<(&str, &[&str], Vec<&str>)> = Vec::new();
+    if needs.carries || needs.leaves || is_let_in {
+        all.push(("Users", &["iam:GetUser"], users.clone()));
+        all.push(("RolesOfPeople", &["iam:GetRole"], roles.clone()));
+    }
+    if needs.carries {
+        all.push(("Carriers", &ON_USERS, users.clone()));
+        all.push(("CarrierRoles", &ON_ROLES, own));
+    }
+    let leavers = match (needs.leaves, needs.carries) {
+        (false, _) => Vec::new(),
+        (true, true) => of_aws,
+        (true, false) => users.into_iter().chain(roles).collect(),
+    };
+    all.push(("Leavers", &["iam:SimulatePrincipalPolicy"], leavers));
+    all
 }
 
 /// Whatever else it is given later, it never gives itself more.
@@ -83,7 +116,7 @@ fn never_itself(us: &[&str]) -> Value {
 
 /// The right to assume these roles: under the name of a grant and in a person's name alone,
 /// whatever the roles let in.
-fn sessions(assumed: &[&str]) -> Vec<Value> {
+fn assuming(assumed: &[&str]) -> Vec<Value> {
     if assumed.is_empty() {
         return Vec::new();
     }

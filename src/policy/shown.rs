@@ -1,10 +1,12 @@
 //! What a person shows who assumes a role, and whether conditions of its trust policy can hold for
-//! it. MFA is judged as shown: whether it is, nobody knows before.
+//! it. MFA of a user is judged as shown: whether it is, nobody knows before. A role's session never
+//! has it (docs/guard.md, H8).
 
 use super::meaning::Node;
 use super::pattern::overlap;
 use crate::domain::demands::Demands;
 use crate::domain::entitlement::Terms;
+use crate::domain::person::Who;
 use crate::ids::GrantId;
 
 /// What a person shows beside who they are.
@@ -13,22 +15,28 @@ pub struct Shown {
     /// The session names of a grant: one of them will do.
     names: Vec<String>,
     external_id: Option<String>,
+    /// Whether they come as a role.
+    is_role: bool,
 }
 
 impl Shown {
     /// Of a grant of these terms: every grant's own name is as good as any other's.
     #[must_use]
-    pub fn of(terms: &Terms, user_arn: &str) -> Self {
-        Self::with(&terms.demands, terms.console_name(Some(user_arn)))
+    pub fn of(terms: &Terms, who: Who<'_>) -> Self {
+        Self::with(&terms.demands, who)
     }
 
-    /// Of a grant that asks for that, under its own name or the console's.
+    /// Of a grant that asks for that, under its own name or the console's, which sends no external
+    /// ID.
     #[must_use]
-    pub fn with(demands: &Demands, console_name: Option<String>) -> Self {
+    pub fn with(demands: &Demands, who: Who<'_>) -> Self {
         let own = GrantId::new().to_string();
+        let external_id = demands.external_id.as_ref().map(ToString::to_string);
+        let console_name = who.console_name().filter(|_| external_id.is_none());
         Self {
             names: [own].into_iter().chain(console_name).collect(),
-            external_id: demands.external_id.as_ref().map(ToString::to_string),
+            external_id,
+            is_role: who.session.is_some(),
         }
     }
 
@@ -69,6 +77,16 @@ impl Shown {
         let shown = match key.to_ascii_lowercase().as_str() {
             "sts:rolesessionname" => Some(name),
             "sts:externalid" => self.external_id.as_deref(),
+            // Whether a role's session has the key at all, and false, is not known.
+            "aws:multifactorauthpresent" if self.is_role => {
+                let values: Vec<&str> = values.elements().iter().filter_map(word).collect();
+                let each = [Some("false"), None].map(|shown| compared(operator, shown, &values));
+                return if each[0] == each[1] {
+                    each[0]
+                } else {
+                    Held::Unknown
+                };
+            }
             "aws:multifactorauthpresent" => Some("true"),
             _ => return Held::Unknown,
         };

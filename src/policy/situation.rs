@@ -256,12 +256,10 @@ impl<'a> Situation<'a> {
         !known.live && until.is_some_and(|until| self.input.now <= until)
     }
 
-    /// The unique id of a grant's principal: fixed at approval, or as this look shows it.
-    pub fn principal_id<'b>(&'b self, grant: &'b Grant) -> Option<&'b str> {
-        if let Some(fixed) = &grant.principal_id {
-            return Some(fixed);
-        }
-        Some(&self.role.shows(grant)??.id)
+    /// The `aws:userid` of a grant's principal: fixed at approval, or as this look shows it.
+    pub fn principal_id(&self, grant: &Grant) -> Option<String> {
+        let fixed = grant.principal_id.clone();
+        fixed.or_else(|| Some(self.role.shows(grant)??.id))
     }
 
     /// Whether the guard as read names the grant.

@@ -25,29 +25,45 @@ pub fn parse_literal(text: &str) -> Option<DateTime<Utc>> {
     Some(naive.and_utc())
 }
 
+/// Who a statement lets in.
+#[derive(Debug, Clone, Copy)]
+pub struct Admitted<'a> {
+    /// ARN of the user or role.
+    pub arn: &'a str,
+    /// The `aws:userid` that is pinned beside it: of a role, which has sessions of many people.
+    pub userid: Option<&'a str>,
+}
+
 /// Lets one principal assume the role under the pinned session names until `until`, minified.
 #[must_use]
 pub fn statement(
     grant: GrantId,
-    principal_arn: &str,
+    principal: Admitted<'_>,
     names: &[&str],
     demands: &Demands,
     until: DateTime<Utc>,
 ) -> String {
-    let (sid, principal, names) = (sid(grant), json(&principal_arn), json(&names));
+    let userid = pinned_userid(principal.userid);
+    let (sid, principal, names) = (sid(grant), json(principal.arn), json(&names));
     let until = literal(until);
     let principal = format!(r#""Principal":{{"AWS":{principal}}}"#);
     let external_id = demands.external_id.as_ref();
     let external_id = external_id.map_or(String::new(), |id| {
         format!(r#","sts:ExternalId":{}"#, json(id))
     });
-    let pinned = format!(r#""StringEquals":{{"sts:RoleSessionName":{names}{external_id}}}"#);
+    let pinned =
+        format!(r#""StringEquals":{{"sts:RoleSessionName":{names}{external_id}{userid}}}"#);
     let mut dated = format!(r#""DateLessThan":{{"aws:CurrentTime":"{until}"}}"#);
     if demands.mfa {
         dated.push_str(&format!(r#","Bool":{{{MFA}}}"#));
     }
     let who = format!(r#""Sid":"{sid}","Effect":"Allow",{principal},"Action":"sts:AssumeRole""#);
     format!(r#"{{{who},"Condition":{{{pinned},{dated}}}}}"#)
+}
+
+/// The pin of an `aws:userid` among the keys of `StringEquals`, with the comma before it.
+pub(super) fn pinned_userid(userid: Option<&str>) -> String {
+    userid.map_or(String::new(), |it| format!(r#","aws:userid":{}"#, json(it)))
 }
 
 /// The statement of a grant, with the console name or without.
@@ -60,7 +76,10 @@ pub fn of(grant: &Grant, console: bool, until: DateTime<Utc>) -> String {
         .collect();
     // A grant without an identity wants no statement: one with its Sid is a hand's, and reads like
     // nothing of ours.
-    let principal = grant.principal_arn.as_deref().unwrap_or_default();
+    let principal = Admitted {
+        arn: grant.principal_arn.as_deref().unwrap_or_default(),
+        userid: grant.pinned_userid(),
+    };
     statement(grant.id, principal, &names, &grant.demands, until)
 }
 
@@ -110,6 +129,11 @@ pub fn names(statement: &Node) -> Vec<String> {
         statement,
         &["Condition", "StringEquals", "sts:RoleSessionName"],
     )
+}
+
+/// The `aws:userid` that a statement pins; none where it lets in whoever has the ARN.
+pub fn userids(statement: &Node) -> Vec<String> {
+    texts_at(statement, &["Condition", "StringEquals", "aws:userid"])
 }
 
 /// Whom a statement of ours admits.

@@ -16,6 +16,8 @@ struct Stray {
     until: Option<DateTime<Utc>>,
     /// Whom it admits.
     principals: Vec<String>,
+    /// As which session of a role.
+    userids: Vec<String>,
 }
 
 impl Situation<'_> {
@@ -100,6 +102,7 @@ impl Situation<'_> {
                     name,
                     until: trust::date(&node),
                     principals: trust::principals(&node),
+                    userids: trust::userids(&node),
                 });
             }
         }
@@ -124,7 +127,8 @@ impl Situation<'_> {
             let mut open = open.iter();
             open.any(|grant| {
                 let own = grant.principal_arn.as_deref();
-                own.is_some_and(|own| stray.principals == [own])
+                let pinned: Vec<&str> = grant.pinned_userid().into_iter().collect();
+                own.is_some_and(|own| stray.principals == [own] && stray.userids == pinned)
             })
         }
     }

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod documents;
+mod sessions;
 
 use std::sync::{Arc, MutexGuard, PoisonError};
 
@@ -17,6 +18,7 @@ use super::shared::Shared;
 use super::state::State;
 
 pub use documents::Document;
+pub use sessions::SessionKeys;
 
 /// A call that is held.
 #[derive(Debug)]

@@ -44,7 +44,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub use dials::{Call, Fault, When};
-pub use knobs::{Document, Hold, Knobs, LateWrite};
+pub use knobs::{Document, Hold, Knobs, LateWrite, SessionKeys};
 pub use rules::Rule;
 pub use seed::{Seed, SeedAccount, SeedRole, SeedUser};
 pub use wire::Fault as Refusal;

@@ -78,6 +78,9 @@ pub fn refusal(delay: &Delay) -> String {
         "unclear" => "AWS gives no clear answer",
         "malformed" => "AWS does not take what Countersign sends",
         "clock_skew" => "The clocks of AWS and of the database differ",
+        "unvouched" => {
+            "Others could have a session of the same name on the role that the person comes as"
+        }
         "gone" => "AWS does not find the role",
         "unplanned" => "Countersign cannot plan on what AWS shows: a fault of its own",
         "safe_mode" => "Nothing opens here: the database may be behind AWS",
@@ -116,6 +119,10 @@ pub fn advice(delay: &Delay) -> &'static str {
         }
         "full" => {
             "Have the role's owner remove policies that nobody needs, or have the quota raised."
+        }
+        "unvouched" => {
+            "Have that role's owner let people in by SAML alone, or under their own user names; `countersign doctor` \
+             names the statement."
         }
         "clock_skew" => "Have the people who run Countersign set the database's clock.",
         _ => "Have the role's owner and the people who run Countersign look at the role.",

@@ -14,6 +14,7 @@ use crate::app::find;
 use crate::app::submit::{self, NewRequest};
 use crate::domain::audit::verb::Verb;
 use crate::domain::entitlement::{Entitlement, Method};
+use crate::domain::person::Principal;
 use crate::error::{Error, FieldError};
 
 /// Lengths that the form offers, as far as the entitlement allows them (seconds).
@@ -61,7 +62,7 @@ pub struct Ask {
     /// The lengths on offer, seconds.
     pub choices: Vec<i32>,
     /// ARNs of the caller's AWS identities.
-    pub principals: Vec<String>,
+    pub principals: Vec<Principal>,
 }
 
 impl Ask {
@@ -204,15 +205,8 @@ async fn show(
 ) -> Result<Response, Failed> {
     let status = error.as_ref().map_or(StatusCode::OK, failed::status);
     let errors = error.as_ref().map_or_else(Vec::new, page::errors);
-    let principals = find::principals(&visit.ctx).await?;
-    let (account, method) = (entitlement.terms.account.clone(), entitlement.terms.method);
     let page = Ask {
-        principals: principals
-            .into_iter()
-            // What is attached is for users of its own account alone.
-            .filter(|it| it.account == account || method != Method::Attach)
-            .map(|it| it.arn)
-            .collect(),
+        principals: find::fitting(&visit.ctx, &entitlement.terms).await?,
         ..Ask::new(visit.frame(Here::Home).await?, entitlement, form, errors)
     };
     Ok(answer(status, &page))

@@ -25,6 +25,8 @@ pub struct Assume<'a> {
     pub mfa_serial: Option<&'a str>,
     /// The external ID, where one is needed.
     pub external_id: Option<&'a str>,
+    /// Whether the keys that it is assumed with are those of a session, which have a token.
+    pub with_token: bool,
 }
 
 impl Aws {
@@ -81,11 +83,16 @@ impl Aws {
             fields.push(field("SerialNumber", serial));
             fields.push(field("TokenCode", CODE));
         }
+        let token = if assume.with_token {
+            "-H \"X-Amz-Security-Token: $AWS_SESSION_TOKEN\" \\\n  "
+        } else {
+            ""
+        };
         format!(
             // The shell puts the keys in: no page ever holds a secret.
             "curl {url}/ --aws-sigv4 aws:amz:{region}:sts \\\n  \
              --user \"$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY\" \\\n  \
-             -d Action=AssumeRole -d Version=2011-06-15 \\\n  {}",
+             {token}-d Action=AssumeRole -d Version=2011-06-15 \\\n  {}",
             fields.join(" \\\n  ")
         )
     }

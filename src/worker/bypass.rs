@@ -10,7 +10,6 @@ use crate::db::lent::Lent;
 use crate::db::targets::Taken;
 use crate::db::tx::Tx;
 use crate::db::{grants, work};
-use crate::domain::arn::{Arn, Kind};
 use crate::domain::audit::By;
 use crate::domain::cause::Cause;
 use crate::domain::entitlement::Method;
@@ -26,12 +25,11 @@ use crate::policy::switchable::{self, Unswitchable};
 const TRUST: &str = "the role's trust policy";
 
 impl Worker {
-    /// Asks IAM of the grants on a user for whom it is time. The user is given back by then, so
-    /// that no closing waits for the answer; what is to be opened there waits.
+    /// Asks IAM of the grants on a user, or on a role that people come as, for whom it is time. It
+    /// is given back by then, so that no closing waits for the answer; what is to be opened there waits.
     pub(super) async fn ask_who_needs_none(&self, aws: &Aws, taken: &Taken, grants: &[Grant]) {
-        let is_user = Arn::name_of(&taken.arn, Kind::User).is_some();
         let mut due = grants.iter().filter(|it| it.asks_for_bypass(taken.at));
-        if !is_user || due.next().is_none() || self.is_stopping() {
+        if !taken.carries || due.next().is_none() || self.is_stopping() {
             return;
         }
         if let Err(error) = self.ask_each(aws, taken).await {
@@ -66,7 +64,7 @@ impl Worker {
             } else {
                 Purpose::Auditing
             };
-            let answer = ask(&aws.used_for(purpose), &taken.arn, &role, taken).await;
+            let answer = ask(&aws.used_for(purpose), &grant, &role, taken).await;
             (grant.id, answer)
         });
         for (id, answer) in futures_util::future::join_all(asked).await {
@@ -112,8 +110,13 @@ impl Worker {
 }
 
 /// What IAM says, or why it does not.
-async fn ask(aws: &Aws, user: &str, role: &str, taken: &Taken) -> Result<Already, AwsError> {
-    let asked = Box::pin(aws::assumes_already(aws, user, role, taken.at));
+async fn ask(aws: &Aws, grant: &Grant, role: &str, taken: &Taken) -> Result<Already, AwsError> {
+    // Grants of switch have an identity, and their person's id where it is a role's session.
+    let Some(who) = grant.who() else {
+        return Ok(Already::No);
+    };
+    let userid = grant.pinned_userid().unwrap_or_default();
+    let asked = Box::pin(aws::assumes_already(aws, who, userid, role, taken.at));
     let answer = tokio::time::timeout(patience(aws), asked).await;
     answer.unwrap_or(Err(AwsError::Unreachable))
 }
@@ -135,12 +138,14 @@ impl Ledger {
         };
         let is_let_in = |grant: &&Grant| {
             let is_asked = grant.method == Method::Switch && grant.marks.bypassed.is_none();
-            let arn = grant.principal_arn.as_deref();
-            let Some(arn) = arn.filter(|_| is_asked && grant.state.may_be_open()) else {
+            let Some(who) = grant
+                .who()
+                .filter(|_| is_asked && grant.state.may_be_open())
+            else {
                 return false;
             };
-            let shown = Shown::with(&grant.demands, grant.console_name.clone());
-            let checked = switchable::check(&trust, &role.arn, arn, &shown);
+            let shown = Shown::with(&grant.demands, who);
+            let checked = switchable::check(&trust, &role.arn, who, &shown);
             checked == Err(Unswitchable::NeedsNothing)
         };
         let let_in = self.grants.iter().filter(is_let_in);

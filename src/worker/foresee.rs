@@ -83,7 +83,15 @@ impl Worker {
         let opens = before.grants.iter().any(|grant| self.opens(grant, now));
         let limit = self.settings.lease / 2;
         let homes = self.homes(arn, &before.grants, now).await?;
-        let look = Seen::whole(&aws, limit, arn, &before.grants, opens, now, &homes);
+        let look = Seen::whole(
+            &aws,
+            limit,
+            (arn, place.carries),
+            &before.grants,
+            opens,
+            now,
+            &homes,
+        );
         let seen = Box::pin(look).await?;
         // The rows again, as a pass plans: what a worker has written since the first read is no
         // divergence.

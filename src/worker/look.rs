@@ -36,13 +36,14 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// Reads everything: the role, its guard, and the principals of what may be opened or is open.
-    /// `opens`: something is to be opened, so that it has to be known whose the role is. `at`: what
-    /// is over by then closes, whoever its principal is by now. `homes`: the accounts of others.
+    /// Reads everything: the role, its guard, and the principals of what may be opened or is open;
+    /// of what `carries`, its policies. `opens`: something is to be opened, so that it has to be
+    /// known whose the role is. `at`: what is over by then closes, whoever its principal is by now.
+    /// `homes`: the accounts of others.
     pub async fn whole(
         aws: &Aws,
         limit: Duration,
-        arn: &str,
+        (arn, carries): (&str, bool),
         grants: &[Grant],
         opens: bool,
         at: DateTime<Utc>,
@@ -57,7 +58,7 @@ impl Seen {
         };
         let asked_at = Instant::now();
         let principals = admitted(grants, at).map(|it| (it.to_owned(), homes.of(aws, it)));
-        let look = observe::observe(aws, arn, principals.collect(), opens);
+        let look = observe::observe(aws, arn, principals.collect(), carries, opens);
         let Look { observed, unread } = in_time(limit, look).await?;
         let looked_at = Instant::now();
         let ours = match (identified, &observed) {
@@ -65,7 +66,7 @@ impl Seen {
                 Some(aws.is_ours(&role.arn, &role.role_id).await)
             }
             (Some(Err(error)), _) => Some(Err(error)),
-            // Nor is whoever we work as a carrier.
+            // Nor does whoever we work as carry anything.
             (Some(Ok(())), Observed::User(user)) => {
                 Some(aws.is_ours(&user.arn, &user.user_id).await)
             }
@@ -95,7 +96,7 @@ impl Seen {
         self.asked_at = Instant::now();
         let read = observe::read_back(aws, arn, policy, &mut self.observed);
         in_time(limit, read).await?;
-        // Of a user the policy alone was read, not whose it is.
+        // Of a carrier the policy alone was read, not whose it is.
         if key == DocumentKey::Trust {
             self.looked_at = Instant::now();
         }
@@ -120,6 +121,17 @@ impl Seen {
         };
         let trust = Document::parse(&role.trust).ok()?;
         Some(assumable::takes_tags(&trust, us))
+    }
+
+    /// Whether nobody vouches for the name of the session that a grant lets in, so that it is not
+    /// opened (docs/guard.md, C6).
+    pub fn is_unvouched(&self, grant: &Grant) -> bool {
+        let unvouched = match &self.observed {
+            Observed::Role(role) => role.shows(grant).flatten().and_then(|it| it.unvouched),
+            Observed::User(user) => user.unvouched.clone(),
+            Observed::Gone => None,
+        };
+        unvouched.is_some()
     }
 
     /// Whether it shows all that has to be known before this grant is opened. One that was approved

@@ -213,9 +213,12 @@ impl<'a> Pass<'a> {
             Some(seen) => seen,
             None => {
                 let (limit, opens) = (self.look_limit(), self.opens());
-                let Taken { arn, at, .. } = self.taken;
+                let Taken {
+                    arn, carries, at, ..
+                } = self.taken;
                 let homes = self.worker.homes(arn, &self.grants, *at).await?;
-                let look = Seen::whole(&self.aws, limit, arn, &self.grants, opens, *at, &homes);
+                let of = (arn.as_str(), *carries);
+                let look = Seen::whole(&self.aws, limit, of, &self.grants, opens, *at, &homes);
                 match Box::pin(look).await {
                     Ok(seen) => seen,
                     Err(error) => return Ok(Round::Failed(error)),
@@ -275,7 +278,7 @@ impl<'a> Pass<'a> {
     }
 
     /// What the look says besides the documents: clocks that differ, principals that could not be
-    /// read, and that AWS does not tell whose the role is.
+    /// read or for whom nobody vouches, and that AWS does not tell whose the role is.
     fn consider(&mut self, ledger: &Ledger, seen: &Seen) {
         // A clock of tests stands still; no answer of AWS agrees with it.
         let is_real = matches!(self.worker.clock, Clock::Database);
@@ -284,13 +287,13 @@ impl<'a> Pass<'a> {
             self.clocks_differ = true;
             self.trouble = Some(AwsError::ClockSkew);
         }
-        let mut opening = ledger
-            .grants
-            .iter()
-            .filter(|grant| grant.state.is_opening());
+        let opening = || ledger.grants.iter().filter(|it| it.state.is_opening());
         let unread = |grant: &Grant| seen.unread.get(grant.principal_arn.as_deref()?);
-        if let Some(error) = opening.find_map(unread) {
+        if let Some(error) = opening().find_map(unread) {
             self.trouble = Some(*error);
+        }
+        if opening().any(|grant| seen.is_unvouched(grant)) {
+            self.trouble = Some(AwsError::Unvouched);
         }
         // Whoever is let into our own role could do all that we can: not knowing bars every
         // opening.
@@ -342,9 +345,9 @@ impl<'a> Pass<'a> {
     fn planned(&mut self, ledger: &Ledger, observed: &Observed) -> Plan {
         // A scheduled grant has nothing in AWS, and nothing may be planned for it yet. On a user a
         // policy of its name would be nobody's without it.
-        let is_user = matches!(observed, Observed::User(_));
+        let carries = matches!(observed, Observed::User(_));
         let begun = ledger.grants.iter();
-        let begun = begun.filter(|grant| grant.is_begun() || is_user);
+        let begun = begun.filter(|grant| grant.is_begun() || carries);
         let begun: Vec<Grant> = begun.cloned().collect();
         let (allows, listed) = ledger.inline();
         let input = Input {

@@ -88,7 +88,7 @@ fn of_two_partitions(file: &File, accounts: &[db::accounts::Account]) -> Vec<Wro
     let identities = identities.map(|identity| ("principals", identity));
     let mut wrong = Vec::new();
     for (key, spanned) in managers.chain(roles).chain(identities) {
-        let Identity { arn, account } = spanned.get_ref();
+        let Identity { arn, account, .. } = spanned.get_ref();
         let known = *first.entry(account).or_insert(arn);
         let (own, others) = (partition(arn), partition(known));
         if own != others {

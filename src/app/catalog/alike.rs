@@ -67,10 +67,15 @@ pub(super) fn tell_apart(file: &File, wrong: &mut Vec<Wrong>) {
             names.told_apart("name", person.name.get_ref()),
         );
         for identity in &person.principals {
+            let who = identity.get_ref().who();
             note(
                 identity.span(),
-                names.once("the AWS identity", &identity.get_ref().arn),
+                names.once("the AWS identity", &who.to_string()),
             );
+            // A role has sessions of several people.
+            if who.session.is_some() {
+                note(identity.span(), names.told_apart("the role", who.arn));
+            }
         }
     }
     for offer in &file.entitlements {

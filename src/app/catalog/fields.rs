@@ -99,6 +99,34 @@ impl<'a> Fields<'a> {
         fitting.into_iter().collect()
     }
 
+    /// The same of texts and of inline tables, each of which is read by `read`.
+    pub fn list_of_both<T>(
+        &mut self,
+        key: &'static str,
+        rule: impl Fn(&str) -> Result<T, String>,
+        read: impl Fn(Fields<'_>) -> Option<T>,
+    ) -> Option<Vec<Spanned<T>>> {
+        let Some(value) = self.value(key) else {
+            return Some(Vec::new());
+        };
+        let Some(items) = value.get_ref().as_array() else {
+            self.refuse(value.span(), key, "must be a list in [ ]");
+            return None;
+        };
+        let mut fitting = Vec::new();
+        for item in items {
+            fitting.push(match item.get_ref() {
+                DeValue::Table(table) => {
+                    let whose = format!("{}: {key}", self.whose);
+                    let fields = Fields::new(table, item.span(), whose, self.wrong);
+                    read(fields).map(|it| Spanned::new(item.span(), it))
+                }
+                _ => self.fitting(key, item, &rule),
+            });
+        }
+        fitting.into_iter().collect()
+    }
+
     /// `true`, or left out. `None` where it does not fit, for that reason.
     pub fn flag(&mut self, key: &'static str, what: &str) -> Option<Option<Spanned<()>>> {
         let Some(value) = self.value(key) else {

@@ -10,10 +10,12 @@ use super::demands::{self, demands};
 use super::fields::Fields;
 use super::handed_out::handed_out;
 use super::opens::{Opens, opens, scope};
+use super::principals::{self, role_session, user};
 use super::wrong::Wrong;
 use crate::domain::arn::{Arn, Kind};
 use crate::domain::duration;
 use crate::domain::entitlement::{Method, Terms};
+use crate::domain::person::Who;
 use crate::domain::text::{all_seen, check_name};
 
 /// The longest session that AWS knows, and so the longest grant (seconds).
@@ -54,6 +56,18 @@ pub(super) struct Somebody {
 pub(super) struct Identity {
     pub arn: String,
     pub account: String,
+    /// The name of a person's sessions, where they come as a role.
+    pub session: Option<String>,
+}
+
+impl Identity {
+    /// As documents name it.
+    pub fn who(&self) -> Who<'_> {
+        Who {
+            arn: &self.arn,
+            session: self.session.as_deref(),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -94,6 +108,7 @@ pub(super) fn read(text: &str) -> Result<File, Vec<Wrong>> {
     fields.done();
     tell_apart(&file, &mut wrong);
     wrong.extend(accounts::in_file(&file));
+    wrong.extend(principals::in_file(&file));
     wrong.extend(closed::in_file(&file));
     wrong.extend(demands::in_file(&file));
     if wrong.is_empty() {
@@ -140,7 +155,7 @@ fn somebody(mut fields: Fields<'_>) -> Option<Somebody> {
     let name = fields.text("name", seen);
     let email = fields.text("email", seen);
     let groups = fields.list("groups", seen);
-    let principals = fields.list("principals", |arn| identity(arn, Kind::User));
+    let principals = fields.list_of_both("principals", user, role_session);
     fields.done();
     Some(Somebody {
         issuer: issuer?.into_inner(),
@@ -284,5 +299,6 @@ pub(super) fn identity(text: &str, kind: Kind) -> Result<Identity, String> {
     Ok(Identity {
         account: arn.account.to_owned(),
         arn: text.to_owned(),
+        session: None,
     })
 }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::lines::{Section, set_up};
 use super::place::{Place, Silent};
-use super::{Catalog, role, user};
+use super::{Catalog, carrier, role};
 use crate::app::ctx::App;
 use crate::aws::survey::{self, May};
 use crate::aws::{Aws, AwsError, Purpose};
@@ -123,11 +123,11 @@ async fn look(
     };
     place.is_simulated = check_own_rights(&place, own).await?;
     for target in &account.targets {
-        let looked = match Arn::read(&target.arn).map(|it| it.kind) {
-            Some(Kind::User) => user::examine(&place, target, sections).await,
-            _ => role::examine(&place, target, sections).await,
-        };
-        looked?;
+        if target.carries {
+            carrier::examine(&place, target, sections).await?;
+        } else {
+            role::examine(&place, target, sections).await?;
+        }
     }
     Ok(())
 }

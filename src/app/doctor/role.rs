@@ -15,7 +15,7 @@ use crate::domain::account::Opened;
 use crate::domain::arn::{Arn, Kind};
 use crate::domain::demands::Demands;
 use crate::domain::entitlement::Method;
-use crate::domain::person::console_name;
+use crate::domain::person::Who;
 use crate::domain::target::Condition;
 use crate::ids::GrantId;
 use crate::policy::ObservedRole;
@@ -24,6 +24,7 @@ use crate::policy::document::Document;
 use crate::policy::guard::Guard;
 use crate::policy::shown::Shown;
 use crate::policy::switchable;
+use crate::policy::trust::Admitted;
 
 /// What cannot be seen of it opens nothing.
 const UNSEEN: &str = "nothing opens on this role";
@@ -197,10 +198,10 @@ fn check_trust(
         check_seats(place, arn, demands, role, section);
     }
     if methods.contains(&Method::Switch) {
-        let mut users = place.catalog.users();
-        if users.any(|user| {
-            let shown = Shown::with(demands, console_name(user));
-            switchable::check(&document, arn, user, &shown).is_ok()
+        let mut identities = place.catalog.identities();
+        if identities.any(|who| {
+            let shown = Shown::with(demands, who);
+            switchable::check(&document, arn, who, &shown).is_ok()
         }) {
             let told = "it leaves it to people's own accounts who may assume it";
             section.ok("trust policy", told);
@@ -224,11 +225,24 @@ fn check_seats(
     section: &mut Section,
 ) {
     let made_up = format!("arn:aws:iam::{}:user/{}", place.account.id, "x".repeat(32));
-    let users = place.account.needs.users.iter();
-    let longest = users.max_by_key(|it| it.len()).unwrap_or(&made_up);
+    let made_up = Who {
+        arn: &made_up,
+        session: None,
+    };
+    let length = |who: &Who<'_>| who.arn.len() + who.session.map_or(0, |it| 60 + it.len());
+    let identities = place.account.needs.identities();
+    let longest = identities.max_by_key(length).unwrap_or(made_up);
+    // Unique ids of roles have 21 characters (IAM User Guide, *IAM identifiers*).
+    let userid = longest.session.map(|_| longest.userid(&"A".repeat(21)));
+    let console_name = longest.console_name();
     let seat = Seat {
-        principal_arn: longest,
-        console_name: Arn::name_of(longest, Kind::User).filter(|_| demands.external_id.is_none()),
+        principal: Admitted {
+            arn: longest.arn,
+            userid: userid.as_deref(),
+        },
+        console_name: console_name
+            .as_deref()
+            .filter(|_| demands.external_id.is_none()),
         demands,
     };
     let observed = ObservedRole {

@@ -12,14 +12,17 @@ use crate::domain::arn::Arn;
 use crate::domain::duration;
 use crate::domain::entitlement::{Entitlement, Method, Terms};
 use crate::domain::outlive::Outlives;
-use crate::domain::person::Principal;
+use crate::domain::person::{Principal, Who};
 use crate::domain::text::{Ticket, Words};
 use crate::error::{Error, FieldCode, FieldError, InputError, RoleError};
 use crate::policy::assumable::{self, Lacking};
+use crate::policy::authority::Unvouched;
 use crate::policy::capacity::{self, Booking, Obstacle, Seat};
 use crate::policy::document::Document;
+use crate::policy::feasible;
 use crate::policy::shown::Shown;
 use crate::policy::switchable::{self, Unswitchable};
+use crate::policy::trust::Admitted;
 use crate::policy::{ObservedRole, ObservedUser};
 
 /// How far ahead a start may be.
@@ -36,10 +39,11 @@ pub(super) struct Checked {
     pub ticket: Option<Ticket>,
 }
 
-/// What AWS told of the role and the user; nothing when it was silent.
+/// What AWS told of the role and of who is let in; nothing when it was silent.
 #[derive(Default)]
 pub(super) struct Seen {
     pub role_id: Option<String>,
+    /// Their `aws:userid`.
     pub principal_id: Option<String>,
     pub checked: bool,
     /// What could outlive the deadline; none where nobody looked.
@@ -135,6 +139,9 @@ pub(super) fn recheck(
     {
         return Err(RoleError::Unseen.into());
     }
+    let who = checked.principal.as_ref().map(Principal::who);
+    let obstacle = who.and_then(|who| feasible::obstacle(who, terms.method, terms.demands.mfa));
+    let is_fitting = is_fitting && obstacle.is_none();
     if !is_fitting || terms.method != checked.entitlement.terms.method {
         return Err(Error::field(
             "principal",
@@ -179,6 +186,7 @@ fn principal(
         let is_here = |own: &Principal| own.account == terms.account;
         let mut fitting = principals;
         fitting.retain(is_fitting);
+        without_obstacle(terms, &mut fitting, asked)?;
         // A user of another account may come into this one's role, but no grant spans partitions.
         // By the trust policy, who has one in both comes from the role's own unless they say so.
         let stays = match terms.method {
@@ -198,6 +206,27 @@ fn principal(
             "must be left out: Countersign hands out credentials, whoever you are in AWS",
         )),
     }
+}
+
+/// Leaves those that can be let in by the method. Where none is left of those that are meant, that
+/// is why nobody is.
+fn without_obstacle(
+    terms: &Terms,
+    fitting: &mut Vec<Principal>,
+    asked: Option<&str>,
+) -> Result<(), FieldError> {
+    let obstacle = |own: &Principal| feasible::obstacle(own.who(), terms.method, terms.demands.mfa);
+    let is_meant = |own: &&Principal| {
+        let is_there = terms.method != Method::Attach || own.account == terms.account;
+        is_there && asked.is_none_or(|arn| arn == own.arn)
+    };
+    let meant = fitting.iter().filter(is_meant);
+    let barred: Vec<Option<String>> = meant.map(obstacle).collect();
+    if let (true, Some(Some(told))) = (barred.iter().all(Option::is_some), barred.first()) {
+        return Err(FieldError::invalid("principal", told.clone()));
+    }
+    fitting.retain(|own| obstacle(own).is_none());
+    Ok(())
 }
 
 fn partition(arn: &str) -> Option<&str> {
@@ -228,7 +257,8 @@ fn pick(
             "principal",
             format!(
                 "is missing: the catalog names no AWS identity of yours{place}. \
-                 Whoever keeps the catalog has to add your IAM user to your `principals`"
+                 Whoever keeps the catalog has to add your IAM user, or the role that you come as, to your \
+                 `principals`"
             ),
         )),
         _ => Err(FieldError {
@@ -254,13 +284,15 @@ pub(super) fn usable(
     };
     // AWS refuses a trust policy that names nobody; whoever took the name later would be let in
     // (docs/guard.md, C8).
-    if role.principal_id.is_none() {
+    let Some(identity) = role.principal else {
         return Err(Error::field(
             "principal",
             format!("is not there in AWS: {}", principal.arn),
         ));
-    }
-    let (role_id, principal_id) = (role.role_id.clone(), role.principal_id);
+    };
+    vouched(principal.who(), identity.unvouched.as_ref())?;
+    let who = principal.who();
+    let (role_id, principal_id) = (role.role_id.clone(), who.userid(&identity.id));
     let observed = ObservedRole {
         role_id: role.role_id,
         created_at: role.created_at,
@@ -271,33 +303,40 @@ pub(super) fn usable(
         trust_quota: role.trust_quota,
         principals: BTreeMap::new(),
     };
-    let seats: Vec<_> = others
-        .iter()
-        .map(|seated| Seat {
-            principal_arn: &seated.principal_arn,
-            console_name: seated.console_name.as_deref(),
-            demands: &seated.demands,
-        })
-        .collect();
-    let name = terms.console_name(Some(&principal.arn));
+    let seats: Vec<_> = others.iter().map(seat).collect();
+    let name = terms.console_name(Some(who));
     let one_more = Seat {
-        principal_arn: &principal.arn,
+        principal: Admitted {
+            arn: who.arn,
+            userid: who.session.map(|_| principal_id.as_str()),
+        },
         console_name: name.as_deref(),
         demands: &terms.demands,
     };
     capacity::check(&observed, None, &seats, one_more).map_err(why)?;
-    let shown = Shown::of(terms, &principal.arn);
+    let shown = Shown::of(terms, who);
     let trust = Document::parse(&observed.trust).map_err(|it| why(it.into()))?;
     // A Deny wins over the statement that would be added.
-    if switchable::denies(&trust, &principal.arn, &shown) {
+    if switchable::denies(&trust, who, &shown) {
         return Err(RoleError::AsksForMore.into());
     }
     Ok(Seen {
         role_id: Some(role_id),
-        principal_id,
+        principal_id: Some(principal_id),
         checked: true,
         ..Seen::default()
     })
+}
+
+fn seat(seated: &db::grants::Seated) -> Seat<'_> {
+    Seat {
+        principal: Admitted {
+            arn: &seated.principal_arn,
+            userid: seated.userid.as_deref(),
+        },
+        console_name: seated.console_name.as_deref(),
+        demands: &seated.demands,
+    }
 }
 
 /// A role that we assume ourselves: no statement is added, and it has to let us in.
@@ -325,13 +364,25 @@ fn assumable(role: Check, terms: &Terms) -> Result<Seen, Error> {
     }
 }
 
-/// A role that an inline policy on a person's user is to let into.
-pub(super) fn switchable(role: &Check, terms: &Terms, arn: &str) -> Result<(), Error> {
+/// Refuses to let anybody in as a session of a role whose name they may have chosen
+/// (docs/guard.md, C6).
+pub(super) fn vouched(who: Who<'_>, unvouched: Option<&Unvouched>) -> Result<(), RoleError> {
+    match unvouched {
+        None => Ok(()),
+        Some(by) => Err(RoleError::Unvouched {
+            arn: who.arn.to_owned(),
+            by: by.to_string(),
+        }),
+    }
+}
+
+/// A role that an inline policy on a person's user or role is to let into.
+pub(super) fn switchable(role: &Check, terms: &Terms, who: Who<'_>) -> Result<(), Error> {
     if role.ours {
         return Err(RoleError::Ours.into());
     }
     let document = Document::parse(&role.trust).map_err(|it| why(it.into()))?;
-    match switchable::check(&document, &role.role_arn, arn, &Shown::of(terms, arn)) {
+    match switchable::check(&document, &role.role_arn, who, &Shown::of(terms, who)) {
         Ok(()) => {}
         Err(Unswitchable::NotAdmitted) => return Err(RoleError::NotAdmitted.into()),
         Err(Unswitchable::AsksForMore) => return Err(RoleError::AsksForMore.into()),
@@ -342,13 +393,14 @@ pub(super) fn switchable(role: &Check, terms: &Terms, arn: &str) -> Result<(), E
     Ok(())
 }
 
-/// The user that is to carry the policy; `already` says whether theirs let them into the role
+/// The user or role that is to carry the policy; `already` says whether theirs let into the role
 /// without us, and the answer what that hangs on.
 pub(super) fn carries(
     user: &ObservedUser,
     carried: &Carried,
     already: Already,
 ) -> Result<Vec<String>, RoleError> {
+    vouched(carried.principal.who(), user.unvouched.as_ref())?;
     let hangs_on = match already {
         Already::Yes(policy) => return Err(RoleError::OpenAlready(format!("policy {policy}"))),
         Already::Perhaps(keys) => keys,
@@ -358,7 +410,7 @@ pub(super) fn carries(
     Ok(hangs_on)
 }
 
-/// Refuses a user who has no room for one more policy.
+/// Refuses a user or role that has no room for one more policy.
 fn has_room(user: &ObservedUser, carried: &Carried) -> Result<(), RoleError> {
     let Some(wanted) = carried.wanted else {
         return Ok(());
@@ -371,11 +423,11 @@ fn has_room(user: &ObservedUser, carried: &Carried) -> Result<(), RoleError> {
     })
 }
 
-/// What the person's user carries at the asked time, and is to carry.
+/// What the person's user or role carries at the asked time, and is to carry.
 pub(super) struct Carried {
-    /// ARN of the user.
-    pub arn: String,
-    /// As whom Countersign works in the user's account.
+    /// Who the person is in AWS.
+    pub principal: Principal,
+    /// As whom Countersign works in their account.
     pub manager: Option<ManagerRole>,
     pub installation: String,
     pub others: Vec<Booking>,

@@ -7,6 +7,7 @@ use super::check::Checked;
 use crate::db;
 use crate::domain::entitlement::{EarlyEnd, Terms};
 use crate::domain::grant::Grant;
+use crate::domain::person::Principal;
 use crate::error::{Error, RoleError};
 use crate::ids::{GrantId, TargetId};
 use crate::policy::guard_room::{self, Named};
@@ -34,13 +35,13 @@ pub(super) async fn guarded(
     let Some(known) = known(conn, role, early_end, (from, until)).await? else {
         return Ok(None);
     };
-    let principal = checked.principal.as_ref().map(|it| it.arn.as_str());
+    let who = checked.principal.as_ref().map(Principal::who);
     Ok(Some(Guarded {
         known,
         one_more: Named {
             // Every grant's name is equally long.
             name: GrantId::new().to_string(),
-            console: checked.entitlement.terms.console_name(principal),
+            console: checked.entitlement.terms.console_name(who),
             deadline: until,
             is_live: true,
         },

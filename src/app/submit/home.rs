@@ -12,15 +12,16 @@ use crate::domain::demands::ExternalId;
 use crate::domain::entitlement::{Method, Terms};
 use crate::domain::person::Principal;
 use crate::error::{Error, RoleError};
+use crate::policy::Identity;
 
-/// A user of another account than the role's.
+/// Who comes from another account than the role's.
 pub(super) struct Home {
-    arn: String,
-    /// As whom Countersign works in the user's account.
+    principal: Principal,
+    /// As whom Countersign works in their account.
     manager: Option<ManagerRole>,
 }
 
-/// The user's own account, where they come from another one by the role's trust policy.
+/// Their own account, where they come from another one by the role's trust policy.
 pub(super) async fn home(
     conn: &mut PgConnection,
     terms: &Terms,
@@ -32,42 +33,42 @@ pub(super) async fn home(
     };
     let manager = db::accounts::manager(conn, &user.account).await?;
     Ok(Some(Home {
-        arn: user.arn.clone(),
+        principal: user.clone(),
         manager,
     }))
 }
 
-/// The user's unique id; `None` where AWS knows no such user.
+/// Who that is there; `None` where AWS knows nobody of that ARN.
 pub(super) async fn at_home(
     ctx: &Ctx,
     terms: &Terms,
     role_arn: &str,
     home: &Home,
     (_, now): &AsWhom,
-) -> Result<Result<Option<String>, Error>, AwsError> {
-    let Home { arn, manager } = home;
+) -> Result<Result<Option<Identity>, Error>, AwsError> {
+    let Home { principal, manager } = home;
+    let arn = &principal.arn;
     let unseen = || Ok(Err(RoleError::UserUnseen(arn.clone()).into()));
     let cloud = match ctx.app.clouds().of_arn(arn, manager.as_ref(), *now).await {
         Ok(cloud) => cloud,
         Err(AwsError::Denied) => return unseen(),
         Err(error) => return Err(error),
     };
-    let external_id = terms.demands.external_id.as_ref().map(ExternalId::as_str);
-    let allowed = async {
-        let asked = aws::may_assume(&cloud, arn, role_arn, external_id, *now);
-        match Box::pin(asked).await {
-            // Without the right to simulate nobody is kept from asking.
-            Err(AwsError::Denied) => Ok(true),
-            other => other,
-        }
-    };
-    let (id, allowed) = tokio::join!(Box::pin(aws::check_principal(&cloud, arn)), allowed);
-    match (id, allowed) {
+    let identity = match Box::pin(aws::check_principal(&cloud, arn)).await {
+        Ok(Some(identity)) => identity,
+        Ok(None) => return Ok(Ok(None)),
         // Whoever took the name later would be let in (docs/guard.md, C8), and nobody could tell.
-        (Err(AwsError::Denied), _) => unseen(),
-        (Err(error), _) => Err(error),
-        (Ok(Some(_)), Ok(false)) => Ok(Err(RoleError::NotAllowedAtHome(arn.clone()).into())),
-        (Ok(Some(_)), Err(error)) => Err(error),
-        (Ok(id), _) => Ok(Ok(id)),
+        Err(AwsError::Denied) => return unseen(),
+        Err(error) => return Err(error),
+    };
+    let external_id = terms.demands.external_id.as_ref().map(ExternalId::as_str);
+    let who = principal.who();
+    let userid = who.userid(&identity.id);
+    let asked = aws::may_assume(&cloud, who, &userid, role_arn, external_id, *now);
+    match Box::pin(asked).await {
+        Ok(false) => Ok(Err(RoleError::NotAllowedAtHome(arn.clone()).into())),
+        // Without the right to simulate nobody is kept from asking.
+        Ok(true) | Err(AwsError::Denied) => Ok(Ok(Some(identity))),
+        Err(error) => Err(error),
     }
 }

@@ -1,4 +1,5 @@
-//! What AWS tells of a role, and of the user who is to carry a policy, before anything is stored.
+//! What AWS tells of a role, and of the user or role that is to carry a policy, before anything is
+//! stored.
 
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use crate::domain::person::Principal;
 use crate::error::{Error, RoleError};
 use crate::policy::ObservedUser;
 use crate::policy::capacity::Booking;
+use crate::policy::inline::Asks;
 use crate::policy::outlive::{self, Policy};
 
 /// How long AWS has to say what it knows.
@@ -33,19 +35,19 @@ pub(in crate::app) type AsWhom = (Option<ManagerRole>, DateTime<Utc>);
 pub(super) enum Others {
     /// In the role's trust policy; and the account of a user who comes from another one.
     Seated(Vec<db::grants::Seated>, Option<Home>),
-    /// On the person's user.
+    /// On the person's user or role.
     Carried(Carried),
 }
 
-/// What the person's user carries at that time, and would carry.
+/// What the person's user or role carries at that time, and would carry.
 pub(super) async fn carried(
     conn: &mut PgConnection,
     checked: &Checked,
-    user: &Principal,
-    window: (DateTime<Utc>, DateTime<Utc>),
+    principal: &Principal,
+    (from, until): (DateTime<Utc>, DateTime<Utc>),
 ) -> sqlx::Result<Carried> {
-    let manager = db::accounts::manager(conn, &user.account).await?;
-    let (installation, grants) = db::work::carried(conn, &user.arn).await?;
+    let manager = db::accounts::manager(conn, &principal.account).await?;
+    let (installation, grants) = db::work::carried(conn, &principal.arn).await?;
     let booked = grants.iter().filter_map(|(grant, part)| {
         if grant.state.is_over() {
             return grant.marks.sent_until.map(Booking::ended);
@@ -53,14 +55,22 @@ pub(super) async fn carried(
         Booking::of(part.allows.as_ref()?, grant)
     });
     let terms = &checked.entitlement.terms;
-    let (allows, mfa) = (terms.allows(), terms.demands.mfa);
-    let console = terms.console_name(Some(&user.arn));
+    let who = principal.who();
+    let console = terms.console_name(Some(who));
+    // Unique ids of roles have 21 characters (IAM User Guide, *IAM identifiers*).
+    let userid = who.session.map(|_| who.userid(&"A".repeat(21)));
+    let asks = Asks {
+        mfa: terms.demands.mfa,
+        userid: userid.as_deref(),
+        until,
+    };
+    let wanted = |allows| Booking::wanted(&allows, console.as_deref(), from, asks);
     Ok(Carried {
-        arn: user.arn.clone(),
+        principal: principal.clone(),
         manager,
         installation,
         others: booked.collect(),
-        wanted: allows.and_then(|it| Booking::wanted(&it, console.as_deref(), mfa, window)),
+        wanted: terms.allows().and_then(wanted),
     })
 }
 
@@ -146,11 +156,8 @@ async fn see(
                     at_home(ctx, terms, role_arn, home, as_whom),
                 );
                 let (role, own) = (role?, own?);
-                Ok(own.and_then(|principal_id| {
-                    let role = Check {
-                        principal_id,
-                        ..role
-                    };
+                Ok(own.and_then(|principal| {
+                    let role = Check { principal, ..role };
                     usable(role, terms, checked.principal.as_ref(), others)
                 }))
             }
@@ -209,7 +216,8 @@ async fn denies(
     Box::pin(aws::is_guarded(&cloud, role_arn)).await
 }
 
-/// The role, and in the person's own account their user. Each is judged where the other is silent.
+/// The role, and in the person's own account their user or role. Each is judged where the other is
+/// silent.
 async fn at_both(
     ctx: &Ctx,
     terms: &Terms,
@@ -222,7 +230,7 @@ async fn at_both(
         at_user(ctx, carried, Some(role_arn), as_whom),
     );
     if let Ok(role) = &role
-        && let Err(refused) = switchable(role, terms, &carried.arn)
+        && let Err(refused) = switchable(role, terms, carried.principal.who())
     {
         return Ok(Err(refused));
     }
@@ -236,15 +244,15 @@ async fn at_both(
     }))
 }
 
-/// The person's own user, which is to carry one policy more: for a role, that nothing of theirs
-/// lets them into already.
+/// The person's own user or role, which is to carry one policy more: for a role, that nothing of
+/// theirs lets them into already.
 async fn at_user(
     ctx: &Ctx,
     carried: &Carried,
     role_arn: Option<&str>,
     as_whom: &AsWhom,
 ) -> Result<Result<Seen, Error>, AwsError> {
-    let arn = carried.arn.as_str();
+    let arn = carried.principal.arn.as_str();
     let (user, already) = match look_at_user(ctx, carried, role_arn, as_whom).await {
         Ok(seen) => seen,
         // Nothing could be put on a user, and nothing ever taken away, whom nobody lets us see.
@@ -261,14 +269,14 @@ async fn at_user(
         Err(refused) => return Ok(Err(refused.into())),
     };
     Ok(Ok(Seen {
-        principal_id: Some(user.user_id),
+        principal_id: Some(carried.principal.who().userid(&user.user_id)),
         checked: true,
         hangs_on,
         ..Seen::default()
     }))
 }
 
-/// The user, and whether their policies let them into the role already.
+/// The user or role, and whether their policies let them into the role already.
 async fn look_at_user(
     ctx: &Ctx,
     carried: &Carried,
@@ -276,25 +284,23 @@ async fn look_at_user(
     (_, now): &AsWhom,
 ) -> Result<(Option<ObservedUser>, Already), AwsError> {
     let (clouds, manager) = (ctx.app.clouds(), carried.manager.as_ref());
-    let cloud = clouds.of_arn(&carried.arn, manager, *now).await?;
-    let already = async {
-        let Some(role_arn) = role_arn else {
-            return Ok(Already::No);
-        };
-        let cloud = cloud.used_for(Purpose::Looking);
-        let asked = aws::assumes_already(&cloud, &carried.arn, role_arn, *now);
-        match Box::pin(asked).await {
-            // Without the right to simulate nobody is kept from asking.
-            Err(AwsError::Denied) => Ok(Already::No),
-            other => other,
-        }
+    let who = carried.principal.who();
+    let cloud = clouds.of_arn(who.arn, manager, *now).await?;
+    let Some(user) = Box::pin(aws::check_carrier(&cloud, who.arn)).await? else {
+        return Ok((None, Already::No));
     };
-    let user = Box::pin(aws::check_user(&cloud, &carried.arn));
-    let (user, already) = tokio::try_join!(user, already)?;
-    if let Some(user) = &user
-        && cloud.is_ours(&user.arn, &user.user_id).await?
-    {
+    if cloud.is_ours(&user.arn, &user.user_id).await? {
         return Err(AwsError::Denied);
     }
-    Ok((user, already))
+    let Some(role_arn) = role_arn else {
+        return Ok((Some(user), Already::No));
+    };
+    let userid = who.userid(&user.user_id);
+    let cloud = cloud.used_for(Purpose::Looking);
+    let already = Box::pin(aws::assumes_already(&cloud, who, &userid, role_arn, *now)).await;
+    match already {
+        // Without the right to simulate nobody is kept from asking.
+        Err(AwsError::Denied) => Ok((Some(user), Already::No)),
+        already => Ok((Some(user), already?)),
+    }
 }

@@ -12,7 +12,7 @@ use crate::ids::TargetId;
 /// A target in its holder's hands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
-    /// The role and what was sent.
+    /// The role or user, and what was sent.
     pub target: Target,
     /// Failures in a row.
     pub attempts: i32,
@@ -33,7 +33,8 @@ macro_rules! held {
         sqlx::query_as!(
             crate::db::targets::row::Row,
             r#"WITH clock AS MATERIALIZED (SELECT coalesce($1, clock_timestamp()) AS now)
-               SELECT t.id, t.account, t.arn, t.revision, t.condition, t.missing_since, t.safe_since,
+               SELECT t.id, t.account, t.arn, t.kind <> 'role' AS "carries!", t.revision, t.condition,
+                      t.missing_since, t.safe_since,
                       t.guard_restores, t.guard_equal_at, t.unpinned, t.closed,
                       t.kept AS "kept: Json<BTreeMap<String, DateTime<Utc>>>", t.attempts, t.last_error,
                       t.last_error_at,
@@ -58,6 +59,7 @@ pub(in crate::db) struct Row {
     pub id: TargetId,
     pub account: String,
     pub arn: String,
+    pub carries: bool,
     pub revision: i64,
     pub condition: String,
     pub missing_since: Option<DateTime<Utc>>,
@@ -95,6 +97,7 @@ impl Row {
                 id: self.id,
                 account: self.account,
                 arn: self.arn,
+                carries: self.carries,
                 revision: self.revision,
                 condition,
                 trust,

@@ -10,7 +10,7 @@ use crate::policy::mutations::{Clause, stands};
 use crate::policy::situation::{LONGEST_SESSION, ceil};
 use crate::policy::{Input, ObservedUser, fingerprint};
 
-/// A grant on a user with what a look adds to its stored facts.
+/// A grant on a user or role with what a look adds to its stored facts.
 pub(super) struct Known<'a> {
     input: &'a Input<'a>,
     pub grant: &'a Grant,
@@ -296,7 +296,9 @@ impl<'a> Known<'a> {
 /// when it was asked, the user's age tells.
 fn is_its_user(grant: &Grant, user: &ObservedUser) -> bool {
     match &grant.principal_id {
-        Some(id) => *id == user.user_id,
+        Some(id) => grant
+            .who()
+            .is_some_and(|who| *id == who.userid(&user.user_id)),
         None => user.created_at <= grant.requested_at,
     }
 }

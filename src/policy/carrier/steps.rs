@@ -128,8 +128,9 @@ impl Carrier<'_> {
         let has_time = self.input.now + margins.propagation + margins.clock < known.grant.deadline;
         let is_listed = self.input.listed.contains(&known.grant.id) || !stands(Clause::ListedFirst);
         let is_held = self.input.closings_only || self.input.clocks_differ;
+        let is_vouched = self.user.unvouched.is_none();
         let may_open = self.condition == Condition::Ok && !is_held && known.is_its_user;
-        may_open && has_time && (is_listed || !known.needs_list())
+        may_open && is_vouched && has_time && (is_listed || !known.needs_list())
     }
 
     /// Whether the policy of a grant has room beside everything that stands there (docs/carrier.md,

@@ -135,14 +135,16 @@ impl Planner<'_> {
     }
 
     /// Time enough for the guard to be everywhere before the deadline (docs/guard.md, H5), and the
-    /// very user that was approved, in this look (C8).
+    /// very user that was approved, in this look (C8); of a role, an authority that vouches for the
+    /// session's name (C6).
     fn may_be_opened(&self, known: &Known<'_>) -> bool {
         let input = self.situation.input;
         let has_time = input.now + input.margins.propagation < known.grant.deadline;
         let Some(Some(user)) = self.situation.role.shows(known.grant) else {
             return false;
         };
-        has_time && self.situation.principal_id(known.grant) == Some(&user.id)
+        let is_approved = self.situation.principal_id(known.grant) == Some(user.id);
+        has_time && is_approved && user.unvouched.is_none()
     }
 
     fn rendered_trust(&self, statements: &Statements) -> Option<String> {

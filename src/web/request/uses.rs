@@ -69,6 +69,7 @@ impl RequestPage {
                 session: name,
                 mfa_serial: mfa_serial.as_deref(),
                 external_id: external_id.map(ExternalId::as_str),
+                with_token: self.request.principal_session.is_some(),
             };
             write(&self.aws, assume)
         })

@@ -165,7 +165,7 @@ fn states() -> [StateError; 13] {
     all
 }
 
-fn roles() -> [RoleError; 20] {
+fn roles() -> [RoleError; 22] {
     let known = |error: &RoleError| match error {
         RoleError::NotFound
         | RoleError::Protected
@@ -185,7 +185,9 @@ fn roles() -> [RoleError; 20] {
         | RoleError::KeysOut(_)
         | RoleError::Unseen
         | RoleError::NotAssumable(_)
-        | RoleError::NotPinned(_) => {}
+        | RoleError::NotPinned(_)
+        | RoleError::Unvouched { .. }
+        | RoleError::IdentitySilent(_) => {}
     };
     let all = [
         RoleError::NotFound,
@@ -207,6 +209,11 @@ fn roles() -> [RoleError; 20] {
         RoleError::NotAdmitted,
         RoleError::OpenAlready("its trust policy".to_owned()),
         RoleError::UserClosed("arn:aws:iam::111122223333:user/alice".to_owned()),
+        RoleError::Unvouched {
+            arn: "arn:aws:iam::111122223333:role/Developers".to_owned(),
+            by: "statement \"Anybody\" does not pin sts:RoleSessionName".to_owned(),
+        },
+        RoleError::IdentitySilent("arn:aws:iam::111122223333:role/Developers".to_owned()),
         RoleError::AsksForMore,
         RoleError::UserUnseen("arn:aws:iam::111122223333:user/alice".to_owned()),
         RoleError::NotAllowedAtHome("arn:aws:iam::111122223333:user/alice".to_owned()),

@@ -148,17 +148,37 @@ async fn what_was_written_has_its_time() {
 #[tokio::test]
 async fn an_aws_identity_belongs_to_one_person() {
     let company = TestApp::new().await;
-    for name in ["NULL", "'alice'"] {
+    // IAM does not tell names apart by case, and nor do we.
+    for (kind, name) in [("user", "NULL"), ("role", "'alice'")] {
         let sql = format!(
-            "UPDATE principals SET role_session_name = {name};
+            "UPDATE principals SET arn = 'arn:aws:iam::111122223333:{kind}/alice', role_session_name = {name};
              INSERT INTO principals (id, person, account, arn, role_session_name)
-             SELECT gen_random_uuid(), p.id, o.account, o.arn, o.role_session_name FROM people p, principals o WHERE p.name = 'Mallory'"
+             SELECT gen_random_uuid(), p.id, o.account, replace(o.arn, 'alice', 'Alice'), upper(o.role_session_name) FROM people p, principals o WHERE p.name = 'Mallory'"
         );
         assert_eq!(
             refusal(&company, &sql).await,
             "principals_identity",
             "{name}"
         );
+    }
+    let shapes = [
+        ("role_session_name = 'alice'", "session_of_role"),
+        (
+            "arn = 'arn:aws:iam::111122223333:role/x'",
+            "session_of_role",
+        ),
+        (
+            "arn = 'arn:aws:iam::111122223333:role/x', role_session_name = 'grant_1'",
+            "session_name",
+        ),
+        (
+            "arn = 'arn:aws:iam::111122223333:role/x', role_session_name = 'a:b'",
+            "session_name",
+        ),
+    ];
+    for (change, constraint) in shapes {
+        let sql = format!("UPDATE principals SET {change}");
+        assert_eq!(refusal(&company, &sql).await, constraint, "{change}");
     }
 }
 

@@ -65,6 +65,7 @@ fn submit(wish: &Wish) -> Change<Request> {
             person,
             account: "111122223333".to_owned(),
             arn: "arn:aws:iam::111122223333:user/alice".to_owned(),
+            session: None,
         }),
         principal_unique_id: None,
         target: TargetId::new(),

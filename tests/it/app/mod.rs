@@ -21,6 +21,7 @@ mod machines;
 mod matrix;
 mod meanwhile;
 mod overdue;
+mod principals;
 mod resume;
 mod revocations;
 mod roles;

@@ -35,6 +35,7 @@ fn verdict(policy: &str) -> &'static str {
         Err(Refused::Operator(_)) => "operator",
         Err(Refused::Dated(_)) => "dated",
         Err(Refused::SecondFactor(_)) => "second factor",
+        Err(Refused::Pinned) => "pinned",
         Err(Refused::TooLong(_)) => "too long",
     }
 }

@@ -3,12 +3,15 @@
 use countersign::policy::capacity::{
     Obstacle, Room, Seat, check, is_protected, is_same_role, size,
 };
-use countersign::policy::trust;
+use countersign::policy::trust::{self, Admitted};
 
 use super::*;
 
 const SEAT: Seat<'_> = Seat {
-    principal_arn: PEOPLE[ALICE].0,
+    principal: Admitted {
+        arn: PEOPLE[ALICE].0,
+        userid: None,
+    },
     console_name: Some("alice"),
     demands: &NO_DEMANDS,
 };

@@ -4,7 +4,8 @@
 use countersign::domain::demands::ExternalId;
 use countersign::policy::attach::{Refused, check};
 use countersign::policy::capacity::{Booking, Seat, size};
-use countersign::policy::{inline, trust};
+use countersign::policy::inline::{self, Asks};
+use countersign::policy::trust::{self, Admitted};
 
 use super::*;
 
@@ -26,7 +27,10 @@ fn asking(demands: Demands) -> Grant {
 
 fn seat(demands: &Demands) -> usize {
     let seat = Seat {
-        principal_arn: PEOPLE[ALICE].0,
+        principal: Admitted {
+            arn: PEOPLE[ALICE].0,
+            userid: None,
+        },
         console_name: Some("alice"),
         demands,
     };
@@ -68,7 +72,12 @@ fn what_is_asked_for_is_counted_beforehand() {
         arn: ROLE_ARN.to_owned(),
     };
     let wanted = |mfa| {
-        let booked = Booking::wanted(&allows, Some("alice"), mfa, (at(0), at(3600)));
+        let asks = Asks {
+            mfa,
+            userid: None,
+            until: at(3600),
+        };
+        let booked = Booking::wanted(&allows, Some("alice"), at(0), asks);
         booked.unwrap().size
     };
     assert_eq!(wanted(true), wanted(false) + 45);

@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use countersign::domain::demands::Demands;
 use countersign::ids::GrantId;
 use countersign::policy::guard::Guard;
-use countersign::policy::trust;
+use countersign::policy::trust::{self, Admitted};
 use serde_json::{Value, json};
 
 use super::normal::is_ours;
@@ -175,7 +175,10 @@ impl World {
         };
         let revision = self.dice.between(1, 40);
         let guard = guard.render(&self.role_id, super::ROLE_ARN, revision);
-        let carol = "arn:aws:iam::777788889999:user/carol";
+        let carol = Admitted {
+            arn: "arn:aws:iam::777788889999:user/carol",
+            userid: None,
+        };
         let statement = trust::statement(id, carol, &["carol", &name], &Demands::default(), until);
         let statement = serde_json::from_str(&statement).expect("a statement");
         let text = self.edited(|statements| statements.push(statement));

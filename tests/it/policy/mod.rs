@@ -2,6 +2,7 @@
 
 mod assumable;
 mod attach;
+mod authority;
 mod capacity;
 mod carrier;
 mod closed;
@@ -24,6 +25,7 @@ mod outlive;
 mod plain;
 mod plan;
 pub mod plane;
+mod principals;
 mod restored;
 mod reverted;
 mod run;
@@ -112,6 +114,7 @@ pub fn grant(nth: u128, person: usize, starts: i64, deadline: i64) -> Grant {
         person: PersonId::from_uuid(Uuid::from_u128(person as u128)),
         method: Method::TrustPolicy,
         principal_arn: Some(arn.to_owned()),
+        principal_session: None,
         principal_id: Some(id.to_owned()),
         role_id: Some(ROLE_ID.to_owned()),
         grant_name: grant_id(nth).to_string(),
@@ -174,6 +177,7 @@ pub fn target() -> Target {
         id: TargetId::from_uuid(Uuid::nil()),
         account: "111122223333".to_owned(),
         arn: ROLE_ARN.to_owned(),
+        carries: false,
         revision: 0,
         condition: Condition::Ok,
         trust: Sent::default(),
@@ -205,6 +209,7 @@ pub fn identity(id: &str) -> Identity {
     Identity {
         id: id.to_owned(),
         created_at: at(-1_000_000),
+        unvouched: None,
     }
 }
 

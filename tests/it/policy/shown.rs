@@ -2,6 +2,7 @@
 
 use countersign::domain::demands::ExternalId;
 use countersign::domain::entitlement::{EarlyEnd, Scope, Terms};
+use countersign::domain::person::Who;
 use countersign::policy::document::Document;
 use countersign::policy::shown::Shown;
 use countersign::policy::switchable::{Unswitchable, check, denies};
@@ -147,7 +148,10 @@ const ROWS: [(&str, bool, bool); 22] = [
 
 #[test]
 fn what_admits_an_account_has_to_take_what_she_shows() {
-    let alice = PEOPLE[ALICE].0;
+    let alice = Who {
+        arn: PEOPLE[ALICE].0,
+        session: None,
+    };
     for (condition, without, with) in ROWS {
         let text = document(&statement("Allow", condition));
         let trust = Document::parse(&text).unwrap();
@@ -172,7 +176,10 @@ fn what_admits_an_account_has_to_take_what_she_shows() {
 /// For certain alone: whatever cannot be told beforehand keeps nobody from asking.
 #[test]
 fn a_deny_is_for_her_where_it_holds_for_every_name() {
-    let alice = PEOPLE[ALICE].0;
+    let alice = Who {
+        arn: PEOPLE[ALICE].0,
+        session: None,
+    };
     let denied = |statement: &str, external_id| {
         let text = document(statement);
         let trust = Document::parse(&text).unwrap();

@@ -7,7 +7,7 @@ use countersign::domain::entitlement::{PolicyArns, Scope};
 use countersign::domain::grant::Grant;
 use countersign::domain::part::Allows;
 use countersign::policy::guard::Guard;
-use countersign::policy::trust::literal;
+use countersign::policy::trust::{Admitted, literal};
 use countersign::policy::{assumable, inline, session, trust};
 use serde_json::{Value, json};
 
@@ -22,6 +22,12 @@ const MANAGER: Who = Who {
     caller: "arn:aws:sts::111122223333:assumed-role/CountersignManager/countersign",
     principal: "arn:aws:iam::111122223333:role/CountersignManager",
 };
+const SESSION: Who = Who {
+    account: ACCOUNT,
+    caller: "arn:aws:sts::111122223333:assumed-role/Developers/alice",
+    principal: "arn:aws:iam::111122223333:role/Developers",
+};
+const DEVELOPERS_ID: &str = "AROADEVELOPERS0000001";
 const ADMIN: &str =
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
 const ROOT: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:root"},"Action":"sts:AssumeRole"}]}"#;
@@ -50,6 +56,7 @@ pub fn cases() -> Vec<Case> {
         all.extend(attach(mfa));
         all.extend(trust_statement(mfa));
     }
+    all.extend(of_a_session());
     all.extend(ended());
     all.extend(sessions());
     all.extend(sts_target());
@@ -105,6 +112,41 @@ fn attach(mfa: bool) -> Vec<Case> {
                 });
                 let name = format!("attach, mfa {mfa}: {action} at {now}, {factor:?}");
                 cases.push(Case::new(name, question, keys));
+            }
+        }
+    }
+    cases
+}
+
+/// A role's trust policy, and what a role carries, for one of its sessions: asked by it and by
+/// another one.
+fn of_a_session() -> Vec<Case> {
+    let mut grant = asked(false);
+    grant.principal_arn = Some(SESSION.principal.to_owned());
+    grant.principal_session = Some("alice".to_owned());
+    grant.principal_id = Some(format!("{DEVELOPERS_ID}:alice"));
+    let statement = trust::of(&grant, true, grant.deadline);
+    let trusted = format!(r#"{{"Version":"2012-10-17","Statement":[{statement}]}}"#);
+    let role = Allows::Role {
+        arn: ROLE_ARN.to_owned(),
+    };
+    let carried = inline::text(&role, &grant, true, grant.deadline).unwrap();
+    let mut cases = Vec::new();
+    for (way, identity, resource) in [("trust", None, &*trusted), ("switch", Some(carried), ROOT)] {
+        for session in ["alice", "bob"] {
+            for name in [grant.grant_name.as_str(), "alice", "bob"] {
+                for now in times() {
+                    let mut question = SESSION.asks("sts:AssumeRole", ROLE_ARN);
+                    question.identity = identity.iter().cloned().collect();
+                    question.resource_policy = Some(resource.to_owned());
+                    let keys = json!({
+                        "sts:RoleSessionName": name,
+                        "aws:userid": format!("{DEVELOPERS_ID}:{session}"),
+                        "aws:CurrentTime": literal(now),
+                    });
+                    let name = format!("{way} for a session: {session} as {name} at {now}");
+                    cases.push(Case::new(name, question, keys));
+                }
             }
         }
     }
@@ -274,7 +316,11 @@ fn trust_statement(mfa: bool) -> Vec<Case> {
         external_id: ExternalId::parse(external),
     };
     let names = ["alice", own.as_str()];
-    let statement = trust::statement(grant_id(1), ALICE_ARN, &names, &demands, at(DEADLINE));
+    let alice = Admitted {
+        arn: ALICE_ARN,
+        userid: None,
+    };
+    let statement = trust::statement(grant_id(1), alice, &names, &demands, at(DEADLINE));
     let text = format!(r#"{{"Version":"2012-10-17","Statement":[{statement}]}}"#);
     let mut cases = Vec::new();
     let asked = [

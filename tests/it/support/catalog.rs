@@ -41,6 +41,9 @@ pub struct Person {
     pub groups: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub principals: Vec<String>,
+    /// Roles that they come as, with their session names: more of their principals.
+    #[serde(skip)]
+    pub sessions: Vec<(String, String)>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -128,7 +131,21 @@ impl Catalog {
 
     /// As a file.
     pub fn render(&self) -> String {
-        toml::to_string(self).unwrap()
+        let mut file = toml::Value::try_from(self).unwrap();
+        for (nth, person) in self.people.iter().enumerate() {
+            let sessions = person.sessions.iter().map(|(role, session)| {
+                let texts = [("role", role), ("session", session)];
+                let texts = texts.map(|(key, text)| (key.to_owned(), text.as_str().into()));
+                toml::Value::Table(texts.into_iter().collect())
+            });
+            let own = person.principals.iter().map(|arn| arn.as_str().into());
+            let all: Vec<toml::Value> = own.chain(sessions).collect();
+            if !all.is_empty() {
+                let person = file["people"][nth].as_table_mut().unwrap();
+                person.insert("principals".to_owned(), all.into());
+            }
+        }
+        toml::to_string(&file).unwrap()
     }
 }
 
@@ -155,6 +172,7 @@ impl Person {
             email: format!("{subject}@example.com"),
             groups: vec![],
             principals: vec![],
+            sessions: vec![],
         }
     }
 }

@@ -21,6 +21,20 @@ use super::stage::Stage;
 
 const US: &str = "arn:aws:iam::111122223333:user/countersign";
 
+const ROOT: &str = r#"{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:root"},"Action":"sts:AssumeRole"}"#;
+const SERVICE: &str =
+    r#"{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}"#;
+
+/// A trust policy with these statements.
+pub fn document(statements: &str) -> String {
+    format!(r#"{{"Version":"2012-10-17","Statement":[{statements}]}}"#)
+}
+
+/// A statement by which people come in by SAML.
+pub const SAML: &str = r#"{"Sid":"Saml","Effect":"Allow","Principal":{"Federated":"arn:aws:iam::111122223333:saml-provider/corp"},"Action":"sts:AssumeRoleWithSAML","Condition":{"StringEquals":{"SAML:aud":"https://signin.aws.amazon.com/saml"}}}"#;
+/// One by which the users of the account come in, each under their own name.
+pub const OWN_NAME: &str = r#"{"Sid":"OwnName","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:root"},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"sts:RoleSessionName":"${aws:username}"}}}"#;
+
 pub struct Elevation {
     pub stage: Stage,
     pub app: TestApp,
@@ -117,6 +131,34 @@ impl Elevation {
             catalog.entitlements = vec![attached("prod-admin", "iam:ListUsers")];
         };
         world.app.change(attached).await;
+        world.with_people().await
+    }
+
+    /// alice comes as her session of that role, which is made with that trust policy, by that
+    /// method: of an entitlement to assume `prod-admin`, or to list users.
+    pub async fn coming_as(role: &str, trust: &str, method: &str) -> Self {
+        let statements = match method {
+            "switch" => ROOT,
+            _ => SERVICE,
+        };
+        let opens = if method == "attach" {
+            "trust_policy"
+        } else {
+            method
+        };
+        let world = Self::of(opens, statements).await;
+        let knobs = world.stage.cloud.knobs();
+        knobs.create_role(role, trust).unwrap();
+        let comes = |catalog: &mut super::catalog::Catalog| {
+            let alice = catalog.person("alice");
+            alice.principals = vec![];
+            alice.sessions = vec![(role.to_owned(), "alice".to_owned())];
+            catalog.regroup("alice", &["developers"]);
+            if method == "attach" {
+                catalog.entitlements = vec![attached("prod-admin", "iam:ListUsers")];
+            }
+        };
+        world.app.change(comes).await;
         world.with_people().await
     }
 

@@ -20,6 +20,7 @@ use super::another;
 use super::app::TestApp;
 use super::catalog::{Account, Catalog, Entitlement};
 use super::cloud::Keys;
+use super::elevation::{SAML, document};
 use super::stage::{FOREIGN, Stage};
 use crate::sandbox::{ALLOW_ALL, OTHER, trusting};
 
@@ -60,6 +61,11 @@ impl Member {
         member
     }
 
+    /// With a role whose trust policy is opened for her session of a role of another account.
+    pub async fn coming_as(role: &str) -> Self {
+        Self::of("trust_policy", FOREIGN, role).await
+    }
+
     /// Her own account lets her assume the role, or no more.
     pub fn allows_at_home(&self, does: bool) {
         let allow = format!(
@@ -75,6 +81,11 @@ impl Member {
         Self::of(method, trust, ALICE).await
     }
 
+    /// The same for her as a session of that role.
+    pub async fn with_role(method: &str, trust: &str, role: &str) -> Self {
+        Self::of(method, trust, role).await
+    }
+
     async fn of(method: &str, trust: &str, alice: &str) -> Self {
         let mut stage = Stage::new().await;
         stage.timeout = Duration::from_secs(3);
@@ -83,7 +94,11 @@ impl Member {
         let app = stage.rows.app.clone().with_clouds(clouds);
         app.change(|catalog| add(catalog, method, alice)).await;
         let knobs = stage.cloud.knobs();
-        knobs.create_user(alice, "AKIAALICE", "secret");
+        if alice.contains(":role/") {
+            knobs.create_role(alice, &document(SAML)).unwrap();
+        } else {
+            knobs.create_user(alice, "AKIAALICE", "secret");
+        }
         for (role, trust) in [(MANAGER, FOREIGN), (ROLE, trust)] {
             knobs.create_role(role, trust).unwrap();
             knobs.put_role_policy(role, "all", Some(ALLOW_ALL)).unwrap();
@@ -229,7 +244,12 @@ fn add(catalog: &mut Catalog, method: &str, user: &str) {
     });
     let alice = catalog.person("alice");
     alice.groups = vec!["developers".to_owned()];
-    alice.principals = vec![user.to_owned()];
+    if user.contains(":role/") {
+        alice.principals = vec![];
+        alice.sessions = vec![(user.to_owned(), "alice".to_owned())];
+    } else {
+        alice.principals = vec![user.to_owned()];
+    }
     catalog.entitlements.push(Entitlement {
         role_arn: ROLE.to_owned(),
         method: method.to_owned(),

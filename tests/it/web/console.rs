@@ -2,12 +2,12 @@
 
 use countersign::domain::entitlement::Scope;
 use countersign::domain::grant::{Grant, GrantState, Marks};
-use countersign::domain::request::RequestState;
+use countersign::domain::request::{Request, RequestState};
 use countersign::web::commands::{Assume, Aws};
 use countersign::web::request::RequestPage;
 
 use super::facts::*;
-use super::samples::{handed_out, html, page};
+use super::samples::{handed_out, html, page, review};
 
 /// A role that asks for nothing more.
 const fn assume<'a>(role_arn: &'a str, session: &'a str) -> Assume<'a> {
@@ -16,6 +16,7 @@ const fn assume<'a>(role_arn: &'a str, session: &'a str) -> Assume<'a> {
         session,
         mfa_serial: None,
         external_id: None,
+        with_token: false,
     }
 }
 
@@ -85,6 +86,51 @@ fn what_is_to_be_pasted_runs_nothing_else() {
         china
             .curl(assume("arn", "a"))
             .contains("sts.cn-north-1.amazonaws.com.cn/")
+    );
+}
+
+/// The page for who comes as a session of a role of Identity Center.
+pub fn of_session(page: RequestPage) -> RequestPage {
+    let arn = "arn:aws:iam::111122223333:role/aws-reserved/sso.amazonaws.com/eu-central-1/AWSReservedSSO_Developer_0123456789abcdef";
+    let (arn, session) = (Some(arn.to_owned()), Some("alice@example.com".to_owned()));
+    let userid = Some("AROAQ3EGRIKLMNOPQRST:alice@example.com".to_owned());
+    RequestPage {
+        request: Request {
+            principal_arn: arn.clone(),
+            principal_session: session.clone(),
+            principal_unique_id: userid.clone(),
+            console_name: session.clone(),
+            ..page.request
+        },
+        grant: page.grant.map(|granted| Grant {
+            principal_arn: arn,
+            principal_session: session.clone(),
+            principal_id: userid,
+            console_name: session,
+            ..granted
+        }),
+        ..page
+    }
+}
+
+/// A role's session has a token beside its keys, and is named wherever the identity is.
+#[test]
+fn who_comes_as_a_session_of_a_role_is_told_with_it() {
+    let active = page(RequestState::Approved(now()), Some(grant(active())));
+    assert!(!html(&active).contains("AWS_SESSION_TOKEN\"") && !html(&active).contains(" as <span"));
+    let own = html(&of_session(active));
+    for told in [
+        " as <span class=\"mono\">alice@example.com</span>, and no other session of that role",
+        "the keys of your session <span class=\"mono\">alice@example.com</span>",
+        "X-Amz-Security-Token: $AWS_SESSION_TOKEN",
+        "source_profile = default",
+    ] {
+        assert!(own.replace("&#34;", "\"").contains(told), "{told}: {own}");
+    }
+    let waiting = html(&of_session(review()));
+    assert!(
+        waiting.contains("as <span class=\"mono\">alice@example.com</span> alone"),
+        "{waiting}"
     );
 }
 

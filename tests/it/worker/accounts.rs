@@ -26,7 +26,7 @@ async fn accounts(aws: &Sandbox) -> (Aws, Aws) {
 async fn look(account: &Aws) -> Result<(), AwsError> {
     match check(account, ROLE, Some("arn:aws:iam::111122223333:user/nobody")).await {
         Ok(seen) => {
-            assert_eq!(seen.principal_id, None);
+            assert_eq!(seen.principal, None);
             Ok(())
         }
         Err(error) => Err(error),

@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use countersign::domain::demands::Demands;
 use countersign::ids::GrantId;
 use countersign::policy::guard::Guard;
-use countersign::policy::trust;
+use countersign::policy::trust::{self, Admitted};
 use serde_json::{Value, json};
 
 use super::life::{COLUMNS, Life, MARGINS};
@@ -92,7 +92,10 @@ impl Life {
         let guard = guard.render(&role_id, ROLE, revision);
         let statement = trust::statement(
             id,
-            ELSEWHERE_ARN,
+            Admitted {
+                arn: ELSEWHERE_ARN,
+                userid: None,
+            },
             &[console, &name],
             &Demands::default(),
             until,

@@ -27,7 +27,7 @@ async fn many_who_ask_for_one_role_make_one_look() {
     let (one, two, three, four, ()) = tokio::join!(look(0), look(0), look(1), look(1), released);
     assert_eq!((&one, &three), (&two, &four));
     assert_eq!(one.role_id, three.role_id);
-    assert_ne!(one.principal_id, three.principal_id);
+    assert_ne!(one.principal, three.principal);
     let log = stage.cloud.take_log();
     let count = |action: &str| log.iter().filter(|it| *it == action).count();
     assert_eq!((count("GetRole"), count("GetUser")), (1, 2), "{log:?}");

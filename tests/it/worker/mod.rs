@@ -35,6 +35,7 @@ mod outlives;
 mod passing;
 mod path;
 mod pinned;
+mod principals;
 mod queue;
 mod refusals;
 mod replaced;
@@ -49,6 +50,7 @@ mod uncut;
 mod uncut_beside;
 mod unreachable;
 mod visitors;
+mod vouched;
 
 use chrono::TimeDelta;
 

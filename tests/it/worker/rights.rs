@@ -231,3 +231,38 @@ async fn both_templates_say_the_same_and_the_manager_never_changes_itself() {
         *statements
     );
 }
+
+/// Whom people come as is read, and written to where policies are put on it: of a role of AWS's own
+/// nothing is.
+#[tokio::test]
+async fn a_role_that_people_come_as_is_set_up_as_well() {
+    const DEVELOPERS: &str = "arn:aws:iam::444455556666:role/Developers";
+    let rows = [
+        ("trust_policy", FOREIGN.to_owned(), false),
+        ("switch", root_of("444455556666"), true),
+    ];
+    for (method, trust, carries) in rows {
+        let world = Member::with_role(method, &trust, DEVELOPERS).await;
+        make(&world, None).await;
+        let setup = asked(&world).await.cloudformation();
+        let on_it = |action: &str| {
+            let role = &setup["Resources"]["CountersignManager"]["Properties"];
+            let all = &role["Policies"][0]["PolicyDocument"]["Statement"];
+            let mut all = all.as_array().unwrap().iter();
+            all.any(|it| {
+                it["Resource"].to_string().contains(DEVELOPERS)
+                    && it["Action"].to_string().contains(action)
+            })
+        };
+        assert!(on_it("iam:GetRole\""), "{method}: {setup}");
+        assert_eq!(on_it("iam:PutRolePolicy"), carries, "{method}: {setup}");
+        assert!(!on_it("iam:UpdateAssumeRolePolicy"), "{method}: {setup}");
+        let grant = world.open(60).await;
+        let alice = world.stage.cloud.session_of(DEVELOPERS, "alice");
+        let session = alice.assume_role(ROLE, &grant.to_string()).await.unwrap();
+        world.end(grant).await;
+        world.work().await;
+        assert!(!session.work().await, "{method}");
+        assert_eq!(world.stage.state(grant).await, "ended", "{method}");
+    }
+}

@@ -34,6 +34,7 @@ impl Run {
             now: at(0),
             target: Target {
                 arn: USER_ARN.to_owned(),
+                carries: true,
                 ..target()
             },
             user: ObservedUser {
@@ -43,6 +44,7 @@ impl Run {
                 policies: BTreeMap::new(),
                 foreign: 0,
                 quota: 2048,
+                unvouched: None,
             },
             grants: grants.iter().map(|(grant, _)| grant.clone()).collect(),
             allows: grants

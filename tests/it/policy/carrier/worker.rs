@@ -25,6 +25,7 @@ impl World {
             policies,
             foreign: self.foreign,
             quota: 2048,
+            unvouched: None,
         });
         let remembered = self
             .grants

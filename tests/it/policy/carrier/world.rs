@@ -61,6 +61,7 @@ impl World {
             grants: Vec::new(),
             target: Target {
                 arn: USER_ARN.to_owned(),
+                carries: true,
                 ..target()
             },
             allows: BTreeMap::new(),

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::sandbox::{self, ACCOUNT, OTHER, THIRD, account_of, identity, key, trusts, user};
 use crate::support::catalog::{Catalog, Entitlement, allowing};
-use crate::support::elevation::uncut;
+use crate::support::elevation::{SAML, document, uncut};
 use crate::support::world::{TRUST, World, as_in_the_examples};
 
 /// Countersign's own user.
@@ -22,6 +22,8 @@ pub const ASSUMED: &str = "arn:aws:iam::444455556666:role/staging-admin";
 pub const SWITCHED: &str = "arn:aws:iam::444455556666:role/staging-switch";
 /// Opened by trust_policy.
 pub const TRUSTED: &str = "arn:aws:iam::777788889999:role/third-admin";
+/// A role that she comes as.
+pub const COMES_AS: &str = "arn:aws:iam::444455556666:role/Developers";
 pub const CARRIER: &str = "arn:aws:iam::444455556666:user/alice";
 pub const PERSON: &str = "arn:aws:iam::777788889999:user/alice";
 const POLICY: &str = "arn:aws:iam::111122223333:policy/countersign";
@@ -191,8 +193,9 @@ impl Clinic {
     }
 }
 
-/// The roles that may be asked for, each with the trust policy that its method needs.
-fn roles() -> [(&'static str, String); 4] {
+/// The roles that may be asked for, each with the trust policy that its method needs, and the one
+/// that she comes as.
+fn roles() -> [(&'static str, String); 5] {
     let assumed = assumable::statements_with_tags(MANAGER);
     [
         (sandbox::ROLE, TRUST.to_owned()),
@@ -202,6 +205,7 @@ fn roles() -> [(&'static str, String); 4] {
         ),
         (SWITCHED, trusts("arn:aws:iam::444455556666:root")),
         (TRUSTED, TRUST.to_owned()),
+        (COMES_AS, document(SAML)),
     ]
 }
 
@@ -217,6 +221,7 @@ fn catalog() -> Catalog {
     alice
         .principals
         .extend([CARRIER, PERSON].map(str::to_owned));
+    alice.sessions = vec![(COMES_AS.to_owned(), "alice".to_owned())];
     let more = [
         ("staging-admin", ASSUMED, "sts_credentials"),
         ("staging-switch", SWITCHED, "switch"),

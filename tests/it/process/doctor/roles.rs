@@ -5,7 +5,9 @@ use countersign::aws::GUARD_NAME;
 use countersign::policy::assumable;
 use countersign::sandbox::Rule;
 
-use super::clinic::{ASSUMED, CARRIER, Clinic, MANAGER, PERSON, SWITCHED, THIRD_MANAGER, TRUSTED};
+use super::clinic::{
+    ASSUMED, CARRIER, COMES_AS, Clinic, MANAGER, PERSON, SWITCHED, THIRD_MANAGER, TRUSTED,
+};
 use super::{Row, check, put_trust};
 use crate::sandbox::{ALLOW_ALL, THIRD, identity, trusts};
 use crate::support::world::TRUST;
@@ -175,6 +177,60 @@ async fn what_keeps_a_role_or_user_from_being_opened_is_told() {
             "it could give itself more",
             |it| it.allow(THIRD_MANAGER, ALLOW_ALL),
             (THIRD, "warning", "own rights"),
+        ),
+    ];
+    check(&clinic, &rows);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_keeps_her_role_from_carrying_is_told() {
+    let clinic = Clinic::new().await;
+    let rows: [Row; 8] = [
+        (
+            "others may choose her name",
+            |it| put_trust(it, COMES_AS, &trusts("arn:aws:iam::444455556666:root")),
+            (COMES_AS, "missing", "session names"),
+        ),
+        (
+            "the role is gone",
+            |it| it.knobs().delete_role(COMES_AS),
+            (COMES_AS, "missing", "exists"),
+        ),
+        (
+            "the role is not seen",
+            |it| it.without(MANAGER, "RolesOfPeople", "iam:GetRole"),
+            (COMES_AS, "missing", "rights"),
+        ),
+        (
+            "its policies are not listed",
+            |it| it.without(MANAGER, "CarrierRoles", "iam:ListRolePolicies"),
+            (COMES_AS, "missing", "rights"),
+        ),
+        (
+            "nothing can be put on it",
+            |it| it.without(MANAGER, "CarrierRoles", "iam:PutRolePolicy"),
+            (COMES_AS, "missing", "rights"),
+        ),
+        (
+            "what it may do is not told",
+            |it| it.without(MANAGER, "CarrierRoles", "iam:SimulatePrincipalPolicy"),
+            (COMES_AS, "missing", "rights"),
+        ),
+        (
+            "it has no room",
+            |it| {
+                let filler = filler(9_900);
+                let put = it
+                    .knobs()
+                    .put_role_policy(COMES_AS, "filler", Some(&filler));
+                put.expect("room for that");
+            },
+            (COMES_AS, "missing", "room"),
+        ),
+        (
+            "it has a boundary",
+            |it| it.knobs().put_boundary(COMES_AS, Some(READ_ONLY)),
+            (COMES_AS, "warning", "boundary"),
         ),
     ];
     check(&clinic, &rows);
