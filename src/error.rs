@@ -20,7 +20,7 @@ pub use caller::CallerError;
 pub use input::{FieldCode, FieldError, InputError};
 pub use limit::LimitError;
 pub use role::RoleError;
-pub use state::{StateError, Unextendable};
+pub use state::{StateError, Unextendable, Unprobed};
 pub use wire::{SlowBody, WireError};
 
 /// What is told of an error. It never holds anything internal.
@@ -82,6 +82,12 @@ pub enum Error {
     /// A fault of ours; told to the log, not to the caller.
     #[error("internal error")]
     Internal(#[source] Box<dyn StdError + Send + Sync>),
+}
+
+impl From<Unprobed> for Error {
+    fn from(error: Unprobed) -> Self {
+        StateError::from(error).into()
+    }
 }
 
 impl From<Unextendable> for Error {

@@ -28,6 +28,9 @@ const TRUSTED: Duration = Duration::from_mins(10);
 const FETCHES: NonZeroU32 = NonZeroU32::new(120).unwrap();
 const FETCHES_AT_ONCE: NonZeroU32 = NonZeroU32::new(60).unwrap();
 
+/// How often the end of one grant may be tried in a minute.
+const PROBES: NonZeroU32 = NonZeroU32::new(3).unwrap();
+
 /// SHA-256 of a token.
 type TokenHash = [u8; 32];
 
@@ -37,6 +40,7 @@ pub struct Limits {
     calls: Buckets<PersonId>,
     asks: Buckets<PersonId>,
     fetches: Buckets<GrantId>,
+    probes: Buckets<GrantId>,
     failures: Buckets<IpAddr>,
     /// Until when no unknown token of an address is looked up.
     shut: Mutex<HashMap<IpAddr, Instant>>,
@@ -54,6 +58,7 @@ impl Limits {
             calls: Buckets::new(Quota::per_minute(settings.person_per_minute)),
             asks: Buckets::new(Quota::per_hour(settings.asks_per_hour)),
             fetches: Buckets::new(Quota::per_minute(FETCHES).allow_burst(FETCHES_AT_ONCE)),
+            probes: Buckets::new(Quota::per_minute(PROBES)),
             failures: Buckets::new(Quota::per_minute(settings.peer_per_minute)),
             shut: Mutex::default(),
             worked: Mutex::default(),
@@ -85,6 +90,14 @@ impl Limits {
     /// 429 when they are fetched too often.
     pub fn fetch(&self, grant: GrantId) -> Result<(), Error> {
         self.fetches.take(grant).map_err(too_soon)
+    }
+
+    /// One try of a grant's end: each makes a session.
+    ///
+    /// # Errors
+    /// 429 when it is tried too often.
+    pub fn probe(&self, grant: GrantId) -> Result<(), Error> {
+        self.probes.take(grant).map_err(too_soon)
     }
 
     /// Whether a token from that address may be looked up. Keep what this gives until it has been.
@@ -150,6 +163,7 @@ impl Limits {
         self.calls.tidy();
         self.asks.tidy();
         self.fetches.tidy();
+        self.probes.tidy();
         self.failures.tidy();
         locked(&self.shut).retain(|_, until| *until > Instant::now());
         locked(&self.worked).retain(|_, at| at.elapsed() < TRUSTED);

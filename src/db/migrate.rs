@@ -60,7 +60,7 @@ BEGIN
             WHEN item.relname = 'sessions' THEN 'SELECT, INSERT, UPDATE (last_seen_at, ended_at)'
             WHEN item.relname = 'targets' THEN 'SELECT, UPDATE'
             WHEN item.relname IN ('requests', 'grants', 'parts', 'names', 'documents', \
-            'fetches', 'revocations') THEN 'SELECT, INSERT, UPDATE'
+            'fetches', 'probes', 'revocations') THEN 'SELECT, INSERT, UPDATE'
             ELSE 'SELECT, INSERT, UPDATE, DELETE'
         END;
         catalog := CASE

@@ -21,6 +21,7 @@ mod login;
 pub mod migrate;
 pub mod people;
 pub mod pool;
+pub mod probes;
 pub mod request_lists;
 pub mod requests;
 pub mod restored;

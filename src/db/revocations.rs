@@ -13,6 +13,7 @@ use crate::domain::Change;
 use crate::domain::audit::Event;
 use crate::domain::grant::Grant;
 use crate::domain::part::Allows;
+use crate::domain::probe::Probed;
 use crate::domain::revocation::{Hold, Revocation, Scope};
 use crate::domain::text::Words;
 use crate::ids::{GrantId, PersonId, RequestId, RevocationId, TargetId};
@@ -375,6 +376,12 @@ pub struct Revoked {
     pub guard_read_at: Option<DateTime<Utc>>,
     /// What keeps it waiting for AWS.
     pub delayed_by: Option<String>,
+    /// Whether Countersign assumed the role for it.
+    pub is_fetched: bool,
+    /// Until when the guard has to name it; none where that is over, or was never so.
+    pub guard_until: Option<DateTime<Utc>>,
+    /// The latest try whether its sessions are denied that has an answer.
+    pub probe: Option<Json<Probed>>,
 }
 
 /// The grants of a revocation that were not over when it began, newest first.
@@ -400,7 +407,13 @@ pub async fn grants(
                   CASE WHEN t.guard_equal_at >= d.wrote_at AND d.unclear_at IS NULL THEN encode(d.sha256, 'hex') END
                       AS guard_sha256, t.guard_equal_at AS guard_read_at,
                   (SELECT max(o.last_error) FROM parts w JOIN targets o ON o.id = w.target
-                   WHERE w."grant" = g.id AND w.state <> 'closed' AND o.attempts > 0) AS delayed_by
+                   WHERE w."grant" = g.id AND w.state <> 'closed' AND o.attempts > 0) AS delayed_by,
+                  g.method = 'sts_credentials' AS "is_fetched!",
+                  (SELECT n.guard_until FROM names n WHERE n."grant" = g.id AND n.target = t.id
+                   AND n.name = g.grant_name AND n.guard_gone_at IS NULL) AS guard_until,
+                  (SELECT jsonb_build_object('outcome', b.outcome, 'error', b.error, 'at', b.answered_at)
+                   FROM probes b WHERE b."grant" = g.id AND b.outcome IS NOT NULL ORDER BY b.id DESC LIMIT 1)
+                      AS "probe: Json<Probed>"
            FROM revocations v CROSS JOIN LATERAL (
                SELECT id FROM grants WHERE state IN ('scheduled', 'opening', 'active', 'closing')
                UNION ALL SELECT id FROM grants WHERE ended_at >= v.begun_at) still JOIN grants g ON g.id = still.id

@@ -30,6 +30,9 @@ pub enum StateError {
     /// A revocation holds it.
     #[error("on hold")]
     OnHold,
+    /// The end of the grant is not tried.
+    #[error(transparent)]
+    Unprobed(#[from] Unprobed),
 }
 
 impl StateError {
@@ -79,6 +82,7 @@ impl StateError {
                 "An admin has ended everything of this person, role or account, or everything, and nothing \
                  of it is opened or handed out until an admin lifts that. Requests may wait until then.",
             ),
+            Self::Unprobed(error) => error.about(),
             Self::Unguarded => About::new(
                 "guard_unconfirmed",
                 409,
@@ -117,6 +121,38 @@ impl Unextendable {
                 "This cannot be longer",
                 "It lasts as long as its entitlement lets it, counted from its start. Ask for it anew \
                  instead: the two may overlap.",
+            ),
+        }
+    }
+}
+
+/// Why nobody tries whether AWS denies the sessions of a grant.
+#[derive(Debug, thiserror::Error)]
+pub enum Unprobed {
+    /// Countersign cannot assume the role of a grant of that method.
+    #[error("not probed")]
+    Method,
+    /// A session that is made to try it might outlast the guard.
+    #[error("guard ends")]
+    GuardEnds,
+}
+
+impl Unprobed {
+    fn about(&self) -> About {
+        match self {
+            Self::Method => About::new(
+                "not_probed",
+                409,
+                "This cannot be tried",
+                "Countersign tries sessions of roles that it assumes itself (sts_credentials). Of other grants \
+                 the role's guard, as it was read back, is what there is to see.",
+            ),
+            Self::GuardEnds => About::new(
+                "guard_ends",
+                409,
+                "This is not tried any more",
+                "A session that is made to try it could outlast the role's guard: either nothing was ever handed \
+                 out for this grant, or it ended so long ago that hardly a session of it can be left.",
             ),
         }
     }

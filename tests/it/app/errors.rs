@@ -8,7 +8,7 @@ use countersign::domain::change::WrongState;
 use countersign::domain::target::Condition;
 use countersign::error::{
     CallerError, Error, FieldCode, FieldError, InputError, LimitError, RoleError, StateError,
-    StsError, Unextendable, WireError,
+    StsError, Unextendable, Unprobed, WireError,
 };
 use countersign::ids::RequestId;
 
@@ -103,7 +103,7 @@ fn inputs() -> [InputError; 5] {
     all
 }
 
-fn states() -> [StateError; 9] {
+fn states() -> [StateError; 11] {
     let known = |error: &StateError| match error {
         StateError::Wrong(_)
         | StateError::AlreadyDecided
@@ -112,6 +112,7 @@ fn states() -> [StateError; 9] {
         | StateError::TooLate
         | StateError::Unextendable(Unextendable::Waits | Unextendable::Longest)
         | StateError::OnHold
+        | StateError::Unprobed(Unprobed::Method | Unprobed::GuardEnds)
         | StateError::Unguarded => {}
     };
     let all = [
@@ -127,6 +128,8 @@ fn states() -> [StateError; 9] {
         StateError::Unextendable(Unextendable::Waits),
         StateError::Unextendable(Unextendable::Longest),
         StateError::OnHold,
+        StateError::Unprobed(Unprobed::Method),
+        StateError::Unprobed(Unprobed::GuardEnds),
         StateError::Unguarded,
     ];
     all.iter().for_each(known);

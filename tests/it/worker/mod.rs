@@ -31,6 +31,7 @@ mod outlives;
 mod passing;
 mod path;
 mod pinned;
+mod probes;
 mod queue;
 mod refusals;
 mod reverted;
