@@ -53,7 +53,7 @@ pub async fn end(ctx: &Ctx, id: GrantId, reason: Option<String>) -> Result<Grant
             authz::end(ctx.app.roles(), &caller, grant, &request, has_decided)?;
         let change = grant.end(cause, caller.id, reason, &tx.by)?;
         let grant = db::grants::store(tx.conn(), change).await?;
-        tx.make_due_for(&[grant.id], now).await?;
+        tx.make_due_first(&[grant.id]).await?;
         Ok(GrantView {
             // What is not open cannot be extended.
             extension: None,

@@ -219,7 +219,7 @@ async fn end_batch(tx: &mut Tx, revocation: &Revocation) -> Result<usize, Error>
             ended.push(db::grants::store(tx.conn(), change).await?.id);
         }
     }
-    tx.make_due_for(&ended, now).await?;
+    tx.make_due_first(&ended).await?;
     Ok(ended.len())
 }
 

@@ -38,6 +38,7 @@ mod reverted;
 mod revocations;
 mod rights;
 mod sequences;
+mod shares;
 mod skew;
 mod switch;
 mod trouble;
