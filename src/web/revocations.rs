@@ -152,6 +152,11 @@ impl Revocation {
         Badge { tone, icon, word }
     }
 
+    /// Whether the caller may try one of them.
+    fn may_try(&self) -> bool {
+        self.grants.iter().any(|it| it.may_probe)
+    }
+
     /// What another look is compared with.
     fn watch(&self) -> String {
         let view = &self.told.0;
