@@ -7,7 +7,7 @@ use std::time::Instant;
 use countersign::ids::GrantId;
 
 use crate::blocks::{median, milliseconds, p50_p99, short};
-use crate::catalog::ACCOUNT;
+use crate::catalog::{ACCOUNT, PEOPLE};
 use crate::places::{LIFECYCLES, attaching};
 use crate::product::Product;
 use crate::stage::Stage;
@@ -26,7 +26,7 @@ struct Measured {
 
 pub async fn run(plan: &Plan, stage: &Stage) -> Outcome<()> {
     let product = Product::new(&stage.serve.url, stage.db.admin.clone());
-    let rounds = if plan.quick { 2 } else { 60 };
+    let rounds = if plan.quick { 2 } else { PEOPLE };
     // Connections, plans and caches are there before anything counts.
     for method in METHODS {
         lifecycle(stage, &product, method, 0, &mut Measured::default()).await?;
@@ -60,17 +60,19 @@ async fn lifecycle(
         "sts_credentials" => format!("sts-{:03}", round % LIFECYCLES),
         _ => attaching(ACCOUNT),
     };
+    // What an ended policy leaves on its user takes room until the deadline.
+    let client = round % PEOPLE;
     stage.heard.take();
-    let request = product.ask_for(0, &entitlement, None).await?;
+    let request = product.ask_for(client, &entitlement, None).await?;
     let clicked = Instant::now();
-    let (grant, _) = product.approve(0, &request).await?;
-    product.reaches(0, &grant, "active").await?;
+    let (grant, _) = product.approve(client, &request).await?;
+    product.reaches(client, &grant, "active").await?;
     if method == "sts_credentials" {
-        product.fetch(0, &grant).await?;
+        product.fetch(client, &grant).await?;
         measured.fetched.push(milliseconds(clicked.elapsed()));
     }
-    product.end(0, &grant).await?;
-    product.reaches(0, &grant, "ended").await?;
+    product.end(client, &grant).await?;
+    product.reaches(client, &grant, "ended").await?;
     stage.db.settle().await?;
     for (action, count) in stage.heard.take() {
         *measured.calls.entry(action).or_default() += count;

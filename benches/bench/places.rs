@@ -47,10 +47,11 @@ impl Size {
                 mute: 6,
             };
         }
+        // 125 roles and 2,000 users of 10,000.
         Self {
-            roles: 125,
+            roles: (plan.grants / 80).max(1),
             of_role: 32,
-            users: 2_000,
+            users: plan.grants / 5,
             of_user: 3,
             early: 200,
             mute: 40,

@@ -14,7 +14,7 @@ use crate::stage::{Seeded, Stage, now};
 use crate::{Outcome, Plan};
 
 /// How long what ends there may take to open before.
-const OPENS: TimeDelta = TimeDelta::seconds(3);
+const OPENS: TimeDelta = TimeDelta::seconds(4);
 /// How many clients there are at a time.
 const CLIENTS: usize = 2;
 
@@ -45,6 +45,8 @@ pub async fn run(plan: &Plan, stage: &Stage) -> Outcome<()> {
     tell(plan, stage, &pairs);
     Ok(())
 }
+
+type Tail = fn(&Tails) -> f64;
 
 /// Two clients in one account, from the moment on at which the grants of the other one end.
 async fn measure(
@@ -121,7 +123,7 @@ fn tell(plan: &Plan, stage: &Stage, pairs: &[(Tails, Tails)]) {
     println!(
         "| | it answers: p99, ms, of each block | it is silent | ratio, median (least to most) |\n|---|---|---|---|"
     );
-    let of: [(&str, fn(&Tails) -> f64); 2] = [
+    let of: [(&str, Tail); 2] = [
         ("approve to active", |it| it.opening),
         ("end to ended", |it| it.closing),
     ];
