@@ -156,6 +156,35 @@ pub fn end(
     )))
 }
 
+/// A grant of which the caller may try whether its end holds.
+#[derive(Debug)]
+pub struct Probed(pub Grant);
+
+/// Whether the person may have a session made under the name of a grant to see that it is denied:
+/// only an admin.
+///
+/// # Errors
+/// `NotFound` or `Forbidden`.
+pub fn probe(
+    roles: &Roles,
+    person: &Person,
+    grant: Grant,
+    request: &Request,
+    has_decided: bool,
+) -> Result<Probed, CallerError> {
+    if probes(roles, person) {
+        return Ok(Probed(grant));
+    }
+    let seen = sees_granted(roles, person, request, &grant, has_decided);
+    Err(hidden_or_forbidden(seen))
+}
+
+/// Whether the person may do so with any grant.
+#[must_use]
+pub fn probes(roles: &Roles, person: &Person) -> bool {
+    roles.is_admin(person)
+}
+
 /// A revocation whose hold the caller may lift.
 #[derive(Debug)]
 pub struct Liftable(pub Revocation);

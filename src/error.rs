@@ -22,7 +22,7 @@ pub use input::{FieldCode, FieldError, InputError};
 pub use limit::LimitError;
 pub use role::RoleError;
 pub use sign_in::{Refusal, SignInError};
-pub use state::{StateError, Unextendable};
+pub use state::{StateError, Unextendable, Unprobed};
 pub use wire::{SlowBody, WireError};
 
 /// What is told of an error. It never holds anything internal.
@@ -87,6 +87,12 @@ pub enum Error {
     /// A fault of ours; told to the log, not to the caller.
     #[error("internal error")]
     Internal(#[source] Box<dyn StdError + Send + Sync>),
+}
+
+impl From<Unprobed> for Error {
+    fn from(error: Unprobed) -> Self {
+        StateError::from(error).into()
+    }
 }
 
 impl From<Unextendable> for Error {

@@ -92,6 +92,8 @@ id!(/// A grant on one target.
     PartId, PartKind, "part");
 id!(/// One time that STS is asked for credentials of a grant.
     FetchId, FetchKind, "fetch");
+id!(/// One try whether an ended grant's sessions are denied.
+    ProbeId, ProbeKind, "probe");
 id!(/// An admin's word that everything of a scope ends.
     RevocationId, RevocationKind, "revocation");
 id!(/// One immutable row of the audit log.

@@ -20,11 +20,16 @@ mod drain;
 mod history;
 mod lifecycles;
 mod machine;
+mod many;
+mod methods;
 mod oracle;
 mod pages;
+mod places;
 mod process;
 mod product;
 mod seeded;
+mod silence;
+mod stage;
 mod statements;
 mod world;
 
@@ -34,6 +39,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 
+use stage::Stage;
 use world::World;
 
 /// Whatever goes wrong ends the run.
@@ -74,7 +80,8 @@ struct Plan {
     /// How often each page is asked for in a block
     #[arg(long, default_value_t = 200)]
     looks: usize,
-    /// Only these parts: lifecycles, decisions, counts, burst, deadline, pages
+    /// Only these parts: lifecycles, decisions, counts, burst, deadline, methods, many,
+    /// silence, pages
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
 }
@@ -153,6 +160,9 @@ async fn measure(plan: &Plan, world: &mut World) -> Outcome<()> {
     if plan.has("deadline") {
         deadline::run(plan, world).await?;
     }
+    if ["methods", "many", "silence"].iter().any(|it| plan.has(it)) {
+        accounts(plan, world).await?;
+    }
     println!("\n## Resident memory of `serve`\n");
     println!("| idle | after the lifecycles | after the grants that end together |\n|---|---|---|");
     let ended = machine::resident(world.serve.pid());
@@ -163,6 +173,22 @@ async fn measure(plan: &Plan, world: &mut World) -> Outcome<()> {
     if plan.has("pages") {
         pages::run(plan, world).await?;
     }
+    Ok(())
+}
+
+/// What is measured in three accounts, with a `serve` of its own.
+async fn accounts(plan: &Plan, world: &World) -> Outcome<()> {
+    let stage = Stage::start(plan, world).await?;
+    if plan.has("methods") {
+        methods::run(plan, &stage).await?;
+    }
+    if plan.has("many") {
+        many::run(plan, world, &stage).await?;
+    }
+    if plan.has("silence") {
+        silence::run(plan, &stage).await?;
+    }
+    stage.stop().await;
     Ok(())
 }
 

@@ -124,7 +124,8 @@ const WRONG: [(&str, &str); 6] = [
     ),
 ];
 
-async fn rows(db: &Db) -> Outcome<Vec<String>> {
+/// What rows say that none may say.
+pub async fn rows(db: &Db) -> Outcome<Vec<String>> {
     let mut wrong = Vec::new();
     for (what, sql) in WRONG {
         let count: i64 = sqlx::query_scalar(sql).fetch_one(&db.admin).await?;

@@ -80,9 +80,20 @@ impl Product {
     }
 
     pub async fn ask(&self, client: usize, starts_at: Option<&str>) -> Outcome<String> {
+        let nth = self.0.next.load(Ordering::Relaxed);
+        self.ask_for(client, &role("role", nth % ROLES), starts_at)
+            .await
+    }
+
+    pub async fn ask_for(
+        &self,
+        client: usize,
+        entitlement: &str,
+        starts_at: Option<&str>,
+    ) -> Outcome<String> {
         let nth = self.0.next.fetch_add(1, Ordering::Relaxed);
         let ask = json!({
-            "entitlement": role("role", nth % ROLES),
+            "entitlement": entitlement,
             "duration": "PT1H",
             "justification": format!("Measuring, for the {nth}th time."),
             "starts_at": starts_at,
@@ -97,6 +108,14 @@ impl Product {
         let approved = self.post(&approver(client), &path, &json!({}), 200).await?;
         let took = started.elapsed();
         Ok((text(&approved, "grant_id")?, took))
+    }
+
+    /// Fetches its credentials, and tells nothing of them.
+    pub async fn fetch(&self, client: usize, grant: &str) -> Outcome<()> {
+        let path = format!("/grants/{grant}/credentials");
+        self.post(&requester(client), &path, &json!({}), 200)
+            .await
+            .map(drop)
     }
 
     pub async fn end(&self, client: usize, grant: &str) -> Outcome<()> {

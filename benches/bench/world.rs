@@ -58,7 +58,8 @@ impl World {
             &environment,
             &folder.path().join("sandbox.log"),
         )?;
-        let main = database(&postgres, "countersign", plan, folder.path()).await?;
+        let toml = catalog::toml(plan);
+        let main = database(&postgres, "countersign", &toml, folder.path()).await?;
         let log = folder.path().join("serve.log");
         let serve = Process::start(&["serve"], &settings(&main, &sandbox.url, FAST), &log)?;
         Ok(Self {
@@ -72,7 +73,12 @@ impl World {
 
     /// One more database beside the first, with the same catalog.
     pub async fn another(&self, name: &'static str, plan: &Plan) -> Outcome<Db> {
-        database(&self.postgres, name, plan, self.folder.path()).await
+        self.place(name, &catalog::toml(plan)).await
+    }
+
+    /// One more database beside the first, with that catalog.
+    pub async fn place(&self, name: &'static str, toml: &str) -> Outcome<Db> {
+        database(&self.postgres, name, toml, self.folder.path()).await
     }
 
     /// One more `serve`. `calls` is how often it may call AWS in a second.
@@ -106,7 +112,12 @@ impl World {
 
     /// The ends of the logs, for whoever has to find out why a run failed.
     pub fn tell_logs(&self) {
-        for name in ["serve.log", "serve-beside.log", "data/postgres.log"] {
+        for name in [
+            "serve.log",
+            "serve-beside.log",
+            "serve-accounts.log",
+            "data/postgres.log",
+        ] {
             let text = std::fs::read_to_string(self.folder.path().join(name)).unwrap_or_default();
             let lines: Vec<&str> = text.lines().collect();
             let last = &lines[lines.len().saturating_sub(15)..];
@@ -160,7 +171,8 @@ impl Db {
 /// More calls to AWS than the machine can make: its own pace would be all that is measured.
 pub const FAST: u32 = 1_000_000;
 
-fn settings(db: &Db, aws: &str, calls: u32) -> Vec<(String, String)> {
+/// What `serve` is told.
+pub fn settings(db: &Db, aws: &str, calls: u32) -> Vec<(String, String)> {
     let many = "1000000";
     let calls = calls.to_string();
     let ours = [
@@ -198,12 +210,12 @@ fn settings(db: &Db, aws: &str, calls: u32) -> Vec<(String, String)> {
 async fn database(
     postgres: &Postgres,
     name: &'static str,
-    plan: &Plan,
+    toml: &str,
     folder: &Path,
 ) -> Outcome<Db> {
     let database = Database::prepare(postgres, name).await?;
     let file = folder.join("catalog.toml");
-    std::fs::write(&file, catalog::toml(plan))?;
+    std::fs::write(&file, toml)?;
     let applied = Command::new(env!("CARGO_BIN_EXE_countersign"))
         .args(["catalog", "apply"])
         .arg(&file)

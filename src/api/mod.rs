@@ -8,6 +8,7 @@ mod extract;
 mod grants;
 mod moment;
 mod openapi;
+mod probes;
 mod problem;
 mod requests;
 mod revocations;

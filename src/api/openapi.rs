@@ -12,7 +12,7 @@ use utoipa::openapi::{
 use utoipa::{Modify, OpenApi};
 
 use super::problem::ProblemDetails;
-use super::{audit, catalog, grants, requests, revocations};
+use super::{audit, catalog, grants, probes, requests, revocations};
 use crate::ids::{EntitlementId, EventId, GrantId, PersonId, RequestId, RevocationId};
 
 #[derive(OpenApi)]
@@ -22,7 +22,7 @@ use crate::ids::{EntitlementId, EventId, GrantId, PersonId, RequestId, Revocatio
     servers((url = "/api/v1")),
     paths(requests::submit, requests::list, requests::get, requests::approve, requests::deny,
           requests::withdraw, grants::list, grants::get, grants::end, grants::extend, grants::credentials,
-          grants::console_link, revocations::revoke, revocations::list, revocations::get,
+          grants::console_link, probes::probe, revocations::revoke, revocations::list, revocations::get,
           revocations::grants, revocations::lift, catalog::entitlements, catalog::me, audit::list, get),
     components(schemas(ProblemDetails)),
     security(("bearer" = [])),

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use super::bodies::Nothing;
 use super::extract::{Asked, Body, Caller, Id, Said, page};
+use super::probes::Probe;
 use super::problem::Problem;
 use super::types::List;
 use crate::app::find::{self, RevocationView, RevokedView};
@@ -166,6 +167,8 @@ pub(super) struct RevokedGrant {
     guard_sha256: Option<String>,
     /// When the guard was last read back as it should be.
     guard_read_at: Option<DateTime<Utc>>,
+    /// The latest try whether AWS denies a session of it, once there is one.
+    probe: Option<Probe>,
 }
 
 impl RevokedGrant {
@@ -175,6 +178,7 @@ impl RevokedGrant {
             of,
             settled_at,
             works_until,
+            may_probe: _,
         } = view;
         Self {
             id: of.grant.to_string(),
@@ -193,6 +197,7 @@ impl RevokedGrant {
             guard_revision: of.guard_revision,
             guard_sha256: of.guard_sha256,
             guard_read_at: of.guard_read_at,
+            probe: of.probe.map(|probe| probe.0.into()),
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use axum::routing::{MethodRouter, get, post};
 
-use super::{audit, catalog, grants, openapi, requests, revocations};
+use super::{audit, catalog, grants, openapi, probes, requests, revocations};
 use crate::app::App;
 use crate::domain::audit::verb::Verb;
 
@@ -73,6 +73,11 @@ pub const ROUTES: &[Route] = &[
         path: "/grants/{id}/console-link",
         methods: &[("POST", Some(Verb::Fetch))],
         handler: || post(grants::console_link),
+    },
+    Route {
+        path: "/grants/{id}/probe",
+        methods: &[("POST", Some(Verb::Probe))],
+        handler: || post(probes::probe),
     },
     Route {
         path: "/revocations",

@@ -53,7 +53,7 @@ pub async fn end(ctx: &Ctx, id: GrantId, reason: Option<String>) -> Result<Grant
             let by = tx.by.clone();
             db::requests::lapse_with(tx.conn(), &[grant.id], &by).await?;
         }
-        tx.make_due_for(&[grant.id], now).await?;
+        tx.make_due_first(&[grant.id]).await?;
         Ok(GrantView {
             // What is not open cannot be extended.
             extension: None,

@@ -33,6 +33,8 @@ const FETCHES_AT_ONCE: NonZeroU32 = NonZeroU32::new(60).unwrap();
 const SIGN_INS: NonZeroU32 = NonZeroU32::new(600).unwrap();
 /// How often signing in may fail there in a minute.
 const FAILED_SIGN_INS: NonZeroU32 = NonZeroU32::new(10).unwrap();
+/// How often the end of one grant may be tried in a minute.
+const PROBES: NonZeroU32 = NonZeroU32::new(3).unwrap();
 
 /// SHA-256 of a token.
 type TokenHash = [u8; 32];
@@ -43,6 +45,7 @@ pub struct Limits {
     calls: Buckets<PersonId>,
     asks: Buckets<PersonId>,
     fetches: Buckets<GrantId>,
+    probes: Buckets<GrantId>,
     /// Tokens that did not work; none that is unknown is looked up while an address is shut.
     tokens: Failures,
     sign_ins: Buckets<IpAddr>,
@@ -61,6 +64,7 @@ impl Limits {
             calls: Buckets::new(Quota::per_minute(settings.person_per_minute)),
             asks: Buckets::new(Quota::per_hour(settings.asks_per_hour)),
             fetches: Buckets::new(Quota::per_minute(FETCHES).allow_burst(FETCHES_AT_ONCE)),
+            probes: Buckets::new(Quota::per_minute(PROBES)),
             tokens: Failures::new(settings.peer_per_minute),
             sign_ins: Buckets::new(Quota::per_minute(SIGN_INS)),
             failed_sign_ins: Failures::new(FAILED_SIGN_INS),
@@ -93,6 +97,14 @@ impl Limits {
     /// 429 when they are fetched too often.
     pub fn fetch(&self, grant: GrantId) -> Result<(), Error> {
         self.fetches.take(grant).map_err(too_soon)
+    }
+
+    /// One try of a grant's end: each makes a session.
+    ///
+    /// # Errors
+    /// 429 when it is tried too often.
+    pub fn probe(&self, grant: GrantId) -> Result<(), Error> {
+        self.probes.take(grant).map_err(too_soon)
     }
 
     /// Whether a token from that address may be looked up. Keep what this gives until it has been.
@@ -172,6 +184,7 @@ impl Limits {
         self.calls.tidy();
         self.asks.tidy();
         self.fetches.tidy();
+        self.probes.tidy();
         self.tokens.tidy();
         self.sign_ins.tidy();
         self.failed_sign_ins.tidy();

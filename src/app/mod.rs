@@ -17,6 +17,7 @@ pub mod last_use;
 pub mod limits;
 pub mod load;
 pub mod orphans;
+pub mod probe;
 pub mod put_on_record;
 mod refusals;
 pub mod restored;

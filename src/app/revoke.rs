@@ -221,7 +221,7 @@ async fn end_batch(tx: &mut Tx, revocation: &Revocation) -> Result<usize, Error>
     }
     let by = tx.by.clone();
     db::requests::lapse_with(tx.conn(), &ended, &by).await?;
-    tx.make_due_for(&ended, now).await?;
+    tx.make_due_first(&ended).await?;
     Ok(ended.len())
 }
 

@@ -143,9 +143,14 @@ impl Aws {
         self.used_for(other.purpose)
     }
 
+    /// Waits until one more call of IAM may be made.
+    pub(super) async fn pass(&self) {
+        self.account.pace.pass(self.purpose).await;
+    }
+
     /// The client for a read, once it may be made.
     pub(super) async fn reads(&self) -> &aws_sdk_iam::Client {
-        self.account.pace.pass(self.purpose).await;
+        self.pass().await;
         match self.purpose {
             Purpose::Looking | Purpose::Analysing | Purpose::Auditing => &self.looks,
             Purpose::Closing | Purpose::Opening => &self.reads,

@@ -178,15 +178,18 @@ impl Clouds {
             return Ok(Aws::new(sdk, account, None));
         };
         let session = hub.assume(manager).await?;
-        let credentials = SharedCredentialsProvider::new(session.credentials);
         // The keys are there, so that no call of the account ever waits for STS: a write that has
         // no answer was sent.
-        let sdk = sdk
-            .to_builder()
-            .credentials_provider(credentials)
-            .identity_cache(IdentityCache::no_cache());
+        let sdk = self.sdk_with(session.credentials);
         let managing = Some((session.caller, way.refused()));
-        Ok(Aws::new(&sdk.build(), account, managing).entered_at(way.begun_at()))
+        Ok(Aws::new(&sdk, account, managing).entered_at(way.begun_at()))
+    }
+
+    /// What all accounts have in common, with the keys of a session.
+    pub(super) fn sdk_with(&self, keys: Credentials) -> SdkConfig {
+        let sdk = self.0.sdk.to_builder();
+        let sdk = sdk.credentials_provider(SharedCredentialsProvider::new(keys));
+        sdk.identity_cache(IdentityCache::no_cache()).build()
     }
 
     /// A link that signs in to the console with a session of that role, for fifteen minutes and

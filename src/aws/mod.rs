@@ -15,6 +15,7 @@ pub mod observe;
 mod pace;
 mod permissions;
 mod principal;
+mod probe;
 mod read;
 mod recent;
 mod refusal;

@@ -1,10 +1,15 @@
 //! Which targets are due, and from when.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::ids::{GrantId, TargetId};
+
+/// By how much earlier a target is due on which somebody ends something. What is due longest is
+/// taken first, and thousands of grants may end in the same second: AWS itself ends those at their
+/// deadline, and does not know of this one.
+pub const AHEAD: TimeDelta = TimeDelta::days(1);
 
 /// Makes a target due at `at`, or leaves it due earlier. Somebody who is at work on it right now
 /// may have looked before the caller's change: it is due again as soon as he is done.

@@ -62,7 +62,7 @@ BEGIN
             WHEN item.relname = 'logouts' THEN 'SELECT, INSERT, DELETE'
             WHEN item.relname = 'sign_in_attempts' THEN 'SELECT, INSERT, UPDATE (used_at), DELETE'
             WHEN item.relname IN ('requests', 'grants', 'parts', 'names', 'documents', \
-            'fetches', 'revocations') THEN 'SELECT, INSERT, UPDATE'
+            'fetches', 'probes', 'revocations') THEN 'SELECT, INSERT, UPDATE'
             ELSE 'SELECT, INSERT, UPDATE, DELETE'
         END;
         catalog := CASE

@@ -24,6 +24,7 @@ pub mod migrate;
 pub mod people;
 pub mod pool;
 pub mod principals;
+pub mod probes;
 pub mod request_lists;
 pub mod requests;
 pub mod restored;

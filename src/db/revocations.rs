@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::audit;
@@ -11,6 +12,7 @@ use super::grants::row::whole;
 use crate::domain::Change;
 use crate::domain::audit::Event;
 use crate::domain::grant::Grant;
+use crate::domain::probe::Probed;
 use crate::domain::revocation::{Hold, Revocation, Scope};
 use crate::domain::text::Words;
 use crate::ids::{GrantId, PersonId, RequestId, RevocationId, TargetId};
@@ -391,6 +393,12 @@ pub struct Revoked {
     pub is_cut: bool,
     /// Until when keys may work that nothing cuts.
     pub keys_until: Option<DateTime<Utc>>,
+    /// Whether Countersign assumed the role for it.
+    pub is_fetched: bool,
+    /// Until when the guard has to name it; none where that is over, or was never so.
+    pub guard_until: Option<DateTime<Utc>>,
+    /// The latest try whether its sessions are denied that has an answer.
+    pub probe: Option<Json<Probed>>,
 }
 
 /// The grants of a revocation that were not over when it began, newest first.
@@ -420,7 +428,13 @@ pub async fn grants(
                    WHERE w."grant" = g.id AND w.state <> 'closed' AND o.attempts > 0) AS delayed_by,
                   g.early_end = 'guard' AS "is_cut!",
                   (SELECT max(least(g.deadline, f.expires_at)) FROM fetches f WHERE g.early_end = 'none'
-                   AND f."grant" = g.id AND f.outcome IS DISTINCT FROM 'failed') AS keys_until
+                   AND f."grant" = g.id AND f.outcome IS DISTINCT FROM 'failed') AS keys_until,
+                  g.method = 'sts_credentials' AND g.early_end = 'guard' AS "is_fetched!",
+                  (SELECT n.guard_until FROM names n WHERE n."grant" = g.id AND n.target = t.id
+                   AND n.name = g.grant_name AND n.guard_gone_at IS NULL) AS guard_until,
+                  (SELECT jsonb_build_object('outcome', b.outcome, 'error', b.error, 'at', b.answered_at)
+                   FROM probes b WHERE b."grant" = g.id AND b.outcome IS NOT NULL ORDER BY b.id DESC LIMIT 1)
+                      AS "probe: Json<Probed>"
            FROM revocations v CROSS JOIN LATERAL (
                SELECT id FROM grants WHERE state IN ('scheduled', 'opening', 'active', 'closing')
                UNION ALL SELECT id FROM grants WHERE ended_at >= v.begun_at) still JOIN grants g ON g.id = still.id

@@ -83,8 +83,9 @@ pub struct Claimed {
 
 /// Takes up to `most` targets that are due and that nobody has, for `lease`: those that have been
 /// due longest. While one is held it is due when the lease expires, so that it is found again if
-/// its holder dies. `closings_only`: those with a grant that is to be closed. `now` is the
-/// database's own time where it is not given (see [`crate::clock`]).
+/// its holder dies. `closings_only`: those with a grant that is to be closed. `full`: the accounts
+/// (12 digits) of which none are taken. `now` is the database's own time where it is not given (see
+/// [`crate::clock`]).
 ///
 /// # Errors
 /// When the database does not answer.
@@ -94,6 +95,7 @@ pub async fn claim(
     lease: TimeDelta,
     most: i64,
     closings_only: bool,
+    full: &[String],
 ) -> sqlx::Result<Claimed> {
     let token = Uuid::now_v7();
     let lease = f64::from(u32::try_from(lease.num_milliseconds()).unwrap_or(u32::MAX)) / 1000.0;
@@ -102,8 +104,8 @@ pub async fn claim(
     let row = sqlx::query!(
         r#"WITH clock AS MATERIALIZED (SELECT coalesce($1, clock_timestamp()) AS now),
            due AS (
-               SELECT t.id FROM targets t, clock
-               WHERE t.due_at <= now AND (t.lease_expires_at IS NULL OR t.lease_expires_at <= now)
+               SELECT t.id FROM targets t, clock WHERE t.account <> ALL($6)
+                 AND t.due_at <= now AND (t.lease_expires_at IS NULL OR t.lease_expires_at <= now)
                  AND (NOT $5 OR EXISTS (SELECT FROM grants g WHERE g.target = t.id
                       AND (g.state = 'closing' OR (g.state IN ('opening', 'active') AND g.deadline <= now)))
                       OR (t.kind <> 'role' AND EXISTS (
@@ -130,6 +132,7 @@ pub async fn claim(
         token,
         most,
         closings_only,
+        full,
     )
     .fetch_one(conn)
     .await?;

@@ -91,6 +91,14 @@ impl Tx {
         Ok(())
     }
 
+    /// The same for grants that somebody ends before their time: before all else that is due.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn make_due_first(&mut self, grants: &[GrantId]) -> sqlx::Result<()> {
+        self.make_due_for(grants, self.by.at - due::AHEAD).await
+    }
+
     /// Makes every other target due of which something stands, and wakes the worker once this is
     /// committed.
     ///

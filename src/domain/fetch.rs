@@ -65,7 +65,7 @@ impl Fetch {
     #[must_use]
     pub fn issues_until(&self, unanswered: TimeDelta) -> DateTime<Utc> {
         match self.kind {
-            Kind::Keys => self.at + unanswered.max(MOST_TO_BEGIN + MOST_TO_ANSWER),
+            Kind::Keys => begins_until(self.at, unanswered),
             // Two calls: AssumeRole, and the one that makes the link.
             Kind::Console => {
                 let made = unanswered.max(MOST_TO_BEGIN + MOST_TO_ANSWER + MOST_TO_ANSWER);
@@ -73,6 +73,12 @@ impl Fetch {
             }
         }
     }
+}
+
+/// Until when a session may begin that STS is asked for once, from an intent `at` on.
+#[must_use]
+pub fn begins_until(at: DateTime<Utc>, unanswered: TimeDelta) -> DateTime<Utc> {
+    at + unanswered.max(MOST_TO_BEGIN + MOST_TO_ANSWER)
 }
 
 /// What is on record of a session; never its secret.

@@ -64,6 +64,14 @@ pub enum Effect<'a> {
     HandedOut(Option<DateTime<Utc>>),
 }
 
+impl Marks {
+    /// Whether the guard has to name it for so long at least; never where nothing of it was sent.
+    #[must_use]
+    pub fn is_guarded_until(&self, at: DateTime<Utc>) -> bool {
+        self.guard_gone_at.is_none() && self.guard_until.is_some_and(|until| at <= until)
+    }
+}
+
 /// The effect on AWS of an approved request. Everything but `marks` and `state` is fixed at
 /// approval, and the ids of AWS once they are known.
 #[derive(Debug, Clone, PartialEq, Eq)]

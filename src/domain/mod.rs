@@ -13,6 +13,7 @@ pub mod grant;
 pub mod outlive;
 pub mod part;
 pub mod person;
+pub mod probe;
 pub mod request;
 pub mod revocation;
 pub mod sign_in;

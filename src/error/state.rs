@@ -39,6 +39,9 @@ pub enum StateError {
     /// AWS has another time than the database.
     #[error("clocks differ")]
     ClocksDiffer,
+    /// The end of the grant is not tried.
+    #[error(transparent)]
+    Unprobed(#[from] Unprobed),
 }
 
 impl StateError {
@@ -91,6 +94,7 @@ impl StateError {
             Self::NoConsole => no_console(),
             Self::Rewound => rewound(),
             Self::ClocksDiffer => clocks_differ(),
+            Self::Unprobed(error) => error.about(),
             Self::Unguarded => About::new(
                 "guard_unconfirmed",
                 409,
@@ -172,6 +176,38 @@ impl Unextendable {
                     "By {policy} they could do without this grant, so that its end ends nothing. Have that taken \
                      away, and ask anew."
                 ),
+            ),
+        }
+    }
+}
+
+/// Why nobody tries whether AWS denies the sessions of a grant.
+#[derive(Debug, thiserror::Error)]
+pub enum Unprobed {
+    /// Countersign cannot assume the role of a grant of that method.
+    #[error("not probed")]
+    Method,
+    /// A session that is made to try it might outlast the guard.
+    #[error("guard ends")]
+    GuardEnds,
+}
+
+impl Unprobed {
+    fn about(&self) -> About {
+        match self {
+            Self::Method => About::new(
+                "not_probed",
+                409,
+                "This cannot be tried",
+                "Countersign tries sessions of roles that it assumes itself (sts_credentials). Of other grants \
+                 the role's guard, as it was read back, is what there is to see.",
+            ),
+            Self::GuardEnds => About::new(
+                "guard_ends",
+                409,
+                "This is not tried any more",
+                "A session that is made to try it could outlast the role's guard: either nothing was ever handed \
+                 out for this grant, or it ended so long ago that hardly a session of it can be left.",
             ),
         }
     }

@@ -15,7 +15,7 @@ pub const SESSION_QUOTA: usize = 2_048;
 /// How many ARNs of managed policies it takes.
 pub const MOST_ARNS: usize = 10;
 /// The shortest session that STS gives out.
-const SHORTEST: TimeDelta = TimeDelta::minutes(15);
+pub const SHORTEST: TimeDelta = TimeDelta::minutes(15);
 /// The longest session that we ask for: STS gives no longer one to whoever is a role itself.
 const LONGEST: TimeDelta = TimeDelta::hours(1);
 
@@ -71,6 +71,15 @@ pub fn policy(scope: &Scope, until: DateTime<Utc>) -> Result<String, Unfit> {
         return Err(Unfit::TooLong(length));
     }
     Ok(policy)
+}
+
+/// The policy of a session that may read its own role and nothing else.
+#[must_use]
+pub fn that_reads(role_arn: &str) -> String {
+    let role = serde_json::Value::from(role_arn);
+    format!(
+        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Action":"iam:GetRole","Resource":{role}}}]}}"#
+    )
 }
 
 /// The statements of a policy that somebody has written for us, minified and otherwise as they

@@ -51,7 +51,8 @@ pub(super) fn effect(shared: &Shared, call: &Incoming) -> Result<Xml, Refusal> {
         |refusal| (refusal.status, Some(refusal.code.clone())),
         |_| (200, None),
     );
-    tracing::debug!(action, %caller.arn, status, "call");
+    let on = params.get("RoleName").or_else(|| params.get("UserName"));
+    tracing::debug!(action, %caller.arn, status, on = on.unwrap_or_default(), "call");
     shared.dials().log(Call {
         action: action.to_owned(),
         caller: caller.arn,

@@ -29,9 +29,13 @@ pub struct Entry {
 #[must_use]
 pub fn entries(events: &[find::Entry], is_written: bool) -> Vec<Entry> {
     // What was asked for is told by what came of it.
+    let asked = [
+        ActionName::CredentialsRequested.as_str(),
+        ActionName::ProbeRequested.as_str(),
+    ];
     let told = events
         .iter()
-        .filter(|event| event.action != ActionName::CredentialsRequested.as_str());
+        .filter(|event| !asked.contains(&event.action.as_str()));
     told.map(|event| entry(event, is_written)).collect()
 }
 
@@ -85,7 +89,7 @@ const fn look(action: &Action) -> (Icon, Tone) {
             (Icon::Key, Tone::Wait)
         }
         Action::GrantExtended { .. } => (Icon::Clock, Tone::Good),
-        Action::GuardRemoved { .. } => (Icon::Shield, Tone::Quiet),
+        Action::GuardRemoved { .. } | Action::ProbeAnswered { .. } => (Icon::Shield, Tone::Quiet),
         Action::GuardRestored {}
         | Action::TargetChanged { .. }
         | Action::TargetAlarm { .. }
@@ -101,7 +105,8 @@ const fn look(action: &Action) -> (Icon, Tone) {
         | Action::TokenCreated { .. }
         | Action::TokenRevoked {}
         | Action::CatalogApplied { .. }
-        | Action::CredentialsRequested { .. } => PLAIN,
+        | Action::CredentialsRequested { .. }
+        | Action::ProbeRequested { .. } => PLAIN,
     }
 }
 
@@ -136,15 +141,14 @@ fn text(action: &Action, actor: &str) -> String {
             confirmed_at,
             ..
         } if requested_at == confirmed_at => return format!("{actor} ended it before it was open"),
-        Action::GrantFailed { cause, .. } => {
-            return format!("It was not opened: {}", show::cause(cause));
-        }
+        Action::GrantFailed { cause, .. } => return failed(cause),
         Action::CredentialsIssued {
             kind,
             access_key_id,
             ..
         } => return format!("{actor} {}: {access_key_id}", taken(*kind)),
         Action::GrantExtended { deadline, .. } => return extended(deadline),
+        Action::ProbeAnswered { outcome, .. } => return probed(outcome, actor),
         Action::GrantDelayed { error, .. } => return format!("AWS keeps it waiting: {error}"),
         Action::GrantBypassed { policy, .. } => {
             return format!("Something else lets its person in as well: {policy}");
@@ -173,7 +177,8 @@ fn text(action: &Action, actor: &str) -> String {
         | Action::SessionEnded {}
         | Action::TokenCreated { .. }
         | Action::TokenRevoked {}
-        | Action::CatalogApplied { .. } => return named(actor, action.name().as_str()),
+        | Action::CatalogApplied { .. }
+        | Action::ProbeRequested { .. } => return named(actor, action.name().as_str()),
     };
     fixed.to_owned()
 }
@@ -181,6 +186,19 @@ fn text(action: &Action, actor: &str) -> String {
 fn asked(actor: &str, seconds: i32, is_extension: bool) -> String {
     let more = if is_extension { " more" } else { "" };
     format!("{actor} asked for {}{more}", show::seconds(&seconds))
+}
+
+fn failed(cause: &Cause) -> String {
+    format!("It was not opened: {}", show::cause(cause))
+}
+
+fn probed(outcome: &str, actor: &str) -> String {
+    let seen = match outcome {
+        "denied" => "AWS denied its session",
+        "not_denied" => "AWS did not deny its session",
+        _ => "nothing was learned",
+    };
+    format!("{actor} tried whether it is denied: {seen}")
 }
 
 const fn taken(kind: Kind) -> &'static str {

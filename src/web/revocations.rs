@@ -12,9 +12,11 @@ use super::requests::Begin;
 use super::show::{self, Badge, Icon, Tone};
 use super::visit::{self, Asked, Named, Sent, Visit};
 use crate::app::find::{self, Page, RevocationView, RevokedView};
+use crate::app::probe;
 use crate::app::revoke::{self, NewRevocation};
+use crate::domain::probe::Probed;
 use crate::domain::revocation::{Hold, Scope};
-use crate::error::FieldError;
+use crate::error::{Error, FieldError};
 use crate::ids::{GrantId, PersonId, RevocationId};
 
 /// What the form sends.
@@ -37,6 +39,14 @@ pub struct RevokeForm {
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LiftForm {}
+
+/// Which of its grants is to be tried.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProbeForm {
+    /// TypeID.
+    pub grant: String,
+}
 
 /// `GET /revocations`
 #[derive(Template)]
@@ -145,6 +155,21 @@ impl Revocations {
 }
 
 impl Revocation {
+    /// What came of a try whether a grant's sessions are denied.
+    fn seen(probe: &Probed) -> Badge {
+        let (tone, icon, word) = match probe.outcome.as_str() {
+            "denied" => (Tone::Good, Icon::Check, "AWS denies its session"),
+            "not_denied" => (Tone::Bad, Icon::Warning, "AWS does not deny its session"),
+            _ => (Tone::Quiet, Icon::Hourglass, "Nothing was learned"),
+        };
+        Badge { tone, icon, word }
+    }
+
+    /// Whether the caller may try one of them.
+    fn may_try(&self) -> bool {
+        self.grants.iter().any(|it| it.may_probe)
+    }
+
     /// What another look is compared with.
     fn watch(&self) -> String {
         let view = &self.told.0;
@@ -258,11 +283,31 @@ pub async fn lift(
     Sent(LiftForm {}): Sent<LiftForm>,
 ) -> Result<Response, Failed> {
     let id = id.parse::<RevocationId>()?;
-    match revoke::lift(&visit.ctx, id).await {
+    again(&visit, id, revoke::lift(&visit.ctx, id).await).await
+}
+
+/// `POST /revocations/{id}/probe`
+pub async fn probe(
+    visit: Visit,
+    Named(id): Named,
+    Sent(form): Sent<ProbeForm>,
+) -> Result<Response, Failed> {
+    let id = id.parse::<RevocationId>()?;
+    let grant = form.grant.parse::<GrantId>()?;
+    again(&visit, id, probe::probe(&visit.ctx, grant).await).await
+}
+
+/// The revocation's page as it is now, with why something was not done.
+async fn again<T>(
+    visit: &Visit,
+    id: RevocationId,
+    done: Result<T, Error>,
+) -> Result<Response, Failed> {
+    match done {
         Ok(_) => Ok(Redirect::to(&format!("/revocations/{id}")).into_response()),
         Err(error) if page::mends(&error) => {
             let (status, errors) = (failed::status(&error), page::errors(&error));
-            show_one(&visit, id, Begin::default(), errors, status).await
+            show_one(visit, id, Begin::default(), errors, status).await
         }
         Err(error) => Err(error.into()),
     }

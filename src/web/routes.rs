@@ -102,6 +102,11 @@ pub const ROUTES: &[Route] = &[
         handler: || get(revocations::back).post(revocations::lift),
     },
     Route {
+        path: "/revocations/{id}/probe",
+        methods: &[("GET", None), ("POST", Some(Verb::Probe))],
+        handler: || get(revocations::back).post(revocations::probe),
+    },
+    Route {
         path: "/audit",
         methods: &[("GET", None)],
         handler: || get(audit::page),

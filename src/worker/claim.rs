@@ -10,12 +10,17 @@ use crate::domain::cause::Cause;
 use crate::domain::grant::{Grant, GrantState};
 
 impl Worker {
-    /// Takes up to `most` due targets that nobody has.
-    pub(super) async fn claim(&self, most: usize, closings_only: bool) -> sqlx::Result<Claimed> {
+    /// Takes up to `most` due targets that nobody has, and none of the accounts in `full`.
+    pub(super) async fn claim(
+        &self,
+        most: usize,
+        closings_only: bool,
+        full: &[String],
+    ) -> sqlx::Result<Claimed> {
         let most = i64::try_from(most).unwrap_or(i64::MAX);
         let (now, lease) = (self.clock.given(), self.lease());
         let mut conn = Lent::take(&self.pool).await?;
-        let claimed = targets::claim(&mut conn, now, lease, most, closings_only).await?;
+        let claimed = targets::claim(&mut conn, now, lease, most, closings_only, full).await?;
         conn.give_back();
         Ok(claimed)
     }

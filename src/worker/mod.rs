@@ -18,6 +18,7 @@ mod pass;
 mod record;
 mod run;
 mod watch;
+mod working;
 mod write;
 
 use std::sync::Arc;

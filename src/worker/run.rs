@@ -4,11 +4,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use tokio::task::JoinSet;
 
 use super::Worker;
 use super::watch::Watchdog;
-use crate::db::targets::LeaseError;
+use super::working::{AT_WORK, Worked, Working};
+use crate::db::targets::{LeaseError, Taken};
+use crate::domain::arn::Arn;
 
 /// How long work in progress may take to reach a stop. What is cut off then is taken up by another
 /// worker when its lease has expired.
@@ -18,10 +19,10 @@ impl Worker {
     /// Works until `shutdown` resolves, then lets every target in hand come to a stop.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) {
         let mut shutdown = std::pin::pin!(shutdown);
-        let mut tasks = JoinSet::new();
+        let mut working = Working::new(self.settings.concurrency);
         let watchdog = Watchdog::start(self.patience());
         while !self.is_stopping() {
-            let mut turn = std::pin::pin!(self.turn(&mut tasks, &watchdog));
+            let mut turn = std::pin::pin!(self.turn(&mut working, &watchdog));
             tokio::select! {
                 () = &mut shutdown => {
                     self.stopping.store(true, Ordering::Relaxed);
@@ -34,13 +35,13 @@ impl Worker {
         }
         drop(watchdog);
         let drained = tokio::time::timeout(DRAIN, async {
-            while let Some(done) = tasks.join_next().await {
+            while let Some(done) = working.next().await {
                 let _ = report(done);
             }
         });
         if drained.await.is_err() {
             tracing::warn!(
-                targets = tasks.len(),
+                targets = working.len(),
                 "stopped in the middle of work; another worker takes it up"
             );
         }
@@ -54,17 +55,17 @@ impl Worker {
     }
 
     /// Takes what is due, and waits until there may be more to take.
-    async fn turn(&self, tasks: &mut Tasks, watchdog: &Watchdog) {
+    async fn turn(&self, working: &mut Working, watchdog: &Watchdog) {
         let Filled {
             mut next,
             mut has_more,
-        } = self.fill(tasks, watchdog).await;
+        } = self.fill(working, watchdog).await;
         loop {
             watchdog.turned();
             tokio::select! {
                 () = self.wake.notified() => return,
                 () = tokio::time::sleep_until(next) => return,
-                Some(done) = tasks.join_next() => {
+                Some(done) = working.next() => {
                     // What was given back tells itself when it is due again.
                     match report(done) {
                         Ok(due) => next = next.min(due.map_or(next, later)),
@@ -79,8 +80,9 @@ impl Worker {
     }
 
     /// Takes due targets while there is room. The last quarter of the room is for closings alone,
-    /// so that openings cannot keep them waiting.
-    async fn fill(&self, tasks: &mut Tasks, watchdog: &Watchdog) -> Filled {
+    /// so that openings cannot keep them waiting, and no account has all of it where there are
+    /// several.
+    async fn fill(&self, working: &mut Working, watchdog: &Watchdog) -> Filled {
         let poll = tokio::time::Instant::now() + self.settings.poll;
         let mut filled = Filled {
             next: poll,
@@ -98,38 +100,51 @@ impl Worker {
         let most = self.settings.concurrency;
         // With room for one, a reserve would leave none to openings.
         let reserved = if most == 1 { 0 } else { most.div_ceil(4) };
-        for (room, closings_only) in [(most - reserved, false), (most, true)] {
-            let room = room.saturating_sub(tasks.len());
-            if room == 0 || self.is_stopping() {
-                filled.has_more = true;
-                continue;
-            }
-            watchdog.turned();
-            let claimed = match self.in_time("claim", self.claim(room, closings_only)).await {
-                Ok(claimed) => claimed,
-                Err(error) => {
-                    tracing::error!(
-                        error = &error as &dyn std::error::Error,
-                        "cannot look for work"
-                    );
-                    // What runs goes on; the next poll asks again.
-                    return filled;
+        for (most, closings_only) in [(most - reserved, false), (most, true)] {
+            loop {
+                let (full, each) = working.shares();
+                let room = working.room(most).min(each);
+                if room == 0 || self.is_stopping() {
+                    filled.has_more = true;
+                    break;
                 }
-            };
-            let due = claimed.next_due.map(|due| later(due - claimed.now));
-            filled.next = filled.next.min(due.unwrap_or(poll));
-            // One claim that has filled its room may have left something, whatever the next says.
-            let is_full = claimed.taken.len() == room;
-            filled.has_more |= is_full;
-            for taken in claimed.taken {
-                let worker = self.clone();
-                tasks.spawn(async move { worker.reconcile(&taken).await });
-            }
-            if !is_full {
-                return filled;
+                watchdog.turned();
+                let claim = self.claim(room, closings_only, &full);
+                let claimed = match self.in_time("claim", claim).await {
+                    Ok(claimed) => claimed,
+                    Err(error) => {
+                        tracing::error!(
+                            error = &error as &dyn std::error::Error,
+                            "cannot look for work"
+                        );
+                        // What runs goes on; the next poll asks again.
+                        return filled;
+                    }
+                };
+                let due = claimed.next_due.map(|due| later(due - claimed.now));
+                filled.next = filled.next.min(due.unwrap_or(poll));
+                // One claim that has filled its room may have left something, whatever the next
+                // says; so has an account that has its share.
+                let is_full = claimed.taken.len() == room;
+                filled.has_more |= is_full || !full.is_empty();
+                for taken in claimed.taken {
+                    self.begin(working, taken);
+                }
+                if !is_full {
+                    return filled.in_time();
+                }
             }
         }
-        filled
+        filled.in_time()
+    }
+
+    fn begin(&self, working: &mut Working, taken: Taken) {
+        let worker = self.clone();
+        let account = Arn::read(&taken.arn).map_or("", |arn| arn.account);
+        working.spawn(
+            account.to_owned(),
+            async move { worker.reconcile(&taken).await },
+        );
     }
 
     /// Does what is due for grants that nothing is written for, claims one target and works on it
@@ -140,7 +155,7 @@ impl Worker {
     /// expired.
     pub async fn step(&self) -> Result<bool, LeaseError> {
         let moved = self.hand_out().await?;
-        let claimed = self.claim(1, false).await?;
+        let claimed = self.claim(1, false, &[]).await?;
         for taken in &claimed.taken {
             self.reconcile(taken).await?;
         }
@@ -165,9 +180,18 @@ struct Filled {
     has_more: bool,
 }
 
-/// After how long a target is due again that was worked on.
-type Worked = Result<Option<TimeDelta>, LeaseError>;
-type Tasks = JoinSet<Worked>;
+impl Filled {
+    /// Where there may be more, passes that wait for AWS give room without a word.
+    fn in_time(self) -> Self {
+        let soon = tokio::time::Instant::now() + AT_WORK;
+        let next = if self.has_more {
+            self.next.min(soon)
+        } else {
+            self.next
+        };
+        Self { next, ..self }
+    }
+}
 
 fn later(by: TimeDelta) -> tokio::time::Instant {
     // What is due already is due now.

@@ -318,6 +318,32 @@ def juggling(account):
     return yes(before and account.becomes(False, sts.assume_role, RoleArn=role, RoleSessionName="zzz"))
 
 
+@question("an explicit Deny of a role's own policy is told as one, also where nothing allows the call; without it, that nothing allows it")
+def told_deny(account):
+    name, role, role_id, keys = open_role(account, "probed", all=policy(allow("*")))
+    reads = policy(allow("iam:GetRole", role))
+    guard = deny("*", StringLike={"aws:userid": [f"{role_id}:grant_*"]})
+    told = {}
+    for case in ["neither", "denied", "denied and not allowed", "not allowed"]:
+        if case == "denied":
+            account.iam.put_role_policy(RoleName=name, PolicyName="CountersignGuard", PolicyDocument=policy(guard))
+        if case == "denied and not allowed":
+            account.iam.delete_role_policy(RoleName=name, PolicyName="all")
+        if case == "not allowed":
+            account.iam.delete_role_policy(RoleName=name, PolicyName="CountersignGuard")
+        account.settle()
+        session = account.assume(keys, role, "grant_probe", Policy=reads, DurationSeconds=900)
+        try:
+            account.client("iam", session).get_role(RoleName=name)
+            told[case] = "allowed"
+        except ClientError as error:
+            message = error.response["Error"]["Message"]
+            kinds = ["explicit deny in an identity-based policy", "because no identity-based policy"]
+            told[case] = next((kind for kind in kinds if kind in message), message)
+    wanted = ["allowed", "explicit deny in an identity-based policy", "explicit deny in an identity-based policy", "because no identity-based policy"]
+    return yes(list(told.values()) == wanted, str(told))
+
+
 # --- the console's sign-in
 
 

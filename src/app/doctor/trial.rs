@@ -1,7 +1,7 @@
 //! The one trial: a session of a role that Countersign assumes for people. Its name is a grant's
 //! that nobody has, so that a guard denies it, and its policy denies everything.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use super::lines::Section;
 use super::place::{Place, Silent};
@@ -12,8 +12,6 @@ use crate::policy::assumable::{self, Lacking};
 use crate::policy::document::Document;
 use crate::policy::session;
 
-/// The shortest session that STS gives.
-const SHORTEST: TimeDelta = TimeDelta::minutes(15);
 /// How much of what a session may carry its policies may take, in percent: ids pack badly, and the
 /// next one may pack worse (docs/decisions.md).
 const MOST_PACKED: i16 = 90;
@@ -56,7 +54,7 @@ pub(super) async fn examine(
         policy: &policy,
         policy_arns: &arns,
         grant_tag: is_tagged.then_some(&name),
-        duration: Some(SHORTEST),
+        duration: Some(session::SHORTEST),
     };
     match place.aws.try_to_assume(&wish).await {
         Ok(session) => assumed(role, &session, section),

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::super::ctx::Ctx;
+use super::super::ctx::{Ctx, Settings};
+use super::super::probe;
 use super::{Items, Page};
 use crate::authz;
 use crate::db;
@@ -54,6 +55,8 @@ pub struct RevokedView {
     pub settled_at: Option<DateTime<Utc>>,
     /// Until when something of it may still work.
     pub works_until: Option<DateTime<Utc>>,
+    /// Whether the caller may try now whether its sessions are denied.
+    pub may_probe: bool,
 }
 
 impl RevokedView {
@@ -65,7 +68,12 @@ impl RevokedView {
 }
 
 impl RevokedView {
-    fn new(of: Revoked, propagation: TimeDelta, now: DateTime<Utc>) -> Self {
+    fn new(ctx: &Ctx, of: Revoked, now: DateTime<Utc>) -> Self {
+        let Settings {
+            propagation,
+            unanswered,
+            ..
+        } = ctx.app.settings();
         let settled_at = of
             .ended_at
             .filter(|_| of.was_sent)
@@ -85,10 +93,17 @@ impl RevokedView {
             Some(_) => settled_at.filter(|at| *at > now),
             None => Some(of.deadline).filter(|at| !is_stopped && *at > now),
         };
+        // As `app::probe` asks, on the row.
+        let is_guarded = of.guard_until >= Some(probe::lasts(now, unanswered));
+        let may_probe = is_guarded
+            && of.is_fetched
+            && of.state == "ended"
+            && authz::probes(ctx.app.roles(), &ctx.person);
         Self {
             of,
             settled_at,
             works_until,
+            may_probe,
         }
     }
 }
@@ -138,12 +153,11 @@ pub async fn revoked(
     id: RevocationId,
     page: Page<GrantId>,
 ) -> Result<Items<RevokedView, GrantId>, Error> {
-    let propagation = ctx.app.settings().propagation;
     let listed = ctx.app.read_at(async |conn, now| {
         seen(ctx, conn, id).await?;
         let grants = db::revocations::grants(conn, id, page.cursor, page.limit + 1).await?;
         let views = grants.into_iter();
-        let views = views.map(|of| RevokedView::new(of, propagation, now));
+        let views = views.map(|of| RevokedView::new(ctx, of, now));
         Ok(Items::of(views.collect(), page.limit, |it| it.of.grant))
     });
     listed.await

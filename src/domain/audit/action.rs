@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::cause::Cause;
 use crate::domain::fetch::Kind;
 use crate::domain::target::Condition;
-use crate::ids::{FetchId, GrantId, RequestId, RevocationId};
+use crate::ids::{FetchId, GrantId, ProbeId, RequestId, RevocationId};
 
 /// Makes [`Action`] and [`ActionName`] from one list, so that each name stands in one place.
 macro_rules! actions {
@@ -203,6 +203,23 @@ actions! {
         request: RequestId,
         #[serde(rename = "fetch_id")]
         fetch: FetchId,
+    }
+    /// An admin tries whether AWS denies the sessions of an ended grant; recorded before the call.
+    ProbeRequested = "probe.requested" {
+        #[serde(rename = "request_id")]
+        request: RequestId,
+        #[serde(rename = "probe_id")]
+        probe: ProbeId,
+    }
+    /// What was seen of such a session, which nobody got.
+    ProbeAnswered = "probe.answered" {
+        #[serde(rename = "request_id")]
+        request: RequestId,
+        #[serde(rename = "probe_id")]
+        probe: ProbeId,
+        /// `denied`, `not_denied` or `not_asked`.
+        outcome: String,
+        access_key_id: Option<String>,
     }
     /// The condition of a role changed.
     TargetChanged = "target.changed" {

@@ -19,6 +19,8 @@ pub enum Verb {
     Extend,
     /// Fetch credentials of a grant.
     Fetch,
+    /// Try whether AWS denies the sessions of an ended grant.
+    Probe,
     /// End everything of a scope, and hold it.
     Revoke,
     /// Lift that hold.
@@ -31,7 +33,7 @@ pub enum Verb {
 
 impl Verb {
     /// Every verb.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Submit,
         Self::Approve,
         Self::Deny,
@@ -39,6 +41,7 @@ impl Verb {
         Self::End,
         Self::Extend,
         Self::Fetch,
+        Self::Probe,
         Self::Revoke,
         Self::Lift,
         Self::SignIn,
@@ -58,6 +61,7 @@ impl Verb {
             // Done, it leaves `request.submitted` of a request of its own.
             Self::Extend => ActionName::GrantExtended,
             Self::Fetch => ActionName::CredentialsRequested,
+            Self::Probe => ActionName::ProbeRequested,
             Self::Revoke => ActionName::RevocationBegun,
             Self::Lift => ActionName::RevocationLifted,
             Self::SignIn => ActionName::SessionStarted,

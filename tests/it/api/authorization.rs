@@ -53,6 +53,11 @@ fn expected() -> BTreeMap<(&'static str, &'static str), [u16; 6]> {
             ("POST", "/grants/{id}/console-link"),
             [401, 409, 403, 403, 404, 403],
         ),
+        // And one that is not tried.
+        (
+            ("POST", "/grants/{id}/probe"),
+            [401, 403, 403, 403, 404, 409],
+        ),
         (("GET", "/revocations"), [401, 403, 403, 200, 403, 200]),
         (("POST", "/revocations"), [401, 403, 403, 403, 403, 202]),
         (("GET", "/revocations/{id}"), [401, 404, 404, 200, 404, 200]),
@@ -258,9 +263,9 @@ async fn whatever_is_done_leaves_its_event() {
     for route in ROUTES {
         for (method, verb) in route.methods {
             let Some(verb) = verb else { continue };
-            // One needs another grant, and AWS: see worker/fetches.rs. The other leaves a request
-            // of its own: see worker/extensions.rs.
-            if matches!(verb, Verb::Fetch | Verb::Extend) {
+            // Two need another grant, and AWS: see worker/fetches.rs and worker/probes.rs. The
+            // third leaves a request of its own: see worker/extensions.rs.
+            if matches!(verb, Verb::Fetch | Verb::Probe | Verb::Extend) {
                 continue;
             }
             let action = verb.action().as_str();

@@ -8,7 +8,7 @@ use countersign::domain::change::WrongState;
 use countersign::domain::target::Condition;
 use countersign::error::{
     CallerError, Error, FieldCode, FieldError, InputError, LimitError, Refusal, RoleError,
-    SignInError, StateError, StsError, Unextendable, WireError,
+    SignInError, StateError, StsError, Unextendable, Unprobed, WireError,
 };
 use countersign::ids::RequestId;
 
@@ -126,7 +126,7 @@ fn inputs() -> [InputError; 5] {
     all
 }
 
-fn states() -> [StateError; 13] {
+fn states() -> [StateError; 15] {
     let known = |error: &StateError| match error {
         StateError::Wrong(_)
         | StateError::AlreadyDecided
@@ -140,6 +140,7 @@ fn states() -> [StateError; 13] {
         | StateError::NoConsole
         | StateError::Rewound
         | StateError::ClocksDiffer
+        | StateError::Unprobed(Unprobed::Method | Unprobed::GuardEnds)
         | StateError::Unguarded => {}
     };
     let all = [
@@ -159,6 +160,8 @@ fn states() -> [StateError; 13] {
         StateError::NoConsole,
         StateError::Rewound,
         StateError::ClocksDiffer,
+        StateError::Unprobed(Unprobed::Method),
+        StateError::Unprobed(Unprobed::GuardEnds),
         StateError::Unguarded,
     ];
     all.iter().for_each(known);

@@ -9,7 +9,7 @@ use countersign::domain::audit::{Action, NAMES, Told};
 use countersign::domain::cause::Cause;
 use countersign::domain::fetch::Kind;
 use countersign::domain::target::Condition;
-use countersign::ids::{FetchId, GrantId, RequestId, RevocationId};
+use countersign::ids::{FetchId, GrantId, ProbeId, RequestId, RevocationId};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -20,6 +20,7 @@ fn all() -> Vec<Action> {
         GrantId::from_uuid(Uuid::nil()),
     );
     let fetch = FetchId::from_uuid(Uuid::nil());
+    let probe = ProbeId::from_uuid(Uuid::nil());
     let revocation = RevocationId::from_uuid(Uuid::nil());
     let (cause, deadline) = (Cause::Deadline, DateTime::UNIX_EPOCH);
     let every = |action: &Action| match action {
@@ -43,6 +44,8 @@ fn all() -> Vec<Action> {
         | Action::CredentialsIssued { .. }
         | Action::CredentialsDiscarded { .. }
         | Action::CredentialsFailed { .. }
+        | Action::ProbeRequested { .. }
+        | Action::ProbeAnswered { .. }
         | Action::TargetChanged { .. }
         | Action::TargetAlarm { .. }
         | Action::HubRefused { .. }
@@ -131,6 +134,13 @@ fn all() -> Vec<Action> {
             expires_at: deadline,
         },
         Action::CredentialsFailed { request, fetch },
+        Action::ProbeRequested { request, probe },
+        Action::ProbeAnswered {
+            request,
+            probe,
+            outcome: "denied".to_owned(),
+            access_key_id: Some("ASIAQ3EGRIKLMNOPQRST".to_owned()),
+        },
         Action::TargetChanged {
             from: Condition::Ok,
             to: Condition::Contested,

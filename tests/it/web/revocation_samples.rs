@@ -5,11 +5,14 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use countersign::app::find::{RevocationView, RevokedView};
 use countersign::db::revocations::{Revoked, Sum};
+use countersign::domain::probe::Probed;
 use countersign::domain::revocation::{self, Hold, Scope};
 use countersign::domain::text::Words;
 use countersign::ids::{GrantId, PersonId, RequestId, RevocationId};
 use countersign::web::page::Here;
 use countersign::web::revocations::{Revocation, Revocations, RevokeForm, Told};
+
+use sqlx::types::Json;
 
 use super::facts::*;
 use super::samples::{errors, frame};
@@ -77,40 +80,52 @@ pub fn revocations() -> Revocations {
 }
 
 pub fn revocation_page() -> Revocation {
-    let revoked_grant = |n, ended_at: Option<DateTime<Utc>>| {
-        let of = Revoked {
-            grant: GrantId::from_uuid(uuid(n)),
-            request: RequestId::from_uuid(uuid(n)),
-            person: PersonId::from_uuid(uuid(4)),
-            name: "Alice Archer".into(),
-            entitlement: "prod-admin".into(),
-            account: "111122223333".into(),
-            state: if ended_at.is_some() {
-                "ended"
-            } else {
-                "closing"
+    let over = Some(now() - minutes(2));
+    let revoked_grant =
+        |n, ended_at: Option<DateTime<Utc>>, probe: Option<(&str, Option<&str>)>| {
+            let of = Revoked {
+                grant: GrantId::from_uuid(uuid(n)),
+                request: RequestId::from_uuid(uuid(n)),
+                person: PersonId::from_uuid(uuid(4)),
+                name: "Alice Archer".into(),
+                entitlement: "prod-admin".into(),
+                account: "111122223333".into(),
+                state: if ended_at.is_some() {
+                    "ended"
+                } else {
+                    "closing"
+                }
+                .into(),
+                was_sent: true,
+                deadline: now() + minutes(40),
+                asked_at: Some(now() - minutes(3)),
+                guard_confirmed_at: ended_at,
+                admitting_confirmed_at: Some(now() - minutes(2)),
+                ended_at,
+                guard_revision: Some(41),
+                guard_sha256: Some("0123456789abcdef".repeat(4)),
+                guard_read_at: ended_at,
+                delayed_by: ended_at.is_none().then(|| "unreachable".into()),
+                is_cut: true,
+                keys_until: None,
+                is_fetched: ended_at.is_some(),
+                guard_until: Some(now() + minutes(700)),
+                probe: ended_at.zip(probe).map(|(at, (outcome, error))| {
+                    Json(Probed {
+                        outcome: outcome.into(),
+                        error: error.map(str::to_owned),
+                        at: at + minutes(1),
+                    })
+                }),
+            };
+            RevokedView {
+                settled_at: ended_at,
+                works_until: ended_at.is_none().then(|| now() + minutes(40)),
+                may_probe: ended_at.is_some(),
+                of,
             }
-            .into(),
-            was_sent: true,
-            deadline: now() + minutes(40),
-            asked_at: Some(now() - minutes(3)),
-            guard_confirmed_at: ended_at,
-            admitting_confirmed_at: Some(now() - minutes(2)),
-            ended_at,
-            guard_revision: Some(41),
-            guard_sha256: Some("0123456789abcdef".repeat(4)),
-            guard_read_at: ended_at,
-            delayed_by: ended_at.is_none().then(|| "unreachable".into()),
-            is_cut: true,
-            keys_until: None,
         };
-        RevokedView {
-            settled_at: ended_at,
-            works_until: ended_at.is_none().then(|| now() + minutes(40)),
-            of,
-        }
-    };
-    let mut uncut = revoked_grant(23, None);
+    let mut uncut = revoked_grant(23, None, None);
     uncut.of.entitlement = "orders-reader".into();
     uncut.of.is_cut = false;
     uncut.of.keys_until = uncut.works_until;
@@ -120,8 +135,11 @@ pub fn revocation_page() -> Revocation {
         told: revoked(Hold::Held, CLOSING),
         uncut: vec![uncut],
         grants: vec![
-            revoked_grant(1, None),
-            revoked_grant(2, Some(now() - minutes(2))),
+            revoked_grant(1, None, None),
+            revoked_grant(2, over, None),
+            revoked_grant(3, over, Some(("denied", None))),
+            revoked_grant(4, over, Some(("not_denied", None))),
+            revoked_grant(5, over, Some(("not_asked", Some("unreachable")))),
         ],
         next: None,
     }

@@ -312,7 +312,7 @@ async fn of_several_targets_that_are_claimed_at_once_each_has_its_own_accounts_m
     member.stage.approve("carol", 60).await;
     let mut conn = member.app.pool().acquire().await.unwrap();
     let (now, lease) = (Some(member.stage.now()), minutes(1));
-    let claimed = targets::claim(&mut conn, now, lease, 10, false)
+    let claimed = targets::claim(&mut conn, now, lease, 10, false, &[])
         .await
         .unwrap();
     let mut taken = claimed.taken;

@@ -12,7 +12,7 @@ use crate::support::wait;
 async fn claim(stage: &Stage, closings_only: bool) -> Option<Lease> {
     let mut conn = stage.rows.pool.acquire().await.unwrap();
     let now = Some(stage.now());
-    let claimed = targets::claim(&mut conn, now, minutes(1), 1, closings_only).await;
+    let claimed = targets::claim(&mut conn, now, minutes(1), 1, closings_only, &[]).await;
     claimed.unwrap().taken.pop().map(|taken| taken.lease)
 }
 
@@ -20,7 +20,7 @@ async fn claim(stage: &Stage, closings_only: bool) -> Option<Lease> {
 async fn next_due(stage: &Stage) -> Option<DateTime<Utc>> {
     let mut conn = stage.rows.pool.acquire().await.unwrap();
     let now = Some(stage.now());
-    let claimed = targets::claim(&mut conn, now, minutes(1), 0, false).await;
+    let claimed = targets::claim(&mut conn, now, minutes(1), 0, false, &[]).await;
     claimed.unwrap().next_due
 }
 
