@@ -34,7 +34,7 @@ impl Losses {
         }
         // Nobody approved anything for the role that has the name now (docs/guard.md, C8).
         let with_the_old_role = Self::with_the_old_role(input, role);
-        if !with_the_old_role.is_nothing() {
+        if !with_the_old_role.close.is_empty() {
             return with_the_old_role;
         }
         let open = input.open_grants();
@@ -42,7 +42,7 @@ impl Losses {
         Self {
             condition: by_guard(input, role),
             close: gone.map(|grant| (grant.id, Cause::PrincipalGone)).collect(),
-            closed: Vec::new(),
+            closed: with_the_old_role.closed,
         }
     }
 
@@ -66,10 +66,6 @@ impl Losses {
             }
         }
         losses
-    }
-
-    pub fn is_nothing(&self) -> bool {
-        self.close.is_empty() && self.closed.is_empty()
     }
 }
 

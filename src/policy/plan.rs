@@ -37,7 +37,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
     };
     // Steps 2 to 4. A plan that closes something stops there; the next one sees it as closing.
     let losses = Losses::of(input, role);
-    if !losses.is_nothing() {
+    if !losses.close.is_empty() {
         return Plan {
             close: losses.close,
             closed: losses.closed,
@@ -70,13 +70,17 @@ pub fn plan(input: &Input<'_>) -> Plan {
         situation.give_console_names();
     }
     // Steps 8 to 14.
-    Planner {
+    let planner = Planner {
         guard: situation.desired_guard(),
         situation,
         condition,
         may_open,
-    }
-    .conclude()
+    };
+    let mut answer = planner.conclude();
+    // Of a grant that waits for another target this is said again and again; it keeps nothing else
+    // on the role waiting.
+    answer.closed.extend(losses.closed);
+    answer
 }
 
 /// What is wanted of a role on which nothing is lost or undone, and what there is.
