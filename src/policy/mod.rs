@@ -19,7 +19,7 @@ mod lost;
 mod management;
 pub mod meaning;
 mod model;
-mod mutations;
+pub(crate) mod mutations;
 mod names;
 mod nothing;
 pub mod outlive;
@@ -45,7 +45,7 @@ pub use model::{
     Write,
 };
 #[cfg(feature = "mutations")]
-pub use mutations::Clause;
+pub use mutations::{Clause, without};
 pub use plain::{BrokeDown, or_plain};
 pub use plan::plan;
 #[cfg(feature = "mutations")]
