@@ -10,6 +10,7 @@ mod process;
 mod sandbox;
 mod scale;
 mod simulate;
+mod simulation;
 mod support;
 mod web;
 mod worker;
