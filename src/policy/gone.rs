@@ -50,7 +50,8 @@ pub(super) fn gone(input: &Input<'_>) -> Plan {
     // anew, open to everybody.
     let remembers = input.grants.len() > answer.guard_removed.len();
     if remembers || input.target.closed {
-        let changes = !answer.close.is_empty() || !answer.closed.is_empty();
+        // What is closed here may wait for another target, and is closed here again each time.
+        let changes = !answer.close.is_empty();
         let again = input.now + input.margins.watch;
         answer.missing_since = Some(since);
         answer.due = Some(if changes { input.now } else { again });

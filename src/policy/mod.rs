@@ -21,7 +21,7 @@ mod lost;
 mod management;
 pub mod meaning;
 mod model;
-mod mutations;
+pub(crate) mod mutations;
 mod names;
 mod nothing;
 pub mod others;
@@ -48,7 +48,7 @@ pub use model::{
     Write,
 };
 #[cfg(feature = "mutations")]
-pub use mutations::Clause;
+pub use mutations::{Clause, without};
 pub use plain::{BrokeDown, or_plain};
 pub use plan::plan;
 #[cfg(feature = "mutations")]

@@ -35,17 +35,19 @@ pub enum Clause {
     EndedStands,
     /// The policy of an entitlement is put once, and never put back.
     AttachedOnce,
+    /// A closing is tried again without an end.
+    ClosingsGoOn,
 }
 
 /// Always.
 #[cfg(not(feature = "mutations"))]
-pub(super) const fn stands(_: Clause) -> bool {
+pub(crate) const fn stands(_: Clause) -> bool {
     true
 }
 
 /// Whether no test has taken the clause away.
 #[cfg(feature = "mutations")]
-pub(super) fn stands(clause: Clause) -> bool {
+pub(crate) fn stands(clause: Clause) -> bool {
     WITHOUT.get() != Some(clause)
 }
 
@@ -54,9 +56,9 @@ thread_local! {
     static WITHOUT: Cell<Option<Clause>> = const { Cell::new(None) };
 }
 
-/// What `run` gives with one clause taken away.
+/// What `run` gives on this thread with one clause taken away.
 #[cfg(feature = "mutations")]
-pub(super) fn without<T>(clause: Option<Clause>, run: impl FnOnce() -> T) -> T {
+pub fn without<T>(clause: Option<Clause>, run: impl FnOnce() -> T) -> T {
     /// Every clause stands again, also after a panic.
     struct Restored;
     impl Drop for Restored {

@@ -137,6 +137,7 @@ pub(super) struct Dials {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Line {
     pub(super) silent: bool,
+    pub(super) failing: bool,
     pub(super) rate: Option<Rate>,
     pub(super) throttled: usize,
     pub(super) latency: Duration,
@@ -199,6 +200,12 @@ impl Dials {
 
     pub(super) fn line(&mut self, account: &str) -> &mut Line {
         self.lines.entry(account.to_owned()).or_default()
+    }
+
+    /// Whether every call of one of these accounts fails.
+    pub(super) fn fails(&self, accounts: [&str; 2]) -> bool {
+        let mut lines = accounts.iter().filter_map(|it| self.lines.get(*it));
+        lines.any(|line| line.failing)
     }
 
     /// Whether any knob asks for the account of a call.

@@ -112,6 +112,10 @@ fn authenticate(shared: &Shared, parts: &Parts, body: &[u8]) -> Result<Incoming,
 pub(super) async fn serve(shared: &Shared, call: &Incoming) -> Outcome {
     let (account, owner) = accounts(shared, call);
     wait(shared, &account, &owner).await;
+    if shared.dials().fails([&account, &owner]) {
+        let refusal = Refusal::new(400, "ServiceFailure", "The request has failed.");
+        return Outcome::Answer(Err(refusal));
+    }
     if shared.dials().throttles(&call.service, &account) {
         let refusal = Refusal::new(400, "Throttling", "Rate exceeded");
         return Outcome::Answer(Err(refusal));

@@ -13,6 +13,7 @@ use crate::domain::audit::Action;
 use crate::domain::cause::Cause;
 use crate::domain::grant::{Grant, GrantState};
 use crate::ids::GrantId;
+use crate::policy::mutations::{Clause, stands};
 
 /// The longest pause between two attempts.
 const MOST_BACKOFF: Duration = Duration::from_mins(5);
@@ -52,6 +53,8 @@ impl Worker {
         } else {
             ledger.close_newest(refused);
         }
+        // Openings are; a closing is not.
+        let is_given_up = attempts >= self.settings.open_attempts && !stands(Clause::ClosingsGoOn);
         let is_the_same = ledger.before.last_error.as_deref() == Some(error.code());
         let told = ledger.before.last_error_at;
         // One cause of all of them is told once, and not of each grant.
@@ -67,7 +70,8 @@ impl Worker {
         let due = own
             .filter(|at| *at > now)
             .chain([now + backoff(attempts)])
-            .min();
+            .min()
+            .filter(|_| !is_given_up);
         tracing::warn!(
             target.id = %ledger.lease.target,
             error.code = error.code(),

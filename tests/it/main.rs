@@ -11,6 +11,7 @@ mod sandbox;
 mod scale;
 mod sign_in;
 mod simulate;
+mod simulation;
 mod support;
 mod web;
 mod worker;

@@ -12,6 +12,21 @@ impl Knobs {
         self.dials().line(account).silent = on;
     }
 
+    /// Whether every call of one account fails with a fault of AWS's own, nothing done: as little
+    /// is learnt as from one that is silent, and nobody waits for it. The SDKs do not repeat it.
+    pub fn failing(&self, account: &str, on: bool) {
+        self.dials().line(account).failing = on;
+    }
+
+    /// How long a trust policy of one account may be from now on (characters).
+    pub fn trust_quota(&self, account: &str, most: usize) {
+        self.edit(|state, _| {
+            let account = state.accounts.get_mut(account)?;
+            account.trust_quota = most;
+            Some(())
+        });
+    }
+
     /// How many calls of IAM a second one account may have, as many at once, in real time.
     pub fn calls_per_second_of(&self, account: &str, most: u32) {
         self.dials().line(account).rate = Some(Rate::new(most));

@@ -57,6 +57,34 @@ async fn each_account_has_its_own_quota() {
 }
 
 #[tokio::test]
+async fn one_account_fails_alone_and_does_nothing() {
+    let sandbox = start_three().await;
+    let knobs = sandbox.knobs();
+    knobs.failing(OTHER, true);
+    assert!(answers(&sandbox, "one").await && answers(&sandbox, "three").await);
+    let call = as_user(&sandbox, "two").0.delete_user().user_name("two");
+    assert_eq!(code(call.send().await), "ServiceFailure");
+    assert!(!assumes(&sandbox, "one", OTHER).await, "nor do its roles");
+    assert!(!assumes(&sandbox, "two", THIRD).await, "nor its users");
+    knobs.failing(OTHER, false);
+    assert!(answers(&sandbox, "two").await, "it is still there");
+    assert!(assumes(&sandbox, "one", OTHER).await);
+}
+
+#[tokio::test]
+async fn one_account_has_another_quota_from_now_on() {
+    let sandbox = start_three().await;
+    let knobs = sandbox.knobs();
+    let trust = knobs.trust(ROLE).unwrap();
+    knobs.trust_quota(ACCOUNT, 20);
+    assert!(knobs.put_trust(ROLE, &trust).is_err());
+    let elsewhere = ROLE.replace(ACCOUNT, OTHER);
+    assert!(knobs.put_trust(&elsewhere, &trust).is_ok());
+    knobs.trust_quota(ACCOUNT, 2_048);
+    assert!(knobs.put_trust(ROLE, &trust).is_ok());
+}
+
+#[tokio::test]
 async fn one_account_is_silent_alone() {
     let sandbox = start_three().await;
     let knobs = sandbox.knobs();

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 
 use aws_sdk_iam::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_sts::types::Credentials as Issued;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use chrono::{DateTime, Utc};
 use countersign::aws::{Aws, Clouds, GUARD_NAME};
 use countersign::sandbox::{Fault, Hold, Knobs, Sandbox, SeedAccount, SeedUser, When};
@@ -36,6 +37,9 @@ pub const ELSEWHERE_ARN: &str = "arn:aws:iam::444455556666:user/elsewhere";
 #[derive(Debug)]
 pub struct Cloud {
     sandbox: Sandbox,
+    /// What everybody's clients share: to read the roots of TLS for each takes longer than its
+    /// calls.
+    http: SharedHttpClient,
     /// Calls that a test has seen already.
     seen: Mutex<usize>,
 }
@@ -44,6 +48,7 @@ pub struct Cloud {
 #[derive(Debug, Clone)]
 pub struct Keys {
     endpoint: String,
+    http: SharedHttpClient,
     credentials: Credentials,
 }
 
@@ -57,27 +62,27 @@ pub struct Shown<'a> {
 
 impl Cloud {
     pub async fn start(trust: &str, now: DateTime<Utc>) -> Self {
-        let user = |name: &str| SeedUser {
-            access_key_id: Some(key(name)),
-            secret_access_key: Some("secret".to_owned()),
-            mfa_code: None,
-            ..sandbox::user(name, Some(ALLOW_ALL))
-        };
         let account = SeedAccount {
-            users: vec![user("countersign"), user("admin")],
+            users: vec![somebody("countersign"), somebody("admin")],
             ..sandbox::account(trust)
         };
         let elsewhere = SeedAccount {
             id: "444455556666".to_owned(),
             trust_quota: 4_096,
-            users: vec![user("elsewhere")],
+            users: vec![somebody("elsewhere")],
             roles: vec![],
         };
-        let sandbox = Sandbox::start(sandbox::options(vec![account, elsewhere]));
+        Self::of(vec![account, elsewhere], now).await
+    }
+
+    /// With these accounts.
+    pub async fn of(accounts: Vec<SeedAccount>, now: DateTime<Utc>) -> Self {
+        let sandbox = Sandbox::start(sandbox::options(accounts));
         let sandbox = sandbox.await.unwrap();
         sandbox.knobs().set_clock(now);
         Self {
             sandbox,
+            http: aws_smithy_http_client::Builder::new().build_http(),
             seen: Mutex::new(0),
         }
     }
@@ -184,13 +189,14 @@ impl Cloud {
         let credentials = Credentials::new(key(user), "secret", None, None, "test");
         Keys {
             endpoint: self.endpoint(),
+            http: self.http.clone(),
             credentials,
         }
     }
 }
 
 impl Knob {
-    fn fault(self) -> (When, Fault) {
+    pub fn fault(self) -> (When, Fault) {
         match self {
             Self::Refuse(code, status) => {
                 let (code, message) = (code.to_owned(), code.to_owned());
@@ -217,6 +223,7 @@ impl Keys {
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("us-east-1"))
             .endpoint_url(&self.endpoint)
+            .http_client(self.http.clone())
             .credentials_provider(self.credentials.clone());
         aws_sdk_iam::Client::from_conf(config.build())
     }
@@ -236,6 +243,7 @@ impl Keys {
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("us-east-1"))
             .endpoint_url(&self.endpoint)
+            .http_client(self.http.clone())
             .credentials_provider(self.credentials.clone());
         aws_sdk_sts::Client::from_conf(config.build())
     }
@@ -260,6 +268,17 @@ impl Keys {
         } else {
             43_200
         };
+        self.assume_for(role, session, shown, seconds).await
+    }
+
+    /// The same for so many seconds.
+    pub async fn assume_for(
+        &self,
+        role: &str,
+        session: &str,
+        shown: Shown<'_>,
+        seconds: i32,
+    ) -> Option<Self> {
         let call = self.sts().assume_role();
         let call = call.role_arn(role).role_session_name(session);
         let (serial, code) = shown.mfa.unzip();
@@ -286,6 +305,7 @@ impl Keys {
         let (id, secret) = (issued.access_key_id(), issued.secret_access_key());
         Self {
             endpoint: self.endpoint.clone(),
+            http: self.http.clone(),
             credentials: Credentials::new(id, secret, token, None, "test"),
         }
     }
@@ -295,6 +315,7 @@ impl Keys {
         let token = Some(token.to_owned());
         Self {
             endpoint: cloud.endpoint(),
+            http: cloud.http.clone(),
             credentials: Credentials::new(id, secret, token, None, "test"),
         }
     }
@@ -322,6 +343,16 @@ pub fn is_write(call: &str) -> bool {
         "DeleteRolePolicy",
     ]
     .contains(&call)
+}
+
+/// A user who may do everything.
+pub fn somebody(name: &str) -> SeedUser {
+    SeedUser {
+        access_key_id: Some(key(name)),
+        secret_access_key: Some("secret".to_owned()),
+        mfa_code: None,
+        ..sandbox::user(name, Some(ALLOW_ALL))
+    }
 }
 
 fn key(user: &str) -> String {

@@ -27,6 +27,8 @@ pub struct Stage {
     pub margins: Margins,
     /// How long an AWS call may take.
     pub timeout: Duration,
+    /// How long a target belongs to a worker; longer than a call may take.
+    pub lease: Duration,
     /// The access key that the workers use.
     pub key: &'static str,
     now: std::sync::Mutex<DateTime<Utc>>,
@@ -41,10 +43,19 @@ impl Stage {
     }
 
     pub async fn with_trust(trust: &str) -> Self {
-        let start: DateTime<Utc> = "2026-01-05T09:00:00Z".parse().unwrap();
-        let app = TestApp::at(start).await;
-        let cloud = Cloud::start(trust, start).await;
-        Self::of(Rows::new(app).await, cloud, start)
+        let cloud = Cloud::start(trust, Self::start()).await;
+        Self::with_cloud(cloud).await
+    }
+
+    /// When it begins.
+    pub fn start() -> DateTime<Utc> {
+        "2026-01-05T09:00:00Z".parse().unwrap()
+    }
+
+    /// With that AWS.
+    pub async fn with_cloud(cloud: Cloud) -> Self {
+        let app = TestApp::at(Self::start()).await;
+        Self::of(Rows::new(app).await, cloud, Self::start())
     }
 
     fn of(rows: Rows, cloud: Cloud, start: DateTime<Utc>) -> Self {
@@ -59,6 +70,7 @@ impl Stage {
                 watch: TimeDelta::minutes(5),
             },
             timeout: Duration::from_secs(10),
+            lease: Duration::from_secs(60),
             key: "AKIACOUNTERSIGN",
             now: std::sync::Mutex::new(start),
             ahead: TimeDelta::zero(),
@@ -114,7 +126,7 @@ impl Stage {
         let aws = Clouds::with(&endpoint, self.key, "secret", self.timeout).await;
         let settings = Settings {
             poll: Duration::from_secs(60),
-            lease: Duration::from_secs(60),
+            lease: self.lease,
             concurrency: 4,
             open_attempts: 8,
             margins: self.margins,

@@ -82,26 +82,8 @@ impl Life {
         let until = self.now() + TimeDelta::seconds(self.dice.between(60, 9000));
         let console = *self.dice.one_of(&["elsewhere", "alice", "carol"]);
         let revision = self.dice.between(1, 40);
-        let id = GrantId::new();
-        let name = id.to_string();
-        let guard = Guard {
-            until: [(name.clone(), until), (console.to_owned(), until)].into(),
-            installation: "ffffffff".to_owned(),
-            ..Guard::default()
-        };
-        let guard = guard.render(&role_id, ROLE, revision);
-        let statement = trust::statement(
-            id,
-            Admitted {
-                arn: ELSEWHERE_ARN,
-                userid: None,
-            },
-            &[console, &name],
-            &Demands::default(),
-            until,
-        );
-        let statement = serde_json::from_str(&statement).unwrap();
-        let text = with_statements(&now, |all| all.push(statement));
+        let role = (ROLE, role_id.as_str());
+        let (guard, text) = of_others(role, &now, (console, until), revision);
         self.say(format!("another installation writes {guard} and {text}"));
         let knobs = self.stage.cloud.knobs();
         let name = countersign::aws::GUARD_NAME;
@@ -281,7 +263,33 @@ impl Life {
     }
 }
 
-fn with_statements(text: &str, edit: impl FnOnce(&mut Vec<Value>)) -> String {
+/// The guard and the trust policy of another installation that has opened a grant of its own on a
+/// role (ARN and id), beside what stands there. The console name in it lasts until then.
+pub fn of_others(
+    (role, role_id): (&str, &str),
+    now: &str,
+    (console, until): (&str, DateTime<Utc>),
+    revision: i64,
+) -> (String, String) {
+    let id = GrantId::new();
+    let name = id.to_string();
+    let guard = Guard {
+        until: [(name.clone(), until), (console.to_owned(), until)].into(),
+        installation: "ffffffff".to_owned(),
+        ..Guard::default()
+    };
+    let guard = guard.render(role_id, role, revision);
+    let names = [console, &name];
+    let elsewhere = Admitted {
+        arn: ELSEWHERE_ARN,
+        userid: None,
+    };
+    let statement = trust::statement(id, elsewhere, &names, &Demands::default(), until);
+    let statement = serde_json::from_str(&statement).unwrap();
+    (guard, with_statements(now, |all| all.push(statement)))
+}
+
+pub fn with_statements(text: &str, edit: impl FnOnce(&mut Vec<Value>)) -> String {
     let mut document: Value = serde_json::from_str(text).unwrap();
     let statements = document["Statement"].take();
     let mut all = statements.as_array().cloned().unwrap_or(vec![statements]);
@@ -291,7 +299,7 @@ fn with_statements(text: &str, edit: impl FnOnce(&mut Vec<Value>)) -> String {
 }
 
 /// The policy with each statement of ours as `change` makes it, or without.
-fn edited(text: &str, change: impl Fn(Value) -> Option<Value>) -> String {
+pub fn edited(text: &str, change: impl Fn(Value) -> Option<Value>) -> String {
     let is_ours = |s: &Value| {
         s["Sid"]
             .as_str()
@@ -305,7 +313,7 @@ fn edited(text: &str, change: impl Fn(Value) -> Option<Value>) -> String {
     })
 }
 
-fn moved(mut statement: Value, date: DateTime<Utc>) -> Value {
+pub fn moved(mut statement: Value, date: DateTime<Utc>) -> Value {
     let date = date.format("%Y-%m-%dT%H:%M:%SZ").to_string();
     statement["Condition"]["DateLessThan"]["aws:CurrentTime"] = json!(date);
     statement

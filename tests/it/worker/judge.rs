@@ -12,14 +12,14 @@ use crate::support::rows::ROLE;
 
 /// How often the service looks while a grant is open or closing, and after that while a guard of it
 /// should stand (docs/guard.md §3, step 14).
-const OFTEN: TimeDelta = TimeDelta::seconds(60);
-const SELDOM: TimeDelta = TimeDelta::minutes(5);
+pub const OFTEN: TimeDelta = TimeDelta::seconds(60);
+pub const SELDOM: TimeDelta = TimeDelta::minutes(5);
 
-const SAFE_MODE: &str = "the role is in safe mode";
+pub const SAFE_MODE: &str = "the role is in safe mode";
 
 /// The declared moments: how long after the last sign of each trouble a grant need not work yet,
 /// and why.
-fn allowance(trouble: &str) -> TimeDelta {
+pub fn allowance(trouble: &str) -> TimeDelta {
     let p = MARGINS.propagation;
     // Two looks, since the first read may lag behind, a write after each, and P until it is
     // everywhere.
@@ -34,6 +34,8 @@ fn allowance(trouble: &str) -> TimeDelta {
         "another installation" => looks + p,
         // It is tried again at the next look.
         "AWS refuses" => looks,
+        // The pause between two attempts has grown to five minutes by then.
+        "the account does not answer" => looks + SELDOM + p,
         // Gone is gone only when it is read so twice, with P between.
         "AWS says that something is gone" | "a user is gone" | "the role is gone" => looks + p,
         // What AWS holds is another time's: a person has to look.

@@ -238,6 +238,33 @@ async fn i5_a_role_that_was_made_anew_is_not_switched_to() {
     assert_eq!(policy(&world, grant).await.as_deref(), Some(ENDED));
 }
 
+/// I5: her policy is absent only when no read can lag. Until then the role, with whose part of the
+/// grant there is nothing left to do, is looked at with pauses.
+#[tokio::test]
+async fn i5_a_role_that_is_gone_or_another_is_not_looked_at_without_a_pause() {
+    for comes in [true, false] {
+        let mut world = Elevation::switching().await;
+        world.stage.margins.propagation = minutes(2);
+        let grant = world.open(60).await;
+        let cloud = &world.stage.cloud;
+        let trust = cloud.trust();
+        cloud.knobs().delete_role(ROLE);
+        if comes {
+            cloud.knobs().create_role(ROLE, &trust).unwrap();
+        }
+        let worker = world.stage.worker().await;
+        for _ in 0..8 {
+            world.advance(60);
+            let mut looks = 0;
+            while worker.step().await.unwrap() {
+                looks += 1;
+                assert!(looks < 20, "without a pause, {comes}");
+            }
+        }
+        assert_eq!(world.stage.state(grant).await, "ended", "{comes}");
+    }
+}
+
 /// C8: a new hire has the deleted user's name.
 #[tokio::test]
 async fn c8_another_user_of_the_name_carries_nothing() {
