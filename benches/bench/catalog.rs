@@ -39,8 +39,9 @@ pub async fn sign_in(admin: &PgPool) -> Outcome<()> {
             .bind(hash)
             .execute(admin)
             .await?;
-        let made = "INSERT INTO sessions (token_hash, person, created_at, last_seen_at, expires_at)
-             SELECT $2, id, now(), now(), now() + interval '12 hours' FROM people WHERE subject = $1";
+        let made = "INSERT INTO sessions (token_hash, person, created_at, last_seen_at, expires_at, id, user_agent, began_at)
+             SELECT $2, id, now(), now(), now() + interval '12 hours', gen_random_uuid(), 'bench', now()
+             FROM people WHERE subject = $1";
         let hash = Sha256::digest(session(&name)).to_vec();
         sqlx::query(made)
             .bind(&name)

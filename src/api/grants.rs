@@ -5,9 +5,10 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 
 use super::bodies::{End, Extend, Nothing};
+use super::credentials::{ConsoleLink, Credentials};
 use super::extract::{Asked, Body, Caller, Id, Said, length, page};
 use super::problem::Problem;
-use super::types::{ConsoleLink, Credentials, Grant, List};
+use super::types::{Grant, List};
 use crate::app::{self, find};
 use crate::ids::GrantId;
 

@@ -4,6 +4,7 @@
 mod audit;
 mod bodies;
 mod catalog;
+mod credentials;
 mod extract;
 mod grants;
 mod moment;

@@ -1,11 +1,9 @@
 //! What goes over the wire.
 
 use chrono::{DateTime, Utc};
-use secrecy::ExposeSecret as _;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::app;
 use crate::app::ctx::Ctx;
 use crate::app::find::{self, GrantView, Items};
 use crate::domain::duration;
@@ -228,9 +226,9 @@ pub(super) struct Grant {
     #[schema(format = "req")]
     extension_id: Option<String>,
     /// What keeps it opening or closing: denied, throttled, unreachable, unclear, full, malformed,
-    /// protected, gone, clock_skew, unvouched, unplanned or hub_refused; safe_mode or contested where a person
-    /// has to look first; null while AWS does as it is asked. A closing one may work until AWS
-    /// agrees, at the latest until the deadline.
+    /// protected, gone, clock_skew, unvouched, unplanned or hub_refused; safe_mode or contested
+    /// where a person has to look first; null while AWS does as it is asked. A closing one may work
+    /// until AWS agrees, at the latest until the deadline.
     delayed_by: Option<String>,
     /// Since when.
     delayed_since: Option<DateTime<Utc>>,
@@ -304,55 +302,6 @@ fn session_names(grant: &grant::Grant) -> Vec<String> {
     std::iter::once(grant.grant_name.clone())
         .chain(console)
         .collect()
-}
-
-/// A session of AWS, in the form that `credential_process` takes.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct Credentials {
-    /// 1: the version of this form.
-    version: u8,
-    /// The access key's id.
-    #[schema(pattern = "^[A-Z0-9]{16,128}$")]
-    access_key_id: String,
-    /// The access key.
-    secret_access_key: String,
-    /// What has to be sent with each call.
-    session_token: String,
-    /// When it stops to work: at the grant's deadline, or before it. An early end stops it at once.
-    expiration: DateTime<Utc>,
-}
-
-impl Credentials {
-    pub(super) fn of(it: &app::credentials::Credentials) -> Self {
-        Self {
-            version: 1,
-            access_key_id: it.access_key_id.clone(),
-            secret_access_key: it.secret.expose_secret().to_owned(),
-            session_token: it.token.expose_secret().to_owned(),
-            expiration: it.expires_at,
-        }
-    }
-}
-
-/// A link to the console of AWS.
-#[derive(Serialize, ToSchema)]
-pub(super) struct ConsoleLink {
-    /// Signs in whoever has it: a secret.
-    #[schema(pattern = "^https?://")]
-    url: String,
-    /// When it stops to sign in. The console itself works for an hour at most, never beyond the
-    /// grant's deadline, and an early end stops it at once.
-    expires_at: DateTime<Utc>,
-}
-
-impl ConsoleLink {
-    pub(super) fn of(it: &app::console_link::ConsoleLink) -> Self {
-        Self {
-            url: it.url.expose_secret().to_owned(),
-            expires_at: it.expires_at,
-        }
-    }
 }
 
 /// What may be asked for.

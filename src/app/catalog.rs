@@ -64,12 +64,16 @@ pub enum CatalogError {
     Failed(#[from] Error),
 }
 
-/// Looks at a file without a database.
+/// Looks at a file without a database. `groups_told`: the provider says in which groups people are.
 ///
 /// # Errors
 /// Everything that does not fit.
-pub fn check(text: &str) -> Result<Checked, Vec<Wrong>> {
+pub fn check(text: &str, groups_told: bool) -> Result<Checked, Vec<Wrong>> {
     let file = file::read(text)?;
+    let wrong = groups_of_others(&file, groups_told);
+    if !wrong.is_empty() {
+        return Err(wrong);
+    }
     Ok(Checked {
         accounts: file.accounts.len(),
         people: file.people.len(),

@@ -1,5 +1,6 @@
 //! Asking for an entitlement.
 
+mod carried;
 mod check;
 pub(super) mod guarded;
 mod home;

@@ -49,7 +49,8 @@ pub async fn run(config: &Config, command: Catalog) -> Result<(), Failure> {
     let mut out = std::io::stdout();
     let notes = match &command {
         Catalog::Check { file } => {
-            let checked = check(&text).map_err(|wrong| unfitting(file, &text, &wrong))?;
+            let checked = check(&text, config.oidc.tells_groups())
+                .map_err(|wrong| unfitting(file, &text, &wrong))?;
             writeln!(
                 out,
                 "{} fits: {}, {}, {}",

@@ -29,6 +29,7 @@ pub mod request_lists;
 pub mod requests;
 pub mod restored;
 pub mod revocations;
+pub mod revoked;
 pub mod sessions;
 pub mod sign_in;
 pub mod standing;

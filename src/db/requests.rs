@@ -244,7 +244,8 @@ pub async fn lapse_with(
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT id, version, person, principal, principal_arn, principal_session, principal_unique_id, entitlement,
-                  target, role_id, terms AS "terms: Json<Terms>", justification, duration_seconds, extends, starts_at, ticket, target_checked,
+                  target, role_id, terms AS "terms: Json<Terms>", justification, duration_seconds, extends, starts_at,
+                  ticket, target_checked,
                   outlives AS "outlives: Json<Vec<Outlives>>", state, submitted_at, expires_at, closed_at
            FROM requests WHERE extends = ANY($1) AND state = 'pending' ORDER BY id FOR UPDATE SKIP LOCKED"#,
         &grants

@@ -233,8 +233,10 @@ async fn listen(port: u16, option: &'static str) -> Result<TcpListener, CannotLi
 
 /// The sandbox has no lag and no lost writes, so that the demo need not wait for either.
 fn config(listen: SocketAddr, oidc: Oidc) -> Config {
-    let mut config = Config::default();
-    config.oidc = oidc;
+    let mut config = Config {
+        oidc,
+        ..Config::default()
+    };
     config.server.listen = listen;
     config.aws.operation_timeout = AWS_TIMEOUT;
     config.aws.propagation_margin = Duration::ZERO;

@@ -26,7 +26,8 @@ const TRUST: &str = "the role's trust policy";
 
 impl Worker {
     /// Asks IAM of the grants on a user, or on a role that people come as, for whom it is time. It
-    /// is given back by then, so that no closing waits for the answer; what is to be opened there waits.
+    /// is given back by then, so that no closing waits for the answer; what is to be opened there
+    /// waits.
     pub(super) async fn ask_who_needs_none(&self, aws: &Aws, taken: &Taken, grants: &[Grant]) {
         let mut due = grants.iter().filter(|it| it.asks_for_bypass(taken.at));
         if !taken.carries || due.next().is_none() || self.is_stopping() {

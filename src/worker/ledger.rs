@@ -321,11 +321,8 @@ impl Ledger {
             foreign::keep(self.tx.conn(), target, *key, text, now).await?;
         }
         let mut changed = Vec::new();
-        for grant in self
-            .grants
-            .iter()
-            .filter(|it| self.changed.contains(&it.id))
-        {
+        let is_changed = |grant: &&Grant| self.changed.contains(&grant.id);
+        for grant in self.grants.iter().filter(is_changed) {
             if let Some(part) = self.parts.remove(&grant.id) {
                 changed.push((grant.clone(), part));
             }

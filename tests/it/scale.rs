@@ -37,7 +37,8 @@ const HISTORY: &str = r#"
       FROM generate_series(1, 200) n;
     INSERT INTO people SELECT gen_random_uuid(), 'demo', 'staff' || n, 'Staff ' || n, n || '@staff.example.com', CASE WHEN n % 100 = 0 THEN '{sre-leads}' ELSE '{staff}' END::text[]
       FROM generate_series(1, 30000) n;
-    INSERT INTO sessions SELECT sha256(n::text::bytea), id, now(), now(), now() + interval '1 hour' FROM people, generate_series(1, 5000) n WHERE subject = 'bob';
+    INSERT INTO sessions (token_hash, person, created_at, last_seen_at, expires_at, id, user_agent, began_at)
+        SELECT sha256(n::text::bytea), id, now(), now(), now() + interval '1 hour', gen_random_uuid(), '', now() FROM people, generate_series(1, 5000) n WHERE subject = 'bob';
     INSERT INTO requests (id, version, person, principal, principal_arn, entitlement, target, approver_group, terms, justification, duration_seconds, target_checked,
                           state, submitted_at, expires_at, closed_at)
       SELECT ('018f0000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 2,

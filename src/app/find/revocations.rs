@@ -10,7 +10,7 @@ use super::super::probe;
 use super::{Items, Page};
 use crate::authz;
 use crate::db;
-use crate::db::revocations::{Revoked, Sum};
+use crate::db::revoked::{Revoked, Sum};
 use crate::domain::revocation::{Hold, Revocation, Scope};
 use crate::error::{CallerError, Error};
 use crate::ids::{GrantId, PersonId, RevocationId};
@@ -155,7 +155,7 @@ pub async fn revoked(
 ) -> Result<Items<RevokedView, GrantId>, Error> {
     let listed = ctx.app.read_at(async |conn, now| {
         seen(ctx, conn, id).await?;
-        let grants = db::revocations::grants(conn, id, page.cursor, page.limit + 1).await?;
+        let grants = db::revoked::grants(conn, id, page.cursor, page.limit + 1).await?;
         let views = grants.into_iter();
         let views = views.map(|of| RevokedView::new(ctx, of, now));
         Ok(Items::of(views.collect(), page.limit, |it| it.of.grant))
@@ -176,7 +176,7 @@ async fn view(
     now: DateTime<Utc>,
 ) -> Result<RevocationView, Error> {
     let lag = ctx.app.settings().propagation.as_seconds_f64();
-    let sum = db::revocations::sum(conn, revocation.id, now, lag).await?;
+    let sum = db::revoked::sum(conn, revocation.id, now, lag).await?;
     let mut people = vec![revocation.begun_by];
     match revocation.hold {
         Hold::Held => {}

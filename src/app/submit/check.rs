@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::NewRequest;
-use crate::aws::{Already, Check};
+use crate::aws::Check;
 use crate::db;
-use crate::domain::account::ManagerRole;
 use crate::domain::arn::Arn;
 use crate::domain::duration;
 use crate::domain::entitlement::{Entitlement, Method, Terms};
@@ -15,15 +14,15 @@ use crate::domain::outlive::Outlives;
 use crate::domain::person::{Principal, Who};
 use crate::domain::text::{Ticket, Words};
 use crate::error::{Error, FieldCode, FieldError, InputError, RoleError};
+use crate::policy::ObservedRole;
 use crate::policy::assumable::{self, Lacking};
 use crate::policy::authority::Unvouched;
-use crate::policy::capacity::{self, Booking, Obstacle, Seat};
+use crate::policy::capacity::{self, Obstacle, Seat};
 use crate::policy::document::Document;
 use crate::policy::feasible;
 use crate::policy::shown::Shown;
 use crate::policy::switchable::{self, Unswitchable};
 use crate::policy::trust::Admitted;
-use crate::policy::{ObservedRole, ObservedUser};
 
 /// How far ahead a start may be.
 const AHEAD: TimeDelta = TimeDelta::days(30);
@@ -391,48 +390,6 @@ pub(super) fn switchable(role: &Check, terms: &Terms, who: Who<'_>) -> Result<()
         }
     }
     Ok(())
-}
-
-/// The user or role that is to carry the policy; `already` says whether theirs let into the role
-/// without us, and the answer what that hangs on.
-pub(super) fn carries(
-    user: &ObservedUser,
-    carried: &Carried,
-    already: Already,
-) -> Result<Vec<String>, RoleError> {
-    vouched(carried.principal.who(), user.unvouched.as_ref())?;
-    let hangs_on = match already {
-        Already::Yes(policy) => return Err(RoleError::OpenAlready(format!("policy {policy}"))),
-        Already::Perhaps(keys) => keys,
-        Already::No => Vec::new(),
-    };
-    has_room(user, carried)?;
-    Ok(hangs_on)
-}
-
-/// Refuses a user or role that has no room for one more policy.
-fn has_room(user: &ObservedUser, carried: &Carried) -> Result<(), RoleError> {
-    let Some(wanted) = carried.wanted else {
-        return Ok(());
-    };
-    let room = capacity::check_user(user, &carried.installation, &carried.others, wanted);
-    room.map(drop).map_err(|room| RoleError::UserFull {
-        used: room.used,
-        quota: room.quota,
-        needed: room.needed,
-    })
-}
-
-/// What the person's user or role carries at the asked time, and is to carry.
-pub(super) struct Carried {
-    /// Who the person is in AWS.
-    pub principal: Principal,
-    /// As whom Countersign works in their account.
-    pub manager: Option<ManagerRole>,
-    pub installation: String,
-    pub others: Vec<Booking>,
-    /// `None` where nothing could be put there.
-    pub wanted: Option<Booking>,
 }
 
 fn why(obstacle: Obstacle) -> RoleError {

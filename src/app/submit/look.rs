@@ -8,7 +8,8 @@ use futures_util::FutureExt;
 use sqlx::PgConnection;
 use tokio::time::{Instant, timeout_at};
 
-use super::check::{Carried, Checked, Seen, carries, switchable, usable};
+use super::carried::{Carried, carries};
+use super::check::{Checked, Seen, switchable, usable};
 use super::home::{Home, at_home};
 use crate::app::ctx::Ctx;
 use crate::aws::{self, Already, AwsError, Check, Purpose};

@@ -53,14 +53,16 @@ impl Expected<'_> {
         }
         self.audience(claims)?;
         let (now, skew) = (self.now, self.skew);
-        if !time(claims, "exp").is_some_and(|exp| now < exp + skew) {
+        let is_in_time = time(claims, "exp").is_some_and(|exp| now < exp + skew);
+        if !is_in_time {
             return Err("exp");
         }
         let iat = time(claims, "iat");
         if !iat.is_some_and(|iat| iat <= now + skew && iat >= now - OLDEST - skew) {
             return Err("iat");
         }
-        if claims.contains_key("nbf") && !time(claims, "nbf").is_some_and(|nbf| nbf <= now + skew) {
+        let has_begun = time(claims, "nbf").is_some_and(|nbf| nbf <= now + skew);
+        if claims.contains_key("nbf") && !has_begun {
             return Err("nbf");
         }
         Ok(())

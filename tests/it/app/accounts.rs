@@ -113,7 +113,7 @@ async fn what_cannot_be_is_refused_at_its_place_and_without_a_database() {
         let mut catalog = company.catalog();
         change(&mut catalog);
         let text = catalog.render();
-        let by_itself = check(&text).unwrap_err();
+        let by_itself = check(&text, false).unwrap_err();
         let applied = company.apply(&text).await.unwrap_err();
         let [(at, what)] = &told(&text, applied)[..] else {
             panic!("{said}: {by_itself:?}");
@@ -163,7 +163,7 @@ async fn what_does_not_go_with_the_accounts_on_record_is_refused() {
         ),
     ] {
         let text = catalog.render();
-        check(&text).expect(said);
+        check(&text, false).expect(said);
         let wrong = told(&text, company.apply(&text).await.expect_err(said));
         assert_eq!(wrong.len(), 1, "{wrong:?}");
         assert!(wrong[0].1.contains(said), "{wrong:?}");

@@ -106,7 +106,7 @@ fn what_cannot_be_attached_is_refused_with_its_place() {
             "GetObject",
         ),
     ] {
-        let wrong = check(&catalog).unwrap_err();
+        let wrong = check(&catalog, false).unwrap_err();
         let [one] = &wrong[..] else {
             panic!("{told}: {wrong:?}");
         };
@@ -162,12 +162,12 @@ async fn actions_with_which_access_could_stay_are_noted() {
     let note = "prod-admin can mean s3:DeleteBucketPolicy, s3:PutBucketPolicy";
     let note = note.replace("s3:DeleteBucketPolicy, ", "");
     let is_told = |notes: &[String]| notes.iter().any(|it| it.starts_with(&note));
-    let notes = check(&catalog).unwrap().notes;
+    let notes = check(&catalog, false).unwrap().notes;
     assert!(is_told(&notes), "{notes:?}");
     let notes = company.apply(&catalog).await.unwrap().notes;
     assert!(is_told(&notes), "{notes:?}");
     let harmless = attaching(&allowing("s3:GetObject")).render();
-    let notes = check(&harmless).unwrap().notes;
+    let notes = check(&harmless, false).unwrap().notes;
     assert!(!notes.iter().any(|it| it.contains("can mean")), "{notes:?}");
 }
 

@@ -102,7 +102,7 @@ fn what_nobody_could_be_asked_for_is_refused_with_its_place() {
         ),
     ] {
         let text = catalog.render();
-        let wrong = check(&text).unwrap_err();
+        let wrong = check(&text, false).unwrap_err();
         let [one] = &wrong[..] else {
             panic!("{told}: {wrong:?}");
         };
@@ -119,7 +119,7 @@ fn what_nobody_could_be_asked_for_is_refused_with_its_place() {
 fn what_countersign_itself_assumes_agrees_with_everything() {
     let mut catalog = sharing(with("prod-root", "mfa", true));
     "sts_credentials".clone_into(&mut catalog.entitlement("prod-admin").method);
-    check(&catalog.render()).unwrap();
+    check(&catalog.render(), false).unwrap();
 }
 
 async fn demands(company: &TestApp, name: &str) -> (Demands, i32) {

@@ -162,7 +162,7 @@ async fn what_cannot_be_is_refused_by_the_file_alone() {
     for (change, said) in rows {
         let mut catalog = company.catalog();
         change(&mut catalog);
-        let wrong = check(&catalog.render()).unwrap_err();
+        let wrong = check(&catalog.render(), false).unwrap_err();
         assert_eq!(wrong.len(), 1, "{said}: {wrong:?}");
         assert!(wrong[0].what.contains(said), "{}", wrong[0].what);
     }
@@ -223,7 +223,7 @@ async fn an_identity_that_does_not_go_with_an_entitlement_counts_as_none() {
     more("by-trust", "trust_policy", false);
     more("with-mfa", "trust_policy", true);
     more("by-switch", "switch", false);
-    let by_itself = check(&catalog.render()).unwrap().notes;
+    let by_itself = check(&catalog.render(), false).unwrap().notes;
     let applied = company.apply(&catalog.render()).await.unwrap().notes;
     for notes in [by_itself, applied] {
         assert!(!noted(&notes, "by-trust"), "{notes:?}");

@@ -116,7 +116,7 @@ fn what_sts_would_not_take_or_take_otherwise_is_refused_with_its_place() {
         ),
     ] {
         let catalog = with(method, &keys).render();
-        let wrong = check(&catalog).unwrap_err();
+        let wrong = check(&catalog, false).unwrap_err();
         let [one] = &wrong[..] else {
             panic!("{told}: {wrong:?}");
         };
@@ -131,12 +131,12 @@ fn what_sts_would_not_take_or_take_otherwise_is_refused_with_its_place() {
 fn a_closed_role_has_nothing_that_cannot_be_cut() {
     let mut catalog = with("sts_credentials", &[]);
     uncut(&mut catalog.entitlements[0]);
-    assert!(check(&catalog.render()).is_ok());
+    assert!(check(&catalog.render(), false).is_ok());
     let closed = toml::Value::Boolean(true);
     catalog.entitlements[0]
         .more
         .insert("closed".to_owned(), closed);
-    let wrong = check(&catalog.render()).unwrap_err();
+    let wrong = check(&catalog.render(), false).unwrap_err();
     let [one] = &wrong[..] else {
         panic!("{wrong:?}");
     };

@@ -1,6 +1,6 @@
 //! A catalog beside a provider that tells the groups.
 
-use countersign::app::catalog::CatalogError;
+use countersign::app::catalog::{CatalogError, check};
 use countersign::config::GroupsFrom;
 
 use super::World;
@@ -22,6 +22,11 @@ async fn groups_in_a_file_are_refused_where_the_provider_tells_them_and_those_to
         "{}",
         wrong[0].what
     );
+    assert!(
+        check(&with_groups, true).is_err(),
+        "nor does it fit without a database"
+    );
+    assert!(check(&file, true).is_ok() && check(&with_groups, false).is_ok());
     world.portal.apply(&file).await.unwrap();
     let alice = world.alice().await;
     let page = alice.get("/entitlements/prod-admin").await;

@@ -30,7 +30,8 @@ async fn groups_that_are_not_told_whole_are_unknown_and_nobody_is_signed_in() {
     assert_eq!(before, (vec!["developers".to_owned()], true, true));
     let many: Vec<String> = (0..2001).map(|n| format!("group-{n}")).collect();
     let many = json!(many);
-    let cases: [(&str, Box<dyn Fn(&mut Value)>); 7] = [
+    type Change = Box<dyn Fn(&mut Value)>;
+    let cases: [(&str, Change); 7] = [
         (
             "no claim",
             Box::new(|it| {

@@ -17,7 +17,7 @@ use jsonwebtoken::{Algorithm, Header};
 use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection};
 
-use super::World;
+use super::{Change, World};
 use crate::support::another;
 use crate::support::portal::{Answer, Browser, FORM};
 use crate::support::provider::Key;
@@ -219,7 +219,7 @@ async fn tokens_that_are_no_logout_tokens_sign_nobody_out() {
     let id_token = world.claims(&flow);
     world.portal.later(TimeDelta::seconds(2));
     let now = world.now().timestamp();
-    let cases: [(&str, fn(&mut Value, i64)); 17] = [
+    let cases: [(&str, Change); 17] = [
         ("another issuer", |it, _| {
             it["iss"] = json!("https://evil.example")
         }),

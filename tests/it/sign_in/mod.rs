@@ -31,6 +31,9 @@ use crate::support::app::TestApp;
 use crate::support::portal::{Answer, Browser, ORIGIN, Portal};
 use crate::support::provider::Provider;
 
+/// A change of claims; the number is the time of the clock, in seconds.
+type Change = fn(&mut Value, i64);
+
 /// A portal whose people sign in with a provider.
 struct World {
     provider: Provider,

@@ -9,7 +9,7 @@ use countersign::config::Config;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
-use super::{Flow, World};
+use super::{Change, Flow, World};
 use crate::support::portal::Answer;
 use crate::support::provider::Key;
 
@@ -40,7 +40,7 @@ async fn claims_that_do_not_fit_are_refused() {
         |config: &mut Config| config.oidc.extra_audiences = vec!["another-known".to_owned()];
     let world = World::with(known).await;
     let now = world.portal.start.timestamp();
-    let cases: [(&str, &str, fn(&mut Value, i64)); 24] = [
+    let cases: [(&str, &str, Change); 24] = [
         ("oidcc-client-test-invalid-iss", "iss", |it, _| {
             it["iss"] = json!("https://evil.example")
         }),
@@ -111,7 +111,7 @@ async fn claims_at_the_edge_of_what_fits_are_taken() {
         |config: &mut Config| config.oidc.extra_audiences = vec!["another-known".to_owned()];
     let world = World::with(known).await;
     let now = world.portal.start.timestamp();
-    let cases: [(&str, fn(&mut Value, i64)); 7] = [
+    let cases: [(&str, Change); 7] = [
         ("as it is", |_, _| ()),
         ("a known aud beside ours", |it, _| {
             it["aud"] = json!(["another-known", "countersign"]);

@@ -59,6 +59,7 @@ fn more_seeds() {
 
 /// Other seeds each time; `SIMULATION_SEEDS=200` looks at so many.
 #[test]
+#[ignore = "other seeds each time: after a change, `cargo test simulation::fresh -- --ignored`"]
 fn fresh_seeds() {
     let count = std::env::var("SIMULATION_SEEDS").map_or(FRESH, |it| it.parse().unwrap());
     let first = u64::from(rand::random::<u32>());
@@ -66,14 +67,14 @@ fn fresh_seeds() {
     drop(all(first..first + count));
 }
 
-/// `SIMULATION_SEED=7 cargo test simulation::replay -- --nocapture` shows one again.
+/// `SIMULATION_SEED=7 cargo test simulation::replay -- --ignored --nocapture` shows one again.
 #[test]
+#[ignore = "needs the seed that is to be shown"]
 fn replay() {
-    if let Ok(seed) = std::env::var("SIMULATION_SEED") {
-        match simulated(seed.parse().unwrap(), None) {
-            Ok((judged, log)) => println!("{}\n{judged:?}", log.join("\n")),
-            Err(violation) => panic!("{violation}"),
-        }
+    let seed = std::env::var("SIMULATION_SEED").expect("SIMULATION_SEED");
+    match simulated(seed.parse().unwrap(), None) {
+        Ok((judged, log)) => println!("{}\n{judged:?}", log.join("\n")),
+        Err(violation) => panic!("{violation}"),
     }
 }
 

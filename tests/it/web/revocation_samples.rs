@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use countersign::app::find::{RevocationView, RevokedView};
-use countersign::db::revocations::{Revoked, Sum};
+use countersign::db::revoked::{Revoked, Sum};
 use countersign::domain::probe::Probed;
 use countersign::domain::revocation::{self, Hold, Scope};
 use countersign::domain::text::Words;
