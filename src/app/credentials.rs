@@ -20,7 +20,7 @@ use crate::domain::change::WrongState;
 use crate::domain::entitlement::{Method, Terms};
 use crate::domain::fetch::{FRESH, Fetch, Kind, LEAST_LEFT, MOST_TO_BEGIN, Outcome};
 use crate::domain::grant::{Grant, GrantState};
-use crate::error::{CallerError, Error, RoleError, StateError, StsError};
+use crate::error::{Error, RoleError, StateError, StsError};
 use crate::ids::{FetchId, GrantId};
 use crate::policy::session;
 use crate::{authz, db};
@@ -143,15 +143,13 @@ async fn intend(ctx: &Ctx, id: GrantId, kind: Kind) -> Result<Intended, Error> {
 /// Locks a grant whose credentials the caller may have now. Its role is made due where the guard is
 /// not known to stand.
 async fn open(ctx: &Ctx, tx: &mut Tx, id: GrantId, kind: Kind) -> Result<(Grant, Terms), Error> {
-    let grant = db::grants::lock(tx.conn(), id)
-        .await?
-        .ok_or(CallerError::NotFound)?;
+    let (grant, case) = load::granted(ctx, tx, id).await?;
     let Case {
         request,
         caller,
         has_decided,
         ..
-    } = load::case(ctx, tx.conn(), grant.request, None).await?;
+    } = case;
     let roles = ctx.app.roles();
     let authz::Own(grant) = authz::own(roles, &caller, grant, &request, has_decided)?;
     if grant.method != Method::StsCredentials {

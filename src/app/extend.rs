@@ -17,9 +17,7 @@ use crate::domain::grant::{Grant, GrantState};
 use crate::domain::outlive::Outlives;
 use crate::domain::request::{More, Request};
 use crate::domain::text::{Ticket, Words};
-use crate::error::{
-    CallerError, Error, FieldCode, FieldError, InputError, StateError, Unextendable,
-};
+use crate::error::{Error, FieldCode, FieldError, InputError, StateError, Unextendable};
 use crate::ids::GrantId;
 use crate::{authz, db};
 
@@ -52,16 +50,14 @@ pub async fn extend(ctx: &Ctx, id: GrantId, new: NewExtension) -> Result<GrantVi
     };
     ctx.verb(Verb::Extend, id, async |tx: &mut Tx| {
         let now = tx.now();
-        let grant = db::grants::lock(tx.conn(), id)
-            .await?
-            .ok_or(CallerError::NotFound)?;
+        let (grant, case) = load::granted(ctx, tx, id).await?;
         let Case {
             request,
             caller,
             has_decided,
             extension,
             ..
-        } = load::case(ctx, tx.conn(), grant.request, None).await?;
+        } = case;
         let roles = ctx.app.roles();
         let authz::Own(grant) = authz::own(roles, &caller, grant, &request, has_decided)?;
         let margin = settings.propagation;

@@ -14,7 +14,7 @@ use crate::domain::grant::Grant;
 use crate::domain::person::Person;
 use crate::domain::request::Request;
 use crate::error::{CallerError, Error};
-use crate::ids::RequestId;
+use crate::ids::{GrantId, RequestId};
 
 /// A request with its grant, once there is one: what is shown of it, and what verbs answer with.
 #[derive(Debug, Clone)]
@@ -109,6 +109,15 @@ pub(super) async fn case(
 ) -> Result<Case, Error> {
     let case = db::cases::of_request(conn, id, ctx.person.id, moving).await?;
     Ok(case.ok_or(CallerError::NotFound)?)
+}
+
+/// A grant under its lock, with its request as it meets the caller.
+pub(super) async fn granted(ctx: &Ctx, tx: &mut Tx, id: GrantId) -> Result<(Grant, Case), Error> {
+    let grant = db::grants::lock(tx.conn(), id).await?;
+    let grant = grant.ok_or(CallerError::NotFound)?;
+    // Not locked: an approved request does not change any more.
+    let case = case(ctx, tx.conn(), grant.request, None).await?;
+    Ok((grant, case))
 }
 
 /// A request that the caller may see, with its grant.

@@ -18,7 +18,7 @@ use crate::domain::entitlement::Method;
 use crate::domain::fetch::{MOST_TO_BEGIN, begins_until};
 use crate::domain::grant::{Grant, GrantState};
 use crate::domain::probe::{Outcome, Probe, Probed, Seen};
-use crate::error::{CallerError, Error, Unprobed};
+use crate::error::{Error, Unprobed};
 use crate::ids::{GrantId, ProbeId};
 use crate::policy::session;
 use crate::{authz, db};
@@ -63,14 +63,13 @@ pub(super) fn lasts(now: DateTime<Utc>, unanswered: TimeDelta) -> DateTime<Utc> 
 async fn intend(ctx: &Ctx, id: GrantId) -> Result<Intended, Error> {
     let begun = Instant::now();
     ctx.verb(Verb::Probe, id, async |tx: &mut Tx| {
-        let grant = db::grants::lock(tx.conn(), id).await?;
-        let grant = grant.ok_or(CallerError::NotFound)?;
+        let (grant, case) = load::granted(ctx, tx, id).await?;
         let Case {
             request,
             caller,
             has_decided,
             ..
-        } = load::case(ctx, tx.conn(), grant.request, None).await?;
+        } = case;
         let roles = ctx.app.roles();
         let authz::Probed(grant) = authz::probe(roles, &caller, grant, &request, has_decided)?;
         if grant.method != Method::StsCredentials {

@@ -40,6 +40,8 @@ pub struct Begun {
     pub nonce: String,
     /// `code_challenge` (S256).
     pub challenge: String,
+    /// When it began, by the database's clock.
+    pub at: DateTime<Utc>,
 }
 
 /// The browser that signs in.
@@ -57,7 +59,7 @@ pub struct Browser<'a> {
 /// When the database does not answer.
 pub async fn begin(app: &App, next: &str) -> Result<Begun, Error> {
     let (cookie, state, nonce, verifier) = (secret(), secret(), secret(), secret());
-    app.transaction(system(), Channel::Portal, async |tx: &mut Tx| {
+    let begun = app.transaction(system(), Channel::Portal, async |tx: &mut Tx| {
         let now = tx.now();
         let attempt = NewAttempt {
             cookie_hash: &hash(&cookie),
@@ -67,10 +69,11 @@ pub async fn begin(app: &App, next: &str) -> Result<Begun, Error> {
             next,
             expires_at: now + PATIENCE,
         };
-        Ok(db::sign_in::begin(tx.conn(), &attempt, now).await?)
-    })
-    .await?;
+        db::sign_in::begin(tx.conn(), &attempt, now).await?;
+        Ok(now)
+    });
     Ok(Begun {
+        at: begun.await?,
         cookie: cookie.into(),
         challenge: URL_SAFE_NO_PAD.encode(Sha256::digest(&verifier)),
         state,

@@ -4,9 +4,9 @@ import { spawn } from "node:child_process";
 import { createServer } from "node:http";
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { generateKeyPairSync } from "node:crypto";
-import Provider from "oidc-provider";
+import { providerFor } from "./provider.mjs";
 
+const SECRET = "a secret, of this run";
 const folder = process.env.WALK_OUT ?? "oidc-out";
 const data = join(folder, "data");
 rmSync(folder, { recursive: true, force: true });
@@ -26,7 +26,7 @@ const demo = spawn(
       ...process.env,
       COUNTERSIGN_OIDC__ISSUER: issuer,
       COUNTERSIGN_OIDC__CLIENT_ID: "countersign",
-      COUNTERSIGN_OIDC__CLIENT_SECRET: "a secret, of this run",
+      COUNTERSIGN_OIDC__CLIENT_SECRET: SECRET,
     },
   },
 );
@@ -46,36 +46,7 @@ process.env.DEMO_JSON = described;
 process.env.WALK_OUT = folder;
 const portal = JSON.parse(readFileSync(described, "utf8")).portal_url;
 
-/** Who there is, by subject. */
-const accounts = {
-  alice: { name: "Alice Archer", email: "alice@example.com", email_verified: true, groups: ["engineers"] },
-  bob: { name: "Bob Baker", email: "bob@example.com", email_verified: true, groups: ["sre-leads"] },
-  // Somebody of whose groups the provider says nothing.
-  yan: { name: "Yan Young", email: "yan@example.com", email_verified: true },
-};
-const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
-const provider = new Provider(issuer, {
-  clients: [
-    {
-      client_id: "countersign",
-      client_secret: "a secret, of this run",
-      redirect_uris: [`${portal}/sign-in/callback`],
-      backchannel_logout_uri: `${portal}/oidc/back-channel-logout`,
-      backchannel_logout_session_required: true,
-      post_logout_redirect_uris: [],
-    },
-  ],
-  jwks: { keys: [{ ...privateKey.export({ format: "jwk" }), kid: "of-this-run", use: "sig", alg: "RS256" }] },
-  cookies: { keys: ["of this run"] },
-  claims: { openid: ["sub", "groups"], profile: ["name"], email: ["email", "email_verified"] },
-  // All that is asked for stands in the ID token.
-  conformIdTokenClaims: false,
-  // Its own refuses addresses of this machine, as a provider on a network should.
-  fetch: (url, { method, headers, body }) => fetch(url, { method, headers, body }),
-  features: { backchannelLogout: { enabled: true }, devInteractions: { enabled: true } },
-  findAccount: (_, id) => accounts[id] && { accountId: id, claims: () => ({ sub: id, ...accounts[id] }) },
-});
-provider.on("backchannel.error", (_, error) => console.error(error));
+const provider = providerFor(issuer, portal, SECRET);
 answer = provider.callback();
 
 const { browser, check, complaints, expect, inspect, newBrowser, tally, until } = await import("./harness.mjs");

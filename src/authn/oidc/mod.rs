@@ -12,12 +12,10 @@ mod keys;
 mod logout_token;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use form_urlencoded::Serializer;
 use tokio::sync::Mutex;
-use tokio::time::Instant;
 
 use claims::Expected;
 use discovery::Discovered;
@@ -34,7 +32,10 @@ use crate::error::{Refusal, SignInError};
 /// Where the provider sends browsers back to.
 pub const CALLBACK: &str = "/sign-in/callback";
 /// How long the provider's description is taken for true.
-const FRESH: Duration = Duration::from_hours(1);
+const FRESH: TimeDelta = TimeDelta::hours(1);
+/// How long nobody asks again after it could not be had: else browsers would wait in a line for a
+/// provider that does not answer, each for as long as a call may take.
+const PAUSE: TimeDelta = TimeDelta::seconds(10);
 
 /// Countersign, as the provider knows it.
 #[derive(Debug)]
@@ -43,8 +44,17 @@ pub struct RelyingParty {
     client: Client,
     settings: Oidc,
     http: Http,
-    known: Mutex<Option<(Instant, Arc<Discovered>)>>,
+    known: Mutex<Known>,
     keys: Keys,
+}
+
+/// What is known of the provider.
+#[derive(Debug, Default)]
+struct Known {
+    /// As it describes itself, and when it did.
+    provider: Option<(DateTime<Utc>, Arc<Discovered>)>,
+    /// When its description could not be had.
+    failed_at: Option<DateTime<Utc>>,
 }
 
 impl RelyingParty {
@@ -72,7 +82,7 @@ impl RelyingParty {
     /// # Errors
     /// `Unreachable` when the provider does not say where.
     pub async fn authorize(&self, begun: &Begun) -> Result<String, SignInError> {
-        let provider = self.provider().await?;
+        let provider = self.provider(begun.at).await?;
         let endpoint = &provider.authorization_endpoint;
         let query = Serializer::new(String::new())
             .append_pair("response_type", "code")
@@ -101,7 +111,7 @@ impl RelyingParty {
         iss: Option<&str>,
         now: DateTime<Utc>,
     ) -> Result<Identity, SignInError> {
-        let provider = self.provider().await?;
+        let provider = self.provider(now).await?;
         let is_ours = match iss {
             Some(iss) => iss == self.issuer,
             None => !provider.names_itself,
@@ -139,7 +149,7 @@ impl RelyingParty {
         token: &str,
         now: DateTime<Utc>,
     ) -> Result<Option<Logout>, SignInError> {
-        let provider = self.provider().await?;
+        let provider = self.provider(now).await?;
         let claims = self
             .verified(&provider, token, logout_token::TYPES, now)
             .await?;
@@ -153,7 +163,7 @@ impl RelyingParty {
     /// Where people sign out of the provider itself, where that is known without asking.
     pub fn end_session_url(&self) -> Option<String> {
         let known = self.known.try_lock().ok()?;
-        let (_, provider) = known.as_ref()?;
+        let (_, provider) = known.provider.as_ref()?;
         provider.end_session_endpoint.clone()
     }
 
@@ -197,28 +207,33 @@ impl RelyingParty {
     }
 
     /// The provider as it describes itself.
-    async fn provider(&self) -> Result<Arc<Discovered>, SignInError> {
+    async fn provider(&self, now: DateTime<Utc>) -> Result<Arc<Discovered>, SignInError> {
         // Held while the provider is asked: whoever comes meanwhile waits for the same answer.
         let mut known = self.known.lock().await;
-        if let Some((at, provider)) = known.as_ref()
-            && at.elapsed() < FRESH
-        {
-            return Ok(Arc::clone(provider));
+        // Either way: a clock that was set back must keep nothing for longer.
+        let within = |at: DateTime<Utc>, most| (now - at).abs() < most;
+        let last = known.provider.as_ref();
+        let last = last.map(|(at, provider)| (within(*at, FRESH), Arc::clone(provider)));
+        let has_failed = known.failed_at.is_some_and(|at| within(at, PAUSE));
+        match last {
+            Some((is_fresh, provider)) if is_fresh || has_failed => return Ok(provider),
+            None if has_failed => return Err(SignInError::Unreachable),
+            _ => {}
         }
         let document = self.http.get(&discovery::address(&self.issuer)).await;
-        let read = document.and_then(|it| discovery::read(&it, &self.issuer));
-        match (read, known.as_ref()) {
-            (Ok(provider), _) => {
+        match document.and_then(|it| discovery::read(&it, &self.issuer)) {
+            Ok(provider) => {
                 let provider = Arc::new(provider);
-                *known = Some((Instant::now(), Arc::clone(&provider)));
+                known.provider = Some((now, Arc::clone(&provider)));
                 Ok(provider)
             }
-            // Where it was an hour ago it is likely to be still.
-            (Err(error), Some((_, provider))) => {
+            Err(error) => {
+                known.failed_at = Some(now);
                 told(&error);
-                Ok(Arc::clone(provider))
+                // Where it was an hour ago it is likely to be still.
+                let last = last.map(|(_, provider)| provider);
+                last.ok_or(SignInError::Unreachable)
             }
-            (Err(error), None) => Err(unreachable(error)),
         }
     }
 }

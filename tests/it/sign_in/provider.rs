@@ -2,6 +2,7 @@
 //! stays so, and the page says what to do.
 
 use axum::http::StatusCode;
+use chrono::TimeDelta;
 use countersign::web::BY_PROVIDER;
 use serde_json::json;
 
@@ -109,4 +110,24 @@ async fn what_the_token_endpoint_refuses_is_told_by_kind() {
         assert!(answer.body.contains(words), "{error}: {}", answer.body);
         assert!(!answer.body.contains("tell nobody"));
     }
+}
+
+/// Nobody waits in a line for a provider that does not answer: after the first has found that out,
+/// the next ones are told at once.
+#[tokio::test]
+async fn who_comes_after_a_failure_is_told_so_without_asking() {
+    let world = World::new().await;
+    let down = Some((StatusCode::SERVICE_UNAVAILABLE, b"{}".to_vec()));
+    world.provider.breaks(down);
+    for _ in 0..5 {
+        let answer = world.portal.stranger().get("/sign-in/start").await;
+        assert_unreachable(&answer, "while it is down");
+    }
+    assert_eq!(world.provider.calls(), 1);
+    world.provider.breaks(None);
+    let answer = world.portal.stranger().get("/sign-in/start").await;
+    assert_unreachable(&answer, "a moment later");
+    world.portal.later(TimeDelta::seconds(10));
+    world.start("/").await;
+    assert_eq!(world.provider.calls(), 2);
 }

@@ -89,7 +89,8 @@ struct Shared {
     /// What the token endpoint answers to a code; a code works once.
     answers: HashMap<String, (StatusCode, Value)>,
     exchanges: Vec<Exchange>,
-    /// How often the keys were asked for.
+    /// How often it was asked for its description, and for its keys.
+    calls: usize,
     key_calls: usize,
     /// What it answers to everything, in the place of what it should.
     broken: Option<(StatusCode, Vec<u8>)>,
@@ -178,6 +179,11 @@ impl Provider {
         self.change(|it| it.exchanges.clone())
     }
 
+    /// How often it was asked what it is.
+    pub fn calls(&self) -> usize {
+        self.change(|it| it.calls)
+    }
+
     /// How often its keys were asked for.
     pub fn key_calls(&self) -> usize {
         self.change(|it| it.key_calls)
@@ -192,7 +198,8 @@ fn broken(shared: &Shared) -> Option<Response> {
 }
 
 async fn discovery(State(shared): Shares) -> Response {
-    let shared = shared.lock().unwrap();
+    let mut shared = shared.lock().unwrap();
+    shared.calls += 1;
     broken(&shared).unwrap_or_else(|| Json(shared.discovery.clone()).into_response())
 }
 
