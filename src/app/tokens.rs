@@ -1,6 +1,7 @@
 //! API tokens: made on the server's command line, shown once, stored as a hash.
 
 use chrono::TimeDelta;
+use crc::{CRC_32_ISO_HDLC, Crc};
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 
@@ -14,8 +15,16 @@ use crate::domain::text::check_name;
 use crate::error::{CallerError, Error};
 use crate::ids::TokenId;
 
-/// What every API token begins with, so that scanners for secrets recognise it.
-pub const PREFIX: &str = "csn_";
+/// What every API token begins with, so that scanners for secrets recognise it:
+/// `^csn_[0-9A-Za-z]{49}$`.
+const PREFIX: &str = "csn_";
+/// How many characters of it nobody guesses: 256 bits in base62.
+const RANDOM: usize = 43;
+/// How many say that the others are typed right: their CRC-32 in base62.
+const CHECKSUM: usize = 6;
+const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+/// CRC-32 as in IEEE 802.3.
+const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 /// The longest life of a token.
 pub const LONGEST: TimeDelta = TimeDelta::days(90);
 
@@ -30,6 +39,43 @@ pub fn hash(token: &str) -> [u8; 32] {
 #[must_use]
 pub(super) fn secret() -> String {
     hex::encode(rand::random::<[u8; 32]>())
+}
+
+/// A token's text.
+fn text() -> String {
+    let letter = |_| char::from(BASE62[rand::random_range(0..BASE62.len())]);
+    let random: String = (0..RANDOM).map(letter).collect();
+    format!("{PREFIX}{random}{}", checksum(&random))
+}
+
+/// The CRC-32 in base62, filled with `0` at the left.
+fn checksum(random: &str) -> String {
+    let mut rest = CRC.checksum(random.as_bytes());
+    let mut letters = [b'0'; CHECKSUM];
+    for letter in letters.iter_mut().rev() {
+        *letter = BASE62[rest as usize % BASE62.len()];
+        rest /= 62;
+    }
+    letters.map(char::from).iter().collect()
+}
+
+/// Whether a text can be a token of ours: what cannot costs no look-up in the database.
+#[must_use]
+pub fn is_token(text: &str) -> bool {
+    let Some(rest) = text.strip_prefix(PREFIX) else {
+        return false;
+    };
+    // Those of before had 64 hexadecimal digits, and work until they expire.
+    if rest.len() == 64 {
+        return rest
+            .bytes()
+            .all(|c| c.is_ascii_digit() || (b'a'..=b'f').contains(&c));
+    }
+    let is_plain = rest.bytes().all(|c| c.is_ascii_alphanumeric());
+    rest.len() == RANDOM + CHECKSUM && is_plain && {
+        let (random, sum) = rest.split_at(RANDOM);
+        checksum(random) == sum
+    }
 }
 
 /// Makes a token for the person with this id or e-mail address.
@@ -51,7 +97,7 @@ pub async fn create(
             "must be from 1 second (PT1S) to 90 days (PT2160H)",
         ));
     }
-    let token = format!("{PREFIX}{}", secret());
+    let token = text();
     let actor = Actor::Machine {
         name: machine.to_owned(),
     };

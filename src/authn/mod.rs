@@ -20,7 +20,7 @@ use crate::error::{CallerError, Error};
 /// `Unauthenticated` for every other token.
 pub async fn bearer(app: &App, token: &str) -> Result<Person, Error> {
     // What cannot be a token of ours costs no look-up in the database.
-    if !token.starts_with(tokens::PREFIX) {
+    if !tokens::is_token(token) {
         return Err(CallerError::Unauthenticated.into());
     }
     let hash = tokens::hash(token);

@@ -311,7 +311,8 @@ async fn tokens_work_until_they_expire_or_are_revoked() {
         .await
         .unwrap();
     let token = token.expose_secret();
-    assert!(token.starts_with("csn_"));
+    let form = regex_lite::Regex::new("^csn_[0-9A-Za-z]{49}$").unwrap();
+    assert!(form.is_match(token), "{token}");
     assert_eq!(bearer(&company.app, token).await.unwrap().name, "Bob");
     for forged in [
         "",
@@ -340,6 +341,54 @@ async fn tokens_work_until_they_expire_or_are_revoked() {
         bearer(&company.app, other.expose_secret()).await,
         Err(Error::Caller(CallerError::Unauthenticated))
     ));
+}
+
+/// A typing error, or a token of somebody else's making: nobody is looked up for it.
+#[tokio::test]
+async fn a_token_whose_checksum_is_wrong_costs_no_look_up() {
+    // Worked out with another program (zlib's crc32 of these 43 letters is 0xaa866f5c).
+    let letters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefg";
+    assert!(tokens::is_token(&format!("csn_{letters}37cCQ0")));
+    assert!(!tokens::is_token(&format!("csn_{letters}000000")));
+
+    let company = TestApp::new().await;
+    let hour = TimeDelta::hours(1);
+    let made = tokens::create(&company.admin, "cli", "bob@example.com", "test", hour).await;
+    let token = made.unwrap().1;
+    let token = token.expose_secret();
+    company.app.close().await;
+    assert!(matches!(
+        bearer(&company.app, token).await,
+        Err(Error::Busy)
+    ));
+    let of_before = format!("csn_{}", "0123456789abcdef".repeat(4));
+    assert!(matches!(
+        bearer(&company.app, &of_before).await,
+        Err(Error::Busy)
+    ));
+    for place in [4, 20, 46, 47, 52] {
+        let mut other = token.to_owned();
+        let letter = if &token[place..=place] == "x" {
+            "y"
+        } else {
+            "x"
+        };
+        other.replace_range(place..=place, letter);
+        assert!(
+            matches!(
+                bearer(&company.app, &other).await,
+                Err(Error::Caller(CallerError::Unauthenticated))
+            ),
+            "{other}"
+        );
+    }
+    for other in [
+        of_before.to_uppercase(),
+        of_before.replace('a', "g"),
+        token.replace("csn_", "csm_"),
+    ] {
+        assert!(!tokens::is_token(&other), "{other}");
+    }
 }
 
 #[tokio::test]

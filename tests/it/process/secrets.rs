@@ -13,6 +13,9 @@ use super::Server;
 use crate::sandbox;
 use crate::support::world::World;
 
+/// Nobody has it, and it has the form of one.
+const FORGED: &str = "csn_00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_table_and_no_log_line_holds_a_token_or_an_aws_secret() {
     let world = World::new().await;
@@ -24,7 +27,7 @@ async fn no_table_and_no_log_line_holds_a_token_or_an_aws_secret() {
     let request = world.submit(&serve, "PT1H").await;
     let grant = world.approve(&serve, &request).await;
     serve.reaches(&world.alice, &grant, "active").await;
-    let forged = serve.get("csn_forged-0123456789", "/requests").await;
+    let forged = serve.get(FORGED, "/requests").await;
     assert_eq!(forged["code"], "unauthenticated");
     world.end(&serve, &grant).await;
     serve.reaches(&world.alice, &grant, "ended").await;
@@ -46,11 +49,7 @@ async fn no_table_and_no_log_line_holds_a_token_or_an_aws_secret() {
         stored.contains(&grant) || stored.contains("grant_"),
         "the rows are those of the walk"
     );
-    for secret in secrets
-        .into_iter()
-        .map(String::as_str)
-        .chain(["csn_forged-0123456789"])
-    {
+    for secret in secrets.into_iter().map(String::as_str).chain([FORGED]) {
         assert!(
             !log.contains(secret),
             "in the log: {}",
