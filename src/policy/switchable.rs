@@ -35,7 +35,8 @@ pub fn check(
     let account = |arn| Arn::read(arn).map(|read| read.account);
     let is_own_account = account(role_arn) == account(who.arn);
     let (mut is_admitted, mut asks_for_more) = (false, false);
-    for statement in &trust.statements {
+    // A statement of ours lets nobody in without us: it goes with its own grant.
+    for statement in trust.foreign() {
         let node = statement.node();
         if text(&node, "Effect") != Some("Allow") || !may_do(&node, "sts:AssumeRole") {
             continue;

@@ -215,11 +215,15 @@ impl World {
     fn names(&mut self, role: usize, nth: usize) -> BTreeSet<String> {
         let arn = self.roles[role].arn;
         let user = self.people[nth].arn.clone();
-        let since = self.now() - TimeDelta::minutes(20);
+        let now = self.now();
+        let since = now - TimeDelta::minutes(20);
         let tries = self.is_recent(arn) || self.is_recent(&user) || self.dice.chance(15);
         let on = self.approved.iter().rev();
         let on = on.filter(|a| a.on == arn && (tries || since < self.end_of(a)));
-        let own = on.clone().filter(|a| a.person == nth).take(3);
+        let own = on.clone().filter(|a| a.person == nth);
+        // Each that may have to work, and the last ones of the others.
+        let live = own.clone().filter(|a| now < self.end_of(a));
+        let own = own.take(3).chain(live);
         let others = on.clone().filter(|a| a.person != nth).take(1);
         let mut names: BTreeSet<String> = own.map(|a| a.id.to_string()).collect();
         if !names.is_empty() {

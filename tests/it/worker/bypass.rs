@@ -179,3 +179,21 @@ async fn a_policy_whose_time_is_over_lets_nobody_in() {
     let error = submit(&world.alice, Elevation::wish(60)).await.unwrap_err();
     assert_eq!(error.told_code(), "role_open_already");
 }
+
+/// The other way round: the statement of a grant of trust_policy lets her in, and that is no way in
+/// without us.
+#[tokio::test]
+async fn i9_a_switch_opens_beside_a_statement_of_her_own() {
+    let world = Elevation::switching().await;
+    let (person, arn) = (world.alice.person.id, user_arn("alice"));
+    let (now, hour) = (world.stage.now(), minutes(60));
+    let trusted = world.stage.rows.approve(person, &arn, now, hour).await;
+    world.stage.work().await;
+    assert_eq!(world.stage.state(trusted).await, "active");
+    let switched = world.open(60).await;
+    let told = world
+        .app
+        .events(switched, "grant.bypassed", "success")
+        .await;
+    assert_eq!(told, 0);
+}

@@ -435,5 +435,10 @@ async fn i9_two_methods_on_one_role_for_one_person_end_each_alone() {
         world.stage.work().await;
         assert_eq!(own.work().await, !switch_ends_first);
         assert_eq!(other.work().await, switch_ends_first);
+        let told = world
+            .app
+            .events(switched, "grant.bypassed", "success")
+            .await;
+        assert_eq!(told, 0, "what lets her in beside it is a grant of ours");
     }
 }
