@@ -20,7 +20,8 @@ pub(super) struct Credentials {
     secret_access_key: String,
     /// What has to be sent with each call.
     session_token: String,
-    /// When it stops to work: at the grant's deadline, or before it. An early end stops it at once.
+    /// When it stops to work: at the grant's deadline, or before it. An early end stops it at once,
+    /// but not with early_end = none.
     expiration: DateTime<Utc>,
 }
 

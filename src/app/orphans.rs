@@ -1,10 +1,10 @@
 //! What of this installation stands on users and roles although the database has never heard of it:
-//! of a grant that was made and forgotten with the time that a restore has lost.
-//! The loop looks at those alone that it knows; what it never looks at a person has to take away.
+//! of a grant that was made and forgotten with the time that a restore has lost. The loop looks at
+//! those alone that it knows; what it never looks at a person has to take away.
 
 mod found;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{StreamExt as _, stream};
@@ -36,15 +36,15 @@ pub struct Found {
     pub account: String,
     /// What a person has to take away.
     pub orphans: Result<Vec<Orphan>, AwsError>,
-    /// Roles and users (ARNs) that the loop knows and on which something of ours stands.
+    /// Roles and users (ARNs) on which something of ours stands that the loop looks at.
     known: Vec<String>,
 }
 
 /// What is known before AWS is asked.
 struct Known {
     installation: String,
-    /// ARNs of the roles and users that the loop looks at.
-    targets: BTreeSet<String>,
+    /// ARNs of the roles and users that the loop looks at, each with whether people come as it.
+    targets: BTreeMap<String, bool>,
     at: DateTime<Utc>,
 }
 
@@ -53,7 +53,7 @@ async fn known(app: &App) -> Result<(Known, Vec<(String, Option<ManagerRole>)>),
         let places = db::standing::places(conn, None).await?;
         let known = Known {
             installation: db::standing::installation(conn).await?,
-            targets: places.into_iter().map(|it| it.arn).collect(),
+            targets: places.into_iter().map(|it| (it.arn, it.carries)).collect(),
             at,
         };
         Ok((known, db::standing::accounts(conn).await?))
@@ -93,11 +93,12 @@ async fn look(
         let mut orphans = Vec::new();
         for holder in &holders {
             let found = found::on(holder, &known.installation);
-            let is_known = known.targets.contains(&holder.arn);
-            // What the loop looks at it takes away itself; of a role no inline policy of a grant.
-            let (left, own): (Vec<_>, Vec<_>) = found
+            let carries = known.targets.get(&holder.arn).copied();
+            // What the loop looks at it takes away itself: policies of grants where people come as
+            // it, a guard and statements where it is opened.
+            let (own, left): (Vec<_>, Vec<_>) = found
                 .into_iter()
-                .partition(|it| !is_known || it.is_on_role() && it.kind == Kind::Policy);
+                .partition(|it| carries == Some(it.kind == Kind::Policy));
             if !own.is_empty() {
                 standing.push(holder.arn.clone());
             }
@@ -184,7 +185,7 @@ fn log(found: &Found) -> Vec<&Orphan> {
             of = orphan.arn,
             policy = orphan.name,
             mend = orphan.mend(),
-            "something of ours that no grant accounts for, on somebody whom the catalog does not have"
+            "something of ours that no grant accounts for, where the loop does not look"
         );
     }
     orphans.iter().collect()

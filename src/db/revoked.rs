@@ -59,7 +59,7 @@ pub async fn sum(
              AND (v.scope <> 'person' OR g.person = v.person)
              AND is_revoked(v, g.person,
                             g.target || ARRAY(SELECT w.target FROM parts w WHERE w."grant" = g.id), g.principal_arn)"#,
-                            id.uuid(),
+        id.uuid(),
         now,
         propagation_seconds
     )

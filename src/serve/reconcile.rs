@@ -282,9 +282,8 @@ fn of_account(found: &Found) -> Option<Section> {
         Ok(orphans) => {
             let lines = orphans.iter().map(|orphan| {
                 let (arn, policy, allows) = (&orphan.arn, &orphan.name, &orphan.allows);
-                let told = format!(
-                    "{arn} is not in the catalog and has {policy}, which belongs to no grant and {allows}"
-                );
+                let told =
+                    format!("{arn} has {policy}, which belongs to no grant there and {allows}");
                 Line {
                     mend: Some(orphan.mend()),
                     ..line(About::Divergence, "orphan", told)

@@ -4,6 +4,7 @@ use super::lines::Section;
 use crate::app::ctx::App;
 use crate::aws::{AwsError, survey};
 use crate::db;
+use crate::domain::arn::Arn;
 use crate::error::Error;
 use crate::policy::document::Document;
 use crate::policy::others::others;
@@ -42,7 +43,7 @@ fn told(mut others: Vec<String>) -> Option<String> {
 /// # Errors
 /// When the database does not answer.
 pub async fn others_of_closed(app: &App, arn: &str) -> Result<Option<String>, Error> {
-    let account = crate::domain::arn::Arn::read(arn).map_or("", |it| it.account);
+    let account = Arn::read(arn).map_or("", |it| it.account);
     let known =
         app.read_at(async |conn, now| Ok((db::accounts::manager(conn, account).await?, now)));
     let (manager, now) = known.await?;

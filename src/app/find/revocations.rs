@@ -65,9 +65,7 @@ impl RevokedView {
     pub const fn is_uncut(&self) -> bool {
         !self.of.is_cut && self.works_until.is_some()
     }
-}
 
-impl RevokedView {
     fn new(ctx: &Ctx, of: Revoked, now: DateTime<Utc>) -> Self {
         let Settings {
             propagation,

@@ -32,12 +32,6 @@ pub struct Orphan {
 }
 
 impl Orphan {
-    /// Whether a role has it.
-    #[must_use]
-    pub fn is_on_role(&self) -> bool {
-        Arn::name_of(&self.arn, ArnKind::Role).is_some()
-    }
-
     /// The command that removes it.
     #[must_use]
     pub fn mend(&self) -> String {

@@ -53,7 +53,7 @@ impl Expected<'_> {
         }
         self.audience(claims)?;
         let (now, skew) = (self.now, self.skew);
-        let is_in_time = time(claims, "exp").is_some_and(|exp| now < exp + skew);
+        let is_in_time = time(claims, "exp").is_some_and(|exp| now - skew < exp);
         if !is_in_time {
             return Err("exp");
         }

@@ -8,6 +8,7 @@ use tokio::sync::Mutex;
 
 use super::http::{CallError, Http, told};
 use super::jwt;
+use crate::error::SignInError;
 
 /// How long keys are taken for the provider's without asking again: one that it has taken back
 /// works for so long at most.
@@ -30,13 +31,16 @@ struct Seen {
 impl Keys {
     /// The key that a token's header names, if the provider has it. One that is not known may be
     /// new. `now` is the database's time.
+    ///
+    /// # Errors
+    /// `Unreachable` when nobody can tell: the provider did not answer when it was asked last.
     pub async fn find(
         &self,
         http: &Http,
         url: &str,
         header: &Header,
         now: DateTime<Utc>,
-    ) -> Result<Option<Jwk>, CallError> {
+    ) -> Result<Option<Jwk>, SignInError> {
         // Either way: a clock that was set back must not keep keys for longer.
         let within = |at: Option<DateTime<Utc>>, most| at.is_some_and(|at| (now - at).abs() < most);
         // Held while the provider is asked: whoever comes meanwhile waits for the same answer.
@@ -54,12 +58,15 @@ impl Keys {
                     seen.keys = keys;
                     seen.seen_at = Some(now);
                 }
-                // A provider that is silent for a while has not taken its keys back.
-                Err(error) if seen.seen_at.is_some() => told(&error),
-                Err(error) => return Err(error),
+                Err(error) => told(&error),
             }
         }
-        Ok(jwt::key(&seen.keys, header).cloned())
+        match jwt::key(&seen.keys, header) {
+            // A provider that is silent for a while has not taken its keys back.
+            Some(key) => Ok(Some(key.clone())),
+            None if seen.seen_at != seen.asked_at => Err(SignInError::Unreachable),
+            None => Ok(None),
+        }
     }
 }
 

@@ -20,7 +20,7 @@ use tokio::sync::Mutex;
 use claims::Expected;
 use discovery::Discovered;
 use exchange::Client;
-use http::{CallError, Http, told};
+use http::{Http, told};
 use jwt::{Broken, Claims, Types};
 use keys::Keys;
 
@@ -200,7 +200,7 @@ impl RelyingParty {
             .keys
             .find(&self.http, &provider.jwks_uri, &header, now)
             .await;
-        match key.map_err(unreachable)? {
+        match key? {
             Some(key) => Ok(jwt::claims(token, &header, &key)),
             None => Ok(Err(Broken::Key)),
         }
@@ -236,9 +236,4 @@ impl RelyingParty {
             }
         }
     }
-}
-
-fn unreachable(error: CallError) -> SignInError {
-    told(&error);
-    SignInError::Unreachable
 }

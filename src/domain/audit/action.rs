@@ -226,8 +226,8 @@ actions! {
         from: Condition,
         to: Condition,
     }
-    /// A policy on a user is not as it was left, and nobody here did it; one of ours is on somebody
-    /// whom the catalog does not have; or a closed role is open to everybody whom it lets in.
+    /// A policy on a user is not as it was left, and nobody here did it; one of ours is where
+    /// the loop does not look; or a closed role is open to everybody whom it lets in.
     TargetAlarm = "target.alarm" {
         /// `unaccounted`, `other_timeline`, `altered`, `came_back` or `orphan`; `unguarded` of a
         /// closed role whose guard AWS does not take.

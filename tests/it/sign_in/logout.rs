@@ -112,6 +112,40 @@ async fn a_logout_of_a_session_ends_that_one_alone() {
     assert!(!is_signed_in(&one).await);
 }
 
+/// A logout whose key nobody can ask for is not refused for good: a provider may send again what
+/// had an error of the server.
+#[tokio::test]
+async fn a_logout_that_nobody_can_judge_for_now_is_to_be_sent_again() {
+    let world = World::new().await;
+    let down = Some((StatusCode::SERVICE_UNAVAILABLE, b"{}".to_vec()));
+    let flow = world.start("/").await;
+    let claims = world.claims(&flow);
+    world.provider.breaks(down.clone());
+    // Also a moment later, when the keys are not asked for again.
+    for _ in 0..2 {
+        let status = world.log_out(&world.logout()).await.status;
+        assert_eq!(status, StatusCode::BAD_GATEWAY);
+    }
+    world.provider.breaks(None);
+    world.portal.later(TimeDelta::seconds(10));
+    let alice = world.browser(&world.come_back(&flow, &claims).await);
+    // It signs with a new key, and does not answer.
+    let new = Key::new(Algorithm::ES256);
+    world.provider.publishes(vec![new.public()]);
+    world.provider.breaks(down);
+    world.portal.later(TimeDelta::seconds(20));
+    let token = new.sign(&world.logout());
+    for _ in 0..2 {
+        let status = world.log_out_with(&token).await.status;
+        assert_eq!(status, StatusCode::BAD_GATEWAY);
+    }
+    assert!(is_signed_in(&alice).await);
+    world.provider.breaks(None);
+    world.portal.later(TimeDelta::seconds(30));
+    assert_eq!(world.log_out_with(&token).await.status, StatusCode::OK);
+    assert!(!is_signed_in(&alice).await);
+}
+
 /// The logout overtakes the browser on its way back.
 #[tokio::test]
 async fn a_logout_that_comes_before_the_callback_leaves_no_session() {

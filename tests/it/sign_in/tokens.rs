@@ -4,7 +4,7 @@
 use axum::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use countersign::config::Config;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
@@ -111,7 +111,7 @@ async fn claims_at_the_edge_of_what_fits_are_taken() {
         |config: &mut Config| config.oidc.extra_audiences = vec!["another-known".to_owned()];
     let world = World::with(known).await;
     let now = world.portal.start.timestamp();
-    let cases: [(&str, Change); 7] = [
+    let cases: [(&str, Change); 8] = [
         ("as it is", |_, _| ()),
         ("a known aud beside ours", |it, _| {
             it["aud"] = json!(["another-known", "countersign"]);
@@ -121,6 +121,9 @@ async fn claims_at_the_edge_of_what_fits_are_taken() {
             it["aud"] = json!(["countersign"])
         }),
         ("exp within the skew", |it, now| it["exp"] = json!(now - 59)),
+        ("the latest exp that there is", |it, _| {
+            it["exp"] = json!(DateTime::<Utc>::MAX_UTC.timestamp())
+        }),
         ("iat within the skew", |it, now| it["iat"] = json!(now + 60)),
         ("an iat ten minutes ago", |it, now| {
             it["iat"] = json!(now - 600)

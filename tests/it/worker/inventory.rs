@@ -7,9 +7,11 @@ use countersign::policy::guard::Guard;
 use countersign::policy::inline::{self, ENDED};
 use sqlx::{AssertSqlSafe, Executor as _, Row as _};
 
+use super::principals::DEVELOPERS;
+use crate::sandbox::ROLE;
 use crate::support::catalog::user_arn;
 use crate::support::cloud::Knob;
-use crate::support::elevation::Elevation;
+use crate::support::elevation::{Elevation, SAML, document};
 
 const STRAY: &str = "arn:aws:iam::111122223333:role/nobody-s";
 
@@ -91,6 +93,45 @@ async fn t9_what_no_grant_accounts_for_is_told_and_on_known_users_taken_away() {
     world.stage.work().await;
     assert_eq!(knobs.user_policy(&user_arn("alice"), &lost), None);
     assert_eq!(alarms(&world, "unaccounted").await, [lost]);
+}
+
+/// What stands on a role that people come as is the loop's own, as on a user; on a role that is
+/// opened nobody looks for it.
+#[tokio::test]
+async fn policies_are_known_on_a_role_that_people_come_as_and_on_no_role_that_is_opened() {
+    let world = Elevation::coming_as(DEVELOPERS, &document(SAML), "switch").await;
+    let (knobs, ours) = (world.stage.cloud.knobs(), installation(&world).await);
+    let grant = world.approved(60).await;
+    world.stage.work().await;
+    assert_eq!(world.stage.state(grant).await, "active");
+    let own = inline::name(&ours, grant);
+    assert!(knobs.role_policy(DEVELOPERS, &own).is_some());
+    let [left, nobodys] = [(); 2].map(|()| inline::name(&ours, GrantId::new()));
+    for (role, name) in [(DEVELOPERS, &left), (ROLE, &nobodys)] {
+        knobs.put_role_policy(role, name, Some(ENDED)).unwrap();
+    }
+    // Nor does anybody look for a guard on a role that people come as.
+    let guard = Guard {
+        denied: ["alice".to_owned()].into(),
+        installation: ours.clone(),
+        ..Guard::default()
+    };
+    let text = guard.render("AROAEXAMPLEROLE000001", DEVELOPERS, 3);
+    knobs
+        .put_role_policy(DEVELOPERS, "CountersignGuard", Some(&text))
+        .unwrap();
+
+    assert!(look(&world).await > 0);
+    let mut told = alarms(&world, "orphan").await;
+    told.sort();
+    let mut expected = vec![nobodys, "CountersignGuard".to_owned()];
+    expected.sort();
+    assert_eq!(told, expected);
+    // What is left there of no grant the loop takes away, and the grant goes on.
+    world.stage.pass(TimeDelta::minutes(1)).await;
+    assert_eq!(knobs.role_policy(DEVELOPERS, &left), None);
+    assert!(knobs.role_policy(DEVELOPERS, &own).is_some());
+    assert_eq!(world.stage.state(grant).await, "active");
 }
 
 #[tokio::test]
