@@ -13,6 +13,7 @@ mod aws;
 mod bare;
 mod blocks;
 mod catalog;
+mod company;
 mod counts;
 mod deadline;
 mod decisions;
@@ -27,6 +28,7 @@ mod pages;
 mod places;
 mod process;
 mod product;
+mod provider;
 mod seeded;
 mod silence;
 mod stage;
@@ -81,7 +83,7 @@ struct Plan {
     #[arg(long, default_value_t = 200)]
     looks: usize,
     /// Only these parts: lifecycles, decisions, counts, burst, deadline, methods, many,
-    /// silence, pages
+    /// silence, pages, company
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
 }
@@ -172,6 +174,9 @@ async fn measure(plan: &Plan, world: &mut World) -> Outcome<()> {
     }
     if plan.has("pages") {
         pages::run(plan, world).await?;
+    }
+    if plan.has("company") {
+        company::run(plan, world).await?;
     }
     Ok(())
 }

@@ -72,7 +72,7 @@ pub async fn run(plan: &Plan, world: &World) -> Outcome<()> {
 }
 
 /// So many looks one after the other, in milliseconds. The first few are not counted.
-async fn look(url: &str, path: &str, who: &str, times: usize) -> Outcome<Vec<f64>> {
+pub async fn look(url: &str, path: &str, who: &str, times: usize) -> Outcome<Vec<f64>> {
     let http = local_http();
     let mut took = Vec::with_capacity(times);
     for nth in 0..times + 3 {
