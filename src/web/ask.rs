@@ -14,6 +14,7 @@ use crate::app::find;
 use crate::app::submit::{self, NewRequest};
 use crate::domain::audit::verb::Verb;
 use crate::domain::entitlement::{Entitlement, Method};
+use crate::domain::fetch::LEAST_LEFT;
 use crate::domain::person::Principal;
 use crate::error::{Error, FieldError};
 
@@ -79,10 +80,15 @@ impl Ask {
         errors.sort_by_key(|error| FIELDS.iter().position(|field| *field == error.field));
         let terms = &entitlement.terms;
         let within = terms.min_duration_seconds..=terms.max_duration_seconds;
+        // In its last minute nothing is handed out: shorter ones could never be used.
+        let least_useful = match terms.method {
+            Method::StsCredentials => LEAST_LEFT.num_seconds(),
+            Method::TrustPolicy | Method::Switch | Method::Attach => 0,
+        };
         Self {
             choices: LENGTHS
                 .into_iter()
-                .filter(|length| within.contains(length))
+                .filter(|length| within.contains(length) && i64::from(*length) > least_useful)
                 .collect(),
             frame,
             entitlement,

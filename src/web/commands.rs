@@ -230,9 +230,9 @@ impl Fetching<'_> {
         format!("[profile {name}]\n{process}\nregion = {region}{endpoint}")
     }
 
-    /// The same once, for one shell.
+    /// The same once, for one shell, with where these credentials are good.
     #[must_use]
-    pub fn exports(&self) -> String {
+    pub fn exports(&self, aws: &Aws) -> String {
         // jq quotes each value for the shell, whatever is in it.
         let export = |name: &str, field: &str| format!(r#""export {name}=\(.{field} | @sh)""#);
         let read = [
@@ -241,6 +241,14 @@ impl Fetching<'_> {
             export("AWS_SESSION_TOKEN", "SessionToken"),
         ]
         .join(", ");
-        format!("eval \"$({} \\\n  | jq -r '{read}')\"", self.curl())
+        let endpoint = aws
+            .endpoint_url
+            .as_ref()
+            .map_or(String::new(), |url| format!(" AWS_ENDPOINT_URL={url}"));
+        format!(
+            "eval \"$({} \\\n  | jq -r '{read}')\"\nexport AWS_REGION={}{endpoint}",
+            self.curl(),
+            aws.region
+        )
     }
 }

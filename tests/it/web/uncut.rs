@@ -1,7 +1,7 @@
 //! Pages of credentials that nothing can cut early.
 
 use chrono::TimeDelta;
-use countersign::domain::entitlement::{EarlyEnd, Entitlement};
+use countersign::domain::entitlement::{EarlyEnd, Entitlement, Method};
 use countersign::domain::grant::{Grant, GrantState, Marks};
 use countersign::domain::request::RequestState;
 use countersign::web::ask::{Ask, AskForm};
@@ -83,6 +83,32 @@ fn who_asks_and_who_decides_are_told_that_it_cannot_be_cut() {
     for guarded in [html(&handed_out(review())), html(&review())] {
         assert!(!guarded.contains("cut early"), "{guarded}");
     }
+}
+
+/// In the last minute nothing is handed out: what is over by then is not offered.
+#[test]
+fn no_length_is_offered_in_which_credentials_could_not_be_fetched() {
+    let offers = |ask: &Ask, length: &str| html(ask).contains(&format!("value=\"{length}\""));
+    let mut terms = handed_out_terms();
+    terms.min_duration_seconds = 5;
+    let of = |method| {
+        let mut offered = entitlement();
+        offered.terms = terms.clone();
+        offered.terms.method = method;
+        let frame = frame(Here::Home, "Alice Archer", 0);
+        Ask::new(frame, offered, AskForm::default(), vec![])
+    };
+    let ask = of(Method::StsCredentials);
+    assert_eq!(
+        ["30s", "60s", "300s"].map(|it| offers(&ask, it)),
+        [false, false, true]
+    );
+    assert!(html(&ask).contains("until a minute before the end"));
+    let ask = of(Method::TrustPolicy);
+    assert_eq!(
+        ["30s", "60s", "300s"].map(|it| offers(&ask, it)),
+        [true, true, true]
+    );
 }
 
 #[test]

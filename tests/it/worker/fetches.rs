@@ -341,11 +341,18 @@ async fn what_is_to_be_pasted_hands_the_credentials_over() {
         String::from_utf8(shell.await.unwrap().stdout).unwrap()
     };
     let keys = "$AWS_ACCESS_KEY_ID $AWS_SECRET_ACCESS_KEY $AWS_SESSION_TOKEN";
-    let printed = run(&format!("{}; echo \"{keys}\"", fetching.exports())).await;
-    let words: Vec<&str> = printed.split_whitespace().collect();
-    let [id, secret, session] = words[..] else {
-        panic!("three words: {printed}");
+    let place = "$AWS_REGION $AWS_ENDPOINT_URL";
+    let there = Aws {
+        endpoint_url: Some("http://127.0.0.1:1".to_owned()),
+        ..aws.clone()
     };
+    let exports = fetching.exports(&there);
+    let printed = run(&format!("{exports}; echo \"{keys} {place}\"")).await;
+    let words: Vec<&str> = printed.split_whitespace().collect();
+    let [id, secret, session, region, endpoint] = words[..] else {
+        panic!("five words: {printed}");
+    };
+    assert_eq!((region, endpoint), ("eu-west-1", "http://127.0.0.1:1"));
     assert!(
         Keys::handed(&world.stage.cloud, id, secret, session)
             .work()
