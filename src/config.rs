@@ -7,6 +7,7 @@ use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use toml::Table;
@@ -64,6 +65,10 @@ pub struct Server {
         skip_serializing_if = "Option::is_none"
     )]
     pub public_url: Option<String>,
+    /// The networks (CIDR) of our own proxies: their word about where a request comes from
+    /// (`X-Forwarded-For`) counts, and nobody else's.
+    #[serde(with = "fields::networks")]
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 /// Postgres.
@@ -98,7 +103,8 @@ pub struct Limits {
     /// Calls of one person in a minute; ending a grant is never one too many.
     pub person_per_minute: NonZeroU32,
     /// Tokens and sessions that do not work, from one address in a minute. Behind a proxy that is
-    /// everybody's address: only tokens that have not worked lately are held up.
+    /// not among `server.trusted_proxies` it is everybody's: only tokens that have not worked
+    /// lately are held up.
     pub peer_per_minute: NonZeroU32,
     /// How often one person may ask in an hour, whatever comes of it.
     pub asks_per_hour: NonZeroU32,
@@ -200,6 +206,7 @@ impl Default for Server {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             public_url: None,
+            trusted_proxies: Vec::new(),
         }
     }
 }

@@ -108,5 +108,7 @@ id!(/// The AWS identity that a person switches from.
     PrincipalId, PrincipalKind, "principal");
 id!(/// A browser that is signed in (never its cookie).
     SessionId, SessionKind, "session");
+id!(/// A form that waits for a sign-in.
+    DraftId, DraftKind, "draft");
 id!(/// An API token (never its secret).
     TokenId, TokenKind, "token");

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
+use ipnet::IpNet;
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -21,6 +23,7 @@ use crate::worker::{Settings, Worker};
 pub mod descriptors;
 pub mod http;
 mod line;
+pub mod proxies;
 pub mod reconcile;
 mod stream;
 
@@ -173,9 +176,11 @@ pub fn router(
         (None, None) => web::NO_SIGN_IN,
     };
     let portal = web::router(app.clone(), settings, way);
+    let trusted: Arc<[IpNet]> = config.server.trusted_proxies.as_slice().into();
     Router::new()
         .nest("/api/v1", api::router(app.clone()))
         .fallback_service(portal)
+        .layer(from_fn_with_state(trusted, proxies::forwarded))
 }
 
 async fn sweep(app: App, stopped: impl Future<Output = ()>) {

@@ -29,7 +29,7 @@ const FETCHES: NonZeroU32 = NonZeroU32::new(120).unwrap();
 const FETCHES_AT_ONCE: NonZeroU32 = NonZeroU32::new(60).unwrap();
 
 /// How often browsers of one address may set out to the provider in a minute. Behind a proxy that
-/// is everybody's address.
+/// is not among `server.trusted_proxies` it is everybody's address.
 const SIGN_INS: NonZeroU32 = NonZeroU32::new(600).unwrap();
 /// How often signing in may fail there in a minute.
 const FAILED_SIGN_INS: NonZeroU32 = NonZeroU32::new(10).unwrap();
@@ -192,7 +192,8 @@ impl Limits {
     }
 }
 
-/// Failures of each address. Only they are counted: behind a proxy everybody has one address.
+/// Failures of each address. Only they are counted: behind a proxy that nobody has named everybody
+/// has one address.
 #[derive(Debug)]
 struct Failures {
     buckets: Buckets<IpAddr>,

@@ -9,6 +9,7 @@ pub mod ctx;
 pub mod deny;
 mod desk;
 pub mod doctor;
+pub mod drafts;
 pub mod end;
 pub mod expire;
 pub mod extend;

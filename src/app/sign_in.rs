@@ -17,7 +17,7 @@ use crate::domain::audit::{Action, Actor, By, Channel};
 use crate::domain::person::Person;
 use crate::domain::sign_in::{Attempt, Identity, Logout};
 use crate::error::{CallerError, Error, SignInError};
-use crate::ids::PersonId;
+use crate::ids::{DraftId, PersonId};
 
 /// How long a browser may take to the provider and back.
 pub const PATIENCE: TimeDelta = TimeDelta::minutes(10);
@@ -51,13 +51,15 @@ pub struct Browser<'a> {
     pub session: Option<&'a str>,
     /// What it calls itself.
     pub user_agent: &'a str,
+    /// What was typed in it before; deleted where it was somebody else who did.
+    pub draft: Option<DraftId>,
 }
 
-/// Begins an attempt, which comes back to `next`.
+/// Begins an attempt, which comes back to `next` with the `draft` that was typed before.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn begin(app: &App, next: &str) -> Result<Begun, Error> {
+pub async fn begin(app: &App, next: &str, draft: Option<DraftId>) -> Result<Begun, Error> {
     let (cookie, state, nonce, verifier) = (secret(), secret(), secret(), secret());
     let begun = app.transaction(system(), Channel::Portal, async |tx: &mut Tx| {
         let now = tx.now();
@@ -67,6 +69,7 @@ pub async fn begin(app: &App, next: &str) -> Result<Begun, Error> {
             nonce: &nonce,
             verifier: &verifier,
             next,
+            draft,
             expires_at: now + PATIENCE,
         };
         db::sign_in::begin(tx.conn(), &attempt, now).await?;
@@ -120,6 +123,10 @@ pub async fn signed_in(
             person: (person, &identity.name),
             identity: Some(identity),
             began_at: attempt.began_at,
+        };
+        let browser = Browser {
+            draft: attempt.draft,
+            ..browser
         };
         open(app, tx, new, browser).await
     });
@@ -175,6 +182,9 @@ async fn open(
     let (id, name) = new.person;
     if let Some(old) = browser.session {
         replace(tx, &hash(old), app.settings().session_idle).await?;
+    }
+    if let Some(draft) = browser.draft {
+        db::drafts::drop_of_others(tx.conn(), draft, id).await?;
     }
     let seen = |c: &char| !c.is_control();
     let user_agent: String = browser
@@ -273,13 +283,14 @@ pub async fn logged_out(app: &App, logout: &Logout) -> Result<(), Error> {
     .await
 }
 
-/// Forgets attempts that are over, and logouts that meet no attempt any more.
+/// Forgets attempts and drafts that are over, and logouts that meet no attempt any more.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn tidy(app: &App) -> Result<(), Error> {
     app.transaction(system(), Channel::System, async |tx: &mut Tx| {
         let now = tx.now();
+        db::drafts::tidy(tx.conn(), now).await?;
         Ok(db::sign_in::tidy(tx.conn(), now, now - KEPT).await?)
     })
     .await

@@ -149,3 +149,31 @@ pub(super) mod duration_or_zero {
         s.serialize_str(&SpanPrinter::new().unsigned_duration_to_string(duration))
     }
 }
+
+/// Networks of IP addresses (CIDR), none of them all addresses there are.
+pub(super) mod networks {
+    use ipnet::IpNet;
+    use serde::de::{Deserialize, Deserializer, Error, Unexpected};
+    use serde::ser::Serializer;
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<IpNet>, D::Error> {
+        let texts = Vec::<String>::deserialize(d)?;
+        texts.iter().map(|text| network(text)).collect()
+    }
+
+    fn network<E: Error>(text: &str) -> Result<IpNet, E> {
+        let wrong = |expected: &str| E::invalid_value(Unexpected::Str(text), &expected);
+        let network: IpNet = text
+            .parse()
+            .map_err(|_| wrong("a network such as 10.0.0.0/8 or 192.0.2.7/32"))?;
+        // Whoever connects could say that they are somebody else.
+        if network.prefix_len() == 0 {
+            return Err(wrong("the networks of your own proxies, and not everybody"));
+        }
+        Ok(network)
+    }
+
+    pub fn serialize<S: Serializer>(networks: &[IpNet], s: S) -> Result<S::Ok, S::Error> {
+        s.collect_seq(networks.iter().map(ToString::to_string))
+    }
+}

@@ -11,6 +11,7 @@ pub mod delays;
 pub mod demands;
 pub mod doctor;
 mod documents;
+pub mod drafts;
 pub mod due;
 pub mod entries;
 pub mod fetches;

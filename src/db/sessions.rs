@@ -83,6 +83,22 @@ pub async fn of_session(
     Ok(row.fetch_optional(conn).await?.map(Into::into))
 }
 
+/// Whose session it is or was, over or not.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn whose(
+    conn: &mut PgConnection,
+    token_hash: &[u8; 32],
+) -> sqlx::Result<Option<PersonId>> {
+    sqlx::query_scalar!(
+        "SELECT person FROM sessions WHERE token_hash = $1",
+        token_hash
+    )
+    .fetch_optional(conn)
+    .await
+}
+
 /// Keeps a session's last use, to the minute.
 ///
 /// # Errors

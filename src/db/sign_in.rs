@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::domain::sign_in::{Attempt, Identity, Logout};
-use crate::ids::PersonId;
+use crate::ids::{DraftId, PersonId};
 
 /// An attempt before it is stored.
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +20,8 @@ pub struct NewAttempt<'a> {
     pub verifier: &'a str,
     /// Where to go afterwards.
     pub next: &'a str,
+    /// What was typed before, if it is kept.
+    pub draft: Option<DraftId>,
     /// When it is over.
     pub expires_at: DateTime<Utc>,
 }
@@ -34,8 +36,8 @@ pub async fn begin(
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "INSERT INTO sign_in_attempts (cookie_hash, state_hash, nonce, verifier, next, created_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO sign_in_attempts (cookie_hash, state_hash, nonce, verifier, next, created_at, expires_at, draft)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, (SELECT id FROM drafts WHERE id = $8))",
         attempt.cookie_hash,
         attempt.state_hash,
         attempt.nonce,
@@ -43,6 +45,7 @@ pub async fn begin(
         attempt.next,
         now,
         attempt.expires_at,
+        attempt.draft.map(DraftId::uuid),
     )
     .execute(conn)
     .await
@@ -63,7 +66,7 @@ pub async fn take(
     let row = sqlx::query!(
         "UPDATE sign_in_attempts SET used_at = $3
          WHERE cookie_hash = $1 AND state_hash = $2 AND used_at IS NULL AND expires_at > $3
-         RETURNING nonce, verifier, next, created_at",
+         RETURNING nonce, verifier, next, draft, created_at",
         cookie_hash,
         state_hash,
         now
@@ -74,6 +77,7 @@ pub async fn take(
         nonce: row.nonce,
         verifier: row.verifier.into(),
         next: row.next,
+        draft: row.draft,
         began_at: row.created_at,
     }))
 }

@@ -15,8 +15,10 @@ use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::database::Database;
+use super::people::{ACCOUNT, PEOPLE};
 use super::postgres::{self, AWS_LOCK, DESCRIPTION, Mode, Postgres};
 use super::seed::{self, AllKeys};
+use super::sessions;
 use crate::app::{App, catalog, tokens};
 use crate::authn;
 use crate::aws::Clouds;
@@ -151,7 +153,7 @@ async fn start_aws(arguments: &DemoArguments) -> Result<(StandIn, AllKeys), Fail
     if aws_file.exists() && !keys_file.exists() {
         return Err(KeysGone(keys_file, aws_file).into());
     }
-    let keys = seed::keys(&keys_file).map_err(|error| Unusable(keys_file.clone(), error))?;
+    let mut keys = seed::keys(&keys_file).map_err(|error| Unusable(keys_file.clone(), error))?;
     // Before the stand-in knows them: a start that breaks off here leaves keys that still fit.
     write_private(&keys_file, &keys)?;
     let sandbox = Sandbox::start(Options {
@@ -161,6 +163,8 @@ async fn start_aws(arguments: &DemoArguments) -> Result<(StandIn, AllKeys), Fail
         allow_non_loopback: false,
     })
     .await?;
+    sessions::give(sandbox.knobs(), &mut keys)?;
+    write_private(&keys_file, &keys)?;
     let stand_in = StandIn {
         sandbox,
         _lock: lock,
@@ -267,12 +271,12 @@ fn generous(limits: &mut Limits) {
 
 /// Keeps the tokens of earlier starts that still work.
 async fn give_tokens(app: &App, keys: &mut AllKeys) -> Result<(), Failure> {
-    for (_, user, _) in seed::PEOPLE {
-        let Some(own) = keys.get_mut(user) else {
+    for person in PEOPLE {
+        let Some(own) = keys.get_mut(person.user) else {
             continue;
         };
         if authn::bearer(app, &own.api_token).await.is_err() {
-            let email = format!("{user}@example.com");
+            let email = person.email();
             let (_, token) = tokens::create(app, "demo", &email, "demo", TOKEN_LIFE).await?;
             token.expose_secret().clone_into(&mut own.api_token);
         }
@@ -281,15 +285,23 @@ async fn give_tokens(app: &App, keys: &mut AllKeys) -> Result<(), Failure> {
 }
 
 fn description(portal: &str, aws: &str, keys: &AllKeys) -> serde_json::Value {
-    let people = seed::PEOPLE.iter().filter_map(|(name, user, group)| {
-        let own = keys.get(*user)?;
+    let people = PEOPLE.iter().filter_map(|person| {
+        let own = keys.get(person.user)?;
+        let mut aws = json!({
+            "arn": person.arn(),
+            "access_key_id": own.access_key_id, "secret_access_key": own.secret_access_key,
+        });
+        if let Some(session) = &own.session {
+            aws["session"] = json!(person.email());
+            aws["session_token"] = json!(session.token);
+            aws["expires_at"] = json!(session.expires_at);
+        } else {
+            aws["mfa_serial"] = json!(format!("arn:aws:iam::{}:mfa/{}", ACCOUNT, person.user));
+            aws["mfa_code"] = json!(seed::MFA_CODE);
+        }
         Some(json!({
-            "email": format!("{user}@example.com"), "name": name, "groups": [group], "api_token": own.api_token,
-            "aws": {
-                "arn": format!("arn:aws:iam::{}:user/{user}", seed::ACCOUNT),
-                "mfa_serial": format!("arn:aws:iam::{}:mfa/{user}", seed::ACCOUNT), "mfa_code": seed::MFA_CODE,
-                "access_key_id": own.access_key_id, "secret_access_key": own.secret_access_key,
-            },
+            "email": person.email(), "name": person.name, "groups": [person.group], "api_token": own.api_token,
+            "aws": aws,
         }))
     });
     json!({
@@ -327,6 +339,9 @@ Countersign's demo is ready.
   2. In another browser, or a private window, sign in as Bob and approve it.
   3. Alice's page then shows what to type to use the access with her own AWS keys:
        her keys, API token and MFA code are in {folder}/demo.json
+
+  Frank and Grace have no IAM user: they come as sessions of roles, of Identity Center and of SAML.
+  Their sessions' keys are in the same file.
 
 {end}
 "

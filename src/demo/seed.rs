@@ -1,20 +1,20 @@
-//! What the demo has: three accounts, five people with their own AWS keys in one of them, and an
-//! entitlement of each method and of each thing that a role may ask for.
+//! What the demo has: three accounts with the users and roles of its people, and an entitlement of
+//! each method and of each thing that a role may ask for.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::people::{ACCOUNT, OF_IDENTITY_CENTER, OF_SAML, PEOPLE, Somebody};
 use crate::config::Oidc;
 use crate::domain::account::{ManagerRole, Needs, Opened};
 use crate::domain::entitlement::{EarlyEnd, Method};
 use crate::policy::{assumable, rights};
 use crate::sandbox::{Seed, SeedAccount, SeedRole, SeedUser};
 
-/// The production account.
-pub const ACCOUNT: &str = "111122223333";
 /// The staging account, into which Countersign comes through a manager role.
 const STAGING: &str = "444455556666";
 /// A vendor's account, likewise.
@@ -24,14 +24,18 @@ pub const MFA_CODE: &str = "123456";
 /// The IAM user that Countersign itself works as.
 const OURSELVES: &str = "countersign";
 
-/// People as the catalog has them: name, first name for the IAM user and e-mail address, group.
-pub const PEOPLE: [(&str, &str, &str); 5] = [
-    ("Alice Archer", "alice", "engineers"),
-    ("Bob Brandt", "bob", "sre-leads"),
-    ("Carol Costa", "carol", "sre-leads"),
-    ("Dave Diaz", "dave", "security-admins"),
-    ("Erin Egede", "erin", "auditors"),
-];
+/// How people come into the roles of Identity Center and of SAML.
+const FEDERATED: &str = r#"{
+  "Version": "2012-10-17",
+  "Statement": [
+    {
+      "Effect": "Allow",
+      "Principal": { "Federated": "arn:aws:iam::111122223333:saml-provider/example-corp" },
+      "Action": "sts:AssumeRoleWithSAML",
+      "Condition": { "StringEquals": { "SAML:aud": "https://signin.aws.amazon.com/saml" } }
+    }
+  ]
+}"#;
 
 /// The role's trust policy as somebody wrote it by hand; it comes back like this, byte for byte.
 const TRUST: &str = r#"{
@@ -100,7 +104,7 @@ pub const ENTITLEMENTS: [Offer; 6] = [
         method: Method::Switch,
         // Nobody comes to the role but by a grant.
         more: "closed = true\n",
-        description: "Everything in the staging account, by switching from your own user.",
+        description: "Everything in the staging account, by switching from your own identity.",
     },
     Offer {
         name: "vendor-support",
@@ -137,6 +141,7 @@ fn manager(account: &str) -> ManagerRole {
 
 /// What Countersign has to do in an account.
 fn needs(account: &str) -> Needs {
+    let here = if account == ACCOUNT { &PEOPLE[..] } else { &[] };
     let of_account = ENTITLEMENTS.iter().filter(|it| it.account == Some(account));
     Needs {
         roles: of_account
@@ -147,12 +152,15 @@ fn needs(account: &str) -> Needs {
                 session_tags: false,
             })
             .collect(),
-        users: if account == ACCOUNT {
-            PEOPLE.iter().map(|(_, user, _)| user_arn(user)).collect()
-        } else {
-            Vec::new()
-        },
-        sessions: Vec::new(),
+        users: here
+            .iter()
+            .filter(|it| it.role_arn().is_none())
+            .map(Somebody::arn)
+            .collect(),
+        sessions: here
+            .iter()
+            .filter_map(|it| Some((it.role_arn()?, it.email())))
+            .collect(),
         carries: account == ACCOUNT,
         leaves: account == ACCOUNT,
     }
@@ -170,11 +178,32 @@ fn own_policy() -> String {
     policy.to_string()
 }
 
-/// What people's own users may: to come into the vendor's role, once that lets them in.
+/// What people's own users and roles may: to come into the vendor's role, once that lets them in.
 fn visiting() -> String {
     let role = role_arn(VENDOR, "vendor-support");
     let statement = json!({"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": role});
     json!({"Version": "2012-10-17", "Statement": [statement]}).to_string()
+}
+
+/// Somebody in the catalog; the provider `tells_groups`, or the catalog does.
+fn entry(person: &Somebody, issuer: &str, tells_groups: bool) -> String {
+    let Somebody {
+        name, user, group, ..
+    } = person;
+    let groups = if tells_groups {
+        String::new()
+    } else {
+        format!("groups = [\"{group}\"]\n")
+    };
+    let email = person.email();
+    let principal = match person.role_arn() {
+        None => format!("\"{}\"", person.arn()),
+        Some(role) => format!("{{ role = \"{role}\", session = \"{email}\" }}"),
+    };
+    format!(
+        "\n[[people]]\nissuer = \"{issuer}\"\nsubject = \"{user}\"\nname = \"{name}\"\nemail = \"{email}\"\n\
+         {groups}principals = [{principal}]\n"
+    )
 }
 
 /// The catalog, as `catalog apply` would read it. Where people sign in through a provider, they are
@@ -193,18 +222,8 @@ pub fn catalog(oidc: &Oidc) -> String {
         );
     }
     let issuer = oidc.issuer.as_deref().unwrap_or("demo");
-    for (name, user, group) in PEOPLE {
-        let groups = if oidc.tells_groups() {
-            String::new()
-        } else {
-            format!("groups = [\"{group}\"]\n")
-        };
-        let _ = write!(
-            text,
-            "\n[[people]]\nissuer = \"{issuer}\"\nsubject = \"{user}\"\nname = \"{name}\"\nemail = \
-             \"{user}@example.com\"\n{groups}principals = [\"{}\"]\n",
-            user_arn(user)
-        );
+    for person in &PEOPLE {
+        text.push_str(&entry(person, issuer, oidc.tells_groups()));
     }
     for offer in ENTITLEMENTS {
         let Offer {
@@ -232,15 +251,27 @@ pub fn catalog(oidc: &Oidc) -> String {
 /// Secrets of one person, kept between starts.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Keys {
-    /// Of their IAM user.
+    /// Of their IAM user, or of their session.
     pub access_key_id: String,
     /// Its secret.
     pub secret_access_key: String,
+    /// What else a session has; none until the stand-in has given one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<Session>,
     /// Their API token; empty until there is one.
     pub api_token: String,
 }
 
-/// Everybody's secrets, by user name; Countersign's own IAM user among them.
+/// What the keys of a session have beside those of a user.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Session {
+    /// Its token.
+    pub token: String,
+    /// When it ends.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Everybody's secrets, by what they are called; Countersign's own IAM user among them.
 pub type AllKeys = BTreeMap<String, Keys>;
 
 /// Reads the secrets of the last start, or makes new ones.
@@ -248,7 +279,7 @@ pub type AllKeys = BTreeMap<String, Keys>;
 /// # Errors
 /// When the file is there and cannot be read, or somebody is not in it.
 pub fn keys(path: &Path) -> std::io::Result<AllKeys> {
-    let mut users = PEOPLE.iter().map(|(_, user, _)| *user).chain([OURSELVES]);
+    let mut users = PEOPLE.iter().map(|it| it.user).chain([OURSELVES]);
     if path.exists() {
         let keys: AllKeys =
             serde_json::from_slice(&std::fs::read(path)?).map_err(std::io::Error::other)?;
@@ -263,6 +294,7 @@ pub fn keys(path: &Path) -> std::io::Result<AllKeys> {
     let new = |user: &str| Keys {
         access_key_id: format!("AKIA{:0>16}", user.to_uppercase()),
         secret_access_key: hex::encode(rand::random::<[u8; 20]>()),
+        session: None,
         api_token: String::new(),
     };
     Ok(users.map(|user| (user.to_owned(), new(user))).collect())
@@ -277,7 +309,13 @@ pub fn ours(keys: &AllKeys) -> Option<&Keys> {
 /// The AWS of the demo.
 #[must_use]
 pub fn aws(keys: &AllKeys) -> Seed {
-    let users = keys.iter().map(|(name, keys)| user(name, keys));
+    let comes_as_role = |name: &str| {
+        PEOPLE
+            .iter()
+            .any(|it| it.user == name && it.role_arn().is_some())
+    };
+    let users = keys.iter().filter(|(name, _)| !comes_as_role(name));
+    let users = users.map(|(name, keys)| user(name, keys));
     let own = user_arn(OURSELVES);
     let trusted_by_account = json!({"Version": "2012-10-17", "Statement": [{
         "Effect": "Allow", "Principal": {"AWS": format!("arn:aws:iam::{ACCOUNT}:root")}, "Action": "sts:AssumeRole",
@@ -300,6 +338,8 @@ pub fn aws(keys: &AllKeys) -> Seed {
                 vec![
                     role("prod-admin", TRUST, EVERYTHING),
                     role("prod-db", TRUST, EVERYTHING),
+                    role(OF_IDENTITY_CENTER, FEDERATED, &visiting()),
+                    role(OF_SAML, FEDERATED, &visiting()),
                 ],
             ),
             account(
@@ -350,10 +390,15 @@ fn account(id: &str, users: Vec<SeedUser>, roles: Vec<SeedRole>) -> SeedAccount 
     }
 }
 
+/// A role of that name, which may have its path before it.
 fn role(name: &str, trust: &str, policy: &str) -> SeedRole {
+    let (path, name) = name.rsplit_once('/').map_or_else(
+        || ("/".to_owned(), name),
+        |(path, name)| (format!("/{path}/"), name),
+    );
     SeedRole {
         name: name.to_owned(),
-        path: "/".to_owned(),
+        path,
         trust: trust.to_owned(),
         policies: BTreeMap::from([("may".to_owned(), policy.to_owned())]),
         max_session_duration: 43_200,

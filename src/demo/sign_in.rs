@@ -10,11 +10,12 @@ use crate::app::sign_in;
 use crate::domain::audit::verb::Verb;
 use crate::domain::person::Person;
 use crate::error::CallerError;
+use crate::ids::DraftId;
 use crate::web::failed::Failed;
 use crate::web::page::{Frame, Here};
 use crate::web::problem::answer;
 use crate::web::sign_in::begin;
-use crate::web::visit::{Asked, Sent};
+use crate::web::visit::{Asked, Kept, Sent};
 use crate::web::{Portal, Route, SIGN_IN, assets, show};
 
 /// `GET /sign-in` of the demo
@@ -25,6 +26,8 @@ pub struct SignIn {
     pub frame: Frame,
     /// Where to go afterwards.
     pub next: String,
+    /// What was typed before, if it is kept.
+    pub draft: Option<DraftId>,
     /// Who there is.
     pub people: Vec<Person>,
 }
@@ -40,6 +43,8 @@ struct Place {
 struct Choice {
     person: String,
     next: String,
+    #[serde(default)]
+    draft: Option<DraftId>,
 }
 
 /// What `web::router` takes for signing in.
@@ -52,10 +57,12 @@ pub const PEOPLE: &[Route] = &[Route {
 async fn page(
     State(portal): State<Portal>,
     Asked(place): Asked<Place>,
+    Asked(kept): Asked<Kept>,
 ) -> Result<Response, Failed> {
     let page = SignIn {
         frame: Frame::nobody(),
         next: place.next,
+        draft: kept.draft(),
         people: sign_in::people(&portal.app).await?,
     };
     Ok(answer(StatusCode::OK, &page))
@@ -71,5 +78,5 @@ async fn choose(
         .iter()
         .find(|person| person.email == choice.person)
         .ok_or(CallerError::NotFound)?;
-    begin(&portal, &headers, person.id, &choice.next).await
+    begin(&portal, &headers, person.id, (&choice.next, choice.draft)).await
 }

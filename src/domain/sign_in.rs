@@ -4,6 +4,8 @@
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 
+use crate::ids::DraftId;
+
 /// A sign-in that was begun in a browser, and has come back.
 #[derive(Debug)]
 pub struct Attempt {
@@ -13,6 +15,8 @@ pub struct Attempt {
     pub verifier: SecretString,
     /// Where to go afterwards.
     pub next: String,
+    /// What was typed before, if it is kept.
+    pub draft: Option<DraftId>,
     /// When it was begun.
     pub began_at: DateTime<Utc>,
 }

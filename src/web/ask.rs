@@ -1,14 +1,14 @@
 //! Asking for an entitlement.
 
 use askama::Template;
-use axum::http::{StatusCode, Uri};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::failed::{self, Failed};
 use super::page::{self, Frame, Here};
 use super::problem::answer;
 use super::show::Icon;
-use super::visit::{self, Asked, Away, Named, Sent, Visit};
+use super::visit::{self, Asked, Away, Kept, Named, Sent, Visit};
 use super::{assets, show};
 use crate::app::find;
 use crate::app::submit::{self, NewRequest};
@@ -30,8 +30,8 @@ const FIELDS: [&str; 5] = [
     "starts_at",
 ];
 
-/// What the form sends, or what its address fills in.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize)]
+/// What the form sends.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AskForm {
     /// One of the offered lengths, or `other`.
@@ -102,7 +102,7 @@ impl Ask {
         page::error(&self.errors, field)
     }
 
-    /// Whether the address has filled it in: after a sign-in, or by somebody's link.
+    /// Whether it was filled in after a sign-in.
     fn filled(&self) -> bool {
         self.errors.is_empty() && self.form != AskForm::default()
     }
@@ -145,40 +145,29 @@ impl AskForm {
             unread,
         }
     }
-
-    /// What an address can carry; the longest last, since it may lose its end.
-    fn fields(&self) -> [(&'static str, &str); 6] {
-        [
-            ("duration", &self.duration),
-            ("other", &self.other),
-            ("principal", &self.principal),
-            ("ticket", &self.ticket),
-            ("starts_at", &self.starts_at),
-            ("justification", &self.justification),
-        ]
-    }
 }
 
 /// `GET /entitlements/{name}`
 pub async fn page(
     visit: Visit,
     Named(name): Named,
-    Asked(form): Asked<AskForm>,
+    Asked(kept): Asked<Kept>,
 ) -> Result<Response, Failed> {
     let entitlement = find::entitlement(&visit.ctx, &name).await?;
-    show(&visit, entitlement, form, None).await
+    let draft = visit.draft(&kept).await?;
+    let form = visit::typed_at(draft.as_ref(), &format!("/entitlements/{name}"));
+    show(&visit, entitlement, form.unwrap_or_default(), None).await
 }
 
 /// `POST /entitlements/{name}`
 pub async fn submit(
     visit: Result<Visit, Away>,
     Named(name): Named,
-    uri: Uri,
     Sent(form): Sent<AskForm>,
 ) -> Result<Response, Failed> {
     let visit = match visit {
         Ok(visit) => visit,
-        Err(away) => return Ok(away.keeping(uri.path(), &form.fields()).into_response()),
+        Err(away) => return Ok(away.keeping(&form).await),
     };
     let entitlement = match find::entitlement(&visit.ctx, &name).await {
         Ok(entitlement) => entitlement,

@@ -2,8 +2,10 @@
 
 use axum::http::HeaderMap;
 use axum::http::header::COOKIE;
+use axum::response::Redirect;
 
 use crate::app::sign_in;
+use crate::ids::DraftId;
 
 /// The cookie's name: bound to the host by its prefix where there is https.
 #[must_use]
@@ -83,9 +85,8 @@ pub fn clear_attempt(https: bool) -> String {
     format!("{name}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0{secure}")
 }
 
-/// How long a place may be, with the text of a form in it.
-// Percent codes grow by two thirds when they are encoded again as `next`; an address has 8 kB.
-pub const LONGEST_PLACE: usize = 4000;
+/// How long a place may be: more than any page of ours needs with its filters.
+const LONGEST_PLACE: usize = 2048;
 
 /// A place of ours to go to: an absolute path in plain ASCII, else the start page. Never another
 /// host (`//evil`, `/\evil`, `https:…`), and never signing in or out.
@@ -104,4 +105,20 @@ pub fn place(next: &str) -> &str {
     } else {
         "/"
     }
+}
+
+/// The way to a place of ours, with the `draft` that is to be shown there. What `next` says comes
+/// with the address of a sign-in: a link of ours must lead to no other site.
+pub fn back(next: &str, draft: Option<DraftId>) -> Redirect {
+    Redirect::to(&with_draft(place(next), draft))
+}
+
+/// A place with what is to be shown there.
+#[must_use]
+pub fn with_draft(place: &str, draft: Option<DraftId>) -> String {
+    let Some(draft) = draft else {
+        return place.to_owned();
+    };
+    let sign = if place.contains('?') { '&' } else { '?' };
+    format!("{place}{sign}draft={draft}")
 }

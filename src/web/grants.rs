@@ -2,40 +2,43 @@
 
 use axum::response::{IntoResponse, Redirect, Response};
 
+use super::cookie;
 use super::failed::Failed;
-use super::forms::ExtendForm;
+use super::forms::{EndForm, ExtendForm};
 use super::request::{self, Typed};
-use super::visit::{self, Named, Sent, Visit};
+use super::visit::{self, Asked, Away, Kept, Named, Sent, Visit};
 use crate::app::extend::{self, NewExtension};
 use crate::app::find::GrantView;
 use crate::app::{end, find};
 use crate::error::Error;
 use crate::ids::{GrantId, RequestId};
 
-/// What the form sends.
-#[derive(Debug, Default, serde::Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct EndForm {
-    /// In the person's words; empty for none.
-    pub reason: String,
-}
-
 fn place(request: RequestId) -> Redirect {
     Redirect::to(&format!("/requests/{request}#grant"))
 }
 
 /// `GET /grants/{id}`
-pub async fn page(visit: Visit, Named(id): Named) -> Result<Redirect, Failed> {
+pub async fn page(
+    visit: Visit,
+    Named(id): Named,
+    Asked(kept): Asked<Kept>,
+) -> Result<Redirect, Failed> {
     let found = find::grant(&visit.ctx, id.parse::<GrantId>()?).await?;
-    Ok(place(found.request.id))
+    let page = format!("/requests/{}", found.request.id);
+    let page = cookie::with_draft(&page, kept.draft());
+    Ok(Redirect::to(&format!("{page}#grant")))
 }
 
 /// `POST /grants/{id}/end`
 pub async fn end(
-    visit: Visit,
+    visit: Result<Visit, Away>,
     Named(id): Named,
     Sent(form): Sent<EndForm>,
 ) -> Result<Response, Failed> {
+    let visit = match visit {
+        Ok(visit) => visit,
+        Err(away) => return Ok(away.keeping(&form).await),
+    };
     let id = id.parse::<GrantId>()?;
     match end::end(&visit.ctx, id, visit::typed(&form.reason)).await {
         Ok(ended) => Ok(place(ended.request.id).into_response()),
@@ -51,10 +54,14 @@ pub async fn end(
 
 /// `POST /grants/{id}/extend`
 pub async fn extend(
-    visit: Visit,
+    visit: Result<Visit, Away>,
     Named(id): Named,
     Sent(form): Sent<ExtendForm>,
 ) -> Result<Response, Failed> {
+    let visit = match visit {
+        Ok(visit) => visit,
+        Err(away) => return Ok(away.keeping(&form).await),
+    };
     let id = id.parse::<GrantId>()?;
     let mut unread = Vec::new();
     let length = visit::length(&form.duration).unwrap_or_else(|error| {

@@ -13,11 +13,12 @@ use super::failed::{self, Failed};
 use super::page::{Frame, Here};
 use super::portal::Portal;
 use super::problem::answer;
-use super::visit::{Asked, Peer, Sent};
+use super::visit::{Asked, Kept, Peer, Sent};
 use super::{assets, cookie, show};
 use crate::app::sign_in::{self, Browser};
 use crate::authn::oidc::RelyingParty;
 use crate::error::{Error, Refusal, SignInError};
+use crate::ids::DraftId;
 
 /// `GET /sign-in`
 #[derive(Template)]
@@ -29,6 +30,8 @@ pub struct SignIn {
     pub provider: String,
     /// Where to go afterwards.
     pub next: String,
+    /// What was typed before, if it is kept.
+    pub draft: Option<DraftId>,
     /// Where to sign out of the provider too, for whoever has just signed out here.
     pub sign_out: Option<String>,
 }
@@ -48,12 +51,14 @@ pub struct Place {
 pub async fn page(
     State(portal): State<Portal>,
     Asked(place): Asked<Place>,
+    Asked(kept): Asked<Kept>,
 ) -> Result<Response, Failed> {
     let party = portal.settings.provider()?;
     let page = SignIn {
         frame: Frame::nobody(),
         provider: party.host().to_owned(),
         next: cookie::place(&place.next).to_owned(),
+        draft: kept.draft(),
         sign_out: place.signed_out.and_then(|_| party.end_session_url()),
     };
     Ok(answer(StatusCode::OK, &page))
@@ -67,10 +72,11 @@ pub async fn start(
     State(portal): State<Portal>,
     Peer(from): Peer,
     Asked(place): Asked<Place>,
+    Asked(kept): Asked<Kept>,
 ) -> Result<Response, Failed> {
     let party = portal.settings.provider()?;
     portal.app.limits().sign_in(from)?;
-    let begun = sign_in::begin(&portal.app, cookie::place(&place.next)).await?;
+    let begun = sign_in::begin(&portal.app, cookie::place(&place.next), kept.draft()).await?;
     let to = party.authorize(&begun).await?;
     let set = cookie::set_attempt(begun.cookie.expose_secret(), portal.settings.https());
     Ok(([(SET_COOKIE, set)], Redirect::to(&to)).into_response())
@@ -147,7 +153,7 @@ async fn finish(
         cookie::clear_attempt(https),
     ];
     let cookies = AppendHeaders(cookies.map(|it| (SET_COOKIE, it)));
-    Ok((cookies, Redirect::to(cookie::place(&attempt.next))).into_response())
+    Ok((cookies, cookie::back(&attempt.next, attempt.draft)).into_response())
 }
 
 /// The browser of a request.
@@ -157,6 +163,7 @@ pub fn browser(headers: &HeaderMap, https: bool) -> Browser<'_> {
     Browser {
         session: cookie::read(headers, https),
         user_agent: agent.unwrap_or_default(),
+        draft: None,
     }
 }
 

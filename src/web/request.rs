@@ -1,5 +1,6 @@
 //! The review page of one request: what is asked for, who decides, what came of it.
 
+mod kept;
 mod uses;
 
 use askama::Template;
@@ -14,8 +15,8 @@ use super::history::{self, Entry};
 use super::page::{self, Frame, Here};
 use super::problem::answer;
 use super::show::{self, Badge, Icon};
-use super::visit::{self, Asked, Away, Named, Sent, Visit};
-use super::{assets, commands, outlives};
+use super::visit::{self, Asked, Away, Kept, Named, Sent, Visit};
+use super::{assets, commands, cookie, outlives};
 use crate::app::find::{self, Approvers, Decision, Delay, May};
 use crate::app::{approve, deny, withdraw};
 use crate::domain::cause::Cause;
@@ -34,7 +35,7 @@ pub struct Moment {
 }
 
 /// What the decision's form sends.
-#[derive(Debug, Clone, Default, serde::Deserialize)]
+#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DecideForm {
     /// `approve` or `deny`.
@@ -130,20 +131,6 @@ impl RequestPage {
         self.request
             .starts_at
             .is_some_and(|start| start > self.frame.now)
-    }
-
-    /// What was typed into a form that the page does not have any more.
-    fn unsent(&self) -> Option<&str> {
-        let comment = Some(self.form.comment.as_str()).filter(|_| !self.may.decide);
-        let reason = Some(self.reason.as_str()).filter(|_| !self.may.end);
-        let mut texts = comment.into_iter().chain(reason);
-        texts.find(|text| !text.trim().is_empty())
-    }
-
-    /// Whether the address has filled the comment in: after a sign-in, or by somebody's link. It
-    /// never chooses.
-    fn filled(&self) -> bool {
-        self.errors.is_empty() && !self.form.comment.is_empty()
     }
 
     fn effect(&self) -> String {
@@ -280,30 +267,25 @@ impl RequestPage {
     }
 }
 
-/// What the page's address may fill in.
-#[derive(Debug, Default, serde::Deserialize)]
-#[serde(default)]
-pub struct Filled {
-    comment: String,
-}
-
 /// `GET /requests/{id}`
 pub async fn page(
     visit: Visit,
     Named(id): Named,
-    Asked(Filled { comment }): Asked<Filled>,
+    Asked(kept): Asked<Kept>,
 ) -> Result<Response, Failed> {
-    let form = DecideForm {
-        comment,
-        ..DecideForm::default()
-    };
-    let page = look(&visit, id.parse()?, form.into(), vec![]).await?;
+    let mut page = look(&visit, id.parse()?, Typed::default(), vec![]).await?;
+    page.fill(visit.draft(&kept).await?.as_ref());
     Ok(answer(StatusCode::OK, &page))
 }
 
 /// `GET` of what only takes a form: after a form was refused its address stays in the browser.
-pub async fn back(_: Visit, Named(id): Named) -> Result<Redirect, Failed> {
-    Ok(to(id.parse()?))
+pub async fn back(
+    _: Visit,
+    Named(id): Named,
+    Asked(kept): Asked<Kept>,
+) -> Result<Redirect, Failed> {
+    let id = id.parse::<RequestId>()?;
+    Ok(cookie::back(&format!("/requests/{id}"), kept.draft()))
 }
 
 /// What was typed into the forms of the page.
@@ -336,10 +318,9 @@ pub async fn decide(
     let visit = match visit {
         Ok(visit) => visit,
         Err(away) => {
-            // The choice is left out: an address fills a form in, and never decides.
-            let fields = [("comment", form.comment.as_str())];
-            let away = away.keeping(&format!("/requests/{id}"), &fields);
-            return Ok(away.into_response());
+            // The choice is left out: what fills a form in never decides.
+            let choice = String::new();
+            return Ok(away.keeping(&DecideForm { choice, ..form }).await);
         }
     };
     let comment = visit::typed(&form.comment);

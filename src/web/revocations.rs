@@ -10,7 +10,7 @@ use super::page::{self, Frame, Here};
 use super::problem::answer;
 use super::requests::Begin;
 use super::show::{self, Badge, Icon, Tone};
-use super::visit::{self, Asked, Named, Sent, Visit};
+use super::visit::{self, Asked, Away, Kept, Named, Sent, Visit};
 use crate::app::find::{self, Page, RevocationView, RevokedView};
 use crate::app::probe;
 use crate::app::revoke::{self, NewRevocation};
@@ -20,7 +20,7 @@ use crate::error::{Error, FieldError};
 use crate::ids::{GrantId, PersonId, RevocationId};
 
 /// What the form sends.
-#[derive(Debug, Clone, Default, serde::Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RevokeForm {
     /// TypeID or e-mail address.
@@ -149,6 +149,11 @@ impl Told {
 }
 
 impl Revocations {
+    /// Whether the form was filled in after a sign-in.
+    fn filled(&self) -> bool {
+        self.may_revoke && self.errors.is_empty() && self.form != RevokeForm::default()
+    }
+
     fn error(&self, field: &str) -> Option<String> {
         page::error(&self.errors, field)
     }
@@ -187,8 +192,21 @@ impl Revocation {
 }
 
 /// `GET /revocations`
-pub async fn page(visit: Visit, Asked(begin): Asked<Begin>) -> Result<Response, Failed> {
-    list(&visit, begin, RevokeForm::default(), vec![], StatusCode::OK).await
+pub async fn page(
+    visit: Visit,
+    Asked(begin): Asked<Begin>,
+    Asked(kept): Asked<Kept>,
+) -> Result<Response, Failed> {
+    let draft = visit.draft(&kept).await?;
+    let form = visit::typed_at(draft.as_ref(), "/revocations");
+    list(
+        &visit,
+        begin,
+        form.unwrap_or_default(),
+        vec![],
+        StatusCode::OK,
+    )
+    .await
 }
 
 async fn list(
@@ -213,7 +231,14 @@ async fn list(
 }
 
 /// `POST /revocations`
-pub async fn revoke(visit: Visit, Sent(form): Sent<RevokeForm>) -> Result<Response, Failed> {
+pub async fn revoke(
+    visit: Result<Visit, Away>,
+    Sent(form): Sent<RevokeForm>,
+) -> Result<Response, Failed> {
+    let visit = match visit {
+        Ok(visit) => visit,
+        Err(away) => return Ok(away.keeping(&form).await),
+    };
     let everything = form.everything.trim();
     if !everything.is_empty() && everything != "everything" {
         let wrong = FieldError::invalid("everything", "is typed out, or left empty");

@@ -14,8 +14,8 @@ use super::portal::Portal;
 use super::problem::answer;
 use super::visit::Visit;
 use super::{assets, cookie, show};
-use crate::app::sign_in;
-use crate::ids::PersonId;
+use crate::app::sign_in::{self, Browser};
+use crate::ids::{DraftId, PersonId};
 
 /// `GET /sign-in` where there is no way to sign in.
 #[derive(Template)]
@@ -36,7 +36,8 @@ pub async fn page() -> Response {
 }
 
 /// Starts a session for somebody who has shown who they are, and sends the browser on to `next`, if
-/// that is a place of ours. A session that the browser already had, as `headers` say, ends.
+/// that is a place of ours, with the `draft` that was typed before. A session that the browser
+/// already had, as `headers` say, ends.
 ///
 /// # Errors
 /// 404 when there is no such person.
@@ -44,13 +45,16 @@ pub async fn begin(
     portal: &Portal,
     headers: &HeaderMap,
     person: PersonId,
-    next: &str,
+    (next, draft): (&str, Option<DraftId>),
 ) -> Result<Response, Failed> {
     let https = portal.settings.https();
-    let token = sign_in::start(&portal.app, person, browser(headers, https)).await?;
+    let browser = Browser {
+        draft,
+        ..browser(headers, https)
+    };
+    let token = sign_in::start(&portal.app, person, browser).await?;
     let set = cookie::set(token.expose_secret(), https);
-    // `next` comes with the address: a link of ours must lead to no other site.
-    Ok(([(SET_COOKIE, set)], Redirect::to(cookie::place(next))).into_response())
+    Ok(([(SET_COOKIE, set)], cookie::back(next, draft)).into_response())
 }
 
 /// `POST /sign-out`

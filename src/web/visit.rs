@@ -10,17 +10,20 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Redirect, Response};
 use chrono::{DateTime, Datelike as _, NaiveDateTime, Utc};
 use jiff::SignedDuration;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::cookie;
 use super::failed::Failed;
 use super::page::{Frame, Here, Me};
 use super::portal::Portal;
+use crate::app::drafts::{self, Draft};
 use crate::app::{Ctx, find};
 use crate::authn;
 use crate::domain::audit::Channel;
 use crate::error::{CallerError, Error, FieldError, WireError};
+use crate::ids::DraftId;
 
 /// Who asks, and what is needed to answer with a page. A browser without a session is sent to sign
 /// in, and comes back afterwards.
@@ -35,60 +38,68 @@ pub struct Visit {
 /// Why there is no visit.
 #[derive(Debug)]
 pub enum Away {
-    /// Nobody is signed in; where to come back to.
-    SignIn(String),
+    /// Nobody is signed in.
+    SignIn(Absent),
     /// Something else.
     Failed(Error),
 }
 
+/// A browser without a session that works.
+#[derive(Debug)]
+pub struct Absent {
+    portal: Portal,
+    /// What its cookie says all the same.
+    token: Option<SecretString>,
+    /// Where to come back to.
+    next: String,
+}
+
 impl Away {
-    /// Comes back to the form at `place` with what was typed into it. The form is only filled in
-    /// again: it is the person who sends it. A text that is too long for an address loses its end.
-    #[must_use]
-    pub fn keeping(self, place: &str, fields: &[(&str, &str)]) -> Self {
-        let Self::SignIn(_) = self else {
-            return self;
+    /// The way to sign in and back to the form, with what was typed into it where the session was
+    /// one of ours. The form is only filled in again: it is the person who sends it.
+    pub async fn keeping(self, form: &impl Serialize) -> Response {
+        let Self::SignIn(absent) = self else {
+            return self.into_response();
         };
-        let mut next = place.to_owned();
-        for (name, text) in fields.iter().filter(|(_, text)| !text.is_empty()) {
-            let sign = if next.contains('?') { '&' } else { '?' };
-            let room = cookie::LONGEST_PLACE.saturating_sub(next.len() + name.len() + 2);
-            next = format!("{next}{sign}{name}={}", encoded(text, room));
+        match absent.keep(form).await {
+            Ok(draft) => absent.to_sign_in(draft).into_response(),
+            Err(error) => Failed(error).into_response(),
         }
-        Self::SignIn(next)
     }
 }
 
-/// As much of `text` as fits, with the end marked where it is lost.
-fn encoded(text: &str, room: usize) -> String {
-    const CUT: &str = "%E2%80%A6";
-    let whole = utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-    if whole.len() <= room {
-        return whole;
-    }
-    let mut cut = String::new();
-    // Between characters: half of a percent code would make the address unreadable.
-    for letter in text.chars() {
-        let letter =
-            utf8_percent_encode(letter.encode_utf8(&mut [0; 4]), NON_ALPHANUMERIC).to_string();
-        if cut.len() + letter.len() + CUT.len() > room {
-            break;
+impl Absent {
+    async fn keep(&self, form: &impl Serialize) -> Result<Option<DraftId>, Error> {
+        // What has no place of its own is shown nowhere.
+        let Some(token) = self.token.as_ref().filter(|_| self.next != "/") else {
+            return Ok(None);
+        };
+        let Ok(form) = serde_json::to_value(form) else {
+            return Ok(None);
+        };
+        let mut fields = form.as_object().into_iter().flatten();
+        if fields.all(|(_, text)| text.as_str().is_none_or(|it| it.trim().is_empty())) {
+            return Ok(None);
         }
-        cut.push_str(&letter);
+        let (token, form) = (token.expose_secret(), form.to_string());
+        drafts::keep(&self.portal.app, token, &self.next, &form).await
     }
-    cut + CUT
+
+    fn to_sign_in(&self, draft: Option<DraftId>) -> Redirect {
+        if self.next == "/" {
+            return Redirect::to("/sign-in");
+        }
+        let query = form_urlencoded::Serializer::new(String::new())
+            .append_pair("next", &self.next)
+            .finish();
+        Redirect::to(&cookie::with_draft(&format!("/sign-in?{query}"), draft))
+    }
 }
 
 impl IntoResponse for Away {
     fn into_response(self) -> Response {
         match self {
-            Self::SignIn(next) if next == "/" => Redirect::to("/sign-in").into_response(),
-            Self::SignIn(next) => {
-                let query = form_urlencoded::Serializer::new(String::new())
-                    .append_pair("next", &next)
-                    .finish();
-                Redirect::to(&format!("/sign-in?{query}")).into_response()
-            }
+            Self::SignIn(absent) => absent.to_sign_in(None).into_response(),
             Self::Failed(error) => Failed(error).into_response(),
         }
     }
@@ -107,7 +118,12 @@ impl FromRequestParts<Portal> for Visit {
         match admitted {
             Ok(visit) => Ok(visit),
             Err(Error::Caller(CallerError::Unauthenticated)) => {
-                Err(Away::SignIn(next(parts).to_owned()))
+                let token = cookie::read(&parts.headers, portal.settings.https());
+                Err(Away::SignIn(Absent {
+                    portal: portal.clone(),
+                    token: token.map(SecretString::from),
+                    next: next(parts).to_owned(),
+                }))
             }
             Err(error) => Err(Away::Failed(error)),
         }
@@ -119,6 +135,9 @@ impl FromRequestParts<Portal> for Visit {
 fn next(parts: &Parts) -> &str {
     if parts.uri.path() == "/sign-out" {
         return "/";
+    }
+    if !parts.method.is_safe() {
+        return cookie::place(parts.uri.path());
     }
     let whole = parts.uri.path_and_query();
     cookie::place(whole.map_or("/", |place| place.as_str()))
@@ -145,6 +164,17 @@ impl Visit {
             ctx,
             portal: portal.clone(),
         })
+    }
+
+    /// What the caller had typed before a sign-in, where the address names it.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn draft(&self, kept: &Kept) -> Result<Option<Draft>, Error> {
+        match kept.draft() {
+            Some(id) => drafts::find(&self.ctx, id).await,
+            None => Ok(None),
+        }
     }
 
     /// What stands around the page.
@@ -207,6 +237,29 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
             )))),
         }
     }
+}
+
+/// What an address says of a form that was typed before a sign-in.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default)]
+pub struct Kept {
+    draft: String,
+}
+
+impl Kept {
+    /// Which one; none where that is no id.
+    #[must_use]
+    pub fn draft(&self) -> Option<DraftId> {
+        self.draft.parse().ok()
+    }
+}
+
+/// The fields of a form that was typed at `place` before a sign-in; none where it was typed
+/// elsewhere, or another release had other fields.
+#[must_use]
+pub fn typed_at<T: DeserializeOwned>(draft: Option<&Draft>, place: &str) -> Option<T> {
+    let draft = draft.filter(|it| it.place == place)?;
+    serde_json::from_str(&draft.form).ok()
 }
 
 /// A form, as it was sent.

@@ -121,6 +121,57 @@ def split(account):
     return yes(works_split and lets_in and not allowed(sts.assume_role, RoleArn=one, **ask))
 
 
+def tagged(role, *tags):
+    """What AssumeRole is asked for by a session with these tags."""
+    return {"RoleArn": role, "RoleSessionName": "grant_trial", "Tags": [{"Key": key, "Value": value} for key, value in tags]}
+
+
+@question("a pinned session name refuses TagSession in one statement with AssumeRole, and not in two")
+def split_tags(account):
+    _, arn, keys = account.first
+    pins = {"sts:RoleSessionName": "grant_*"}
+    _, one, _ = account.role("tagged-one", trusting(arn, ["sts:AssumeRole", "sts:TagSession"], StringLike=pins))
+    apart = [json.loads(trusting(arn, "sts:AssumeRole", StringLike=pins)), json.loads(trusting(arn, "sts:TagSession"))]
+    _, two, _ = account.role("tagged-two", policy(*(it["Statement"][0] for it in apart)))
+    sts = account.client("sts", keys)
+    own = ("countersign:grant", "grant_trial")
+    works_split = account.becomes(True, sts.assume_role, **tagged(two, own))
+    # The control: without a tag the one statement lets in.
+    lets_in = account.becomes(True, sts.assume_role, RoleArn=one, RoleSessionName="grant_trial")
+    return yes(works_split and lets_in and not allowed(sts.assume_role, **tagged(one, own)))
+
+
+@question("the statement for session tags takes the grant's own, and neither another, nor one beside it, nor other words")
+def own_tag(account):
+    _, arn, keys = account.first
+    # As `aws-setup` prints it.
+    only = {"StringLike": {"aws:RequestTag/countersign:grant": "grant_*"}, "ForAllValues:StringEquals": {"aws:TagKeys": ["countersign:grant"]}}
+    enters = json.loads(trusting(arn, "sts:AssumeRole", StringLike={"sts:RoleSessionName": "grant_*"}))
+    tags = json.loads(trusting(arn, "sts:TagSession", **only))
+    _, role, _ = account.role("tag-of-a-grant", policy(enters["Statement"][0], tags["Statement"][0]))
+    sts = account.client("sts", keys)
+    own, team = ("countersign:grant", "grant_trial"), ("team", "payments")
+    takes = account.becomes(True, sts.assume_role, **tagged(role, own))
+    others = {"another": [team], "one beside it": [own, team], "other words": [("countersign:grant", "payments")]}
+    taken = [name for name, tags in others.items() if allowed(sts.assume_role, **tagged(role, *tags))]
+    return yes(takes and not taken, f"the grant's own: {takes}; besides: {', '.join(taken) or 'none'}")
+
+
+@question("a trust policy lets in one session of a role alone, by aws:userid, under that session's own name")
+def userid_in_trust_policy(account):
+    _, arn, keys = account.first
+    _, person, role_id = account.role("person", trusting(arn))
+    pins = {"aws:userid": f"{role_id}:alice", "sts:RoleSessionName": ["grant_trial", "alice"]}
+    _, role, _ = account.role("opened", trusting(person, StringEquals=pins))
+    account.eventually(account.client("sts", keys).assume_role, RoleArn=person, RoleSessionName="alice")
+    told = {}
+    # The name that Switch Role would send, if it sends that of the session.
+    for session, name, wanted in [("alice", "alice", True), ("alice", "grant_trial", True), ("alice", "zzz", False), ("bob", "alice", False)]:
+        sts = account.client("sts", account.assume(keys, person, session))
+        told[f"{session} as {name}"] = account.becomes(wanted, sts.assume_role, RoleArn=role, RoleSessionName=name)
+    return yes(all(told.values()), f"as it should be: {told}")
+
+
 # --- identity policies of who assumes
 
 
@@ -165,6 +216,27 @@ def simulated_name(account):
     _, arn, _ = account.user("simulated", pinned=policy(pinned))
     told = {name: simulate(account, arn, "sts:AssumeRole", role, {"sts:RoleSessionName": name}) for name in ["alice", "zzz"]}
     return yes(told == {"alice": "allowed", "zzz": "implicitDeny"}, str(told))
+
+
+@question("SimulatePrincipalPolicy of a role tells by aws:userid which of its sessions may assume another role")
+def simulated_carrier(account):
+    _, role, _ = account.role("entered", trusting(account.root()))
+    name, arn, role_id = account.role("carries", trusting(account.root()))
+    pinned = allow("sts:AssumeRole", role, StringEquals={"aws:userid": f"{role_id}:alice"})
+    account.iam.put_role_policy(RoleName=name, PolicyName="pinned", PolicyDocument=policy(pinned))
+    told = {it: simulate(account, arn, "sts:AssumeRole", role, {"aws:userid": f"{role_id}:{it}"}) for it in ["alice", "bob"]}
+    return yes(told == {"alice": "allowed", "bob": "implicitDeny"}, str(told))
+
+
+@question("SimulatePrincipalPolicy knows session name and external ID also of a role in another account")
+def simulated_elsewhere(account):
+    # Only the caller's side is simulated: there need be no such role.
+    role = f"arn:{account.partition}:iam::{int(account.id) ^ 1:012}:role/elsewhere"
+    asked = {"sts:RoleSessionName": "grant_trial", "sts:ExternalId": "trial"}
+    _, arn, _ = account.user("goes-elsewhere", pinned=policy(allow("sts:AssumeRole", role, StringEquals=asked)))
+    changed = [asked, asked | {"sts:RoleSessionName": "zzz"}, asked | {"sts:ExternalId": "zzz"}]
+    told = [simulate(account, arn, "sts:AssumeRole", role, context) for context in changed]
+    return yes(told == ["allowed", "implicitDeny", "implicitDeny"], str(told))
 
 
 @question("SimulatePrincipalPolicy tells sessions apart by aws:userid and aws:TokenIssueTime")
@@ -540,7 +612,8 @@ TWO = "it needs a second account"
 cannot("sts:RoleSessionName and aws:userid are seen by the identity policy of who assumes from another account", TWO)
 cannot("a session's own policy binds the keys that the console makes", BROWSER)
 cannot("a Deny by name ends the sessions that the console made of a link", BROWSER)
-cannot("Switch Role sends the user's name as the session's name, also for IAM Identity Center and SAML", BROWSER)
+cannot("Switch Role sends the user's name as the session's name", BROWSER)
+cannot("Switch Role sends the session's own name from a session of a role, of IAM Identity Center and of SAML", BROWSER)
 cannot("aws:TokenIssueTime of a long console session stays that of the sign-in", BROWSER)
 cannot("`aws login` from a console session of the role keeps the session's name", BROWSER)
 cannot("BatchRevokeSessions of the sign-in ends what the guard does not", BROWSER)

@@ -1,8 +1,8 @@
 // The whole path in a real browser: ask, countersign, use, deadline, history. Needs a running demo (DEMO_JSON); pictures go to WALK_OUT.
 // `--picture FILE` also writes the picture of the README.
-import { mkdirSync } from "node:fs";
-import { dirname } from "node:path";
-import { assumeRole, browser, check, complaints, demo, expect, inspect, sessionKeys, signIn, tally, type, typeAws, until } from "./harness.mjs";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { assumeRole, browser, check, complaints, demo, expect, inspect, out, sessionKeys, signIn, tally, type, typeAws, until } from "./harness.mjs";
 
 if (!demo) {
   console.error("DEMO_JSON must name the demo.json of a running demo");
@@ -175,6 +175,34 @@ async function theKeyboard(alice, bob) {
   });
 }
 
+/** Who has no IAM user: the keys of a session of Identity Center as the default ones, and the profile that the page shows. */
+async function theProfile(frank, bob) {
+  await ask(frank.page, { length: "10m", why: "I come from Identity Center." });
+  await open(bob.page, frank.page.url());
+  await bob.page.getByRole("radio", { name: /Approve/ }).check();
+  await bob.page.getByRole("button", { name: "Send decision" }).click();
+  await titled(frank.page, "Active");
+  await inspect(frank.page, "grant-of-a-session");
+  const { access_key_id, secret_access_key, session_token } = frank.person.aws;
+  const folder = resolve(out, "aws");
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(`${folder}/config`, await frank.page.getByRole("region", { name: "Profile for AWS's tools" }).innerText());
+  const own = `aws_access_key_id = ${access_key_id}\naws_secret_access_key = ${secret_access_key}\naws_session_token = ${session_token}\n`;
+  writeFileSync(`${folder}/credentials`, `[default]\n${own}`);
+  const env = { HOME: folder, AWS_CONFIG_FILE: `${folder}/config`, AWS_SHARED_CREDENTIALS_FILE: `${folder}/credentials` };
+  const command = "aws --profile prod-admin --output json iam list-users";
+  await check("the profile that frank's page shows works with the keys of his session", async () => {
+    const { code, refused, Users } = await typeAws(command, env);
+    expect(code === 0 && Users.length > 0, `exit code ${code}: ${refused}`);
+  });
+  await frank.page.getByRole("button", { name: "End now" }).click();
+  await titled(frank.page, "Ended");
+  await check("after the end it is refused", async () => {
+    const { code, refused } = await typeAws(command, env);
+    expect(code !== 0 && refused.includes("AccessDenied"), `exit code ${code}: ${refused}`);
+  });
+}
+
 async function withoutScript() {
   const alice = await signIn("alice", { javaScriptEnabled: false });
   const bob = await signIn("bob", { javaScriptEnabled: false });
@@ -227,6 +255,7 @@ const bob = await signIn("bob");
 const url = await theWalk(alice, bob);
 const grant = await theUse(alice, bob);
 await theKeyboard(alice, bob);
+await theProfile(await signIn("frank"), bob);
 await withoutScript();
 await inspect(await open(alice.page, `${demo.portal_url}/requests`), "my-requests");
 await inspect(await open(alice.page, `${demo.portal_url}/requests/req_00000000000000000000000000`), "not-found");

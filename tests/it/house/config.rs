@@ -260,6 +260,54 @@ fn a_section_that_is_not_there_is_an_error_though_it_is_empty() {
 }
 
 #[test]
+fn trusted_proxies_are_networks_and_never_everybody() {
+    let read = |config: Config| {
+        let all = config.server.trusted_proxies.into_iter();
+        all.map(|it| it.to_string()).collect::<Vec<_>>()
+    };
+    let file = "[server]\ntrusted_proxies = ['10.0.0.0/8', 'fd00::/8']\n";
+    let config = load(file, &[]).unwrap();
+    let printed = config.to_toml();
+    assert_eq!(load(&printed, &[]).unwrap().to_toml(), printed);
+    assert_eq!(read(config), ["10.0.0.0/8", "fd00::/8"]);
+    for (variable, value) in [
+        (
+            "COUNTERSIGN_SERVER__TRUSTED_PROXIES",
+            "192.0.2.7/32, fd00::/8",
+        ),
+        (
+            "COUNTERSIGN_SERVER__TRUSTED_PROXIES",
+            "['192.0.2.7/32', 'fd00::/8']",
+        ),
+    ] {
+        let config = load(file, &[(variable, value)]).unwrap();
+        assert_eq!(read(config), ["192.0.2.7/32", "fd00::/8"]);
+    }
+    assert!(read(load("", &[]).unwrap()).is_empty());
+    for (wrong, expected) in [
+        ("10.0.0.1", "10.0.0.0/8"),
+        ("10.0.0.0/33", "10.0.0.0/8"),
+        ("proxy.example.com", "10.0.0.0/8"),
+        ("0.0.0.0/0", "not everybody"),
+        ("::/0", "not everybody"),
+        ("10.0.0.0/0", "not everybody"),
+    ] {
+        let file = format!("[server]\ntrusted_proxies = ['10.0.0.0/8', '{wrong}']\n");
+        says(
+            &refusal(&file, &[]),
+            &["server.trusted_proxies", wrong, expected],
+        );
+        let variable = "COUNTERSIGN_SERVER__TRUSTED_PROXIES";
+        let value = format!("10.0.0.0/8, {wrong}");
+        let said = refusal("", &[(variable, &value)]);
+        says(
+            &said,
+            &["server.trusted_proxies", variable, wrong, expected],
+        );
+    }
+}
+
+#[test]
 fn a_region_is_not_empty() {
     let empty = [("COUNTERSIGN_AWS__REGION", "")];
     says(&refusal("", &empty), &["aws.region", "us-east-1"]);

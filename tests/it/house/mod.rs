@@ -2,6 +2,7 @@
 
 mod cli;
 mod config;
+mod migrated;
 mod migrations;
 mod postgres;
 mod rights;

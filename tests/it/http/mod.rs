@@ -4,6 +4,7 @@ mod descriptors;
 mod held;
 mod log;
 mod peer;
+mod proxies;
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;

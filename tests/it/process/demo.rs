@@ -119,12 +119,17 @@ impl Demo {
     }
 
     pub async fn ask_for(&self, entitlement: &str, duration: &str) -> String {
+        self.ask_as("alice", entitlement, duration).await
+    }
+
+    /// The same of somebody else.
+    pub async fn ask_as(&self, name: &str, entitlement: &str, duration: &str) -> String {
         for _ in 0..20 {
             let why = format!("test {}", another());
             let ask =
                 json!({"entitlement": entitlement, "duration": duration, "justification": why});
-            let alice = self.token("alice");
-            let (status, request) = self.server.post(alice, "/requests", &ask).await;
+            let own = self.token(name);
+            let (status, request) = self.server.post(own, "/requests", &ask).await;
             assert_eq!(status, 201, "{request}");
             if request["target_checked"] == true {
                 return text(&request["id"]).to_owned();
@@ -133,14 +138,19 @@ impl Demo {
         panic!("AWS never answered within a look");
     }
 
-    /// bob approves; the grant's id, once it is open.
+    /// bob approves what alice asks for; the grant's id, once it is open.
     pub async fn approve(&self, request: &str) -> String {
+        self.approve_of("alice", request).await
+    }
+
+    /// The same of somebody else.
+    pub async fn approve_of(&self, name: &str, request: &str) -> String {
         let path = format!("/requests/{request}/approve");
         let (status, request) = self.server.post(self.token("bob"), &path, &json!({})).await;
         assert_eq!(status, 200, "{request}");
         let grant = text(&request["grant_id"]).to_owned();
         self.server
-            .reaches(self.token("alice"), &grant, "active")
+            .reaches(self.token(name), &grant, "active")
             .await;
         grant
     }
@@ -165,11 +175,18 @@ impl Demo {
             is_asked.then(|| text(&own[key]).to_owned())
         };
         let (id, secret) = (&own["access_key_id"], &own["secret_access_key"]);
+        let token = own["session_token"].as_str().map(str::to_owned);
         let config = aws_sdk_sts::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::from_static("us-east-1"))
             .endpoint_url(text(&self.described["aws_endpoint_url"]))
-            .credentials_provider(Credentials::new(text(id), text(secret), None, None, "demo"));
+            .credentials_provider(Credentials::new(
+                text(id),
+                text(secret),
+                token,
+                None,
+                "demo",
+            ));
         let answer = aws_sdk_sts::Client::from_conf(config.build())
             .assume_role()
             .role_arn(role)

@@ -21,12 +21,24 @@ pub fn assert_described(demo: &Demo) {
             ("carol@example.com", "sre-leads"),
             ("dave@example.com", "security-admins"),
             ("erin@example.com", "auditors"),
+            ("frank@example.com", "engineers"),
+            ("grace@example.com", "engineers"),
         ]
     );
     for person in people {
         let user = text(&person["email"]).split('@').next().expect("a name");
-        let arn = format!("arn:aws:iam::111122223333:user/{user}");
+        let comes_as = match user {
+            "frank" => {
+                "role/aws-reserved/sso.amazonaws.com/eu-central-1/AWSReservedSSO_Engineer_0123456789abcdef"
+            }
+            "grace" => "role/saml-engineer",
+            user => &format!("user/{user}"),
+        };
+        let arn = format!("arn:aws:iam::111122223333:{comes_as}");
         assert_eq!(text(&person["aws"]["arn"]), arn);
+        let is_role = comes_as.starts_with("role/");
+        assert_eq!(person["aws"]["session_token"].is_string(), is_role);
+        assert_eq!(person["aws"]["mfa_code"].is_string(), !is_role);
         assert!(text(&person["name"]).to_lowercase().starts_with(user));
         let secrets = [
             &person["api_token"],

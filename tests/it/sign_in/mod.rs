@@ -79,6 +79,11 @@ impl World {
         let query = form_urlencoded::Serializer::new(String::new())
             .append_pair("next", next)
             .finish();
+        self.set_out(&query).await
+    }
+
+    /// Sets out with what stands behind `?` on the button.
+    async fn set_out(&self, query: &str) -> Flow {
         let stranger = self.portal.stranger();
         let answer = stranger.get(&format!("/sign-in/start?{query}")).await;
         assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);

@@ -245,3 +245,30 @@ async fn after_ten_failures_an_address_waits_and_who_is_signed_in_goes_on() {
     assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
     assert_eq!(alice.get("/requests").await.status, StatusCode::OK);
 }
+
+/// What was typed when a session was over goes to the provider and back with the attempt, and is
+/// shown to nobody else who comes back.
+#[tokio::test]
+async fn what_was_typed_comes_back_with_its_own_person() {
+    let world = World::new().await;
+    let portal = &world.portal;
+    let ask = [("justification", "The disk is full")];
+    for (subject, is_kept) in [("alice-1", true), ("mallory-1", false)] {
+        let alice = world.alice().await;
+        alice.post("/me/sessions/end-all", &[]).await;
+        let sent = alice.post("/entitlements/prod-admin", &ask).await;
+        let page = alice.get(sent.place()).await;
+        let start = page.body.split("href=\"/sign-in/start?").nth(1).unwrap();
+        let query = start.split('"').next().unwrap().replace("&amp;", "&");
+        let flow = world.set_out(&query).await;
+        let mut claims = world.claims(&flow);
+        claims["sub"] = json!(subject);
+        let answer = world.come_back(&flow, &claims).await;
+        let place = "/entitlements/prod-admin?draft=draft_";
+        assert!(answer.place().starts_with(place), "{}", answer.place());
+        let page = world.browser(&answer).get(answer.place()).await;
+        assert_eq!(page.status, StatusCode::OK, "{}", page.body);
+        assert_eq!(page.body.contains("The disk is full"), is_kept, "{subject}");
+        assert_eq!(portal.count("drafts").await, 1, "{subject}");
+    }
+}

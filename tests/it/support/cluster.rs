@@ -10,6 +10,7 @@ use countersign::db::pool;
 use countersign::db::timeouts::Timeouts;
 use countersign::demo::database::Database;
 use countersign::demo::postgres::{Mode, Postgres};
+use sqlx::migrate::Migrator;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 
 const TEMPLATE: &str = "template_countersign";
@@ -84,6 +85,27 @@ impl TestDb {
     /// A new database without a schema. Nothing connects to it before it is migrated.
     pub async fn unmigrated() -> Self {
         Self::of_template("template0").await
+    }
+
+    /// A database of an earlier release, whose last migration was `last`: `rows` is what it had, as
+    /// a restore of a backup writes it. What rows refuse of each other they have passed.
+    pub async fn of_release(last: i64, rows: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for file in std::fs::read_dir("migrations").unwrap() {
+            let path = file.unwrap().path();
+            let name = path.file_name().unwrap().to_owned();
+            let number: i64 = name.to_str().unwrap()[..4].parse().unwrap();
+            if number <= last {
+                std::fs::copy(&path, folder.path().join(name)).unwrap();
+            }
+        }
+        let db = Self::unmigrated().await;
+        let mut owner = PgConnection::connect(&db.owner_url).await.unwrap();
+        let migrator = Migrator::new(folder.path()).await.unwrap();
+        migrator.run(&mut owner).await.unwrap();
+        let as_restored = "SET session_replication_role = replica; DELETE FROM installation;";
+        db.as_superuser(&format!("{as_restored} {rows}")).await;
+        db
     }
 
     async fn of_template(template: &str) -> Self {

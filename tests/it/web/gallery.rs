@@ -152,6 +152,16 @@ fn every() -> Vec<(&'static str, Sample)> {
             }),
         ),
         (
+            "request-filled",
+            sample(&RequestPage {
+                form: DecideForm {
+                    comment: "Go. I am watching the queue depth with you.".into(),
+                    ..DecideForm::default()
+                },
+                ..review()
+            }),
+        ),
+        (
             "ask-filled",
             sample(&Ask::new(
                 frame(Here::Home, "Alice Archer", 0),
@@ -358,6 +368,7 @@ fn every() -> Vec<(&'static str, Sample)> {
             sample(&demo::sign_in::SignIn {
                 frame: nobody.clone(),
                 next: "/".into(),
+                draft: None,
                 people: people(),
             }),
         ),
@@ -381,6 +392,7 @@ fn oidc(nobody: &Frame, sign_out: Option<&str>) -> oidc::SignIn {
         frame: nobody.clone(),
         provider: "login.example.com".into(),
         next: "/requests?state=pending".into(),
+        draft: None,
         sign_out: sign_out.map(str::to_owned),
     }
 }

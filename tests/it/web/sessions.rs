@@ -26,7 +26,7 @@ async fn a_forged_or_expired_cookie_leads_to_sign_in_and_nothing_is_done() {
         assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", browser.cookie);
         assert_eq!(
             done.place(),
-            format!("/sign-in?next=%2Frequests%2F{request}")
+            format!("/sign-in?next=%2Frequests%2F{request}%2Fdecide")
         );
     };
     for forged in [

@@ -2,13 +2,11 @@
 //! grants in every state, and let run to their end by this one.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use chrono::{DateTime, Utc};
 use countersign::aws::GUARD_NAME;
 use countersign::db::migrate::{Migrated, migrate};
 use countersign::ids::GrantId;
-use sqlx::migrate::Migrator;
 use sqlx::{Connection as _, Executor as _, PgConnection, Row as _};
 
 use super::ledger::two_of_a_name;
@@ -40,30 +38,12 @@ const LAST: i64 = 6;
 
 /// A database with the release's schema and rows, where this AWS has other unique ids.
 async fn database(cloud: &Cloud) -> TestDb {
-    let folder = tempfile::tempdir().unwrap();
-    for file in std::fs::read_dir("migrations").unwrap() {
-        let path = file.unwrap().path();
-        let name = path.file_name().unwrap().to_owned();
-        let number: i64 = name.to_str().unwrap()[..4].parse().unwrap();
-        if number <= LAST {
-            std::fs::copy(&path, folder.path().join(name)).unwrap();
-        }
-    }
-    let db = TestDb::unmigrated().await;
-    let mut owner = PgConnection::connect(&db.owner_url).await.unwrap();
-    let migrator = Migrator::new(Path::new(folder.path())).await.unwrap();
-    migrator.run(&mut owner).await.unwrap();
     let mut rows = ROWS.replace(ROLE_ID, &cloud.knobs().unique_id(ROLE).unwrap());
     for (name, id) in USERS {
         let arn = cloud.create_user(name);
         rows = rows.replace(id, &cloud.knobs().unique_id(&arn).unwrap());
     }
-    // As a restore of a backup writes them: what rows refuse of each other they have passed.
-    db.as_superuser(&format!(
-        "SET session_replication_role = replica; DELETE FROM installation; {rows}"
-    ))
-    .await;
-    db
+    TestDb::of_release(LAST, &rows).await
 }
 
 async fn stage() -> Stage {
