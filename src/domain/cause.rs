@@ -24,11 +24,13 @@ pub enum Cause {
     TargetReplaced,
     /// The role's owner undid it again and again.
     RevertedByOwner,
+    /// Its requester was disabled: they have left.
+    PersonDisabled,
 }
 
 impl Cause {
     /// Every cause.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Deadline,
         Self::Released,
         Self::Revoked,
@@ -38,6 +40,7 @@ impl Cause {
         Self::TargetGone,
         Self::TargetReplaced,
         Self::RevertedByOwner,
+        Self::PersonDisabled,
     ];
 
     /// The word used everywhere.
@@ -54,7 +57,14 @@ impl Cause {
             Self::TargetGone => "target_gone",
             Self::TargetReplaced => "target_replaced",
             Self::RevertedByOwner => "reverted_by_owner",
+            Self::PersonDisabled => "person_disabled",
         }
+    }
+
+    /// Whether somebody has ended it, and nothing was in the way.
+    #[must_use]
+    pub const fn is_wanted(self) -> bool {
+        matches!(self, Self::Released | Self::Revoked | Self::PersonDisabled)
     }
 
     /// The cause of that name.

@@ -39,10 +39,23 @@ pub fn entries(events: &[find::Entry], is_written: bool) -> Vec<Entry> {
     told.map(|event| entry(event, is_written)).collect()
 }
 
+/// Whether Countersign has withdrawn the request, since its requester was disabled.
+#[must_use]
+pub fn has_left(events: &[find::Entry]) -> bool {
+    let withdrawn = ActionName::RequestWithdrawn.as_str();
+    let is_it = |event: &find::Entry| event.action == withdrawn && event.actor_kind == "system";
+    events.iter().any(is_it)
+}
+
 fn entry(event: &find::Entry, is_written: bool) -> Entry {
     let told = event.told();
     let actor = &event.actor_name;
+    let own = event.actor_kind == "system";
     let ((icon, tone), text) = match &told {
+        Told::Done(Action::RequestWithdrawn {}) if own => {
+            let text = "It was withdrawn: its requester's account was disabled";
+            (look(&Action::RequestWithdrawn {}), text.to_owned())
+        }
         Told::Done(action) => {
             let own = unwritten(action).filter(|_| !is_written);
             let text = own.map_or_else(|| text(action, actor), ToOwned::to_owned);
@@ -51,7 +64,6 @@ fn entry(event: &find::Entry, is_written: bool) -> Entry {
         // What an older release wrote is at least named.
         Told::Refused { .. } | Told::Unknown { .. } => (PLAIN, named(actor, &event.action)),
     };
-    let own = event.actor_kind == "system";
     Entry {
         at: event.at,
         icon,
@@ -99,6 +111,8 @@ const fn look(action: &Action) -> (Icon, Tone) {
         | Action::RevocationThrough {}
         | Action::RevocationLiftAsked {}
         | Action::RevocationLifted {}
+        | Action::PersonDisabled { .. }
+        | Action::PersonEnabled {}
         | Action::SessionStarted {}
         | Action::SessionRefused { .. }
         | Action::SessionEnded {}
@@ -172,6 +186,8 @@ fn text(action: &Action, actor: &str) -> String {
         | Action::RevocationThrough {}
         | Action::RevocationLiftAsked {}
         | Action::RevocationLifted {}
+        | Action::PersonDisabled { .. }
+        | Action::PersonEnabled {}
         | Action::SessionStarted {}
         | Action::SessionRefused { .. }
         | Action::SessionEnded {}
