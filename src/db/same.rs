@@ -67,7 +67,8 @@ pub async fn part(conn: &mut PgConnection, who: &At, but: Option<&At>) -> sqlx::
 pub async fn join(conn: &mut PgConnection, who: &At, with: &At) -> sqlx::Result<bool> {
     let done = sqlx::query!(
         "UPDATE people p SET same_as = o.id FROM people o
-         WHERE p.issuer = $1 AND p.subject = $2 AND o.issuer = $3 AND o.subject = $4 AND p.same_as IS DISTINCT FROM o.id",
+         WHERE p.issuer = $1 AND p.subject = $2 AND o.issuer = $3 AND o.subject = $4 AND \
+         p.same_as IS DISTINCT FROM o.id",
         who.issuer,
         who.subject,
         with.issuer,

@@ -61,12 +61,6 @@ impl Cause {
         }
     }
 
-    /// Whether somebody has ended it, and nothing was in the way.
-    #[must_use]
-    pub const fn is_wanted(self) -> bool {
-        matches!(self, Self::Released | Self::Revoked | Self::PersonDisabled)
-    }
-
     /// The cause of that name.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

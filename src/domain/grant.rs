@@ -342,7 +342,7 @@ impl Grant {
         by: &By,
     ) -> Change<Self> {
         let at = by.at;
-        let action = if cause.is_wanted() {
+        let action = if person.is_some() || cause == Cause::PersonDisabled {
             self.state = GrantState::Ended {
                 opening_at: None,
                 opened_at: None,
@@ -396,7 +396,8 @@ impl Grant {
             reason,
         } = closing;
         let (request, at) = (self.request, by.at);
-        let never_opened = opened_at.is_none() && !cause.is_wanted();
+        let is_ended = person.is_some() || cause == Cause::PersonDisabled;
+        let never_opened = opened_at.is_none() && !is_ended;
         // A CHECK of the table takes `ended` with no such cause.
         let action = if never_opened || cause == Cause::CouldNotOpen {
             self.state = GrantState::Failed {

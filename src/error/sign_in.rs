@@ -152,7 +152,8 @@ impl SignInError {
                 "disabled",
                 403,
                 "This account is disabled",
-                "It was disabled in Countersign, as the account of somebody who has left. If that is not so, ask an                  admin of Countersign to enable it; the provider's groups alone do not.",
+                "It was disabled in Countersign, as that of somebody who has left. If they have not, ask an admin of \
+                 Countersign to enable it; being back in a group does not.",
             ),
         }
     }

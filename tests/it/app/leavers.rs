@@ -140,6 +140,20 @@ async fn whoever_is_disabled_has_nothing_left_and_it_is_on_record() {
     assert_eq!(one(&company, revoked).await, "1");
 }
 
+/// Should a session or token be left, by a restore or whatever else.
+#[tokio::test]
+async fn the_status_alone_keeps_sessions_and_tokens_out() {
+    let company = company().await;
+    let had = Alice::new(&company).await;
+    assert_eq!(code(authn::session(&company.app, &had.session).await), "-");
+    let sql = "UPDATE people SET status = 'disabled', disabled_at = now() WHERE name = 'Alice'";
+    company.as_owner(sql).await;
+    let session = authn::session(&company.app, &had.session).await;
+    assert_eq!(code(session), "unauthenticated");
+    let token = authn::bearer(&company.app, &had.token).await;
+    assert_eq!(code(token), "unauthenticated");
+}
+
 #[tokio::test]
 async fn votes_of_whoever_is_disabled_count_no_more() {
     let company = company().await;

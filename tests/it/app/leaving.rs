@@ -51,21 +51,25 @@ async fn disabling(company: &TestApp, name: &str) -> PgConnection {
 #[tokio::test]
 async fn a_verb_that_comes_while_its_caller_is_disabled_does_nothing() {
     let company = TestApp::new().await;
-    let (alice, bob) = (company.ctx("alice").await, company.ctx("bob").await);
+    let (alice, bob, dave) = (
+        company.ctx("alice").await,
+        company.ctx("bob").await,
+        company.ctx("dave").await,
+    );
     let asked = company.ask("prod-admin").await.id;
     let granted = company.ask("prod-admin").await.id;
     let shown = approve(&company.ctx("carol").await, granted, None).await;
     let grant = shown.unwrap().grant.unwrap().id;
     type Verb = Box<dyn Future<Output = Result<(), Error>> + Send>;
     let verbs: [(&str, Verb); 3] = {
-        let (one, two, three) = (bob.clone(), bob.clone(), alice.clone());
+        let (one, two, three) = (bob.clone(), dave.clone(), alice.clone());
         [
             (
                 "Bob",
                 Box::new(async move { approve(&one, asked, None).await.map(drop) }),
             ),
             (
-                "Bob",
+                "Dave",
                 Box::new(async move { end(&two, grant, None).await.map(drop) }),
             ),
             (

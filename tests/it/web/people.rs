@@ -183,7 +183,7 @@ async fn an_admin_finds_somebody_disables_them_and_enables_them_again() {
     // Who could have decided sees why nobody can any more.
     let bob = portal.browser("bob").await;
     let seen = bob.get(&request).await;
-    let told = "Withdrawn, since Alice&#39;s account was disabled";
+    let told = "Withdrawn, since Alice's account was disabled";
     assert!(seen.body.contains(told), "{}", seen.body);
     assert!(
         seen.body
