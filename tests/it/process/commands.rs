@@ -199,9 +199,8 @@ async fn people_are_listed_disabled_and_enabled() {
     let alice = line("alice@example.com");
     assert_eq!(alice[3], "disabled");
     assert_eq!(alice[alice.len() - 4..], ["0", "0", "0", "0"]);
-    let (status, _) = serve
-        .post(&world.alice, &path, &serde_json::json!({}))
-        .await;
+    let ask = serde_json::json!({});
+    let (status, _) = serve.post(&world.alice, "/requests", &ask).await;
     assert_eq!(status, 401);
     wait::until_async("it has ended", async || state().await == "ended").await;
     let said = refusal(world.command(&["people", "disable", id]));
