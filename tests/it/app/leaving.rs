@@ -18,11 +18,11 @@ fn code<T>(answer: Result<T, Error>) -> &'static str {
     answer.err().map_or("-", |error| error.told_code())
 }
 
-/// Waits until somebody on this database waits for a lock.
-async fn somebody_waits(company: &TestApp) {
+/// Waits until somebody on the database of this connection waits for a lock. It is opened before
+/// anybody does: a verb waits for a lock for a second and a half.
+async fn somebody_waits(admin: &mut PgConnection) {
     let waiting = "SELECT count(*) FROM pg_stat_activity
         WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    let mut admin = company.db.superuser().await;
     wait::until_async("somebody waits for a lock", async || {
         let row = admin.fetch_one(waiting).await.unwrap();
         row.get::<i64, _>(0) > 0
@@ -82,10 +82,11 @@ async fn a_verb_that_comes_while_its_caller_is_disabled_does_nothing() {
         company.count("requests").await,
         company.count("audit_events").await,
     );
+    let mut admin = company.db.superuser().await;
     for (name, verb) in verbs {
         let mut owner = disabling(&company, name).await;
         let trying = tokio::spawn(Box::into_pin(verb));
-        somebody_waits(&company).await;
+        somebody_waits(&mut admin).await;
         owner.execute("COMMIT").await.unwrap();
         assert_eq!(code(trying.await.unwrap()), "unauthenticated", "{name}");
     }
@@ -103,10 +104,11 @@ async fn a_verb_that_comes_while_its_caller_is_disabled_does_nothing() {
 async fn a_session_that_begins_while_its_person_is_disabled_is_none() {
     let company = TestApp::new().await;
     let bob = company.ctx("bob").await.person.id;
+    let mut admin = company.db.superuser().await;
     let mut owner = disabling(&company, "Bob").await;
     let app = company.app.clone();
     let trying = tokio::spawn(async move { sign_in::start(&app, bob, Browser::default()).await });
-    somebody_waits(&company).await;
+    somebody_waits(&mut admin).await;
     owner.execute("COMMIT").await.unwrap();
     assert_eq!(code(trying.await.unwrap()), "disabled");
     assert_eq!(company.count("sessions").await, 0);
@@ -131,8 +133,9 @@ async fn who_disables_somebody_waits_for_what_they_are_doing_and_ends_it() {
     app.execute(sqlx::raw_sql(AssertSqlSafe(begun)))
         .await
         .unwrap();
+    let mut admin = company.db.superuser().await;
     let disabled = tokio::spawn(async move { disable(&ada, id, "Left").await });
-    somebody_waits(&company).await;
+    somebody_waits(&mut admin).await;
     app.execute("COMMIT").await.unwrap();
     disabled.await.unwrap().unwrap();
     let left = "SELECT (SELECT count(*) FROM sessions WHERE ended_at IS NULL)
