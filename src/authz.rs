@@ -8,6 +8,7 @@ use crate::domain::person::Person;
 use crate::domain::request::Request;
 use crate::domain::revocation::{Hold, Revocation, Scope};
 use crate::error::CallerError;
+use crate::ids::PersonId;
 
 /// The groups with standing rights.
 #[derive(Debug, Clone, Default)]
@@ -79,7 +80,8 @@ pub fn sees_granted(
     sees(roles, person, request, has_decided) || grant.state.ended_by() == Some(person.id)
 }
 
-/// Whether the person may approve or deny: an approver of it, never its requester.
+/// Whether the person may approve or deny: an approver of it, never its requester, by whichever
+/// account.
 ///
 /// # Errors
 /// `SelfApproval`, `NotFound` or `Forbidden`.
@@ -90,7 +92,7 @@ pub fn decide(
     has_decided: bool,
 ) -> Result<Decidable, CallerError> {
     // Asked first: a requester who is an approver as well must not get in by the group.
-    if request.person == person.id {
+    if person.is(request.person) {
         return Err(CallerError::SelfApproval);
     }
     // An approver learns from the refusal that a request is closed; hiding it would only puzzle
@@ -214,12 +216,35 @@ pub fn lift(
         return Err(hidden_or_forbidden(roles.sees_all(person)));
     }
     // Nor does anybody let themselves in again.
-    let is_theirs = revocation.scope == Scope::Person(person.id);
-    let has_asked = matches!(revocation.hold, Hold::Lifting { by, .. } if by == person.id);
+    let is_theirs = matches!(revocation.scope, Scope::Person(held) if person.is(held));
+    let has_asked = matches!(revocation.hold, Hold::Lifting { by, .. } if person.is(by));
     if is_theirs || has_asked {
         return Err(CallerError::SelfApproval);
     }
     Ok(Liftable(revocation))
+}
+
+/// Whether the person may see everybody's accounts, and what depends on them: only an admin.
+///
+/// # Errors
+/// `Forbidden`.
+pub fn people(roles: &Roles, person: &Person) -> Result<(), CallerError> {
+    if roles.is_admin(person) {
+        return Ok(());
+    }
+    Err(CallerError::Forbidden)
+}
+
+/// Whether the person may disable or enable that account: an admin, never one of their own.
+///
+/// # Errors
+/// `Forbidden`.
+pub fn manage(roles: &Roles, person: &Person, account: PersonId) -> Result<(), CallerError> {
+    people(roles, person)?;
+    if person.is(account) {
+        return Err(CallerError::Forbidden);
+    }
+    Ok(())
 }
 
 /// Whether the person may have the grant's credentials, and ask for more of it: only its own

@@ -203,9 +203,13 @@ impl From<sqlx::Error> for Error {
             // `Io` is also what a step ends with that was given up (`db::lent`), and `PoolClosed`
             // what a process that stops says.
             sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => true,
-            // A trigger's word, should a verb ever forget to ask: the caller is told the same.
+            // A trigger's word, should a verb ever forget to ask: the caller is told the same. So
+            // is who comes to sign in, of whom nobody asks before.
             sqlx::Error::Database(refusal) if refusal.constraint() == Some("self_approval") => {
                 return CallerError::SelfApproval.into();
+            }
+            sqlx::Error::Database(refusal) if refusal.constraint() == Some("person_disabled") => {
+                return SignInError::Disabled.into();
             }
             sqlx::Error::Database(refusal) => refusal.code().is_some_and(|code| is_busy(&code)),
             _ => false,

@@ -28,6 +28,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Migrate => cli::migrate(&config).await,
         Command::Serve(arguments) => cli::serve::run(config, arguments).await,
         Command::Catalog(command) => cli::catalog::run(&config, command).await,
+        Command::People(command) => cli::people::run(&config, command).await,
         Command::Target(command) => cli::target::run(&config, command).await,
         Command::Token(command) => cli::token::run(&config, command).await,
         Command::AwsSetup(arguments) => cli::aws_setup::run(&config, arguments).await,

@@ -9,6 +9,7 @@ mod extract;
 mod grants;
 mod moment;
 mod openapi;
+mod people;
 mod probes;
 mod problem;
 mod requests;

@@ -12,7 +12,7 @@ use utoipa::openapi::{
 use utoipa::{Modify, OpenApi};
 
 use super::problem::ProblemDetails;
-use super::{audit, catalog, grants, probes, requests, revocations};
+use super::{audit, catalog, grants, people, probes, requests, revocations};
 use crate::ids::{EntitlementId, EventId, GrantId, PersonId, RequestId, RevocationId};
 
 #[derive(OpenApi)]
@@ -23,7 +23,8 @@ use crate::ids::{EntitlementId, EventId, GrantId, PersonId, RequestId, Revocatio
     paths(requests::submit, requests::list, requests::get, requests::approve, requests::deny,
           requests::withdraw, grants::list, grants::get, grants::end, grants::extend, grants::credentials,
           grants::console_link, probes::probe, revocations::revoke, revocations::list, revocations::get,
-          revocations::grants, revocations::lift, catalog::entitlements, catalog::me, audit::list, get),
+          revocations::grants, revocations::lift, catalog::entitlements, catalog::me, people::disable,
+          people::enable, audit::list, get),
     components(schemas(ProblemDetails)),
     security(("bearer" = [])),
     modifiers(&Bearer, &Problems, &TypeIds)
@@ -157,7 +158,7 @@ fn problem(status: u16) -> Response {
         403 => "The caller may see it, but not do this",
         404 => "It does not exist, or the caller may not see it",
         408 => "The body did not arrive in time",
-        409 => "It does not go with the state of the request, the grant or the role",
+        409 => "It does not go with the state of the request, the grant, the role or the person",
         413 => "The body is larger than 64 kB",
         414 => "The address is longer than 8 kB",
         415 => "The body is not JSON",

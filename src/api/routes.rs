@@ -3,7 +3,7 @@
 
 use axum::routing::{MethodRouter, get, post};
 
-use super::{audit, catalog, grants, openapi, probes, requests, revocations};
+use super::{audit, catalog, grants, openapi, people, probes, requests, revocations};
 use crate::app::App;
 use crate::domain::audit::verb::Verb;
 
@@ -108,6 +108,16 @@ pub const ROUTES: &[Route] = &[
         path: "/people/me",
         methods: &[("GET", None)],
         handler: || get(catalog::me),
+    },
+    Route {
+        path: "/people/{id}/disable",
+        methods: &[("POST", Some(Verb::Disable))],
+        handler: || post(people::disable),
+    },
+    Route {
+        path: "/people/{id}/enable",
+        methods: &[("POST", Some(Verb::Enable))],
+        handler: || post(people::enable),
     },
     Route {
         path: "/audit-events",

@@ -23,6 +23,7 @@ mod file;
 mod handed_out;
 mod opens;
 mod principals;
+mod same;
 mod wrong;
 
 use alike::Names;
@@ -145,6 +146,7 @@ async fn unfitting(tx: &mut Tx, file: &File) -> Result<Vec<Wrong>, Error> {
     let mut wrong = without_account(file, &on_record);
     wrong.extend(accounts::on_record(file, &on_record));
     wrong.extend(principals::on_record(tx, file, &on_record).await?);
+    wrong.extend(same::on_record(tx, file).await?);
     wrong.extend(names_of_others(tx, file).await?);
     wrong.extend(closed::on_record(tx, file).await?);
     wrong.extend(demands::on_record(tx, file, &on_record).await?);
@@ -222,6 +224,7 @@ async fn put(tx: &mut Tx, file: &File, groups_told: bool) -> Result<Vec<String>,
     for person in &file.people {
         put_person(tx, person, groups_told, &mut changes).await?;
     }
+    same::put(tx, file, &mut changes).await?;
     let (mut targets, mut roles) = (Vec::new(), BTreeMap::new());
     for offer in &file.entitlements {
         let terms = &offer.terms;
@@ -338,6 +341,7 @@ async fn put_person(
         email,
         groups,
         principals,
+        same_as: _,
     } = person;
     let groups: Vec<String> = groups.iter().map(|it| it.get_ref().clone()).collect();
     let new = NewPerson {

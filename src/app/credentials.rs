@@ -317,7 +317,7 @@ async fn settle(
         ..
     } = intended;
     let id = grant.id;
-    ctx.verb(Verb::Fetch, id, async |tx: &mut Tx| {
+    ctx.outcome(Verb::Fetch, id, async |tx: &mut Tx| {
         let (outcome, done) = match answer {
             Err((outcome, error)) => (outcome, Err(error.into())),
             Ok(given) => match still_open(ctx, tx, &grant, &given, begun).await {

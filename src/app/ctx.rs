@@ -21,7 +21,7 @@ use crate::db::tx::Tx;
 use crate::domain::audit::verb::Verb;
 use crate::domain::audit::{Actor, Channel};
 use crate::domain::person::Person;
-use crate::error::Error;
+use crate::error::{CallerError, Error};
 
 /// The application: what every verb needs, whoever calls. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -315,12 +315,34 @@ impl Ctx {
         }
     }
 
-    /// Runs the work of the caller's verb in one transaction. A refusal is put on record in a
-    /// transaction of its own, as one of `verb` on `subject`.
+    /// Runs the work of the caller's verb in one transaction, unless they were disabled meanwhile;
+    /// who disables them waits for it. A refusal is put on record in a transaction of its own, as
+    /// one of `verb` on `subject`.
     ///
     /// # Errors
     /// What the verb fails with; nothing of it is kept then.
     pub async fn verb<T>(
+        &self,
+        verb: Verb,
+        subject: impl ToString,
+        work: impl AsyncFnOnce(&mut Tx) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let work = async |tx: &mut Tx| {
+            // Before any other lock, as whoever disables people does.
+            if !db::leavers::acts(tx.conn(), self.person.id).await? {
+                return Err(CallerError::Unauthenticated.into());
+            }
+            work(tx).await
+        };
+        self.outcome(verb, subject, work).await
+    }
+
+    /// The same for what came of a verb whose intent is on record: that is told whoever the caller
+    /// is by now.
+    ///
+    /// # Errors
+    /// As [`Self::verb`].
+    pub async fn outcome<T>(
         &self,
         verb: Verb,
         subject: impl ToString,

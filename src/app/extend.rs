@@ -42,7 +42,7 @@ pub struct NewExtension {
 /// be longer than its entitlement allows.
 pub async fn extend(ctx: &Ctx, id: GrantId, new: NewExtension) -> Result<GrantView, Error> {
     // As any ask: each may keep approvers busy, and costs calls of AWS.
-    ctx.app.limits().ask(ctx.person.id)?;
+    ctx.app.limits().ask(ctx.person.human())?;
     let settings = ctx.app.settings();
     let seen = match look(ctx, id, &new).await {
         Err(error) if error.is_refusal() => return Err(ctx.refused(Verb::Extend, id, error).await),

@@ -2,6 +2,7 @@
 //! row; not visible is not found.
 
 mod one;
+mod people;
 mod revocations;
 
 use std::collections::HashMap;
@@ -18,12 +19,14 @@ use crate::ids::{EventId, GrantId, RequestId};
 use crate::policy::feasible;
 
 pub use crate::db::audit::Entry;
-pub use crate::db::decisions::Decision;
+pub use crate::db::decisions::{Decision, have};
 pub use crate::db::delays::Delay;
+pub use crate::db::leavers::Listed as ListedPerson;
 pub use crate::db::request_lists::Listed;
 pub use crate::db::troubles::{Troubles, Unguarded};
 use one::delays;
 pub use one::{Approvers, GrantView, May, RequestView, external_id, grant, request, shown};
+pub use people::{PeopleFilter, everybody, people, person, sees_people};
 pub use revocations::{RevocationView, RevokedView, revocation, revocations, revoked};
 
 /// How far what waits for somebody is counted; what is one more is told as "more than".
@@ -140,7 +143,7 @@ pub async fn requests(
     let view = match filter {
         // Auditors and admins as well: what they ask for is narrower than what they may see.
         RequestFilter { mine: true, .. } => View::Own(person),
-        RequestFilter { waiting: true, .. } => View::Waiting(person, groups),
+        RequestFilter { waiting: true, .. } => View::Waiting(ctx.person.ids.clone(), groups),
         _ if ctx.sees_all() => View::All,
         _ => View::Visible(person, groups),
     };
@@ -176,9 +179,9 @@ pub async fn open(ctx: &Ctx) -> Result<Vec<Granted>, Error> {
 /// When the database does not answer.
 pub async fn waiting(ctx: &Ctx) -> Result<(i64, DateTime<Utc>), Error> {
     let (person, given) = (&ctx.person, ctx.app.clock().given());
-    let (id, groups, limit) = (person.id, &person.groups, MOST_COUNTED + 1);
+    let (ids, groups, limit) = (&person.ids, &person.groups, MOST_COUNTED + 1);
     ctx.app
-        .read(async |conn| Ok(db::request_lists::waiting(conn, id, groups, limit, given).await?))
+        .read(async |conn| Ok(db::request_lists::waiting(conn, ids, groups, limit, given).await?))
         .await
 }
 

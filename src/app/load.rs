@@ -45,9 +45,10 @@ pub(super) struct Locked {
 }
 
 impl Locked {
+    /// By whichever account of theirs.
     pub fn has_decided(&self) -> bool {
         let mut voices = self.decisions.iter();
-        voices.any(|vote| vote.person == self.caller.id)
+        voices.any(|vote| self.caller.is(vote.person))
     }
 }
 

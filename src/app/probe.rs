@@ -165,7 +165,7 @@ async fn ask(ctx: &Ctx, intended: &Intended) -> Outcome {
 /// Puts what was seen on record. A role that does not deny what has ended is looked at.
 async fn settle(ctx: &Ctx, intended: &Intended, outcome: Outcome) -> Result<Probed, Error> {
     let Intended { probe, grant, .. } = intended;
-    ctx.verb(Verb::Probe, probe.grant, async |tx: &mut Tx| {
+    ctx.outcome(Verb::Probe, probe.grant, async |tx: &mut Tx| {
         let told = Action::ProbeAnswered {
             request: grant.request,
             probe: probe.id,

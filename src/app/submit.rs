@@ -81,7 +81,7 @@ impl Submitted {
 /// opened, too many asks.
 pub async fn submit(ctx: &Ctx, new: NewRequest) -> Result<Submitted, Error> {
     // Before anything is looked up: each ask may cost calls of AWS.
-    ctx.app.limits().ask(ctx.person.id)?;
+    ctx.app.limits().ask(ctx.person.human())?;
     let name = new.entitlement.clone();
     let refused = |error| ctx.refused(Verb::Submit, subject(&name), error);
     let prepared = match prepare(ctx, &new).await {
@@ -110,9 +110,9 @@ pub async fn submit(ctx: &Ctx, new: NewRequest) -> Result<Submitted, Error> {
         }
         let seen = still(seen, &checked.entitlement, &entitlement);
         is_pinned(checked.principal.as_ref(), &seen)?;
-        // One ask of a person at a time, in all processes: nothing is asked twice, and nobody has
+        // One ask of a human at a time, in all processes: nothing is asked twice, and nobody has
         // more requests than they may.
-        db::asks::lock(tx.conn(), ctx.person.id).await?;
+        db::asks::lock(tx.conn(), ctx.person.human()).await?;
         if let Some(shown) = again(ctx, tx.conn(), &checked, now).await? {
             return Ok(Submitted::Again(shown));
         }
@@ -166,7 +166,7 @@ async fn again(
     now: DateTime<Utc>,
 ) -> Result<Option<Shown>, Error> {
     let ask = db::asks::SameAsk {
-        person: ctx.person.id,
+        person: &ctx.person,
         entitlement: asked.entitlement.id,
         principal: asked.principal.as_ref().map(|it| it.id),
         justification: &asked.justification,

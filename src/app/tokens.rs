@@ -159,7 +159,11 @@ pub async fn list(app: &App) -> Result<Vec<ListedToken>, Error> {
         .await
 }
 
-async fn named(tx: &mut Tx, person: &str) -> Result<Person, Error> {
+/// The person with this id or e-mail address.
+///
+/// # Errors
+/// When there is no such person or more than one.
+pub(super) async fn named(tx: &mut Tx, person: &str) -> Result<Person, Error> {
     if let Ok(id) = person.parse() {
         return db::people::get(tx.conn(), id)
             .await?

@@ -102,7 +102,7 @@ pub fn admit(ctx: &Ctx, extensions: &Extensions) -> Result<(), Error> {
     if ends_a_grant(extensions) {
         return Ok(());
     }
-    ctx.app.limits().call(ctx.person.id)
+    ctx.app.limits().call(ctx.person.human())
 }
 
 fn ends_a_grant(extensions: &Extensions) -> bool {

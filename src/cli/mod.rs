@@ -4,11 +4,13 @@ pub mod aws_setup;
 pub mod catalog;
 pub mod doctor;
 mod failure;
+pub mod people;
 pub mod reconcile;
 pub mod sandbox;
 pub mod serve;
 pub mod signals;
 pub mod stop;
+mod table;
 pub mod target;
 pub mod token;
 
@@ -48,6 +50,10 @@ pub enum Command {
     /// Accounts, people and entitlements; as a member of the database role countersign_catalog
     #[command(subcommand)]
     Catalog(catalog::Catalog),
+    /// Who may sign in: disabling those who have left; as a member of the database role
+    /// countersign_catalog
+    #[command(subcommand)]
+    People(people::People),
     /// The roles that are opened; as a member of the database role countersign_catalog
     #[command(subcommand)]
     Target(target::Target),

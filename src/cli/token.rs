@@ -2,17 +2,16 @@
 
 use std::io::Write;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use clap::Subcommand;
 use secrecy::ExposeSecret;
 
 use super::failure::{Failure, Refused};
-use super::serve;
+use super::{serve, table};
 use crate::app::tokens;
 use crate::config::Config;
 use crate::db::people::ListedToken;
 use crate::domain::duration;
-use crate::domain::text::is_hidden;
 use crate::ids::TokenId;
 
 /// What may be typed after `token`.
@@ -64,7 +63,7 @@ pub async fn run(config: &Config, command: Token) -> Result<(), Failure> {
         }
         Token::List => {
             let tokens = tokens::list(&app).await.map_err(Refused::told)?;
-            std::io::stdout().write_all(table(&tokens).as_bytes())?;
+            std::io::stdout().write_all(list(&tokens).as_bytes())?;
         }
         Token::Revoke { id } => {
             tokens::revoke(&app, "command line", id)
@@ -76,9 +75,9 @@ pub async fn run(config: &Config, command: Token) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A line for each token below a line of headings, in columns; times are UTC.
-fn table(tokens: &[ListedToken]) -> String {
-    const HEADINGS: [&str; 7] = [
+/// A line for each token below a line of headings; times are UTC.
+fn list(tokens: &[ListedToken]) -> String {
+    let headings = [
         "token",
         "name",
         "person",
@@ -87,44 +86,16 @@ fn table(tokens: &[ListedToken]) -> String {
         "expires",
         "revoked",
     ];
-    let mut rows = vec![HEADINGS.map(str::to_owned)];
-    rows.extend(tokens.iter().map(|token| {
+    let row = |token: &ListedToken| {
         [
             token.id.to_string(),
-            plain(&token.name),
-            plain(&token.email),
-            time(Some(token.created_at)),
-            time(token.last_used_at),
-            time(Some(token.expires_at)),
-            time(token.revoked_at),
+            table::plain(&token.name),
+            table::plain(&token.email),
+            table::time(Some(token.created_at)),
+            table::time(token.last_used_at),
+            table::time(Some(token.expires_at)),
+            table::time(token.revoked_at),
         ]
-    }));
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
-    let widths: Vec<usize> = (0..HEADINGS.len()).filter_map(width).collect();
-    let line = |row: &[String; 7]| {
-        let cells = row.iter().zip(&widths);
-        let cells = cells.map(|(cell, width)| format!("{cell:width$}"));
-        let line = cells.collect::<Vec<_>>().join("  ");
-        format!("{}\n", line.trim_end())
     };
-    rows.iter().map(line).collect()
-}
-
-/// Nothing that a terminal would act upon.
-fn plain(text: &str) -> String {
-    let shown = |c: char| {
-        if c.is_control() || is_hidden(c) {
-            '\u{fffd}'
-        } else {
-            c
-        }
-    };
-    text.chars().map(shown).collect()
-}
-
-fn time(at: Option<DateTime<Utc>>) -> String {
-    at.map_or_else(
-        || "-".to_owned(),
-        |at| at.format("%Y-%m-%d %H:%M").to_string(),
-    )
+    table::of(headings, tokens.iter().map(row))
 }

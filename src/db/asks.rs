@@ -3,10 +3,11 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
+use crate::domain::person::Person;
 use crate::domain::text::{Ticket, Words};
 use crate::ids::{EntitlementId, PersonId, PrincipalId, RequestId};
 
-/// Lets one ask of a person be stored at a time, until the transaction ends.
+/// Lets one ask of a human be stored at a time, until the transaction ends.
 ///
 /// # Errors
 /// When the database does not answer, or the lock cannot be had in time.
@@ -25,7 +26,7 @@ pub async fn lock(conn: &mut PgConnection, person: PersonId) -> sqlx::Result<()>
 #[derive(Debug)]
 #[expect(missing_docs, reason = "as of a request")]
 pub struct SameAsk<'a> {
-    pub person: PersonId,
+    pub person: &'a Person,
     pub entitlement: EntitlementId,
     pub principal: Option<PrincipalId>,
     pub justification: &'a Words,
@@ -47,7 +48,8 @@ pub struct Before {
     pub of_entitlement: i64,
 }
 
-/// What the person has asked for before; requests that wait are counted up to `limit`.
+/// What the person has asked for before; the requests that wait of all of the human's accounts are
+/// counted up to `limit`.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -56,6 +58,7 @@ pub async fn before(
     ask: &SameAsk<'_>,
     limit: i64,
 ) -> sqlx::Result<Before> {
+    let ids: Vec<_> = ask.person.ids.iter().map(|id| id.uuid()).collect();
     // A repetition is at most a minute old, so that the latest fifty requests are enough. A grant
     // that closes leads nowhere: who asks then wants a new one. `IS NOT DISTINCT FROM`: two asks
     // without a start are the same.
@@ -71,8 +74,8 @@ pub async fn before(
                                      AND g.state IN ('scheduled', 'opening', 'active')))
                    ORDER BY r.id DESC LIMIT 1) AS "same: RequestId",
                   count(*) AS "waiting!", count(*) FILTER (WHERE entitlement = $2) AS "of_entitlement!"
-           FROM (SELECT entitlement FROM requests WHERE person = $1 AND state = 'pending' LIMIT $9) waiting"#,
-        ask.person.uuid(),
+           FROM (SELECT entitlement FROM requests WHERE person = ANY($10) AND state = 'pending' LIMIT $9) waiting"#,
+        ask.person.id.uuid(),
         ask.entitlement.uuid(),
         ask.principal.map(PrincipalId::uuid),
         ask.justification.as_str(),
@@ -81,6 +84,7 @@ pub async fn before(
         ask.ticket.map(Ticket::as_str),
         ask.since,
         limit,
+        &ids,
     )
     .fetch_one(conn)
     .await

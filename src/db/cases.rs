@@ -22,7 +22,7 @@ pub struct Case {
     pub requester: String,
     /// Who calls, as they are now in the database.
     pub caller: Person,
-    /// Whether the caller has decided it.
+    /// Whether the caller has decided it, by whichever account.
     pub has_decided: bool,
     /// The request for a later deadline of its grant that waits for a decision.
     pub extension: Option<RequestId>,
@@ -56,8 +56,9 @@ pub async fn of_request(
                   r.outlives AS "outlives: Json<Vec<Outlives>>", r.state, r.submitted_at, r.expires_at, r.closed_at,
                   requester.name AS requester,
                   caller.id AS caller_id, caller.name AS caller_name, caller.email AS caller_email,
-                  caller.groups AS caller_groups,
-                  EXISTS (SELECT FROM decisions d WHERE d.request = r.id AND d.person = $2) AS "has_decided!",
+                  caller.groups AS caller_groups, human_ids(caller) AS "caller_ids!: Vec<PersonId>",
+                  EXISTS (SELECT FROM decisions d WHERE d.request = r.id AND d.person = ANY(human_ids(caller)))
+                      AS "has_decided!",
                   (SELECT x.id FROM requests x WHERE x.state = 'pending'
                    AND x.extends IN (SELECT g.id FROM grants g WHERE g.request = r.id UNION ALL SELECT r.extends))
                       AS "extension: RequestId",
@@ -117,6 +118,7 @@ struct CaseRow {
     caller_name: String,
     caller_email: String,
     caller_groups: Vec<String>,
+    caller_ids: Vec<PersonId>,
     has_decided: bool,
     extension: Option<RequestId>,
     error: Option<String>,
@@ -161,6 +163,7 @@ impl TryFrom<CaseRow> for Case {
                 name: row.caller_name,
                 email: row.caller_email,
                 groups: row.caller_groups,
+                ids: row.caller_ids,
             },
             has_decided: row.has_decided,
             extension: row.extension,

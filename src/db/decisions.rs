@@ -1,5 +1,7 @@
 //! The decisions on requests: each person's voice.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
@@ -20,6 +22,18 @@ pub struct Decision {
     pub comment: Option<String>,
     /// When.
     pub at: DateTime<Utc>,
+    /// The account that counts for all of that human's.
+    pub human: PersonId,
+    /// Whether it counts: while the request waits, only that of somebody who is active, and not the
+    /// requester by another account. After that it is history.
+    pub counts: bool,
+}
+
+/// How many people's yes counts.
+#[must_use]
+pub fn have(decisions: &[Decision]) -> usize {
+    let counted = decisions.iter().filter(|it| it.approved && it.counts);
+    counted.map(|it| it.human).collect::<BTreeSet<_>>().len()
 }
 
 /// Records one person's voice.
@@ -59,8 +73,12 @@ pub async fn of_request(
 ) -> sqlx::Result<Vec<Decision>> {
     sqlx::query_as!(
         Decision,
-        r#"SELECT d.person, p.name, d.verdict = 'approve' AS "approved!", d.comment, d.at
-           FROM decisions d JOIN people p ON p.id = d.person WHERE d.request = $1 ORDER BY d.at"#,
+        r#"SELECT d.person, p.name, d.verdict = 'approve' AS "approved!", d.comment, d.at,
+                  coalesce(p.same_as, p.id) AS "human!: PersonId",
+                  (r.state <> 'pending' OR p.status = 'active' AND coalesce(p.same_as, p.id) <> human(r.person))
+                      AS "counts!"
+           FROM decisions d JOIN people p ON p.id = d.person JOIN requests r ON r.id = d.request
+           WHERE d.request = $1 ORDER BY d.at"#,
         request.uuid()
     )
     .fetch_all(conn)
@@ -89,7 +107,8 @@ pub async fn voters(
     caller: PersonId,
 ) -> sqlx::Result<Voters> {
     let rows = sqlx::query!(
-        r#"SELECT p.id, p.name, p.email, p.groups, d.verdict = 'approve' AS approved, d.comment, d.at AS "at?"
+        r#"SELECT p.id, p.name, p.email, p.groups, human_ids(p) AS "ids!: Vec<PersonId>", p.status = 'active' AS "acts!",
+                  d.verdict = 'approve' AS approved, d.comment, d.at AS "at?"
            FROM people p LEFT JOIN decisions d ON d.person = p.id AND d.request = $1
            WHERE p.id = ANY($2::uuid[] || ARRAY(SELECT v.person FROM decisions v WHERE v.request = $1))
            ORDER BY d.at"#,
@@ -104,21 +123,24 @@ pub async fn voters(
         decisions: Vec::new(),
     };
     for row in rows {
-        if let (Some(approved), Some(at)) = (row.approved, row.at) {
-            voters.decisions.push(Decision {
-                person: row.id,
-                name: row.name.clone(),
-                approved,
-                comment: row.comment,
-                at,
-            });
-        }
         let person = Person {
             id: row.id,
             name: row.name,
             email: row.email,
             groups: row.groups,
+            ids: row.ids,
         };
+        if let (Some(approved), Some(at)) = (row.approved, row.at) {
+            voters.decisions.push(Decision {
+                person: person.id,
+                name: person.name.clone(),
+                approved,
+                comment: row.comment,
+                at,
+                human: person.human(),
+                counts: row.acts && !person.is(requester),
+            });
+        }
         // The requester may be the caller: one row, and both of them.
         if person.id == requester {
             voters.requester = Some(person.clone());

@@ -7,7 +7,8 @@ use sqlx::{AssertSqlSafe, PgConnection, PgPool};
 /// The group role whose members run `serve`: reads everything, writes requests, decisions, grants
 /// and sessions, never changes an audit event, owns nothing.
 pub const APP_ROLE: &str = "countersign_app";
-/// The group role whose members write what `serve` only reads: the catalog, people and tokens.
+/// The group role whose members write what `serve` only reads: the catalog, people and tokens; and
+/// end what somebody has who leaves.
 pub const CATALOG_ROLE: &str = "countersign_catalog";
 
 pub(super) static MIGRATIONS: Migrator = sqlx::migrate!();
@@ -70,6 +71,8 @@ BEGIN
             WHEN item.relname IN ('accounts', 'people', 'principals', 'entitlements') THEN 'SELECT, INSERT, \
             UPDATE, DELETE'
             WHEN item.relname IN ('targets', 'api_tokens') THEN 'SELECT, INSERT, UPDATE'
+            -- What somebody has asked for and has ends when a command disables them.
+            WHEN item.relname IN ('requests', 'grants', 'parts', 'names') THEN 'SELECT, UPDATE'
             WHEN item.relname = 'audit_events' THEN 'SELECT, INSERT'
             ELSE 'SELECT'
         END;
@@ -79,12 +82,15 @@ BEGIN
     END LOOP;
     -- What serve must write where it may not: each of these functions checks what it is given.
     FOR item IN
-        SELECT p.oid::regprocedure AS name
+        SELECT p.oid::regprocedure AS name, p.proname
         FROM pg_proc p
         WHERE p.pronamespace = current_schema()::regnamespace AND p.prosecdef AND pg_has_role(p.proowner, 'USAGE')
     LOOP
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC, countersign_catalog', item.name);
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO countersign_app', item.name);
+        IF item.proname IN ('person_disabled', 'person_enabled') THEN
+            EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO countersign_catalog', item.name);
+        END IF;
     END LOOP;
 END $$";
 

@@ -15,7 +15,7 @@ use crate::ids::{PersonId, TokenId};
 pub async fn get(conn: &mut PgConnection, id: PersonId) -> sqlx::Result<Option<Person>> {
     sqlx::query_as!(
         Person,
-        "SELECT id, name, email, groups FROM people WHERE id = $1",
+        r#"SELECT id, name, email, groups, human_ids(p) AS "ids!: Vec<PersonId>" FROM people p WHERE id = $1"#,
         id.uuid()
     )
     .fetch_optional(conn)
@@ -30,7 +30,7 @@ pub async fn get(conn: &mut PgConnection, id: PersonId) -> sqlx::Result<Option<P
 pub async fn with_email(conn: &mut PgConnection, email: &str) -> sqlx::Result<Vec<Person>> {
     sqlx::query_as!(
         Person,
-        "SELECT id, name, email, groups FROM people WHERE email = $1",
+        r#"SELECT id, name, email, groups, human_ids(p) AS "ids!: Vec<PersonId>" FROM people p WHERE email = $1"#,
         email
     )
     .fetch_all(conn)
@@ -44,7 +44,7 @@ pub async fn with_email(conn: &mut PgConnection, email: &str) -> sqlx::Result<Ve
 pub async fn all(conn: &mut PgConnection) -> sqlx::Result<Vec<Person>> {
     sqlx::query_as!(
         Person,
-        "SELECT id, name, email, groups FROM people ORDER BY name"
+        r#"SELECT id, name, email, groups, human_ids(p) AS "ids!: Vec<PersonId>" FROM people p ORDER BY name"#
     )
     .fetch_all(conn)
     .await
@@ -64,7 +64,8 @@ pub async fn names(
     Ok(rows.into_iter().map(|row| (row.id, row.name)).collect())
 }
 
-/// The first `limit` names of the people in a group, without some of them.
+/// The first `limit` names of the people in a group who are active, each human once, without those
+/// of some accounts.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -76,7 +77,10 @@ pub async fn in_group(
 ) -> sqlx::Result<Vec<String>> {
     // `@>` is what the index on groups answers; `= ANY(groups)` would read everybody.
     sqlx::query_scalar!(
-        "SELECT name FROM people WHERE groups @> ARRAY[$1] AND id <> ALL($2) ORDER BY name LIMIT $3",
+        r#"SELECT min(name) AS "name!" FROM people
+           WHERE groups @> ARRAY[$1] AND status = 'active'
+               AND coalesce(same_as, id) NOT IN (SELECT human(it) FROM unnest($2::uuid[]) it)
+           GROUP BY coalesce(same_as, id) ORDER BY 1 LIMIT $3"#,
         group,
         without,
         limit
@@ -115,6 +119,7 @@ pub(super) struct KnownRow {
     pub name: String,
     pub email: String,
     pub groups: Vec<String>,
+    pub ids: Vec<PersonId>,
     pub is_stale: bool,
     pub now: DateTime<Utc>,
 }
@@ -127,6 +132,7 @@ impl From<KnownRow> for Known {
                 name: row.name,
                 email: row.email,
                 groups: row.groups,
+                ids: row.ids,
             },
             is_stale: row.is_stale,
             now: row.now,
@@ -218,10 +224,10 @@ pub async fn of_token(
 ) -> sqlx::Result<Option<Known>> {
     let row = sqlx::query_as!(
         KnownRow,
-        r#"SELECT p.id, p.name, p.email, p.groups, now AS "now!",
+        r#"SELECT p.id, p.name, p.email, p.groups, human_ids(p) AS "ids!: Vec<PersonId>", now AS "now!",
                 coalesce(t.last_used_at < now - interval '1 minute', true) AS "is_stale!"
          FROM (SELECT coalesce($2, clock_timestamp()) AS now) clock, api_tokens t JOIN people p ON p.id = t.person
-         WHERE t.token_hash = $1 AND t.revoked_at IS NULL AND t.expires_at > now"#,
+         WHERE t.token_hash = $1 AND t.revoked_at IS NULL AND t.expires_at > now AND p.status = 'active'"#,
         token_hash,
         given
     );

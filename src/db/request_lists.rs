@@ -17,8 +17,8 @@ use crate::ids::{PersonId, RequestId};
 pub enum View {
     /// A person's own.
     Own(PersonId),
-    /// Those that wait for this person, who is in these groups.
-    Waiting(PersonId, Vec<String>),
+    /// Those that wait for a human with these accounts, who is in these groups.
+    Waiting(Vec<PersonId>, Vec<String>),
     /// Those that this person may see: their own, those that their groups decide or could have
     /// decided, those that they decided.
     Visible(PersonId, Vec<String>),
@@ -62,15 +62,16 @@ pub async fn list(
             .fetch_all(&mut *conn)
             .await?
         }
-        View::Waiting(person, groups) => {
+        View::Waiting(ids, groups) => {
+            let ids: Vec<_> = ids.iter().map(|id| id.uuid()).collect();
             // What the caller cannot decide, or has decided, does not wait for them: the badge
             // would never go.
             sqlx::query_scalar!(
                 "SELECT id FROM requests r
-                 WHERE state = 'pending' AND approver_group = ANY($2) AND person <> $1 AND id < $3
-                   AND NOT EXISTS (SELECT FROM decisions d WHERE d.request = r.id AND d.person = $1)
+                 WHERE state = 'pending' AND approver_group = ANY($2) AND person <> ALL($1) AND id < $3
+                   AND NOT EXISTS (SELECT FROM decisions d WHERE d.request = r.id AND d.person = ANY($1))
                  ORDER BY id DESC LIMIT $4",
-                person.uuid(),
+                &ids,
                 groups,
                 before,
                 limit
@@ -84,24 +85,25 @@ pub async fn list(
     listed(conn, &ids).await
 }
 
-/// How many requests wait for this person, who is in these groups, counted up to `limit`; and the
-/// time that is `given`, or else now.
+/// How many requests wait for a human with these accounts, who is in these groups, counted up to
+/// `limit`; and the time that is `given`, or else now.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn waiting(
     conn: &mut PgConnection,
-    person: PersonId,
+    ids: &[PersonId],
     groups: &[String],
     limit: i64,
     given: Option<DateTime<Utc>>,
 ) -> sqlx::Result<(i64, DateTime<Utc>)> {
+    let ids: Vec<_> = ids.iter().map(|id| id.uuid()).collect();
     let row = sqlx::query!(
         r#"SELECT count(*) AS "count!", coalesce($4, clock_timestamp()) AS "now!" FROM (
-               SELECT FROM requests r WHERE state = 'pending' AND approver_group = ANY($2) AND person <> $1
-                 AND NOT EXISTS (SELECT FROM decisions d WHERE d.request = r.id AND d.person = $1)
+               SELECT FROM requests r WHERE state = 'pending' AND approver_group = ANY($2) AND person <> ALL($1)
+                 AND NOT EXISTS (SELECT FROM decisions d WHERE d.request = r.id AND d.person = ANY($1))
                LIMIT $3) waiting"#,
-        person.uuid(),
+        &ids,
         groups,
         limit,
         given

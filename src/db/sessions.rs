@@ -71,11 +71,11 @@ pub async fn of_session(
     // not work.
     let row = sqlx::query_as!(
         KnownRow,
-        r#"SELECT p.id, p.name, p.email, p.groups, now AS "now!",
+        r#"SELECT p.id, p.name, p.email, p.groups, human_ids(p) AS "ids!: Vec<PersonId>", now AS "now!",
                 s.last_seen_at < now - interval '1 minute' AS "is_stale!"
          FROM (SELECT coalesce($2, clock_timestamp()) AS now) clock, sessions s JOIN people p ON p.id = s.person
          WHERE s.token_hash = $1 AND s.ended_at IS NULL AND s.expires_at > now
-             AND s.last_seen_at > now - $3::interval"#,
+             AND s.last_seen_at > now - $3::interval AND p.status = 'active'"#,
         token_hash,
         given,
         idle as _

@@ -120,7 +120,8 @@ pub async fn has_traces(
                           WHERE a.subject = $2 AND a.action IN ('target.alarm', 'guard.restored') AND a.at >= $3)
                OR EXISTS (SELECT FROM names n JOIN grants g ON g.id = n."grant"
                           WHERE n.target = t.id AND g.closing_at >= $3
-                              AND g.cause NOT IN ('deadline', 'released', 'revoked', 'not_eligible'))
+                              AND g.cause NOT IN ('deadline', 'released', 'revoked', 'not_eligible',
+                                              'person_disabled'))
                AS "found!"
            FROM targets t WHERE t.id = $1"#,
         target.uuid(),

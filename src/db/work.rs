@@ -181,8 +181,9 @@ pub async fn lasts(conn: &mut PgConnection, sent: &[(GrantId, DateTime<Utc>)]) -
     .map(drop)
 }
 
-/// Those of the grants that may still be opened: the requester, and as many of the approvers as
-/// were needed, are in the groups that the request's terms name.
+/// Those of the grants that may still be opened: the requester is active, and they and as many of
+/// the approvers as were needed, each another human, are in the groups that the request's terms
+/// name. Who approved and was disabled since counts: after the approval votes are history.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -195,9 +196,10 @@ pub async fn eligible(
     let eligible = sqlx::query_scalar!(
         r#"SELECT g.id AS "id: GrantId"
            FROM grants g JOIN requests r ON r.id = g.request JOIN people p ON p.id = g.person
-           WHERE g.id = ANY($1) AND p.groups @> ARRAY[r.terms->>'requester_group']
-             AND (SELECT count(DISTINCT d.person) FROM decisions d JOIN people a ON a.id = d.person
-                  WHERE d.request = r.id AND d.verdict = 'approve' AND a.groups @> ARRAY[r.terms->>'approver_group'])
+           WHERE g.id = ANY($1) AND p.groups @> ARRAY[r.terms->>'requester_group'] AND p.status = 'active'
+             AND (SELECT count(DISTINCT coalesce(a.same_as, a.id)) FROM decisions d JOIN people a ON a.id = d.person
+                  WHERE d.request = r.id AND d.verdict = 'approve' AND a.groups @> ARRAY[r.terms->>'approver_group']
+                    AND coalesce(a.same_as, a.id) <> coalesce(p.same_as, p.id))
                  >= (r.terms->>'needed')::int"#,
         &ids
     );

@@ -24,11 +24,13 @@ pub enum Cause {
     TargetReplaced,
     /// The role's owner undid it again and again.
     RevertedByOwner,
+    /// Its requester was disabled: they have left.
+    PersonDisabled,
 }
 
 impl Cause {
     /// Every cause.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Deadline,
         Self::Released,
         Self::Revoked,
@@ -38,6 +40,7 @@ impl Cause {
         Self::TargetGone,
         Self::TargetReplaced,
         Self::RevertedByOwner,
+        Self::PersonDisabled,
     ];
 
     /// The word used everywhere.
@@ -54,6 +57,7 @@ impl Cause {
             Self::TargetGone => "target_gone",
             Self::TargetReplaced => "target_replaced",
             Self::RevertedByOwner => "reverted_by_owner",
+            Self::PersonDisabled => "person_disabled",
         }
     }
 

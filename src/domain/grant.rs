@@ -277,6 +277,14 @@ impl Grant {
         Ok(change)
     }
 
+    /// Its person was disabled, by an admin or without one: as a person's end.
+    ///
+    /// # Errors
+    /// When it is closing already, or over.
+    pub fn leave(self, person: Option<PersonId>, by: &By) -> Result<Change<Self>, WrongState> {
+        self.close_with("end", Cause::PersonDisabled, person, None, by)
+    }
+
     /// The worker closes it: `opening, active → closing`; a scheduled one fails, since there is
     /// nothing to undo.
     ///
@@ -325,7 +333,7 @@ impl Grant {
         Ok(Change { value: self, event })
     }
 
-    /// Nothing was ever sent to AWS: over at once, ended by a person or failed by itself.
+    /// Nothing was ever sent to AWS: over at once, ended by somebody or failed by itself.
     fn never_opened(
         mut self,
         cause: Cause,
@@ -334,7 +342,7 @@ impl Grant {
         by: &By,
     ) -> Change<Self> {
         let at = by.at;
-        let action = if person.is_some() {
+        let action = if person.is_some() || cause == Cause::PersonDisabled {
             self.state = GrantState::Ended {
                 opening_at: None,
                 opened_at: None,
@@ -388,7 +396,8 @@ impl Grant {
             reason,
         } = closing;
         let (request, at) = (self.request, by.at);
-        let never_opened = opened_at.is_none() && person.is_none();
+        let is_ended = person.is_some() || cause == Cause::PersonDisabled;
+        let never_opened = opened_at.is_none() && !is_ended;
         // A CHECK of the table takes `ended` with no such cause.
         let action = if never_opened || cause == Cause::CouldNotOpen {
             self.state = GrantState::Failed {

@@ -3,7 +3,7 @@
 use super::arn::{Arn, Kind};
 use crate::ids::{PersonId, PrincipalId};
 
-/// Someone who signs in.
+/// Someone who signs in: an account of a human, who may have several (`same_as` in the catalog).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Person {
     /// Their id.
@@ -14,9 +14,23 @@ pub struct Person {
     pub email: String,
     /// The groups that they are in.
     pub groups: Vec<String>,
+    /// Every account of the human, this one among them; the one that counts for all of them first.
+    pub ids: Vec<PersonId>,
 }
 
 impl Person {
+    /// Whether that account is the same human's.
+    #[must_use]
+    pub fn is(&self, account: PersonId) -> bool {
+        self.id == account || self.ids.contains(&account)
+    }
+
+    /// The account that counts for all of the human's.
+    #[must_use]
+    pub fn human(&self) -> PersonId {
+        self.ids.first().copied().unwrap_or(self.id)
+    }
+
     /// Whether they are in `group`, compared byte for byte.
     #[must_use]
     pub fn is_in(&self, group: &str) -> bool {

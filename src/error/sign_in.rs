@@ -98,6 +98,9 @@ pub enum SignInError {
     /// The person is in none of the groups that may sign in.
     #[error("in no group that may sign in")]
     NotAllowed,
+    /// The person is disabled.
+    #[error("disabled")]
+    Disabled,
 }
 
 impl SignInError {
@@ -144,6 +147,13 @@ impl SignInError {
                 403,
                 "You may not sign in here",
                 "You are in none of the groups that may use Countersign. Ask whoever runs your directory.",
+            ),
+            Self::Disabled => About::new(
+                "disabled",
+                403,
+                "This account is disabled",
+                "It was disabled in Countersign, as that of somebody who has left. If they have not, ask an admin of \
+                 Countersign to enable it; being back in a group does not.",
             ),
         }
     }

@@ -39,10 +39,23 @@ pub fn entries(events: &[find::Entry], is_written: bool) -> Vec<Entry> {
     told.map(|event| entry(event, is_written)).collect()
 }
 
+/// Whether Countersign has withdrawn the request, since its requester was disabled.
+#[must_use]
+pub fn has_left(events: &[find::Entry]) -> bool {
+    let withdrawn = ActionName::RequestWithdrawn.as_str();
+    let is_it = |event: &find::Entry| event.action == withdrawn && event.actor_kind == "system";
+    events.iter().any(is_it)
+}
+
 fn entry(event: &find::Entry, is_written: bool) -> Entry {
     let told = event.told();
     let actor = &event.actor_name;
+    let own = event.actor_kind == "system";
     let ((icon, tone), text) = match &told {
+        Told::Done(Action::RequestWithdrawn {}) if own => {
+            let text = "It was withdrawn: its requester's account was disabled";
+            (look(&Action::RequestWithdrawn {}), text.to_owned())
+        }
         Told::Done(action) => {
             let own = unwritten(action).filter(|_| !is_written);
             let text = own.map_or_else(|| text(action, actor), ToOwned::to_owned);
@@ -51,7 +64,6 @@ fn entry(event: &find::Entry, is_written: bool) -> Entry {
         // What an older release wrote is at least named.
         Told::Refused { .. } | Told::Unknown { .. } => (PLAIN, named(actor, &event.action)),
     };
-    let own = event.actor_kind == "system";
     Entry {
         at: event.at,
         icon,
@@ -99,6 +111,8 @@ const fn look(action: &Action) -> (Icon, Tone) {
         | Action::RevocationThrough {}
         | Action::RevocationLiftAsked {}
         | Action::RevocationLifted {}
+        | Action::PersonDisabled { .. }
+        | Action::PersonEnabled {}
         | Action::SessionStarted {}
         | Action::SessionRefused { .. }
         | Action::SessionEnded {}
@@ -129,9 +143,7 @@ fn text(action: &Action, actor: &str) -> String {
             extends,
             ..
         } => return asked(actor, *duration_seconds, extends.is_some()),
-        Action::RequestApproved { have, needed, .. } => {
-            return format!("{actor} approved ({have} of {needed})");
-        }
+        Action::RequestApproved { have, needed, .. } => return approved(actor, *have, *needed),
         Action::RequestDenied { .. } => return format!("{actor} denied it"),
         Action::RequestWithdrawn {} => return format!("{actor} withdrew it"),
         Action::GrantClosing { cause, .. } => return closing(*cause, actor),
@@ -150,9 +162,7 @@ fn text(action: &Action, actor: &str) -> String {
         Action::GrantExtended { deadline, .. } => return extended(deadline),
         Action::ProbeAnswered { outcome, .. } => return probed(outcome, actor),
         Action::GrantDelayed { error, .. } => return format!("AWS keeps it waiting: {error}"),
-        Action::GrantBypassed { policy, .. } => {
-            return format!("Something else lets its person in as well: {policy}");
-        }
+        Action::GrantBypassed { policy, .. } => return bypassed(policy),
         Action::RequestExpired { closed: None } => "Nobody decided in time",
         Action::RequestExpired { closed: Some(_) } => "It lapsed: what it was to extend was ended",
         Action::GrantOpening { .. } => "Opening began; this was on record before AWS was asked",
@@ -172,6 +182,8 @@ fn text(action: &Action, actor: &str) -> String {
         | Action::RevocationThrough {}
         | Action::RevocationLiftAsked {}
         | Action::RevocationLifted {}
+        | Action::PersonDisabled { .. }
+        | Action::PersonEnabled {}
         | Action::SessionStarted {}
         | Action::SessionRefused { .. }
         | Action::SessionEnded {}
@@ -186,6 +198,14 @@ fn text(action: &Action, actor: &str) -> String {
 fn asked(actor: &str, seconds: i32, is_extension: bool) -> String {
     let more = if is_extension { " more" } else { "" };
     format!("{actor} asked for {}{more}", show::seconds(&seconds))
+}
+
+fn approved(actor: &str, have: i16, needed: i16) -> String {
+    format!("{actor} approved ({have} of {needed})")
+}
+
+fn bypassed(policy: &str) -> String {
+    format!("Something else lets its person in as well: {policy}")
 }
 
 fn failed(cause: &Cause) -> String {

@@ -25,6 +25,7 @@ pub mod home;
 pub mod oidc;
 pub mod outlives;
 pub mod page;
+pub mod people;
 mod portal;
 pub mod problem;
 pub mod request;

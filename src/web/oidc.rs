@@ -15,6 +15,7 @@ use super::portal::Portal;
 use super::problem::answer;
 use super::visit::{Asked, Kept, Peer, Sent};
 use super::{assets, cookie, show};
+use crate::app::disable;
 use crate::app::sign_in::{self, Browser};
 use crate::authn::oidc::RelyingParty;
 use crate::error::{Error, Refusal, SignInError};
@@ -146,6 +147,10 @@ async fn finish(
     let identity = party
         .identity(&attempt, code, said.iss.as_deref(), now)
         .await?;
+    if !party.allows(&identity) {
+        disable::not_allowed(&portal.app, &identity).await?;
+        return Err(SignInError::NotAllowed.into());
+    }
     let browser = browser(headers, https);
     let session = sign_in::signed_in(&portal.app, &attempt, &identity, browser).await?;
     let cookies = [

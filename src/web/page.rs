@@ -22,6 +22,8 @@ pub enum Here {
     Waiting,
     /// What admins have ended and hold.
     Revocations,
+    /// Who there is.
+    People,
     /// The audit log.
     Audit,
     /// None of them.
@@ -39,6 +41,8 @@ pub struct Me {
     pub waiting: i64,
     /// Whether they see everything: auditors and admins.
     pub sees_all: bool,
+    /// Whether they see who there is: admins.
+    pub sees_people: bool,
 }
 
 /// What stands around every page.

@@ -72,6 +72,8 @@ pub struct RequestPage {
     pub dead_since: Option<DateTime<Utc>>,
     /// Whether the role is closed to whoever has no grant.
     pub closed: bool,
+    /// Whether it was withdrawn since its requester was disabled.
+    pub has_left: bool,
     /// What happened until now.
     pub history: Vec<Entry>,
     /// Where AWS is, for the commands.
@@ -103,10 +105,7 @@ impl RequestPage {
     }
 
     fn have(&self) -> usize {
-        self.decisions
-            .iter()
-            .filter(|decided| decided.approved)
-            .count()
+        find::have(&self.decisions)
     }
 
     fn missing(&self) -> usize {
@@ -394,6 +393,7 @@ async fn look(
         settled_at: view.settled_at,
         dead_since: view.dead_since,
         closed: view.closed,
+        has_left: history::has_left(&view.events),
         history: history::entries(&view.events, view.request.terms.early_end.cuts()),
         aws: visit.portal.settings.aws.clone(),
         public_url: visit.portal.settings.public_url.clone(),

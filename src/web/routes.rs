@@ -4,8 +4,8 @@ use axum::routing::{MethodRouter, get, post};
 
 use super::portal::Portal;
 use super::{
-    ask, assets, audit, console, grants, home, oidc, request, requests, revocations, sessions,
-    sign_in,
+    ask, assets, audit, console, grants, home, oidc, people, request, requests, revocations,
+    sessions, sign_in,
 };
 use crate::authn::oidc::CALLBACK;
 use crate::domain::audit::verb::Verb;
@@ -110,6 +110,26 @@ pub const ROUTES: &[Route] = &[
         path: "/audit",
         methods: &[("GET", None)],
         handler: || get(audit::page),
+    },
+    Route {
+        path: "/admin/people",
+        methods: &[("GET", None)],
+        handler: || get(people::page),
+    },
+    Route {
+        path: "/admin/people/{id}",
+        methods: &[("GET", None)],
+        handler: || get(people::one),
+    },
+    Route {
+        path: "/admin/people/{id}/disable",
+        methods: &[("GET", None), ("POST", Some(Verb::Disable))],
+        handler: || get(people::back).post(people::disable),
+    },
+    Route {
+        path: "/admin/people/{id}/enable",
+        methods: &[("GET", None), ("POST", Some(Verb::Enable))],
+        handler: || get(people::back).post(people::enable),
     },
     Route {
         path: "/me/sessions",

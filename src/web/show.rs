@@ -167,6 +167,7 @@ pub const fn cause(cause: &Cause) -> &'static str {
         Cause::TargetGone => "the role was deleted",
         Cause::TargetReplaced => "another role has taken the role's name",
         Cause::RevertedByOwner => "the role's owner undid it again and again",
+        Cause::PersonDisabled => "its requester's account was disabled",
     }
 }
 

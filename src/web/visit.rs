@@ -188,6 +188,7 @@ impl Visit {
             name: self.ctx.person.name.clone(),
             waiting,
             sees_all: self.ctx.sees_all(),
+            sees_people: find::sees_people(&self.ctx),
         };
         let me = Some(me);
         Ok(Frame { me, here, now })

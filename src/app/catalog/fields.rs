@@ -127,6 +127,24 @@ impl<'a> Fields<'a> {
         fitting.into_iter().collect()
     }
 
+    /// An inline table, which may be left out. `None` where it does not fit.
+    pub fn maybe_table<T>(
+        &mut self,
+        key: &'static str,
+        read: impl FnOnce(Fields<'_>) -> Option<T>,
+    ) -> Option<Option<Spanned<T>>> {
+        let Some(value) = self.value(key) else {
+            return Some(None);
+        };
+        let DeValue::Table(table) = value.get_ref() else {
+            self.refuse(value.span(), key, "must be a table in { }");
+            return None;
+        };
+        let whose = format!("{}: {key}", self.whose);
+        let fields = Fields::new(table, value.span(), whose, self.wrong);
+        read(fields).map(|it| Some(Spanned::new(value.span(), it)))
+    }
+
     /// `true`, or left out. `None` where it does not fit, for that reason.
     pub fn flag(&mut self, key: &'static str, what: &str) -> Option<Option<Spanned<()>>> {
         let Some(value) = self.value(key) else {

@@ -11,7 +11,9 @@ use super::fields::Fields;
 use super::handed_out::handed_out;
 use super::opens::{Opens, opens, scope};
 use super::principals::{self, role_session, user};
+use super::same;
 use super::wrong::Wrong;
+use crate::db::same::At;
 use crate::domain::arn::{Arn, Kind};
 use crate::domain::duration;
 use crate::domain::entitlement::{Method, Terms};
@@ -49,6 +51,8 @@ pub(super) struct Somebody {
     pub email: String,
     pub groups: Vec<Spanned<String>>,
     pub principals: Vec<Spanned<Identity>>,
+    /// The account of the same human that counts for both.
+    pub same_as: Option<Spanned<At>>,
 }
 
 /// An IAM user or role.
@@ -109,6 +113,7 @@ pub(super) fn read(text: &str) -> Result<File, Vec<Wrong>> {
     tell_apart(&file, &mut wrong);
     wrong.extend(accounts::in_file(&file));
     wrong.extend(principals::in_file(&file));
+    wrong.extend(same::in_file(&file));
     wrong.extend(closed::in_file(&file));
     wrong.extend(demands::in_file(&file));
     if wrong.is_empty() {
@@ -156,6 +161,7 @@ fn somebody(mut fields: Fields<'_>) -> Option<Somebody> {
     let email = fields.text("email", seen);
     let groups = fields.list("groups", seen);
     let principals = fields.list_of_both("principals", user, role_session);
+    let same_as = fields.maybe_table("same_as", same::account);
     fields.done();
     Some(Somebody {
         issuer: issuer?.into_inner(),
@@ -164,6 +170,7 @@ fn somebody(mut fields: Fields<'_>) -> Option<Somebody> {
         email: email?.into_inner(),
         groups: groups?,
         principals: principals?,
+        same_as: same_as?,
     })
 }
 

@@ -103,7 +103,7 @@ impl RelyingParty {
     ///
     /// # Errors
     /// When the answer is another provider's, the code is not taken, the token does not hold, or
-    /// the person's groups are unknown or are none that may sign in.
+    /// the person's groups are unknown.
     pub async fn identity(
         &self,
         attempt: &Attempt,
@@ -128,16 +128,19 @@ impl RelyingParty {
         let (expected, nonce) = (self.expected(now), &attempt.nonce);
         let identity = id_token::identity(&claims, &expected, nonce, &self.settings);
         let identity = identity.map_err(SignInError::TokenInvalid)?;
-        let allowed = &self.settings.allowed_groups;
         match &identity.groups {
             Groups::Unknown => Err(SignInError::GroupsUnknown),
-            Groups::Known(groups)
-                if !allowed.is_empty() && !groups.iter().any(|it| allowed.contains(it)) =>
-            {
-                Err(SignInError::NotAllowed)
-            }
-            _ => Ok(identity),
+            Groups::Known(_) | Groups::InCatalog => Ok(identity),
         }
+    }
+
+    /// Whether an identity is in one of the groups that may sign in. Where the provider tells none,
+    /// nobody is kept out by them.
+    #[must_use]
+    pub fn allows(&self, identity: &Identity) -> bool {
+        let allowed = &self.settings.allowed_groups;
+        let told = identity.groups.told();
+        allowed.is_empty() || told.is_none_or(|it| it.iter().any(|group| allowed.contains(group)))
     }
 
     /// Whom a logout token signs out; `None` where it does not hold.

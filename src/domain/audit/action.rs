@@ -260,6 +260,20 @@ actions! {
     RevocationLiftAsked = "revocation.lift_asked" {}
     /// What it held may be opened again.
     RevocationLifted = "revocation.lifted" {}
+    /// Somebody has left: nothing of theirs works any more.
+    PersonDisabled = "person.disabled" {
+        reason: Option<String>,
+        /// How many sessions have ended, API tokens were revoked, pending requests were withdrawn,
+        /// and grants are ending.
+        sessions: i64,
+        tokens: usize,
+        requests: usize,
+        grants: usize,
+        /// Pending requests of others on which their approval does not count any more.
+        approvals: usize,
+    }
+    /// Somebody is back, with nothing of what they had.
+    PersonEnabled = "person.enabled" {}
     /// Someone signed in.
     SessionStarted = "session.started" {}
     /// Somebody could not sign in, with the check that has failed where a token does not hold.

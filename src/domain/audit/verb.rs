@@ -25,6 +25,10 @@ pub enum Verb {
     Revoke,
     /// Lift that hold.
     Lift,
+    /// Disable somebody who has left.
+    Disable,
+    /// Enable them again.
+    Enable,
     /// Start a session of the portal.
     SignIn,
     /// End it.
@@ -33,7 +37,7 @@ pub enum Verb {
 
 impl Verb {
     /// Every verb.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Submit,
         Self::Approve,
         Self::Deny,
@@ -44,6 +48,8 @@ impl Verb {
         Self::Probe,
         Self::Revoke,
         Self::Lift,
+        Self::Disable,
+        Self::Enable,
         Self::SignIn,
         Self::SignOut,
     ];
@@ -64,6 +70,8 @@ impl Verb {
             Self::Probe => ActionName::ProbeRequested,
             Self::Revoke => ActionName::RevocationBegun,
             Self::Lift => ActionName::RevocationLifted,
+            Self::Disable => ActionName::PersonDisabled,
+            Self::Enable => ActionName::PersonEnabled,
             Self::SignIn => ActionName::SessionStarted,
             Self::SignOut => ActionName::SessionEnded,
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 use countersign::api::{self, ROUTES};
 use countersign::app::revoke::{self, NewRevocation};
-use countersign::app::tokens;
+use countersign::app::{disable, enable, tokens};
 use countersign::domain::audit::verb::Verb;
 use serde_json::{Value, json};
 
@@ -71,6 +71,14 @@ fn expected() -> BTreeMap<(&'static str, &'static str), [u16; 6]> {
         ),
         (("GET", "/entitlements"), [401, 200, 200, 200, 200, 200]),
         (("GET", "/people/me"), [401, 200, 200, 200, 200, 200]),
+        (
+            ("POST", "/people/{id}/disable"),
+            [401, 403, 403, 403, 403, 200],
+        ),
+        (
+            ("POST", "/people/{id}/enable"),
+            [401, 403, 403, 403, 403, 200],
+        ),
         (("GET", "/audit-events"), [401, 200, 200, 200, 200, 200]),
         (("GET", "/openapi.json"), [200, 200, 200, 200, 200, 200]),
     ])
@@ -84,12 +92,25 @@ fn body_for(path: &str) -> Value {
             json!({"duration": "PT1M", "justification": "Because."})
         }
         path if path.ends_with("/deny") => json!({"comment": "not today"}),
+        path if path.ends_with("/disable") => json!({"reason": "Because."}),
         _ => json!({}),
     }
 }
 
-/// A path with a fresh pending request of alice's, a fresh grant of hers, or a fresh revocation.
+/// A path with a fresh pending request of alice's, a fresh grant of hers, a fresh revocation, or
+/// erin, who is disabled where she is to be enabled.
 async fn place(service: &Api, path: &str) -> String {
+    if path.starts_with("/people/{id}") {
+        let erin = "erin@example.com";
+        // However the try before went.
+        if path.ends_with("/enable") {
+            let _ = disable::by_command(&service.admin, "test", erin, None).await;
+        } else {
+            let _ = enable::by_command(&service.admin, "test", erin).await;
+        }
+        let id = service.ctx("erin").await.person.id;
+        return path.replace("{id}", &id.to_string());
+    }
     if path.starts_with("/revocations") {
         // Of an account in which nothing is: it holds nobody up.
         service
@@ -218,8 +239,9 @@ async fn every_refusal_of_a_route_that_changes_something_is_on_record() {
             let answer = service
                 .call(&mallory, method, &path, &body_for(route.path))
                 .await;
-            // That there are revocations is no secret.
-            let wanted = if path == "/revocations" { 403 } else { 404 };
+            // That there are revocations is no secret, nor that there are people.
+            let is_known = path == "/revocations" || path.starts_with("/people/");
+            let wanted = if is_known { 403 } else { 404 };
             assert_eq!(answer.status, wanted, "{method} {path}");
             assert_eq!(
                 service.events(&subject, action, "refused").await,
@@ -276,6 +298,7 @@ async fn whatever_is_done_leaves_its_event() {
             let who = match route.path {
                 "/requests/{id}/approve" | "/requests/{id}/deny" => "bob",
                 "/revocations" | "/revocations/{id}/lift" => "ada",
+                "/people/{id}/disable" | "/people/{id}/enable" => "ada",
                 _ => "alice",
             };
             let token = service.token(who).await;

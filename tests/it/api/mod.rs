@@ -12,5 +12,6 @@ mod did;
 mod eligibility;
 mod inputs;
 mod limits;
+mod people;
 pub mod schema;
 mod statements;

@@ -91,11 +91,12 @@ async fn calls_take_few(app: TestApp) {
         statements,
     };
     for (verb, who, body, most) in [
-        ("approve", &bob, json!({}), 9),
-        ("deny", &bob, json!({"comment": "No."}), 5),
-        ("withdraw", &alice, json!({}), 4),
+        // Each begins with the caller's own row, which who disables them waits for.
+        ("approve", &bob, json!({}), 10),
+        ("deny", &bob, json!({"comment": "No."}), 6),
+        ("withdraw", &alice, json!({}), 5),
     ] {
-        let asked = calls.call(&alice, "POST", "/requests", &ask(), 10).await;
+        let asked = calls.call(&alice, "POST", "/requests", &ask(), 11).await;
         assert_eq!(asked.status, StatusCode::CREATED);
         let path = format!("/requests/{}", asked.body["id"].as_str().unwrap());
         calls.call(&bob, "GET", &path, &Value::Null, 3).await;
@@ -108,7 +109,7 @@ async fn calls_take_few(app: TestApp) {
         calls.call(&alice, "GET", &path, &Value::Null, 3).await;
         calls.service.open_grants().await;
         let end = format!("{path}/end");
-        calls.call(&alice, "POST", &end, &json!({}), 5).await;
+        calls.call(&alice, "POST", &end, &json!({}), 6).await;
         // It closes: what keeps AWS from following is told as well.
         let look = calls.call(&alice, "GET", &path, &Value::Null, 3).await;
         assert_eq!(look.body["state"], "closing");

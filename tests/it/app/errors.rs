@@ -60,14 +60,15 @@ fn callers() -> [CallerError; 5] {
     all
 }
 
-fn sign_ins() -> [SignInError; 6] {
+fn sign_ins() -> [SignInError; 7] {
     let known = |error: &SignInError| match error {
         SignInError::Expired
         | SignInError::Refused(_)
         | SignInError::Unreachable
         | SignInError::TokenInvalid(_)
         | SignInError::GroupsUnknown
-        | SignInError::NotAllowed => {}
+        | SignInError::NotAllowed
+        | SignInError::Disabled => {}
     };
     let all = [
         SignInError::Expired,
@@ -76,6 +77,7 @@ fn sign_ins() -> [SignInError; 6] {
         SignInError::TokenInvalid("nonce"),
         SignInError::GroupsUnknown,
         SignInError::NotAllowed,
+        SignInError::Disabled,
     ];
     all.iter().for_each(known);
     all

@@ -54,6 +54,8 @@ fn all() -> Vec<Action> {
         | Action::RevocationThrough {}
         | Action::RevocationLiftAsked {}
         | Action::RevocationLifted {}
+        | Action::PersonDisabled { .. }
+        | Action::PersonEnabled {}
         | Action::SessionStarted {}
         | Action::SessionRefused { .. }
         | Action::SessionEnded {}
@@ -163,6 +165,15 @@ fn all() -> Vec<Action> {
         Action::RevocationThrough {},
         Action::RevocationLiftAsked {},
         Action::RevocationLifted {},
+        Action::PersonDisabled {
+            reason: Some("Left the company.".to_owned()),
+            sessions: 2,
+            tokens: 1,
+            requests: 1,
+            grants: 3,
+            approvals: 1,
+        },
+        Action::PersonEnabled {},
         Action::SessionStarted {},
         Action::SessionRefused {
             check: Some("nonce".to_owned()),

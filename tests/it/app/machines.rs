@@ -177,7 +177,7 @@ proptest! {
     }
 
     #[test]
-    fn a_grant_goes_one_way_and_tells_each_step(course in proptest::collection::vec((0..5_u8, 0..9_usize), 0..14)) {
+    fn a_grant_goes_one_way_and_tells_each_step(course in proptest::collection::vec((0..6_u8, 0..9_usize), 0..14)) {
         let mut grant = facts::grant(GrantState::Scheduled);
         for (second, (letter, cause)) in (0..).zip(course) {
             let (by, cause) = (By::system("test", start() + TimeDelta::seconds(second)), Cause::ALL[cause]);
@@ -187,7 +187,8 @@ proptest! {
                 1 => next.opened(&by),
                 2 => next.end(cause, PersonId::new(), Some(words("done")), &by),
                 3 => next.close(cause, &by),
-                _ => next.closed(&by),
+                4 => next.closed(&by),
+                _ => next.leave(None, &by),
             };
             match (after(&before.state, letter), tried) {
                 (None, Err(wrong)) => {
@@ -207,19 +208,20 @@ proptest! {
 }
 
 /// The state and the event that a step leads to, or that there is no such step. 0 open, 1 opened, 2
-/// end, 3 close, 4 closed.
+/// end, 3 close, 4 closed, 5 leave.
 fn after(state: &GrantState, letter: u8) -> Option<(&'static str, &'static str)> {
     match (state, letter) {
         (GrantState::Scheduled, 0) => Some(("opening", "grant.opening")),
         (GrantState::Opening { .. }, 1) => Some(("active", "grant.opened")),
         // Nothing was sent, so that nothing has to be undone.
-        (GrantState::Scheduled, 2) => Some(("ended", "grant.ended")),
+        (GrantState::Scheduled, 2 | 5) => Some(("ended", "grant.ended")),
         (GrantState::Scheduled, 3) => Some(("failed", "grant.failed")),
-        (GrantState::Opening { .. } | GrantState::Active { .. }, 2 | 3) => {
+        (GrantState::Opening { .. } | GrantState::Active { .. }, 2 | 3 | 5) => {
             Some(("closing", "grant.closing"))
         }
         (GrantState::Closing(closing), 4) => {
-            let gave_up = closing.opened_at.is_none() && closing.by.is_none();
+            let is_ended = closing.by.is_some() || closing.cause == Cause::PersonDisabled;
+            let gave_up = closing.opened_at.is_none() && !is_ended;
             Some(if gave_up || closing.cause == Cause::CouldNotOpen {
                 ("failed", "grant.failed")
             } else {

@@ -209,7 +209,11 @@ pub fn ends_rightly(world: &World, id: GrantId, cause: Cause) -> Result<(), Viol
         ]),
         // In safe mode nobody can tell whether it was open before the restore.
         Cause::CouldNotOpen => since(&["AWS refuses", "the role is out of service"]),
-        Cause::Deadline | Cause::Released | Cause::Revoked | Cause::NotEligible => true,
+        Cause::Deadline
+        | Cause::Released
+        | Cause::Revoked
+        | Cause::NotEligible
+        | Cause::PersonDisabled => true,
     };
     if is_right || !world.lively {
         return Ok(());

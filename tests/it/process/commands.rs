@@ -174,6 +174,46 @@ async fn tokens_are_listed_with_what_became_of_them_and_never_told() {
     assert_eq!(bob.expect("a line").len(), 10, "{list}");
 }
 
+/// As a member of the catalog's role, beside a `serve` that closes what was open.
+#[tokio::test(flavor = "multi_thread")]
+async fn people_are_listed_disabled_and_enabled() {
+    let world = World::new().await;
+    let serve = world.serve();
+    world.warm_up(&serve).await;
+    let request = world.submit(&serve, "PT1H").await;
+    let grant = world.approve(&serve, &request).await;
+    let path = format!("/grants/{grant}");
+    let state = async || serve.get(&world.bob, &path).await["state"].clone();
+    wait::until_async("it is open", async || state().await == "active").await;
+    let line = |email: &str| {
+        let list = world.output(&["people", "list"]);
+        let line = list.lines().find(|line| line.contains(email));
+        let words = line.unwrap_or_default().split_whitespace();
+        words.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let alice = line("alice@example.com");
+    assert_eq!(alice[3..], ["active", "-", "0", "1", "0", "1"]);
+    let id = &alice[0];
+    let reason = "Left the company";
+    world.output(&["people", "disable", id, "--reason", reason]);
+    let alice = line("alice@example.com");
+    assert_eq!(alice[3], "disabled");
+    assert_eq!(alice[alice.len() - 4..], ["0", "0", "0", "0"]);
+    let ask = serde_json::json!({});
+    let (status, _) = serve.post(&world.alice, "/requests", &ask).await;
+    assert_eq!(status, 401);
+    wait::until_async("it has ended", async || state().await == "ended").await;
+    let said = refusal(world.command(&["people", "disable", id]));
+    assert!(said.contains("this person is disabled"), "{said}");
+    let token = ["token", "create", "--name", "x", "--person", id];
+    let said = refusal(world.command(&token));
+    assert!(said.contains("was disabled"), "{said}");
+    world.output(&["people", "enable", "alice@example.com"]);
+    assert_eq!(line("alice@example.com")[3], "active");
+    let said = refusal(world.command(&["people", "enable", "nobody@example.com"]));
+    assert!(said.contains("is not known"), "{said}");
+}
+
 /// No credentials in the environment, in files, or of a machine: what a newcomer has.
 #[tokio::test(flavor = "multi_thread")]
 async fn serve_without_aws_credentials_starts_and_says_so() {

@@ -7,6 +7,7 @@
 mod catalog;
 mod configured;
 mod groups;
+mod leavers;
 mod logout;
 mod people;
 mod provider;

@@ -41,9 +41,18 @@ pub struct Person {
     pub groups: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub principals: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub same_as: Option<SameAs>,
     /// Roles that they come as, with their session names: more of their principals.
     #[serde(skip)]
     pub sessions: Vec<(String, String)>,
+}
+
+/// Another account of the same human.
+#[derive(Debug, Clone, Serialize)]
+pub struct SameAs {
+    pub issuer: String,
+    pub subject: String,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -124,6 +133,15 @@ impl Catalog {
         found(&mut self.entitlements, |it| it.name == name, new)
     }
 
+    /// Two accounts are one human's.
+    pub fn join(&mut self, subject: &str, with: &str) {
+        let issuer = self.person(with).issuer.clone();
+        self.person(subject).same_as = Some(SameAs {
+            issuer,
+            subject: with.to_owned(),
+        });
+    }
+
     /// The person's groups are these.
     pub fn regroup(&mut self, subject: &str, groups: &[&str]) {
         self.person(subject).groups = words(groups);
@@ -172,6 +190,7 @@ impl Person {
             email: format!("{subject}@example.com"),
             groups: vec![],
             principals: vec![],
+            same_as: None,
             sessions: vec![],
         }
     }

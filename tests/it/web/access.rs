@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{Method, StatusCode};
 
+use countersign::app::disable;
 use countersign::app::revoke::{self, NewRevocation};
 use countersign::ids::SessionId;
 use countersign::web::{ASSETS, SIGN_IN};
@@ -66,11 +67,21 @@ pub async fn session(portal: &Portal) -> String {
     id.fetch_one(&portal.db.pool).await.unwrap().to_string()
 }
 
+/// erin, who is disabled where the route is to enable her.
+pub async fn leaver(portal: &Portal, route: &str) -> String {
+    if route.ends_with("/enable") {
+        let done = disable::by_command(&portal.admin, "test", "erin@example.com", None);
+        done.await.unwrap();
+    }
+    portal.ctx("erin").await.person.id.to_string()
+}
+
 #[tokio::test]
 async fn without_a_session_every_page_leads_to_sign_in_and_nothing_is_done() {
     let (portal, request, grant) = stage().await;
     let revoked = revocation(&portal).await;
     let signed_in = session(&portal).await;
+    let erin = leaver(&portal, "").await;
     let stranger = portal.stranger();
     for Tried {
         method,
@@ -84,7 +95,7 @@ async fn without_a_session_every_page_leads_to_sign_in_and_nothing_is_done() {
         }
         let path = path.replace('R', &request).replace('G', &grant);
         let path = path.replace('V', &revoked);
-        let path = path.replace('S', &signed_in);
+        let path = path.replace('S', &signed_in).replace('P', &erin);
         let answer = if method == "GET" {
             stranger.get(&path).await
         } else {
@@ -116,7 +127,13 @@ async fn without_a_session_every_page_leads_to_sign_in_and_nothing_is_done() {
 async fn who_gets_what() {
     let mut told = String::new();
     let shared = stage().await;
-    for Tried { method, path, .. } in routes::all() {
+    for Tried {
+        method,
+        route,
+        path,
+        ..
+    } in routes::all()
+    {
         let _ = write!(told, "{method:4} {path:26}");
         for name in ["alice", "bob", "ada", "otto", "mallory"] {
             let own = if method == "GET" {
@@ -129,6 +146,8 @@ async fn who_gets_what() {
             let path = path.replace('R', request).replace('G', grant);
             let path = path.replace('V', &revocation(portal).await);
             let path = path.replace('S', &session(portal).await);
+            let who = if method == "GET" { "" } else { route };
+            let path = path.replace('P', &leaver(portal, who).await);
             let answer = if method == "GET" {
                 browser.get(&path).await
             } else {

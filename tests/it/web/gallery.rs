@@ -10,7 +10,7 @@ use countersign::domain::entitlement::Entitlement;
 use countersign::domain::grant::GrantState;
 use countersign::domain::person::Principal;
 use countersign::domain::request::RequestState;
-use countersign::error::{CallerError, Error, RoleError, StateError};
+use countersign::error::{CallerError, Error, RoleError, SignInError, StateError};
 use countersign::ids::{PersonId, PrincipalId, SessionId};
 use countersign::web::ask::{Ask, AskForm};
 use countersign::web::audit::Audit;
@@ -25,6 +25,7 @@ use countersign::web::sign_in::SignIn;
 use super::console::of_session;
 use super::facts::*;
 use super::outlives::{attached, not_looked_at, outliving};
+use super::people;
 use super::revocation_samples::{revocation_page, revocations};
 use super::samples::*;
 use super::troubles::{bypassed, dead, troubled};
@@ -100,6 +101,12 @@ fn every() -> Vec<(&'static str, Sample)> {
     };
     let denied = RequestState::Denied(now());
     vec![
+        ("people", sample(&people::people())),
+        ("people-nobody", sample(&people::nobody_found())),
+        ("person", sample(&people::person())),
+        ("person-wrong", sample(&people::person_wrong())),
+        ("person-disabled", sample(&people::person_disabled())),
+        ("person-me", sample(&people::person_me())),
         ("revocations", sample(&revocations())),
         ("revocation", sample(&revocation_page())),
         (
@@ -250,6 +257,14 @@ fn every() -> Vec<(&'static str, Sample)> {
         ("request-late", sample(&late_decision())),
         ("request-denied", sample(&page(denied, None))),
         (
+            "request-of-leaver",
+            sample(&RequestPage {
+                has_left: true,
+                ..page(RequestState::Withdrawn(now()), None)
+            }),
+        ),
+        ("request-vote-of-leaver", sample(&vote_of_leaver())),
+        (
             "request-withdrawn",
             sample(&page(RequestState::Withdrawn(now()), None)),
         ),
@@ -361,6 +376,10 @@ fn every() -> Vec<(&'static str, Sample)> {
             "problem-too-late",
             sample(&problem(&Error::from(StateError::NotEligible))),
         ),
+        (
+            "problem-disabled",
+            sample(&problem(&Error::from(SignInError::Disabled))),
+        ),
         ("problem-internal", sample(&problem(&internal()))),
         ("problem-busy", sample(&problem(&Error::Busy))),
         (
@@ -385,6 +404,14 @@ fn every() -> Vec<(&'static str, Sample)> {
         ),
         ("sessions", sample(&sessions())),
     ]
+}
+
+fn vote_of_leaver() -> RequestPage {
+    let mut page = second_voice();
+    for voice in &mut page.decisions {
+        voice.counts = false;
+    }
+    page
 }
 
 fn oidc(nobody: &Frame, sign_out: Option<&str>) -> oidc::SignIn {

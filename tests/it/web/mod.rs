@@ -18,6 +18,7 @@ mod longer;
 mod older;
 mod outlives;
 mod pages;
+mod people;
 mod probes;
 mod readonly;
 mod revocation_samples;

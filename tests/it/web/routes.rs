@@ -6,7 +6,7 @@ use countersign::demo::sign_in::PEOPLE;
 use countersign::domain::audit::verb::Verb;
 use countersign::web::{ASSETS, BY_PROVIDER, NO_SIGN_IN, ROUTES, Route, SIGN_IN};
 
-use super::access::{revocation, session, stage};
+use super::access::{leaver, revocation, session, stage};
 use crate::support::app::TestApp;
 use crate::support::portal::{ORIGIN, Portal};
 
@@ -18,7 +18,7 @@ pub struct Tried {
     /// As the router spells it.
     pub route: &'static str,
     /// `R` is alice's pending request, `G` her grant, `S` a session of hers, `V` a revocation of
-    /// nothing.
+    /// nothing, `P` erin, who is disabled where she is to be enabled.
     pub path: String,
 }
 
@@ -39,6 +39,7 @@ fn path(route: &str) -> String {
         Some("me") => "S",
         Some("grants") => "G",
         Some("revocations") => "V",
+        Some("admin") => "P",
         _ => "R",
     };
     route.replace("{name}", name).replace("{id}", id)
@@ -67,6 +68,8 @@ pub fn form(path: &str) -> Vec<(&'static str, &'static str)> {
         vec![("duration", "1m"), ("justification", "Because.")]
     } else if path == "/revocations" {
         vec![("account", "999988887777"), ("reason", "Because.")]
+    } else if path.ends_with("/disable") {
+        vec![("reason", "Because.")]
     } else if path.ends_with("/probe") {
         vec![("grant", "grant_00000000000000000000000000")]
     } else if path == SIGN_IN {
@@ -132,6 +135,7 @@ async fn whatever_is_done_leaves_its_event() {
         let who = match it.route {
             "/requests/{id}/decide" => "bob",
             "/revocations" | "/revocations/{id}/lift" => "ada",
+            route if route.starts_with("/admin/") => "ada",
             _ => "alice",
         };
         let browser = portal.browser(who).await;
@@ -145,6 +149,7 @@ async fn whatever_is_done_leaves_its_event() {
         let path = it.path.replace('R', &request).replace('G', &grant);
         let path = path.replace('V', &revoked);
         let path = path.replace('S', &session(&portal).await);
+        let path = path.replace('P', &leaver(&portal, it.route).await);
         let before = portal.done(action).await;
         let answer = browser.post(&path, &form(&path)).await;
         assert_eq!(answer.status, StatusCode::SEE_OTHER, "{path}");

@@ -30,6 +30,7 @@ pub fn frame(here: Here, name: &str, waiting: i64) -> Frame {
             name: name.into(),
             waiting,
             sees_all: false,
+            sees_people: false,
         }),
         here,
         now: now(),
@@ -142,6 +143,7 @@ pub fn page(state: RequestState, granted: Option<Grant>) -> RequestPage {
         },
         extension: None,
         more: ExtendForm::default(),
+        has_left: false,
         history: if granted.is_some() {
             history()
         } else {
@@ -214,6 +216,8 @@ pub fn voice(name: &str, approved: bool) -> Decision {
         approved,
         comment: None,
         at: now(),
+        human: PersonId::from_uuid(uuid(7)),
+        counts: true,
     }
 }
 
@@ -399,6 +403,7 @@ pub fn people() -> Vec<Person> {
             name.split(' ').next().unwrap_or_default().to_lowercase()
         ),
         groups: vec![group.into()],
+        ids: vec![PersonId::from_uuid(uuid(n))],
     };
     vec![
         person(4, "Alice Archer", "engineers"),

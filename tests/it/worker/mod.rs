@@ -25,6 +25,7 @@ mod inventory;
 pub mod judge;
 mod lag;
 mod lapses;
+mod leavers;
 mod ledger;
 mod lies;
 mod life;
