@@ -110,3 +110,5 @@ id!(/// A browser that is signed in (never its cookie).
     SessionId, SessionKind, "session");
 id!(/// An API token (never its secret).
     TokenId, TokenKind, "token");
+id!(/// A program that asks on behalf of people.
+    MachineId, MachineKind, "machine");

@@ -14,19 +14,22 @@ mod problem;
 mod requests;
 mod revocations;
 mod routes;
+mod tokens;
 mod types;
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{DefaultBodyLimit, OriginalUri, Request};
 use axum::http::HeaderValue;
 use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Router};
 use futures_util::FutureExt as _;
 
 use crate::app::App;
+use crate::authn::oidc::workload::Workloads;
 use crate::error::{CallerError, Error, WireError};
 use crate::telemetry;
 pub use openapi::document;
@@ -40,7 +43,7 @@ const LARGEST_BODY: usize = 64 * 1024;
 /// The API, to be nested under `/api/v1`.
 pub fn router(app: App) -> Router {
     let router = ROUTES.iter().fold(Router::new(), |router, route| {
-        router.route(route.path, (route.handler)())
+        router.route(route.path, (route.handler)().layer(Extension(route)))
     });
     router
         .fallback(async || Problem::from(CallerError::NotFound))
@@ -48,6 +51,7 @@ pub fn router(app: App) -> Router {
         // Layers added later stand further out: what `guarded` refuses or catches still gets the
         // headers and a line of the log.
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(Extension(Arc::<Workloads>::default()))
         .layer(from_fn(guarded))
         .layer(from_fn(headers))
         .layer(from_fn(telemetry::in_span))

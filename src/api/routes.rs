@@ -1,122 +1,154 @@
-//! Every route, once: the router, the OpenAPI document's check and the authorization test are made
-//! from this table.
+//! Every route, once, with the scope that it asks for: the router, the OpenAPI document and the
+//! authorization tests are made from this table.
 
 use axum::routing::{MethodRouter, get, post};
 
-use super::{audit, catalog, grants, openapi, probes, requests, revocations};
+use super::{audit, catalog, grants, openapi, probes, requests, revocations, tokens};
 use crate::app::App;
 use crate::domain::audit::verb::Verb;
+use crate::domain::scope::Scope;
 
 /// One path with its methods.
 #[derive(Debug, Clone, Copy)]
 pub struct Route {
     /// Below `/api/v1`.
     pub path: &'static str,
-    /// The methods, and for each that changes something its verb.
-    pub methods: &'static [(&'static str, Option<Verb>)],
+    /// The methods, for each that changes something its verb, and the scopes of which a token has to
+    /// have one; none for what is open to everybody.
+    pub methods: &'static [(&'static str, Option<Verb>, &'static [Scope])],
     pub(super) handler: fn() -> MethodRouter<App>,
+}
+
+impl Route {
+    /// The verb and the scopes of one of its methods. HEAD is GET without the body.
+    pub(super) fn needs(&self, method: &str) -> Option<(Option<Verb>, &'static [Scope])> {
+        let method = if method == "HEAD" { "GET" } else { method };
+        let mut methods = self.methods.iter();
+        let found = methods.find(|(name, ..)| *name == method);
+        found.map(|(_, verb, scopes)| (*verb, *scopes))
+    }
 }
 
 /// All of them.
 pub const ROUTES: &[Route] = &[
     Route {
         path: "/requests",
-        methods: &[("GET", None), ("POST", Some(Verb::Submit))],
+        methods: &[
+            ("GET", None, &[Scope::Read]),
+            ("POST", Some(Verb::Submit), &[Scope::Create]),
+        ],
         handler: || get(requests::list).post(requests::submit),
     },
     Route {
         path: "/requests/{id}",
-        methods: &[("GET", None)],
+        methods: &[("GET", None, &[Scope::Read])],
         handler: || get(requests::get),
     },
     Route {
         path: "/requests/{id}/approve",
-        methods: &[("POST", Some(Verb::Approve))],
+        methods: &[("POST", Some(Verb::Approve), &[Scope::Decide])],
         handler: || post(requests::approve),
     },
     Route {
         path: "/requests/{id}/deny",
-        methods: &[("POST", Some(Verb::Deny))],
+        methods: &[("POST", Some(Verb::Deny), &[Scope::Decide])],
         handler: || post(requests::deny),
     },
     Route {
         path: "/requests/{id}/withdraw",
-        methods: &[("POST", Some(Verb::Withdraw))],
+        methods: &[("POST", Some(Verb::Withdraw), &[Scope::Create])],
         handler: || post(requests::withdraw),
     },
     Route {
         path: "/grants",
-        methods: &[("GET", None)],
+        methods: &[("GET", None, &[Scope::Read])],
         handler: || get(grants::list),
     },
     Route {
         path: "/grants/{id}",
-        methods: &[("GET", None)],
+        methods: &[("GET", None, &[Scope::Read])],
         handler: || get(grants::get),
     },
     Route {
         path: "/grants/{id}/end",
-        methods: &[("POST", Some(Verb::End))],
+        methods: &[("POST", Some(Verb::End), &[Scope::Create, Scope::Decide])],
         handler: || post(grants::end),
     },
     Route {
         path: "/grants/{id}/extend",
-        methods: &[("POST", Some(Verb::Extend))],
+        methods: &[("POST", Some(Verb::Extend), &[Scope::Create])],
         handler: || post(grants::extend),
     },
     Route {
         path: "/grants/{id}/credentials",
-        methods: &[("POST", Some(Verb::Fetch))],
+        methods: &[("POST", Some(Verb::Fetch), &[Scope::Create])],
         handler: || post(grants::credentials),
     },
     Route {
         path: "/grants/{id}/console-link",
-        methods: &[("POST", Some(Verb::Fetch))],
+        methods: &[("POST", Some(Verb::Fetch), &[Scope::Create])],
         handler: || post(grants::console_link),
     },
     Route {
         path: "/grants/{id}/probe",
-        methods: &[("POST", Some(Verb::Probe))],
+        methods: &[("POST", Some(Verb::Probe), &[Scope::Decide])],
         handler: || post(probes::probe),
     },
     Route {
         path: "/revocations",
-        methods: &[("GET", None), ("POST", Some(Verb::Revoke))],
+        methods: &[
+            ("GET", None, &[Scope::Read, Scope::Decide]),
+            ("POST", Some(Verb::Revoke), &[Scope::Decide]),
+        ],
         handler: || get(revocations::list).post(revocations::revoke),
     },
     Route {
         path: "/revocations/{id}",
-        methods: &[("GET", None)],
+        methods: &[("GET", None, &[Scope::Read, Scope::Decide])],
         handler: || get(revocations::get),
     },
     Route {
         path: "/revocations/{id}/grants",
-        methods: &[("GET", None)],
+        methods: &[("GET", None, &[Scope::Read, Scope::Decide])],
         handler: || get(revocations::grants),
     },
     Route {
         path: "/revocations/{id}/lift",
-        methods: &[("POST", Some(Verb::Lift))],
+        methods: &[("POST", Some(Verb::Lift), &[Scope::Decide])],
         handler: || post(revocations::lift),
     },
     Route {
         path: "/entitlements",
-        methods: &[("GET", None)],
+        methods: &[("GET", None, &[Scope::Read])],
         handler: || get(catalog::entitlements),
     },
     Route {
         path: "/people/me",
-        methods: &[("GET", None)],
+        methods: &[("GET", None, &[Scope::Read])],
         handler: || get(catalog::me),
     },
     Route {
+        path: "/tokens",
+        methods: &[("GET", None, &[Scope::Read])],
+        handler: || get(tokens::list),
+    },
+    Route {
+        path: "/tokens/{id}/revoke",
+        methods: &[(
+            "POST",
+            Some(Verb::RevokeToken),
+            &[Scope::Create, Scope::Admin],
+        )],
+        handler: || post(tokens::revoke),
+    },
+    Route {
         path: "/audit-events",
-        methods: &[("GET", None)],
+        methods: &[("GET", None, &[Scope::Audit])],
         handler: || get(audit::list),
     },
     Route {
         path: "/openapi.json",
-        methods: &[("GET", None)],
+        methods: &[("GET", None, &[])],
         handler: || get(openapi::get),
     },
 ];

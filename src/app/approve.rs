@@ -5,6 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::ctx::Ctx;
 use super::load::{self, Locked, Shown};
 use super::submit::guarded::is_alone;
+use crate::db::decisions::Decision;
 use crate::db::tx::Tx;
 use crate::domain::audit::verb::Verb;
 use crate::domain::grant::Grant;
@@ -62,7 +63,8 @@ async fn count(
     let (id, target, asked) = (request.id, request.target, request.person);
     let principal = request.principal_arn.clone();
     // Counted under the request's lock: two last voices at once cannot make two grants.
-    let have = decisions.iter().filter(|vote| vote.approved).count();
+    let counts = |vote: &&Decision| vote.approved && !request.requested_by.is_through(vote.person);
+    let have = decisions.iter().filter(counts).count();
     let have = i16::try_from(have).unwrap_or(i16::MAX);
     let approval = request.approve(have.saturating_add(1), comment, &tx.by)?;
     // After the state: who has decided and comes too late is told that it is closed.

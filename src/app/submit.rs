@@ -23,10 +23,11 @@ use crate::db::catalog::Offer;
 use crate::db::tx::Tx;
 use crate::domain::audit::verb::Verb;
 use crate::domain::entitlement::{Entitlement, Method};
+use crate::domain::machine::{Asked, RequestedBy};
 use crate::domain::person::Principal;
 use crate::domain::request::{Ask, Request};
 use crate::domain::text::is_hidden;
-use crate::error::{CallerError, Error, FieldError, LimitError, RoleError};
+use crate::error::{CallerError, Error, FieldError, LimitError, RoleError, StateError};
 use crate::ids::TargetId;
 use crate::policy::outlive;
 
@@ -81,7 +82,7 @@ impl Submitted {
 /// opened, too many asks.
 pub async fn submit(ctx: &Ctx, new: NewRequest) -> Result<Submitted, Error> {
     // Before anything is looked up: each ask may cost calls of AWS.
-    ctx.app.limits().ask(ctx.person.id)?;
+    ctx.app.limits().ask(ctx.caller())?;
     let name = new.entitlement.clone();
     let refused = |error| ctx.refused(Verb::Submit, subject(&name), error);
     let prepared = match prepare(ctx, &new).await {
@@ -101,7 +102,7 @@ pub async fn submit(ctx: &Ctx, new: NewRequest) -> Result<Submitted, Error> {
             entitlement,
             condition,
             ..
-        } = offer.await?.ok_or(CallerError::NotFound)?;
+        } = offer.await?.ok_or_else(|| not_offered(ctx))?;
         if condition.needs_a_person() {
             return Err(RoleError::Suspended(condition).into());
         }
@@ -121,6 +122,7 @@ pub async fn submit(ctx: &Ctx, new: NewRequest) -> Result<Submitted, Error> {
         }
         let target = target_of(tx.conn(), &entitlement, checked.principal.as_ref()).await?;
         let ask = Ask {
+            requested_by: requested_by(ctx),
             target,
             principal: checked.principal,
             principal_unique_id: seen.principal_id,
@@ -138,6 +140,27 @@ pub async fn submit(ctx: &Ctx, new: NewRequest) -> Result<Submitted, Error> {
         Ok(Submitted::New(request.into()))
     })
     .await
+}
+
+/// Why there is no offer. A person is told of what they may ask for alone; for whom a machine asks,
+/// it is told that they may not: it knows the entitlement.
+fn not_offered(ctx: &Ctx) -> Error {
+    match ctx.credential.machine {
+        Some(_) => StateError::NotEligible.into(),
+        None => CallerError::NotFound.into(),
+    }
+}
+
+fn requested_by(ctx: &Ctx) -> RequestedBy {
+    match &ctx.credential.machine {
+        Some(machine) => RequestedBy::Machine(Asked {
+            id: machine.id,
+            name: machine.name.clone(),
+            owner_then: machine.owner,
+            owner: machine.owner,
+        }),
+        None => RequestedBy::Person(ctx.person.name.clone()),
+    }
 }
 
 /// What of it is so of the entitlement as it is now.
@@ -167,6 +190,7 @@ async fn again(
 ) -> Result<Option<Shown>, Error> {
     let ask = db::asks::SameAsk {
         person: ctx.person.id,
+        machine: ctx.credential.machine.as_ref().map(|it| it.id),
         entitlement: asked.entitlement.id,
         principal: asked.principal.as_ref().map(|it| it.id),
         justification: &asked.justification,
@@ -267,7 +291,7 @@ async fn prepare(
                 condition,
                 manager,
                 now,
-            } = offer.ok_or(CallerError::NotFound)?;
+            } = offer.ok_or_else(|| not_offered(ctx))?;
             if condition.needs_a_person() {
                 return Err(RoleError::Suspended(condition).into());
             }

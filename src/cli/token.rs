@@ -8,17 +8,17 @@ use secrecy::ExposeSecret;
 
 use super::failure::{Failure, Refused};
 use super::serve;
-use crate::app::tokens;
+use crate::app::tokens::{self, Listed, Wanted};
 use crate::config::Config;
-use crate::db::people::ListedToken;
 use crate::domain::duration;
+use crate::domain::scope::Scopes;
 use crate::domain::text::is_hidden;
 use crate::ids::TokenId;
 
 /// What may be typed after `token`.
 #[derive(Debug, Subcommand)]
 pub enum Token {
-    /// Make an API token that speaks for a person, and print it once
+    /// Make an API token that speaks for a person, and print it once. People make theirs in the portal
     Create {
         /// E-mail address or id of somebody in the catalog
         #[arg(long, value_name = "EMAIL_OR_ID")]
@@ -29,6 +29,15 @@ pub enum Token {
         /// How long it works, in hours, minutes and seconds: PT720H is 30 days, the most is 90 days
         #[arg(long, value_name = "DURATION", default_value = "PT720H")]
         expires_in: String,
+        /// What it may be used for, several times or with commas: request:create, request:read,
+        /// request:decide, audit:read, admin
+        #[arg(
+            long = "scope",
+            value_name = "SCOPE",
+            value_delimiter = ',',
+            default_value = "request:create,request:read,request:decide,audit:read"
+        )]
+        scopes: Vec<String>,
     },
     /// List every API token: whose it is and whether it works, never the token itself
     List,
@@ -50,12 +59,22 @@ pub async fn run(config: &Config, command: Token) -> Result<(), Failure> {
             person,
             name,
             expires_in,
+            scopes,
         } => {
+            let scopes = Scopes::parse(&scopes).map_err(|word| {
+                Refused(format!("--scope {word} is none: see `token create --help`"))
+            })?;
             let expires_in = duration::parse(&expires_in)
                 .map_err(|error| Refused(format!("--expires-in {error}")))?;
             // What does not fit is far above the longest life.
             let expires_in = TimeDelta::try_seconds(expires_in).unwrap_or(TimeDelta::MAX);
-            let (id, token) = tokens::create(&app, "command line", &person, &name, expires_in)
+            let wanted = Wanted {
+                name,
+                expires_in,
+                scopes,
+                unread: Vec::new(),
+            };
+            let (id, token) = tokens::create(&app, "command line", &person, wanted)
                 .await
                 .map_err(Refused::told)?;
             // To standard error: `TOKEN=$(countersign token create …)` takes the token alone.
@@ -77,11 +96,12 @@ pub async fn run(config: &Config, command: Token) -> Result<(), Failure> {
 }
 
 /// A line for each token below a line of headings, in columns; times are UTC.
-fn table(tokens: &[ListedToken]) -> String {
-    const HEADINGS: [&str; 7] = [
+fn table(tokens: &[Listed]) -> String {
+    const HEADINGS: [&str; 8] = [
         "token",
         "name",
-        "person",
+        "of",
+        "scopes",
         "created",
         "last used",
         "expires",
@@ -92,7 +112,8 @@ fn table(tokens: &[ListedToken]) -> String {
         [
             token.id.to_string(),
             plain(&token.name),
-            plain(&token.email),
+            plain(&token.of),
+            token.scopes.join(" "),
             time(Some(token.created_at)),
             time(token.last_used_at),
             time(Some(token.expires_at)),
@@ -101,7 +122,7 @@ fn table(tokens: &[ListedToken]) -> String {
     }));
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
     let widths: Vec<usize> = (0..HEADINGS.len()).filter_map(width).collect();
-    let line = |row: &[String; 7]| {
+    let line = |row: &[String; 8]| {
         let cells = row.iter().zip(&widths);
         let cells = cells.map(|(cell, width)| format!("{cell:width$}"));
         let line = cells.collect::<Vec<_>>().join("  ");

@@ -29,11 +29,19 @@ pub enum Verb {
     SignIn,
     /// End it.
     SignOut,
+    /// Make an API token.
+    CreateToken,
+    /// Revoke one.
+    RevokeToken,
+    /// Let a program ask on behalf of people.
+    CreateMachine,
+    /// End that.
+    EndMachine,
 }
 
 impl Verb {
     /// Every verb.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 16] = [
         Self::Submit,
         Self::Approve,
         Self::Deny,
@@ -46,6 +54,10 @@ impl Verb {
         Self::Lift,
         Self::SignIn,
         Self::SignOut,
+        Self::CreateToken,
+        Self::RevokeToken,
+        Self::CreateMachine,
+        Self::EndMachine,
     ];
 
     /// The action that it leaves in the audit log, done or refused. A grant that never opened
@@ -66,6 +78,10 @@ impl Verb {
             Self::Lift => ActionName::RevocationLifted,
             Self::SignIn => ActionName::SessionStarted,
             Self::SignOut => ActionName::SessionEnded,
+            Self::CreateToken => ActionName::TokenCreated,
+            Self::RevokeToken => ActionName::TokenRevoked,
+            Self::CreateMachine => ActionName::MachineCreated,
+            Self::EndMachine => ActionName::MachineEnded,
         }
     }
 

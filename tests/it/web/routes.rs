@@ -6,7 +6,7 @@ use countersign::demo::sign_in::PEOPLE;
 use countersign::domain::audit::verb::Verb;
 use countersign::web::{ASSETS, BY_PROVIDER, NO_SIGN_IN, ROUTES, Route, SIGN_IN};
 
-use super::access::{revocation, session, stage};
+use super::access::{filled, revocation, session, stage};
 use crate::support::app::TestApp;
 use crate::support::portal::{ORIGIN, Portal};
 
@@ -17,8 +17,8 @@ pub struct Tried {
     pub verb: Option<Verb>,
     /// As the router spells it.
     pub route: &'static str,
-    /// `R` is alice's pending request, `G` her grant, `S` a session of hers, `V` a revocation of
-    /// nothing.
+    /// `R` is alice's pending request, `G` her grant, `S` a session of hers, `T` a token of hers, `M`
+    /// a machine of bob's, `V` a revocation of nothing.
     pub path: String,
 }
 
@@ -36,7 +36,9 @@ fn path(route: &str) -> String {
         "prod-admin"
     };
     let id = match route.split('/').nth(1) {
+        Some("me") if route.starts_with("/me/tokens") => "T",
         Some("me") => "S",
+        Some("admin") => "M",
         Some("grants") => "G",
         Some("revocations") => "V",
         _ => "R",
@@ -69,6 +71,19 @@ pub fn form(path: &str) -> Vec<(&'static str, &'static str)> {
         vec![("account", "999988887777"), ("reason", "Because.")]
     } else if path.ends_with("/probe") {
         vec![("grant", "grant_00000000000000000000000000")]
+    } else if path == "/admin/machines" {
+        vec![
+            ("name", "deploys"),
+            ("owner", "bob@example.com"),
+            ("scopes", "request:create"),
+            ("entitlements", "prod-admin"),
+        ]
+    } else if path.ends_with("/tokens") {
+        vec![
+            ("name", "laptop"),
+            ("expires_in", "PT24H"),
+            ("scopes", "request:read"),
+        ]
     } else if path == SIGN_IN {
         vec![("person", "bob@example.com"), ("next", "/")]
     } else {
@@ -131,7 +146,8 @@ async fn whatever_is_done_leaves_its_event() {
         portal.open_grants().await;
         let who = match it.route {
             "/requests/{id}/decide" => "bob",
-            "/revocations" | "/revocations/{id}/lift" => "ada",
+            "/revocations" | "/revocations/{id}/lift" | "/admin/machines" => "ada",
+            "/admin/machines/{id}/tokens" | "/admin/machines/{id}/end" => "bob",
             _ => "alice",
         };
         let browser = portal.browser(who).await;
@@ -145,9 +161,17 @@ async fn whatever_is_done_leaves_its_event() {
         let path = it.path.replace('R', &request).replace('G', &grant);
         let path = path.replace('V', &revoked);
         let path = path.replace('S', &session(&portal).await);
+        let path = filled(&portal, &path).await;
         let before = portal.done(action).await;
         let answer = browser.post(&path, &form(&path)).await;
-        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{path}");
+        // What is shown once is on the page that answers.
+        let is_shown = verb == Verb::CreateToken;
+        let wanted = if is_shown {
+            StatusCode::OK
+        } else {
+            StatusCode::SEE_OTHER
+        };
+        assert_eq!(answer.status, wanted, "{path}: {}", answer.body);
         assert_eq!(portal.done(action).await, before + 1, "{action} of {path}");
         done += 1;
     }
