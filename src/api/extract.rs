@@ -15,8 +15,8 @@ use axum::http::request::Parts;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
 
+use super::methods::Methods;
 use super::problem::Problem;
-use super::routes::Route;
 use crate::app::asker::Asker;
 use crate::app::{self, App, Ctx, find};
 use crate::authn;
@@ -83,8 +83,8 @@ impl FromRequestParts<App> for Bearer {
 
 /// What a route asks for, as its table says, and what is known of the issuers of machines.
 fn place(parts: &Parts) -> Result<(&Workloads, Option<Verb>, &'static [Scope]), Error> {
-    let route = parts.extensions.get::<&'static Route>();
-    let needs = route.and_then(|route| route.needs(parts.method.as_str()));
+    let methods = parts.extensions.get::<Methods>();
+    let needs = methods.and_then(|it| it.needs(parts.method.as_str()));
     let workloads = parts.extensions.get::<Arc<Workloads>>();
     match (workloads, needs) {
         (Some(workloads), Some((verb, needed))) => Ok((workloads.as_ref(), verb, needed)),

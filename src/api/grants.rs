@@ -22,8 +22,8 @@ pub(super) struct Filter {
     cursor: Option<String>,
 }
 
-/// The caller's grants, newest first; all of them for auditors and admins, of a machine those that it
-/// has asked for
+/// The caller's grants, newest first; all of them for auditors and admins, of a machine those that
+/// it has asked for
 #[utoipa::path(get, path = "/grants",
     params(("mine" = Option<bool>, Query, description = "only the caller's own"),
            ("limit" = Option<i64>, Query, description = "50 unless said otherwise", minimum = 1, maximum = 200),

@@ -1,6 +1,8 @@
 //! The description of the API.
 
-use axum::Json;
+use std::sync::Arc;
+
+use axum::{Extension, Json};
 use utoipa::openapi::header::Header;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::schema::{ArrayItems, Type};
@@ -11,8 +13,8 @@ use utoipa::openapi::{
 };
 use utoipa::{Modify, OpenApi};
 
+use super::methods::Method;
 use super::problem::ProblemDetails;
-use super::routes::ROUTES;
 use super::{audit, catalog, grants, probes, requests, revocations, tokens};
 use crate::domain::scope::Scope;
 use crate::ids::{
@@ -27,10 +29,11 @@ use crate::ids::{
     paths(requests::submit, requests::list, requests::get, requests::approve, requests::deny,
           requests::withdraw, grants::list, grants::get, grants::end, grants::extend, grants::credentials,
           grants::console_link, probes::probe, revocations::revoke, revocations::list, revocations::get,
-          revocations::grants, revocations::lift, catalog::entitlements, catalog::me, tokens::list, tokens::revoke, audit::list, get),
+          revocations::grants, revocations::lift, catalog::entitlements, catalog::me, tokens::list, tokens::revoke,
+          audit::list, get),
     components(schemas(ProblemDetails)),
     security(("bearer" = [])),
-    modifiers(&Bearer, &Scopes, &Problems, &TypeIds)
+    modifiers(&Bearer, &Problems, &TypeIds)
 )]
 struct Api;
 
@@ -49,30 +52,24 @@ impl Modify for Bearer {
     }
 }
 
-/// The scopes of which each operation needs one, from the table of routes.
-struct Scopes;
-
-impl Modify for Scopes {
-    fn modify(&self, document: &mut Document) {
-        for route in ROUTES {
-            let Some(item) = document.paths.paths.get_mut(route.path) else {
-                continue;
-            };
-            for (method, _, scopes) in route.methods {
-                let operation = if *method == "GET" {
-                    &mut item.get
-                } else {
-                    &mut item.post
-                };
-                let Some(operation) = operation.as_mut().filter(|_| !scopes.is_empty()) else {
-                    continue;
-                };
-                // Each by itself is enough. The scheme is no OAuth flow; OpenAPI 3.1 lets others
-                // name what they ask for as well.
-                let one = |scope: &Scope| SecurityRequirement::new("bearer", [scope.as_str()]);
-                operation.security = Some(scopes.iter().map(one).collect());
-            }
-        }
+/// Names the scopes of which each operation of a path needs one.
+pub(super) fn name_scopes(document: &mut Document, path: &str, methods: &[Method]) {
+    let Some(item) = document.paths.paths.get_mut(path) else {
+        return;
+    };
+    for (method, _, scopes) in methods {
+        let operation = if *method == "GET" {
+            &mut item.get
+        } else {
+            &mut item.post
+        };
+        let Some(operation) = operation.as_mut().filter(|_| !scopes.is_empty()) else {
+            continue;
+        };
+        // Each by itself is enough. The scheme is no OAuth flow; OpenAPI 3.1 lets others name what
+        // they ask for as well.
+        let one = |scope: &Scope| SecurityRequirement::new("bearer", [scope.as_str()]);
+        operation.security = Some(scopes.iter().map(one).collect());
     }
 }
 
@@ -102,10 +99,9 @@ impl Modify for Problems {
 
 /// Statuses, each at least once.
 fn problems(operation: &Operation) -> Vec<u16> {
-    // One operation asks for no token: this document.
-    let asks_nothing = |it: &SecurityRequirement| *it == SecurityRequirement::default();
-    let security = operation.security.as_ref();
-    if security.is_some_and(|all| all.iter().all(asks_nothing)) {
+    // The one operation that names its own security is this document, which asks for no token.
+    let is_open = operation.security.is_some();
+    if is_open {
         return vec![414];
     }
     // 403: a token without the scope. 409: one whose person's groups were told too long ago. 502: a
@@ -216,14 +212,17 @@ fn problem(status: u16) -> Response {
     .build()
 }
 
-/// The OpenAPI 3.1 document.
-#[must_use]
-pub fn document() -> Document {
+/// The document, without the scopes.
+pub(super) fn document() -> Document {
     Api::openapi()
 }
 
+/// The whole of it.
+#[derive(Clone)]
+pub(super) struct Described(pub(super) Arc<Document>);
+
 /// This document
 #[utoipa::path(get, path = "/openapi.json", security(()), responses((status = 200, content_type = "application/json")))]
-pub(super) async fn get() -> Json<Document> {
-    Json(document())
+pub(super) async fn get(Extension(described): Extension<Described>) -> Json<Arc<Document>> {
+    Json(described.0)
 }

@@ -3,6 +3,7 @@
 
 use axum::routing::{MethodRouter, get, post};
 
+use super::methods::Method;
 use super::{audit, catalog, grants, openapi, probes, requests, revocations, tokens};
 use crate::app::App;
 use crate::domain::audit::verb::Verb;
@@ -13,20 +14,9 @@ use crate::domain::scope::Scope;
 pub struct Route {
     /// Below `/api/v1`.
     pub path: &'static str,
-    /// The methods, for each that changes something its verb, and the scopes of which a token has to
-    /// have one; none for what is open to everybody.
-    pub methods: &'static [(&'static str, Option<Verb>, &'static [Scope])],
+    /// The methods.
+    pub methods: &'static [Method],
     pub(super) handler: fn() -> MethodRouter<App>,
-}
-
-impl Route {
-    /// The verb and the scopes of one of its methods. HEAD is GET without the body.
-    pub(super) fn needs(&self, method: &str) -> Option<(Option<Verb>, &'static [Scope])> {
-        let method = if method == "HEAD" { "GET" } else { method };
-        let mut methods = self.methods.iter();
-        let found = methods.find(|(name, ..)| *name == method);
-        found.map(|(_, verb, scopes)| (*verb, *scopes))
-    }
 }
 
 /// All of them.

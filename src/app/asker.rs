@@ -96,8 +96,8 @@ impl Asker {
         Ok(person)
     }
 
-    /// Stands for the person of a request that the machine has asked for. With a verb, that there is
-    /// none is on record.
+    /// Stands for the person of a request that the machine has asked for. With a verb, that there
+    /// is none is on record.
     ///
     /// # Errors
     /// `NotFound` where it has not.

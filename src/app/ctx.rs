@@ -222,8 +222,8 @@ impl App {
         done.await
     }
 
-    /// Puts on record that a caller was refused, and hands the refusal back. After the first few of a
-    /// kind they are counted.
+    /// Puts on record that a caller was refused, and hands the refusal back. After the first few of
+    /// a kind they are counted.
     pub async fn refused(
         &self,
         actor: Actor,

@@ -120,10 +120,9 @@ pub async fn submit(ctx: &Ctx, new: NewRequest) -> Result<Submitted, Error> {
         if !entitlement.terms.early_end.cuts() && seen.role_id.is_none() {
             return Err(RoleError::Unseen.into());
         }
-        let target = target_of(tx.conn(), &entitlement, checked.principal.as_ref()).await?;
         let ask = Ask {
             requested_by: requested_by(ctx),
-            target,
+            target: target_of(tx.conn(), &entitlement, checked.principal.as_ref()).await?,
             principal: checked.principal,
             principal_unique_id: seen.principal_id,
             role_id: seen.role_id,

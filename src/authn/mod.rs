@@ -1,5 +1,5 @@
-//! Who is calling. A token says who, and what it is good for at most; what they may do is decided on
-//! the row.
+//! Who is calling. A token says who, and what it is good for at most; what they may do is decided
+//! on the row.
 
 pub mod oidc;
 

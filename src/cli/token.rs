@@ -18,7 +18,8 @@ use crate::ids::TokenId;
 /// What may be typed after `token`.
 #[derive(Debug, Subcommand)]
 pub enum Token {
-    /// Make an API token that speaks for a person, and print it once. People make theirs in the portal
+    /// Make an API token that speaks for a person, and print it once (people make theirs in the
+    /// portal)
     Create {
         /// E-mail address or id of somebody in the catalog
         #[arg(long, value_name = "EMAIL_OR_ID")]

@@ -38,8 +38,8 @@ pub struct Oidc {
     pub groups_from: GroupsFrom,
     /// The claim that holds them, a list of texts.
     pub groups_claim: String,
-    /// How long groups count for API tokens, and for those whom machines ask for, after the provider
-    /// has told them. Sessions are younger.
+    /// How long groups count for API tokens, and for those whom machines ask for, after the
+    /// provider has told them. Sessions are younger.
     #[serde(with = "fields::duration")]
     pub groups_max_age: Duration,
     /// Who is in none of these groups may not sign in; empty: everybody may.

@@ -123,8 +123,10 @@ macro_rules! listed {
         sqlx::query_as!(
             Listed,
             r#"SELECT t.id AS "id: TokenId", t.name, t.prefix, coalesce(m.name, p.email) AS "of!",
-                      t.machine AS "machine: MachineId", t.scopes, t.created_at, t.last_used_at, t.expires_at, t.revoked_at
-               FROM api_tokens t LEFT JOIN people p ON p.id = t.person LEFT JOIN machines m ON m.id = t.machine "# + $tail,
+                      t.machine AS "machine: MachineId", t.scopes, t.created_at, t.last_used_at, t.expires_at,
+                      t.revoked_at
+               FROM api_tokens t LEFT JOIN people p ON p.id = t.person
+                   LEFT JOIN machines m ON m.id = t.machine "# + $tail,
             $($arg),*
         )
     };
@@ -242,7 +244,8 @@ pub async fn known(
     let row = sqlx::query!(
         r#"SELECT t.scopes, now AS "now!", coalesce(t.last_used_at < now - interval '1 minute', true) AS "is_stale!",
                   p.id AS "person?: PersonId", p.name AS "person_name?", p.email AS "email?", p.groups AS "groups?",
-                  coalesce(p.groups_known AND coalesce(p.groups_at > now - $3::interval, true), false) AS "groups_known!",
+                  coalesce(p.groups_known AND coalesce(p.groups_at > now - $3::interval, true), false)
+                      AS "groups_known!",
                   m.id AS "machine?: MachineId", m.name AS "machine_name?", m.owner AS "owner?: PersonId",
                   m.scopes AS "machine_scopes?", m.entitlements AS "entitlements?"
            FROM (SELECT coalesce($2, clock_timestamp()) AS now) clock, api_tokens t

@@ -74,12 +74,7 @@ impl StateError {
                 "The requester may not ask for this",
                 "They are not in the group that may ask, or not any more.",
             ),
-            Self::GroupsStale => About::new(
-                "groups_stale",
-                409,
-                "It is too long ago that the groups were told",
-                "Tokens and machines go by the groups that the sign-in provider told last, and not for ever. The                  person whom the token speaks for, or on whose behalf it is asked, has to sign in to the portal once.",
-            ),
+            Self::GroupsStale => groups_stale(),
             Self::NotFetched => About::new(
                 "not_fetched",
                 409,
@@ -114,6 +109,16 @@ impl StateError {
             ),
         }
     }
+}
+
+fn groups_stale() -> About {
+    About::new(
+        "groups_stale",
+        409,
+        "It is too long ago that the groups were told",
+        "Tokens and machines go by the groups that the sign-in provider told last, and not for ever. The person \
+         whom the token speaks for, or on whose behalf it is asked, has to sign in to the portal once.",
+    )
 }
 
 fn no_console() -> About {

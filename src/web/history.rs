@@ -152,9 +152,7 @@ fn text(action: &Action, actor: &str) -> String {
         Action::GrantExtended { deadline, .. } => return extended(deadline),
         Action::ProbeAnswered { outcome, .. } => return probed(outcome, actor),
         Action::GrantDelayed { error, .. } => return format!("AWS keeps it waiting: {error}"),
-        Action::GrantBypassed { policy, .. } => {
-            return format!("Something else lets its person in as well: {policy}");
-        }
+        Action::GrantBypassed { policy, .. } => return bypassed(policy),
         Action::RequestExpired { closed: None } => "Nobody decided in time",
         Action::RequestExpired { closed: Some(_) } => "It lapsed: what it was to extend was ended",
         Action::GrantOpening { .. } => "Opening began; this was on record before AWS was asked",
@@ -190,6 +188,10 @@ fn text(action: &Action, actor: &str) -> String {
 fn asked(actor: &str, seconds: i32, is_extension: bool) -> String {
     let more = if is_extension { " more" } else { "" };
     format!("{actor} asked for {}{more}", show::seconds(&seconds))
+}
+
+fn bypassed(policy: &str) -> String {
+    format!("Something else lets its person in as well: {policy}")
 }
 
 fn failed(cause: &Cause) -> String {

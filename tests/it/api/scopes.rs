@@ -12,8 +12,8 @@ use crate::support::api::{Answer, Api, ask};
 use crate::support::app::TestApp;
 use crate::support::machines::{self, Machine};
 
-/// alice asks; bob may decide, and so may carol, whose machine has asked for the rows of that table;
-/// otto is an auditor, mallory nobody, ada an admin.
+/// alice asks; bob may decide, and so may carol, whose machine has asked for some of the rows; otto
+/// is an auditor, mallory nobody, ada an admin.
 const PEOPLE: [&str; 6] = ["alice", "bob", "carol", "otto", "mallory", "ada"];
 
 /// Who has asked for the rows.
@@ -132,7 +132,6 @@ fn word(answer: &Answer) -> String {
 /// a scope, before any row is looked at.
 #[tokio::test]
 async fn who_may_do_what_with_which_scope() {
-    let world = World::new().await;
     let mut table = String::new();
     for route in ROUTES {
         for (method, _, needed) in route.methods {
@@ -151,6 +150,8 @@ async fn who_may_do_what_with_which_scope() {
                     Asked::Machine => "the machine's",
                 };
                 for state in states(route.path) {
+                    // A guard has room for so many grants alone.
+                    let world = World::new().await;
                     writeln!(table, "{method} {}  {by} {state}", route.path).unwrap();
                     for caller in PEOPLE.into_iter().chain(["machine", "other"]) {
                         let of_machine = ["machine", "other"].contains(&caller);
@@ -178,7 +179,8 @@ async fn a_token_without_the_scope_is_refused_before_any_row() {
     let mut tried = 0;
     for route in ROUTES {
         let there = world.place(route.path, "-", Asked::Alice).await;
-        let nowhere = match there.split('/').nth(2) {
+        let id = there.split('/').nth(2);
+        let nowhere = match id.filter(|_| route.path.contains("{id}")) {
             Some(id) => {
                 let kind = id.split('_').next().unwrap();
                 there.replace(id, &format!("{kind}_00000000000000000000000000"))

@@ -32,6 +32,7 @@ mod scopes;
 mod stored;
 mod text;
 mod token_functions;
+mod tokens;
 mod unwritten;
 mod visibility;
 mod wake;

@@ -201,11 +201,11 @@ async fn a_machine_is_made_by_an_admin_and_never_for_everything() {
         ),
         (
             make(&ada, "request:read", one, "'https://i', NULL, NULL"),
-            "machines_check",
+            "machines_check1",
         ),
         (
             make(&ada, "request:read", one, "NULL, 'https://a', NULL"),
-            "machines_check1",
+            "machines_check2",
         ),
     ] {
         assert_eq!(world.broken(&sql).await, wanted, "{sql}");

@@ -17,8 +17,8 @@ pub struct Tried {
     pub verb: Option<Verb>,
     /// As the router spells it.
     pub route: &'static str,
-    /// `R` is alice's pending request, `G` her grant, `S` a session of hers, `T` a token of hers, `M`
-    /// a machine of bob's, `V` a revocation of nothing.
+    /// `R` is alice's pending request, `G` her grant, `S` a session of hers, `T` a token of hers,
+    /// `M` a machine of bob's, `V` a revocation of nothing.
     pub path: String,
 }
 
