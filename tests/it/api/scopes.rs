@@ -149,9 +149,9 @@ async fn who_may_do_what_with_which_scope() {
                     Asked::Alice => "alice's",
                     Asked::Machine => "the machine's",
                 };
+                // A guard has room for so many grants alone.
+                let world = World::new().await;
                 for state in states(route.path) {
-                    // A guard has room for so many grants alone.
-                    let world = World::new().await;
                     writeln!(table, "{method} {}  {by} {state}", route.path).unwrap();
                     for caller in PEOPLE.into_iter().chain(["machine", "other"]) {
                         let of_machine = ["machine", "other"].contains(&caller);
