@@ -165,7 +165,10 @@ async fn a_machine_sees_what_it_has_asked_for_and_nothing_else() {
             .map(|it| it["id"].as_str().unwrap().to_owned())
             .collect::<Vec<_>>()
     };
-    assert_eq!(ids(&get(&own, "/requests").await.2), [mine.clone()]);
+    assert_eq!(
+        ids(&get(&own, "/requests").await.2),
+        std::slice::from_ref(&mine)
+    );
     assert_eq!(ids(&get(&own, "/grants").await.2), [my_grant]);
     assert!(ids(&get(&other, "/requests").await.2).is_empty());
     assert!(ids(&get(&other, "/grants").await.2).is_empty());

@@ -15,6 +15,9 @@ use crate::support::provider::{Key, Provider};
 
 const SUBJECT: &str = "repo:octo/app:ref:refs/heads/main";
 
+/// A claim at a time, in seconds.
+type Claim = fn(i64) -> Value;
+
 struct World {
     service: Api,
     issuer: Provider,
@@ -96,7 +99,7 @@ async fn what_the_issuer_has_signed_asks_as_the_machine() {
 #[tokio::test]
 async fn what_does_not_hold_is_nobodys() {
     let world = World::new().await;
-    let cases: [(&str, &str, fn(i64) -> Value); 18] = [
+    let cases: [(&str, &str, Claim); 18] = [
         ("another audience", "aud", |_| {
             json!("https://other.example")
         }),

@@ -1,5 +1,10 @@
 //! Tokens and machines are made in the portal, by a session, and by nothing else.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the tests' own SQL is not in the offline data of the query macros"
+)]
+
 use axum::http::header::AUTHORIZATION;
 use axum::http::{Method, StatusCode};
 use chrono::TimeDelta;
