@@ -247,6 +247,10 @@ async fn a_stranger_ends_nothing() {
     assert_eq!(count().await, 1);
     assert!(done(end(&bob)).await);
     assert_eq!(count().await, 0);
+    let revoked = "SELECT bool_and(revoked_at IS NOT NULL) FROM api_tokens";
+    let revoked = sqlx::query_scalar(revoked).fetch_one(world.company.pool());
+    let revoked: bool = revoked.await.unwrap();
+    assert!(revoked, "its tokens are listed as over");
     assert!(!done(end(&bob)).await, "it has ended already");
     let over = world.token(&bob, Some(world.machine), "request:read", 1);
     assert_eq!(world.broken(&over).await, "token_of_another");
