@@ -102,11 +102,11 @@ fn table(tokens: &[Listed]) -> String {
         "token",
         "name",
         "of",
-        "scopes",
         "created",
         "last used",
         "expires",
         "revoked",
+        "scopes",
     ];
     let mut rows = vec![HEADINGS.map(str::to_owned)];
     rows.extend(tokens.iter().map(|token| {
@@ -114,11 +114,12 @@ fn table(tokens: &[Listed]) -> String {
             token.id.to_string(),
             plain(&token.name),
             plain(&token.of),
-            token.scopes.join(" "),
             time(Some(token.created_at)),
             time(token.last_used_at),
             time(Some(token.expires_at)),
             time(token.revoked_at),
+            // As `--scope` takes them.
+            token.scopes.join(","),
         ]
     }));
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
