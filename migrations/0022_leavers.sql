@@ -39,19 +39,30 @@ CREATE FUNCTION human_ids(person people) RETURNS uuid[] LANGUAGE sql STABLE AS $
 $$;
 COMMENT ON FUNCTION human_ids IS 'Every account of the human, the one that counts first.';
 
--- One human is one voice, and never the requester's own.
+-- The humans who have asked: the requester, and who owns the machine that asked, then or now.
+CREATE FUNCTION askers(of_request requests) RETURNS uuid[] LANGUAGE sql STABLE AS $$
+    SELECT array_agg(human(it.person)) FROM (
+        SELECT of_request.person UNION ALL SELECT of_request.machine_owner WHERE of_request.machine_owner IS NOT NULL
+        UNION ALL SELECT m.owner FROM machines m WHERE m.id = of_request.requested_by) it
+$$;
+COMMENT ON FUNCTION askers IS 'The accounts that count for the humans who have asked: none of them decides.';
+
+-- One human is one voice, and never of those who have asked.
 CREATE OR REPLACE FUNCTION refuse_self_approval() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    asked requests;
 BEGIN
-    IF human(NEW.person) = (SELECT human(person) FROM requests WHERE id = NEW.request) THEN
+    SELECT * INTO asked FROM requests WHERE id = NEW.request;
+    IF human(NEW.person) = ANY (askers(asked)) THEN
         RAISE EXCEPTION 'a person cannot decide on their own request' USING ERRCODE = 'check_violation', CONSTRAINT = 'self_approval';
     END IF;
     RETURN NEW;
 END $$;
 
--- The yeses that count: of so many humans who are not disabled, none of them the one who asks.
+-- The yeses that count: of so many humans who are not disabled, none of them one who has asked.
 CREATE FUNCTION approvals(of_request requests) RETURNS bigint LANGUAGE sql STABLE AS $$
     SELECT count(DISTINCT human(d.person)) FROM decisions d JOIN people p ON p.id = d.person
-    WHERE d.request = of_request.id AND d.verdict = 'approve' AND p.status = 'active' AND human(d.person) <> human(of_request.person)
+    WHERE d.request = of_request.id AND d.verdict = 'approve' AND p.status = 'active' AND human(d.person) <> ALL (askers(of_request))
 $$;
 
 CREATE OR REPLACE FUNCTION require_approvals() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -141,6 +152,14 @@ BEGIN
 END $$;
 CREATE TRIGGER sessions_of_active BEFORE INSERT ON sessions FOR EACH ROW EXECUTE FUNCTION refuse_disabled();
 CREATE TRIGGER api_tokens_of_active BEFORE INSERT ON api_tokens FOR EACH ROW EXECUTE FUNCTION refuse_disabled();
+CREATE FUNCTION refuse_disabled_owner() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    IF NOT person_acts(NEW.owner) THEN
+        RAISE EXCEPTION 'this person is disabled' USING ERRCODE = 'check_violation', CONSTRAINT = 'person_disabled';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER machines_of_active BEFORE INSERT ON machines FOR EACH ROW EXECUTE FUNCTION refuse_disabled_owner();
 CREATE TRIGGER requests_of_active BEFORE INSERT ON requests FOR EACH ROW EXECUTE FUNCTION refuse_disabled();
 CREATE TRIGGER decisions_of_active BEFORE INSERT ON decisions FOR EACH ROW EXECUTE FUNCTION refuse_disabled();
 
@@ -156,7 +175,20 @@ BEGIN
     END IF;
 END $$;
 
-CREATE FUNCTION person_disabled(person uuid, by_person uuid, told_at timestamptz, OUT sessions bigint, OUT tokens uuid[])
+-- As before (0021), of somebody who is active.
+CREATE OR REPLACE FUNCTION person_of_session(session bytea, at timestamptz) RETURNS people LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    found people;
+BEGIN
+    SELECT p.* INTO found FROM sessions s JOIN people p ON p.id = s.person
+    WHERE s.token_hash = session AND s.ended_at IS NULL AND s.created_at <= at AND s.expires_at > at AND p.status = 'active';
+    IF found.id IS NULL THEN
+        RAISE EXCEPTION 'this is made by a session of the portal' USING ERRCODE = 'check_violation', CONSTRAINT = 'made_without_session';
+    END IF;
+    RETURN found;
+END $$;
+
+CREATE FUNCTION person_disabled(person uuid, by_person uuid, told_at timestamptz, OUT sessions bigint, OUT tokens uuid[], OUT machines uuid[])
 LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
     PERFORM check_who_manages(person_disabled.person, by_person);
@@ -169,10 +201,14 @@ BEGIN
     GET DIAGNOSTICS sessions = ROW_COUNT;
     WITH revoked AS (
         UPDATE api_tokens t SET revoked_at = told_at
-        WHERE t.person = person_disabled.person AND t.revoked_at IS NULL AND t.expires_at > told_at RETURNING t.id)
+        WHERE (t.person = person_disabled.person OR t.machine IN (SELECT m.id FROM machines m WHERE m.owner = person_disabled.person))
+          AND t.revoked_at IS NULL AND t.expires_at > told_at RETURNING t.id)
     SELECT coalesce(array_agg(revoked.id ORDER BY revoked.id), '{}') INTO tokens FROM revoked;
+    WITH ended AS (
+        UPDATE machines m SET ended_at = told_at WHERE m.owner = person_disabled.person AND m.ended_at IS NULL RETURNING m.id)
+    SELECT coalesce(array_agg(ended.id ORDER BY ended.id), '{}') INTO machines FROM ended;
 END $$;
-COMMENT ON FUNCTION person_disabled IS 'Disables a person who is active, with their sessions (how many) and API tokens; null for both where they are not.';
+COMMENT ON FUNCTION person_disabled IS 'Disables a person who is active, with their sessions (how many), API tokens and machines; null for all of them where they are not.';
 
 CREATE FUNCTION person_enabled(person uuid, by_person uuid) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
@@ -182,7 +218,7 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION person_enabled IS 'Enables a person who is disabled, and brings back nothing; false where they are not.';
 
-REVOKE ALL ON FUNCTION person_acts, refuse_disabled, person_disabled, person_enabled FROM PUBLIC;
+REVOKE ALL ON FUNCTION person_acts, refuse_disabled, refuse_disabled_owner, person_disabled, person_enabled FROM PUBLIC;
 
 -- They look at the tables of their own schema, whatever the caller's search path says.
 DO $$
@@ -193,7 +229,7 @@ BEGIN
         SELECT p.oid::regprocedure AS name, CASE WHEN p.prosecdef THEN 'pg_catalog, ' ELSE '' END AS first FROM pg_proc p
         WHERE p.pronamespace = current_schema()::regnamespace AND pg_has_role(p.proowner, 'USAGE')
           AND p.proname IN ('refuse_chain', 'human', 'human_ids', 'refuse_self_approval', 'approvals', 'require_approvals', 'freeze_grant',
-                            'lifted_by_another', 'person_acts', 'refuse_disabled', 'check_who_manages', 'person_disabled', 'person_enabled')
+                            'lifted_by_another', 'person_of_session', 'person_acts', 'refuse_disabled', 'refuse_disabled_owner', 'askers', 'check_who_manages', 'person_disabled', 'person_enabled')
     LOOP
         EXECUTE format('ALTER FUNCTION %s SET search_path = %s%I, pg_temp', item.name, item.first, current_schema());
     END LOOP;

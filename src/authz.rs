@@ -22,7 +22,7 @@ pub struct Roles {
 impl Roles {
     /// Whether the person is an admin.
     #[must_use]
-    fn is_admin(&self, person: &Person) -> bool {
+    pub fn is_admin(&self, person: &Person) -> bool {
         self.admin.iter().any(|group| person.is_in(group))
     }
 
@@ -80,8 +80,8 @@ pub fn sees_granted(
     sees(roles, person, request, has_decided) || grant.state.ended_by() == Some(person.id)
 }
 
-/// Whether the person may approve or deny: an approver of it, never its requester, by whichever
-/// account.
+/// Whether the person may approve or deny: an approver of it, never its requester, nor who owns the
+/// machine that asked, by whichever account.
 ///
 /// # Errors
 /// `SelfApproval`, `NotFound` or `Forbidden`.
@@ -98,6 +98,10 @@ pub fn decide(
     // An approver learns from the refusal that a request is closed; hiding it would only puzzle
     // them.
     if person.is_in(&request.terms.approver_group) {
+        // What a machine of theirs has asked for is as good as their own.
+        if request.requested_by.is_through(person) {
+            return Err(CallerError::SelfApproval);
+        }
         return Ok(Decidable(request));
     }
     // Seeing everything is no right to decide: auditors and admins get 403.

@@ -18,7 +18,7 @@ mod oidc;
 mod read;
 
 pub use error::ConfigError;
-pub use oidc::{GroupsFrom, Oidc};
+pub use oidc::{GroupsFrom, Oidc, check_issuer};
 
 const PREFIX: &str = "COUNTERSIGN_";
 /// Variables with the prefix that are no keys: the file's place, and the folder of the Postgres
@@ -102,6 +102,8 @@ pub struct Requests {
 pub struct Limits {
     /// Calls of one person in a minute; ending a grant is never one too many.
     pub person_per_minute: NonZeroU32,
+    /// Calls of one machine in a minute.
+    pub machine_per_minute: NonZeroU32,
     /// Tokens and sessions that do not work, from one address in a minute. Behind a proxy that is
     /// not among `server.trusted_proxies` it is everybody's: only tokens that have not worked
     /// lately are held up.
@@ -232,6 +234,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             person_per_minute: fields::at_least_one(600),
+            machine_per_minute: fields::at_least_one(600),
             peer_per_minute: fields::at_least_one(60),
             asks_per_hour: fields::at_least_one(60),
             pending_per_person: fields::at_least_one(20),

@@ -112,3 +112,5 @@ id!(/// A form that waits for a sign-in.
     DraftId, DraftKind, "draft");
 id!(/// An API token (never its secret).
     TokenId, TokenKind, "token");
+id!(/// A program that asks on behalf of people.
+    MachineId, MachineKind, "machine");

@@ -31,8 +31,8 @@ pub async fn sign_in(admin: &PgPool) -> Outcome<()> {
         .fetch_all(admin)
         .await?;
     for (name,) in everybody {
-        let made = "INSERT INTO api_tokens (id, token_hash, prefix, person, name, created_at, expires_at)
-             SELECT gen_random_uuid(), $2, 'csn_bench', id, 'bench', now(), now() + interval '30 days' FROM people WHERE subject = $1";
+        let made = "INSERT INTO api_tokens (id, token_hash, prefix, kind, person, name, scopes, created_at, expires_at)
+             SELECT gen_random_uuid(), $2, 'csn_bench', 'person', id, 'bench', '{request:create,request:read,request:decide,audit:read}', now(), now() + interval '30 days' FROM people WHERE subject = $1";
         let hash = Sha256::digest(token(&name)).to_vec();
         sqlx::query(made)
             .bind(&name)

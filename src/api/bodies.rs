@@ -25,6 +25,10 @@ pub(super) struct NewRequest {
     pub(super) ticket: Option<String>,
     /// ARN of the AWS identity to be let in; needed only by those who have several in the account.
     pub(super) principal: Option<String>,
+    /// Machines alone, and they must: TypeID of the person whom it is for, or an e-mail address
+    /// that exactly one person has verified.
+    #[schema(max_length = 320)]
+    pub(super) on_behalf_of: Option<String>,
 }
 
 /// An approval's comment.

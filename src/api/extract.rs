@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::marker::PhantomData;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::rejection::JsonRejection;
@@ -14,18 +15,31 @@ use axum::http::request::Parts;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
 
+use super::methods::Methods;
 use super::problem::Problem;
-use crate::app::{App, Ctx, find};
+use crate::app::asker::Asker;
+use crate::app::{self, App, Ctx, find};
 use crate::authn;
+use crate::authn::oidc::workload::Workloads;
 use crate::domain::audit::Channel;
+use crate::domain::audit::verb::Verb;
 use crate::domain::duration;
-use crate::error::{CallerError, Error, FieldError, WireError};
-use crate::ids::InvalidId;
+use crate::domain::scope::Scope;
+use crate::error::{CallerError, Error, FieldError, StateError, WireError};
+use crate::ids::{GrantId, InvalidId, RequestId};
 
 /// The caller, by bearer token alone (RFC 6750): cookies are not looked at.
+pub(super) enum Bearer {
+    /// A person.
+    Person(Ctx),
+    /// A machine.
+    Machine(Asker),
+}
+
+/// The same where it has to be a person.
 pub(super) struct Caller(pub(super) Ctx);
 
-impl FromRequestParts<App> for Caller {
+impl FromRequestParts<App> for Bearer {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
@@ -41,16 +55,110 @@ impl FromRequestParts<App> for Caller {
                 .then_some(token.trim())
         });
         let token = token.ok_or(CallerError::Unauthenticated)?;
-        let person = authn::from_peer(app, &parts.extensions, token, authn::bearer).await?;
-        let ctx = Ctx {
-            app: app.clone(),
-            person,
-            channel: Channel::Api,
+        let extensions = &parts.extensions;
+        let (workloads, verb, needed) = place(parts)?;
+        let found = authn::of_bearer(app, workloads, extensions, token).await?;
+        let caller = match found {
+            authn::Bearer::Person(person, credential) => Self::Person(Ctx {
+                app: app.clone(),
+                person,
+                channel: Channel::Api,
+                credential,
+            }),
+            authn::Bearer::Machine(machine) => Self::Machine(Asker {
+                app: app.clone(),
+                machine,
+            }),
         };
-        // Only a known person has a bucket of calls; unknown tokens are limited by their address
+        // Before any row is looked at: what lies there is nothing to a token that is not for it.
+        if let Err(error) = caller.may(verb, needed) {
+            return Err(caller.refused(verb, error).await.into());
+        }
+        // Only a known caller has a bucket of calls; unknown tokens are limited by their address
         // before.
-        authn::admit(&ctx, &parts.extensions)?;
-        Ok(Self(ctx))
+        authn::admit(app, caller.counted(), extensions)?;
+        Ok(caller)
+    }
+}
+
+/// What a route asks for, as its table says, and what is known of the issuers of machines.
+fn place(parts: &Parts) -> Result<(&Workloads, Option<Verb>, &'static [Scope]), Error> {
+    let methods = parts.extensions.get::<Methods>();
+    let needs = methods.and_then(|it| it.needs(parts.method.as_str()));
+    let workloads = parts.extensions.get::<Arc<Workloads>>();
+    match (workloads, needs) {
+        (Some(workloads), Some((verb, needed))) => Ok((workloads.as_ref(), verb, needed)),
+        // Nobody gets by for want of a rule.
+        _ => Err(Error::Internal("a route without its table".into())),
+    }
+}
+
+impl Bearer {
+    fn counted(&self) -> app::caller::Caller {
+        match self {
+            Self::Person(ctx) => ctx.caller(),
+            Self::Machine(asker) => asker.caller(),
+        }
+    }
+
+    /// Whether the token is for this, whatever its owner may do.
+    fn may(&self, verb: Option<Verb>, needed: &'static [Scope]) -> Result<(), Error> {
+        let (scopes, groups_unknown) = match self {
+            Self::Person(ctx) => (ctx.credential.scopes, ctx.credential.groups_unknown),
+            Self::Machine(asker) => (asker.machine.scopes, false),
+        };
+        if !scopes.has_one_of(needed) {
+            return Err(CallerError::InsufficientScope(needed).into());
+        }
+        // What gives access up is not refused for it, and goes by no group then.
+        let gives_up = matches!(verb, Some(Verb::End | Verb::Withdraw | Verb::RevokeToken));
+        if groups_unknown && !gives_up {
+            return Err(StateError::GroupsStale.into());
+        }
+        Ok(())
+    }
+
+    /// The caller, or whom a machine stands for in a request that it has asked for.
+    pub(super) async fn of_request(self, verb: Option<Verb>, id: RequestId) -> Result<Ctx, Error> {
+        match self {
+            Self::Person(ctx) => Ok(ctx),
+            Self::Machine(asker) => asker.of_request(verb, id).await,
+        }
+    }
+
+    /// The same of the request of a grant.
+    pub(super) async fn of_grant(self, verb: Option<Verb>, id: GrantId) -> Result<Ctx, Error> {
+        match self {
+            Self::Person(ctx) => Ok(ctx),
+            Self::Machine(asker) => asker.of_grant(verb, id).await,
+        }
+    }
+
+    /// Puts a refusal on record, where it is one of a verb.
+    async fn refused(&self, verb: Option<Verb>, error: Error) -> Error {
+        let Some(verb) = verb else {
+            return error;
+        };
+        match self {
+            Self::Person(ctx) => ctx.refused(verb, self.counted(), error).await,
+            Self::Machine(asker) => asker.refused(verb, self.counted(), error).await,
+        }
+    }
+}
+
+impl FromRequestParts<App> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let bearer = Bearer::from_request_parts(parts, app).await?;
+        let (_, verb, _) = place(parts)?;
+        match bearer {
+            Bearer::Person(ctx) => Ok(Self(ctx)),
+            machine @ Bearer::Machine(_) => {
+                let error = CallerError::ForPeople.into();
+                Err(machine.refused(verb, error).await.into())
+            }
+        }
     }
 }
 

@@ -6,10 +6,11 @@ use serde::Deserialize;
 
 use super::bodies::{End, Extend, Nothing};
 use super::credentials::{ConsoleLink, Credentials};
-use super::extract::{Asked, Body, Caller, Id, Said, length, page};
+use super::extract::{Asked, Bearer, Body, Caller, Id, Said, length, page};
 use super::problem::Problem;
 use super::types::{Grant, List};
 use crate::app::{self, find};
+use crate::domain::audit::verb::Verb;
 use crate::ids::GrantId;
 
 #[derive(Debug, Default, Deserialize)]
@@ -21,7 +22,8 @@ pub(super) struct Filter {
     cursor: Option<String>,
 }
 
-/// The caller's grants, newest first; all of them for auditors and admins
+/// The caller's grants, newest first; all of them for auditors and admins, of a machine those that
+/// it has asked for
 #[utoipa::path(get, path = "/grants",
     params(("mine" = Option<bool>, Query, description = "only the caller's own"),
            ("limit" = Option<i64>, Query, description = "50 unless said otherwise", minimum = 1, maximum = 200),
@@ -29,24 +31,24 @@ pub(super) struct Filter {
             format = "grant")),
     responses((status = 200, body = List<Grant>)))]
 pub(super) async fn list(
-    Caller(ctx): Caller,
+    caller: Bearer,
     Asked(asked): Asked<Filter>,
 ) -> Result<Json<List<Grant>>, Problem> {
-    let found = find::grants(
-        &ctx,
-        asked.mine,
-        page(asked.limit, asked.cursor.as_deref())?,
-    )
-    .await?;
-    Ok(Json(List::of(found, |view| Grant::of(&ctx, &view))))
+    let page = page(asked.limit, asked.cursor.as_deref())?;
+    let (found, ctx) = match &caller {
+        Bearer::Person(ctx) => (find::grants(ctx, asked.mine, page).await?, Some(ctx)),
+        Bearer::Machine(asker) => (asker.grants(page).await?, None),
+    };
+    Ok(Json(List::of(found, |view| Grant::of(ctx, &view))))
 }
 
 /// One grant
 #[utoipa::path(get, path = "/grants/{id}",
     params(("id" = String, Path, description = "TypeID", format = "grant")),
     responses((status = 200, body = Grant)))]
-pub(super) async fn get(Caller(ctx): Caller, Id(id): Id<GrantId>) -> Result<Json<Grant>, Problem> {
-    Ok(Json(Grant::of(&ctx, &find::grant(&ctx, id).await?)))
+pub(super) async fn get(caller: Bearer, Id(id): Id<GrantId>) -> Result<Json<Grant>, Problem> {
+    let ctx = caller.of_grant(None, id).await?;
+    Ok(Json(Grant::of(Some(&ctx), &find::grant(&ctx, id).await?)))
 }
 
 /// End a grant before its deadline
@@ -55,13 +57,14 @@ pub(super) async fn get(Caller(ctx): Caller, Id(id): Id<GrantId>) -> Result<Json
     request_body = Option<End>,
     responses((status = 202, body = Grant)))]
 pub(super) async fn end(
-    Caller(ctx): Caller,
+    caller: Bearer,
     Id(id): Id<GrantId>,
     Said(said): Said<End>,
 ) -> Result<(StatusCode, Json<Grant>), Problem> {
+    let ctx = caller.of_grant(Some(Verb::End), id).await?;
     let ended = app::end::end(&ctx, id, said.reason).await?;
     // 202: the end is on record, and AWS follows. The grant is `closing` until AWS was read back.
-    Ok((StatusCode::ACCEPTED, Json(Grant::of(&ctx, &ended))))
+    Ok((StatusCode::ACCEPTED, Json(Grant::of(Some(&ctx), &ended))))
 }
 
 /// Ask for a later deadline of an open grant: a request with the same approvals
@@ -83,7 +86,7 @@ pub(super) async fn extend(
     };
     let view = app::extend::extend(&ctx, id, new).await?;
     // 202: the old deadline stands until `extension_id` is approved.
-    Ok((StatusCode::ACCEPTED, Json(Grant::of(&ctx, &view))))
+    Ok((StatusCode::ACCEPTED, Json(Grant::of(Some(&ctx), &view))))
 }
 
 /// Fetch credentials of an open grant, in the form of an AWS credential process

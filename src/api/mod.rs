@@ -7,6 +7,7 @@ mod catalog;
 mod credentials;
 mod extract;
 mod grants;
+mod methods;
 mod moment;
 mod openapi;
 mod people;
@@ -15,22 +16,28 @@ mod problem;
 mod requests;
 mod revocations;
 mod routes;
+mod tokens;
 mod types;
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{DefaultBodyLimit, OriginalUri, Request};
 use axum::http::HeaderValue;
 use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Router};
 use futures_util::FutureExt as _;
+use utoipa::openapi::OpenApi;
 
 use crate::app::App;
+use crate::authn::oidc::workload::Workloads;
 use crate::error::{CallerError, Error, WireError};
 use crate::telemetry;
-pub use openapi::document;
+pub use methods::Method;
+use methods::Methods;
+use openapi::Described;
 use problem::Problem;
 pub use routes::{ROUTES, Route};
 
@@ -38,10 +45,23 @@ pub use routes::{ROUTES, Route};
 // The longest text has 2,000 characters, and fits however JSON escapes it.
 const LARGEST_BODY: usize = 64 * 1024;
 
+/// The OpenAPI 3.1 document.
+#[must_use]
+pub fn document() -> OpenApi {
+    let mut document = openapi::document();
+    for route in ROUTES {
+        openapi::name_scopes(&mut document, route.path, route.methods);
+    }
+    document
+}
+
 /// The API, to be nested under `/api/v1`.
 pub fn router(app: App) -> Router {
     let router = ROUTES.iter().fold(Router::new(), |router, route| {
-        router.route(route.path, (route.handler)())
+        router.route(
+            route.path,
+            (route.handler)().layer(Extension(Methods(route.methods))),
+        )
     });
     router
         .fallback(async || Problem::from(CallerError::NotFound))
@@ -49,6 +69,8 @@ pub fn router(app: App) -> Router {
         // Layers added later stand further out: what `guarded` refuses or catches still gets the
         // headers and a line of the log.
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(Extension(Arc::<Workloads>::default()))
+        .layer(Extension(Described(Arc::new(document()))))
         .layer(from_fn(guarded))
         .layer(from_fn(headers))
         .layer(from_fn(telemetry::in_span))

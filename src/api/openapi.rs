@@ -1,19 +1,25 @@
 //! The description of the API.
 
-use axum::Json;
+use std::sync::Arc;
+
+use axum::{Extension, Json};
 use utoipa::openapi::header::Header;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::schema::{ArrayItems, Type};
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
     ContentBuilder, Object, OpenApi as Document, Ref, RefOr, Response, ResponseBuilder, Schema,
     SchemaFormat,
 };
 use utoipa::{Modify, OpenApi};
 
+use super::methods::Method;
 use super::problem::ProblemDetails;
-use super::{audit, catalog, grants, people, probes, requests, revocations};
-use crate::ids::{EntitlementId, EventId, GrantId, PersonId, RequestId, RevocationId};
+use super::{audit, catalog, grants, people, probes, requests, revocations, tokens};
+use crate::domain::scope::Scope;
+use crate::ids::{
+    EntitlementId, EventId, GrantId, MachineId, PersonId, RequestId, RevocationId, TokenId,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -24,7 +30,7 @@ use crate::ids::{EntitlementId, EventId, GrantId, PersonId, RequestId, Revocatio
           requests::withdraw, grants::list, grants::get, grants::end, grants::extend, grants::credentials,
           grants::console_link, probes::probe, revocations::revoke, revocations::list, revocations::get,
           revocations::grants, revocations::lift, catalog::entitlements, catalog::me, people::disable,
-          people::enable, audit::list, get),
+          people::enable, tokens::list, tokens::revoke, audit::list, get),
     components(schemas(ProblemDetails)),
     security(("bearer" = [])),
     modifiers(&Bearer, &Problems, &TypeIds)
@@ -37,9 +43,33 @@ impl Modify for Bearer {
     fn modify(&self, document: &mut Document) {
         let scheme = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
-            .description(Some("An API token: `countersign token create`."));
+            .description(Some(
+                "An API token, made in the portal at /me/tokens, or a workload's JWT (docs/machines.md). Each \
+                 operation names the scopes of which it needs one.",
+            ));
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("bearer", SecurityScheme::Http(scheme.build()));
+    }
+}
+
+/// Names the scopes of which each operation of a path needs one.
+pub(super) fn name_scopes(document: &mut Document, path: &str, methods: &[Method]) {
+    let Some(item) = document.paths.paths.get_mut(path) else {
+        return;
+    };
+    for (method, _, scopes) in methods {
+        let operation = if *method == "GET" {
+            &mut item.get
+        } else {
+            &mut item.post
+        };
+        let Some(operation) = operation.as_mut().filter(|_| !scopes.is_empty()) else {
+            continue;
+        };
+        // Each by itself is enough. The scheme is no OAuth flow; OpenAPI 3.1 lets others name what
+        // they ask for as well.
+        let one = |scope: &Scope| SecurityRequirement::new("bearer", [scope.as_str()]);
+        operation.security = Some(scopes.iter().map(one).collect());
     }
 }
 
@@ -74,7 +104,9 @@ fn problems(operation: &Operation) -> Vec<u16> {
     if is_open {
         return vec![414];
     }
-    let mut all = vec![401, 414, 429, 500, 503];
+    // 403: a token without the scope. 409: one whose person's groups were told too long ago. 502: a
+    // workload's issuer.
+    let mut all = vec![401, 403, 409, 414, 429, 500, 502, 503];
     let has_id = operation
         .parameters
         .iter()
@@ -87,17 +119,8 @@ fn problems(operation: &Operation) -> Vec<u16> {
     }
     if operation.request_body.is_some() {
         // 404: a body may name an entitlement that the caller may not ask for.
-        all.extend([400, 404, 408, 409, 413, 415, 422]);
-        // Whoever may see the row may not always do it.
-        all.extend(has_id.then_some(403));
+        all.extend([400, 404, 408, 413, 415, 422]);
     }
-    let id = operation.operation_id.as_deref();
-    // That there are revocations is no secret.
-    let is_of_admins = matches!(id, Some("revoke" | "list_revocations"));
-    all.extend(is_of_admins.then_some(403));
-    // AWS itself is asked.
-    let asks_aws = matches!(id, Some("credentials" | "console_link"));
-    all.extend(asks_aws.then_some(502));
     all
 }
 
@@ -105,13 +128,15 @@ fn problems(operation: &Operation) -> Vec<u16> {
 /// no constant for a pattern.
 struct TypeIds;
 
-const KINDS: [&str; 6] = [
+const KINDS: [&str; 8] = [
     RevocationId::PREFIX,
     RequestId::PREFIX,
     GrantId::PREFIX,
     EntitlementId::PREFIX,
     PersonId::PREFIX,
     EventId::PREFIX,
+    TokenId::PREFIX,
+    MachineId::PREFIX,
 ];
 
 impl Modify for TypeIds {
@@ -155,17 +180,20 @@ fn problem(status: u16) -> Response {
     let told = match status {
         400 => "An id, the query string or the body cannot be read",
         401 => "No token, or none that works",
-        403 => "The caller may see it, but not do this",
+        403 => "The token lacks the scope, or the caller may see it, but not do this",
         404 => "It does not exist, or the caller may not see it",
         408 => "The body did not arrive in time",
-        409 => "It does not go with the state of the request, the grant, the role or the person",
+        409 => {
+            "It does not go with the state of the request, the grant, the role, the person or the \
+             caller's groups"
+        }
         413 => "The body is larger than 64 kB",
         414 => "The address is longer than 8 kB",
         415 => "The body is not JSON",
         422 => "A value does not fit: `errors` names each",
         429 => "Too many calls: try again later",
         500 => "A fault of Countersign",
-        502 => "AWS gives no credentials",
+        502 => "AWS gives no credentials, or the issuer of a workload's token does not answer",
         _ => "Busy: try again later",
     };
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("ProblemDetails")));
@@ -185,14 +213,17 @@ fn problem(status: u16) -> Response {
     .build()
 }
 
-/// The OpenAPI 3.1 document.
-#[must_use]
-pub fn document() -> Document {
+/// The document, without the scopes.
+pub(super) fn document() -> Document {
     Api::openapi()
 }
 
+/// The whole of it.
+#[derive(Clone)]
+pub(super) struct Described(pub(super) Arc<Document>);
+
 /// This document
 #[utoipa::path(get, path = "/openapi.json", security(()), responses((status = 200, content_type = "application/json")))]
-pub(super) async fn get() -> Json<Document> {
-    Json(document())
+pub(super) async fn get(Extension(described): Extension<Described>) -> Json<Arc<Document>> {
+    Json(described.0)
 }

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 
 use super::bodies::{Decision, Denial, NewRequest, Nothing};
-use super::extract::{Asked, Body, Caller, Id, Said, length, page};
+use super::extract::{Asked, Bearer, Body, Caller, Id, Said, length, page};
 use super::problem::Problem;
 use super::types::{List, Request};
 use crate::app::ctx::Ctx;
@@ -13,7 +13,8 @@ use crate::app::find::RequestFilter;
 use crate::app::load::Shown;
 use crate::app::submit::Submitted;
 use crate::app::{self, find};
-use crate::error::Error;
+use crate::domain::audit::verb::Verb;
+use crate::error::{CallerError, Error};
 use crate::ids::RequestId;
 
 type Answer = Result<Json<Request>, Problem>;
@@ -23,9 +24,19 @@ type Answer = Result<Json<Request>, Problem>;
     responses((status = 201, body = Request),
               (status = 200, body = Request, description = "The same was asked a moment ago: that request")))]
 pub(super) async fn submit(
-    Caller(ctx): Caller,
+    caller: Bearer,
     Body(new): Body<NewRequest>,
 ) -> Result<(StatusCode, Json<Request>), Problem> {
+    let (name, named) = (&new.entitlement, new.on_behalf_of.as_deref());
+    let ctx = match caller {
+        Bearer::Machine(asker) => asker.on_behalf_of(named, name).await?,
+        Bearer::Person(ctx) if named.is_some() => {
+            let subject = app::submit::subject(name);
+            let error = CallerError::OnBehalf;
+            return Err(ctx.refused(Verb::Submit, subject, error).await.into());
+        }
+        Bearer::Person(ctx) => ctx,
+    };
     let (duration_seconds, unread) = length(&new.duration);
     let NewRequest {
         entitlement,
@@ -63,7 +74,7 @@ pub(super) struct Filter {
     cursor: Option<String>,
 }
 
-/// Requests that the caller may see, newest first
+/// Requests that the caller may see, newest first; of a machine those that it has asked for
 #[utoipa::path(get, path = "/requests",
     params(("state" = Option<String>, Query, description = "only those in this state",
             pattern = "^(pending|approved|denied|withdrawn|expired)$"),
@@ -75,7 +86,7 @@ pub(super) struct Filter {
             format = "req")),
     responses((status = 200, body = List<Request>)))]
 pub(super) async fn list(
-    Caller(ctx): Caller,
+    caller: Bearer,
     Asked(asked): Asked<Filter>,
 ) -> Result<Json<List<Request>>, Problem> {
     compatible(&asked)?;
@@ -84,9 +95,15 @@ pub(super) async fn list(
         mine: asked.mine,
         waiting: asked.waiting,
     };
-    let found = find::requests(&ctx, &filter, page(asked.limit, asked.cursor.as_deref())?).await?;
+    let page = page(asked.limit, asked.cursor.as_deref())?;
+    let (found, ctx) = match &caller {
+        Bearer::Person(ctx) => (find::requests(ctx, &filter, page).await?, Some(ctx)),
+        // Nothing waits for a machine.
+        Bearer::Machine(_) if filter.waiting => return Err(CallerError::ForPeople.into()),
+        Bearer::Machine(asker) => (asker.requests(filter.state, page).await?, None),
+    };
     Ok(Json(List::of(found, |listed| {
-        Request::of(&ctx, &listed.request, listed.grant.as_ref())
+        Request::of(ctx, &listed.request, listed.grant.as_ref())
     })))
 }
 
@@ -94,7 +111,8 @@ pub(super) async fn list(
 #[utoipa::path(get, path = "/requests/{id}",
     params(("id" = String, Path, description = "TypeID", format = "req")),
     responses((status = 200, body = Request)))]
-pub(super) async fn get(Caller(ctx): Caller, Id(id): Id<RequestId>) -> Answer {
+pub(super) async fn get(caller: Bearer, Id(id): Id<RequestId>) -> Answer {
+    let ctx = caller.of_request(None, id).await?;
     Ok(show(&ctx, &find::shown(&ctx, id).await?))
 }
 
@@ -132,16 +150,17 @@ pub(super) async fn deny(
     request_body = Option<Nothing>,
     responses((status = 200, body = Request)))]
 pub(super) async fn withdraw(
-    Caller(ctx): Caller,
+    caller: Bearer,
     Id(id): Id<RequestId>,
     Said(_): Said<Nothing>,
 ) -> Answer {
+    let ctx = caller.of_request(Some(Verb::Withdraw), id).await?;
     let shown = app::withdraw::withdraw(&ctx, id).await?;
     Ok(show(&ctx, &shown))
 }
 
 fn show(ctx: &Ctx, shown: &Shown) -> Json<Request> {
-    Json(Request::of(ctx, &shown.request, shown.grant.as_ref()))
+    Json(Request::of(Some(ctx), &shown.request, shown.grant.as_ref()))
 }
 
 /// What waits for the caller is pending and another's: a filter that says otherwise would show

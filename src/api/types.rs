@@ -9,6 +9,7 @@ use crate::app::find::{self, GrantView, Items};
 use crate::domain::duration;
 use crate::domain::entitlement;
 use crate::domain::grant::{self, GrantState};
+use crate::domain::machine;
 use crate::domain::outlive;
 use crate::domain::request;
 
@@ -48,9 +49,11 @@ pub(super) struct Request {
     account: String,
     /// ARN of the role; null where no role is opened (attach).
     role_arn: Option<String>,
-    /// TypeID of the requester.
+    /// TypeID of the person whom it is for.
     #[schema(format = "person")]
     person_id: String,
+    /// Who has sent it: that person, or a machine on their behalf.
+    requested_by: RequestedBy,
     /// How it is opened: trust_policy, switch, attach or sts_credentials.
     #[schema(pattern = "^(trust_policy|switch|attach|sts_credentials)$")]
     method: &'static str,
@@ -100,7 +103,12 @@ pub(super) struct Request {
 }
 
 impl Request {
-    pub(super) fn of(ctx: &Ctx, it: &request::Request, grant: Option<&grant::Grant>) -> Self {
+    /// As the caller sees it; a machine's list has no person who looks.
+    pub(super) fn of(
+        ctx: Option<&Ctx>,
+        it: &request::Request,
+        grant: Option<&grant::Grant>,
+    ) -> Self {
         Self {
             id: it.id.to_string(),
             state: it.state.as_str(),
@@ -109,12 +117,13 @@ impl Request {
             account: it.terms.account.clone(),
             role_arn: it.terms.role_arn.clone(),
             person_id: it.person.to_string(),
+            requested_by: it.into(),
             method: it.terms.method.as_str(),
             principal_arn: it.principal_arn.clone(),
             principal_session: it.principal_session.clone(),
             early_end: early_end(&it.terms),
             mfa: it.terms.demands.mfa,
-            external_id: find::external_id(ctx, it),
+            external_id: ctx.and_then(|ctx| find::external_id(ctx, it)),
             justification: it.justification.to_string(),
             duration: duration::print(it.duration_seconds),
             starts_at: it.starts_at,
@@ -133,6 +142,35 @@ impl Request {
                 .map(|it| it.id)
                 .or(it.extends)
                 .map(|id| id.to_string()),
+        }
+    }
+}
+
+/// Who has sent a request.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RequestedBy {
+    /// person or machine.
+    #[schema(pattern = "^(person|machine)$")]
+    kind: &'static str,
+    /// TypeID of the person, or of the machine.
+    id: String,
+    /// The name as it is now.
+    name: String,
+}
+
+impl From<&request::Request> for RequestedBy {
+    fn from(it: &request::Request) -> Self {
+        match &it.requested_by {
+            machine::RequestedBy::Person(name) => Self {
+                kind: "person",
+                id: it.person.to_string(),
+                name: name.clone(),
+            },
+            machine::RequestedBy::Machine(asked) => Self {
+                kind: "machine",
+                id: asked.id.to_string(),
+                name: asked.name.clone(),
+            },
         }
     }
 }
@@ -240,7 +278,7 @@ pub(super) struct Grant {
 }
 
 impl Grant {
-    pub(super) fn of(ctx: &Ctx, view: &GrantView) -> Self {
+    pub(super) fn of(ctx: Option<&Ctx>, view: &GrantView) -> Self {
         let it = &view.grant;
         let (opened_at, closing, ended_at) = match &it.state {
             GrantState::Scheduled | GrantState::Opening { .. } => (None, None, None),
@@ -271,7 +309,7 @@ impl Grant {
             principal_session: it.principal_session.clone(),
             early_end: early_end(&view.request.terms),
             mfa: it.demands.mfa,
-            external_id: find::external_id(ctx, &view.request),
+            external_id: ctx.and_then(|ctx| find::external_id(ctx, &view.request)),
             session_names: session_names(it),
             starts_at: it.starts_at,
             deadline: it.deadline,
@@ -403,7 +441,7 @@ pub(super) struct Actor {
     /// person, machine or system.
     #[schema(pattern = "^(person|machine|system)$")]
     pub(super) kind: String,
-    /// TypeID of the person; or the name of the machine or part.
+    /// TypeID of the person or machine; or the name of the server's command line or of a part.
     pub(super) id: String,
     /// The name as it was then.
     pub(super) name: String,

@@ -7,9 +7,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{PgConnection, PgPool};
 use tokio::sync::Notify;
 
+use super::caller::{Caller, Credential};
 use super::desk::Desk;
 use super::limits::Limits;
-use super::refusals::{Kind, Refusals};
+use super::refusals::Refusals;
 use crate::authz::Roles;
 use crate::aws::Clouds;
 use crate::clock::Clock;
@@ -56,6 +57,10 @@ pub struct Settings {
     pub clock_margin: TimeDelta,
     /// P: nothing is opened with less time than this left (docs/guard.md, H5).
     pub propagation: TimeDelta,
+    /// How long groups count for tokens and machines after the provider has told them.
+    pub groups_max_age: TimeDelta,
+    /// How far the clocks of those who sign tokens may be apart.
+    pub clock_skew: TimeDelta,
     /// How long a session lives without use.
     pub session_idle: TimeDelta,
     /// How long it lives at most.
@@ -95,6 +100,8 @@ impl App {
             unanswered: delta(config.aws.unanswered_margin),
             clock_margin: delta(config.aws.clock_margin),
             propagation: delta(config.aws.propagation_margin),
+            groups_max_age: delta(config.oidc.groups_max_age),
+            clock_skew: delta(config.oidc.clock_skew),
             session_idle: delta(config.sessions.idle),
             session_lifetime: delta(config.sessions.lifetime),
             groups_told: config.oidc.tells_groups(),
@@ -215,6 +222,32 @@ impl App {
         done.await
     }
 
+    /// Puts on record that a caller was refused, and hands the refusal back. After the first few of
+    /// a kind they are counted.
+    pub async fn refused(
+        &self,
+        actor: Actor,
+        channel: Channel,
+        verb: Verb,
+        subject: impl ToString,
+        error: Error,
+    ) -> Error {
+        let code = error.told_code();
+        let subject = subject.to_string();
+        if !self.0.refusals.is_told(&actor, channel, verb, code) {
+            return error;
+        }
+        let told = self.transaction(actor, channel, async |tx: &mut Tx| {
+            let event = tx.by.refused(subject, verb, code, None);
+            Ok(db::audit::append(tx.conn(), &event).await?)
+        });
+        match told.await {
+            Ok(()) => error,
+            // A refusal that is not on record is told as the failure that it is.
+            Err(failure) => failure,
+        }
+    }
+
     /// Reads something for which no time matters, or with one statement that asks for it.
     ///
     /// # Errors
@@ -299,6 +332,8 @@ pub struct Ctx {
     pub person: Person,
     /// Through what.
     pub channel: Channel,
+    /// By what.
+    pub credential: Credential,
 }
 
 impl Ctx {
@@ -308,10 +343,27 @@ impl Ctx {
         self.app.roles().sees_all(&self.person)
     }
 
+    /// Who calls, as calls are counted.
+    #[must_use]
+    pub fn caller(&self) -> Caller {
+        match &self.credential.machine {
+            Some(machine) => Caller::Machine(machine.id),
+            // Two accounts of one human have one measure.
+            None => Caller::Person(self.person.human()),
+        }
+    }
+
     fn actor(&self) -> Actor {
-        Actor::Person {
-            id: self.person.id,
-            name: self.person.name.clone(),
+        match &self.credential.machine {
+            Some(machine) => Actor::Workload {
+                id: machine.id,
+                name: machine.name.clone(),
+                on_behalf_of: Some(self.person.id),
+            },
+            None => Actor::Person {
+                id: self.person.id,
+                name: self.person.name.clone(),
+            },
         }
     }
 
@@ -362,28 +414,9 @@ impl Ctx {
         subject: impl ToString,
         error: impl Into<Error>,
     ) -> Error {
-        let error = error.into();
-        let code = error.told_code();
-        let subject = subject.to_string();
-        let kind = Kind {
-            person: self.person.id,
-            verb,
-            code,
-        };
-        let refusals = self.app.refusals();
-        if !refusals.is_told(kind, &self.person, self.channel) {
-            return error;
-        }
-        let told = self
-            .app
-            .transaction(self.actor(), self.channel, async |tx: &mut Tx| {
-                let event = tx.by.refused(subject, verb, code, None);
-                Ok(db::audit::append(tx.conn(), &event).await?)
-            });
-        match told.await {
-            Ok(()) => error,
-            // A refusal that is not on record is told as the failure that it is.
-            Err(failure) => failure,
-        }
+        let (actor, error) = (self.actor(), error.into());
+        self.app
+            .refused(actor, self.channel, verb, subject, error)
+            .await
     }
 }

@@ -116,6 +116,8 @@ async fn everything(
     events.extend(sessions);
     let tokens = ended.tokens.iter();
     events.extend(tokens.map(|token| tx.by.did(token, Action::TokenRevoked {})));
+    let machines = ended.machines.iter();
+    events.extend(machines.map(|machine| tx.by.did(machine, Action::MachineEnded {})));
     db::audit::append_all(tx.conn(), &events).await?;
     withdraw(tx, own).await?;
     let approved: Vec<RequestId> = approved.iter().map(|request| request.id).collect();

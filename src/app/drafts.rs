@@ -4,7 +4,7 @@
 use chrono::TimeDelta;
 
 use super::ctx::{App, Ctx};
-use super::tokens::hash;
+use super::secrets::hash;
 use crate::db;
 pub use crate::db::drafts::Draft;
 use crate::db::drafts::NewDraft;

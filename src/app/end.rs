@@ -6,7 +6,9 @@ use super::load;
 use crate::db::cases::Case;
 use crate::db::tx::Tx;
 use crate::domain::audit::verb::Verb;
+use crate::domain::cause::Cause;
 use crate::domain::grant::GrantState;
+use crate::domain::scope::Scope;
 use crate::domain::text::Words;
 use crate::error::{CallerError, Error};
 use crate::ids::GrantId;
@@ -46,6 +48,7 @@ pub async fn end(ctx: &Ctx, id: GrantId, reason: Option<String>) -> Result<Grant
         } = load::case(ctx, tx.conn(), request, moving).await?;
         let authz::Endable(grant, cause) =
             authz::end(ctx.app.roles(), &caller, grant, &request, has_decided)?;
+        may_end(ctx, cause)?;
         let change = grant.end(cause, caller.id, reason, &tx.by)?;
         let grant = db::grants::store(tx.conn(), change).await?;
         // What waits for a decision was asked for under the grant's lock.
@@ -63,4 +66,16 @@ pub async fn end(ctx: &Ctx, id: GrantId, reason: Option<String>) -> Result<Grant
         })
     })
     .await
+}
+
+/// One's own is given back with the scope to ask; what is others' takes that to decide.
+fn may_end(ctx: &Ctx, cause: Cause) -> Result<(), CallerError> {
+    let needed: &'static [Scope] = match cause {
+        Cause::Released => &[Scope::Create],
+        _ => &[Scope::Decide],
+    };
+    if ctx.credential.scopes.has_one_of(needed) {
+        return Ok(());
+    }
+    Err(CallerError::InsufficientScope(needed))
 }

@@ -14,6 +14,7 @@ use crate::domain::audit::verb::Verb;
 use crate::domain::change::WrongState;
 use crate::domain::duration;
 use crate::domain::grant::{Grant, GrantState};
+use crate::domain::machine::RequestedBy;
 use crate::domain::outlive::Outlives;
 use crate::domain::request::{More, Request};
 use crate::domain::text::{Ticket, Words};
@@ -42,7 +43,7 @@ pub struct NewExtension {
 /// be longer than its entitlement allows.
 pub async fn extend(ctx: &Ctx, id: GrantId, new: NewExtension) -> Result<GrantView, Error> {
     // As any ask: each may keep approvers busy, and costs calls of AWS.
-    ctx.app.limits().ask(ctx.person.human())?;
+    ctx.app.limits().ask(ctx.caller())?;
     let settings = ctx.app.settings();
     let seen = match look(ctx, id, &new).await {
         Err(error) if error.is_refusal() => return Err(ctx.refused(Verb::Extend, id, error).await),
@@ -75,6 +76,7 @@ pub async fn extend(ctx: &Ctx, id: GrantId, new: NewExtension) -> Result<GrantVi
         let more = More {
             outlives: seen.outlives.clone().or_else(|| request.outlives.clone()),
             target_checked: seen.checked,
+            requested_by: RequestedBy::Person(caller.name.clone()),
             ..check(&new, &grant, &request)?
         };
         let change = request
@@ -180,6 +182,7 @@ fn check(new: &NewExtension, grant: &Grant, request: &Request) -> Result<More, E
             ticket,
             outlives: None,
             target_checked: false,
+            requested_by: request.requested_by.clone(),
         }),
         _ => Err(InputError::Fields(wrong).into()),
     }

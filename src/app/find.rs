@@ -9,8 +9,9 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 
-use super::ctx::Ctx;
+use super::ctx::{App, Ctx};
 use crate::db;
+use crate::db::grants::Whose;
 use crate::db::request_lists::View;
 use crate::domain::entitlement::{Entitlement, Method, Terms};
 use crate::domain::person::Principal;
@@ -52,7 +53,7 @@ pub struct Items<T, C> {
 
 impl<T, C> Items<T, C> {
     /// From one row more than was asked for.
-    fn of(mut items: Vec<T>, limit: i64, cursor: impl Fn(&T) -> C) -> Self {
+    pub(super) fn of(mut items: Vec<T>, limit: i64, cursor: impl Fn(&T) -> C) -> Self {
         let limit = usize::try_from(limit).unwrap_or_default();
         // One row more than is shown tells of a next page, and nothing need be counted.
         let more = items.len() > limit;
@@ -147,8 +148,18 @@ pub async fn requests(
         _ if ctx.sees_all() => View::All,
         _ => View::Visible(person, groups),
     };
-    let listed = ctx.app.read_list(async |conn| {
-        Ok(db::request_lists::list(conn, &view, filter.state, page.cursor, page.limit + 1).await?)
+    viewed(&ctx.app, &view, filter.state, page).await
+}
+
+/// The requests of a view, newest first.
+pub(super) async fn viewed(
+    app: &App,
+    view: &View,
+    state: Option<&str>,
+    page: Page<RequestId>,
+) -> Result<Items<Listed, RequestId>, Error> {
+    let listed = app.read_list(async |conn| {
+        Ok(db::request_lists::list(conn, view, state, page.cursor, page.limit + 1).await?)
     });
     Ok(Items::of(listed.await?, page.limit, |it| it.request.id))
 }
@@ -194,37 +205,49 @@ pub async fn grants(
     mine: bool,
     page: Page<GrantId>,
 ) -> Result<Items<GrantView, GrantId>, Error> {
-    let person = (mine || !ctx.sees_all()).then_some(ctx.person.id);
-    ctx.app
-        .read_list(async |conn| {
-            let grants = Items::of(
-                db::grants::list(conn, person, page.cursor, page.limit + 1).await?,
-                page.limit,
-                |it| it.id,
-            );
-            let ids: Vec<_> = grants.items.iter().map(|it| it.request).collect();
-            let mut delays = delays(conn, grants.items.iter()).await?;
-            let of: Vec<_> = grants.items.iter().map(|it| it.id.uuid()).collect();
-            let mut extensions = db::grants::extensions(conn, &of).await?;
-            let mut asked: HashMap<_, _> = db::request_lists::with_ids(conn, &ids)
-                .await?
-                .into_iter()
-                .map(|request| (request.id, request))
-                .collect();
-            let views = grants.items.into_iter().filter_map(|grant| {
-                Some(GrantView {
-                    request: asked.remove(&grant.request)?,
-                    delay: delays.remove(&grant.id),
-                    extension: extensions.remove(&grant.id),
-                    grant,
-                })
-            });
-            Ok(Items {
-                items: views.collect(),
-                next: grants.next,
+    let whose = if mine || !ctx.sees_all() {
+        Whose::Person(ctx.person.id)
+    } else {
+        Whose::Anybody
+    };
+    grants_of(&ctx.app, whose, page).await
+}
+
+/// Grants of somebody, newest first.
+pub(super) async fn grants_of(
+    app: &App,
+    whose: Whose,
+    page: Page<GrantId>,
+) -> Result<Items<GrantView, GrantId>, Error> {
+    app.read_list(async |conn| {
+        let grants = Items::of(
+            db::grants::list(conn, whose, page.cursor, page.limit + 1).await?,
+            page.limit,
+            |it| it.id,
+        );
+        let ids: Vec<_> = grants.items.iter().map(|it| it.request).collect();
+        let mut delays = delays(conn, grants.items.iter()).await?;
+        let of: Vec<_> = grants.items.iter().map(|it| it.id.uuid()).collect();
+        let mut extensions = db::grants::extensions(conn, &of).await?;
+        let mut asked: HashMap<_, _> = db::requests::with_ids(conn, &ids)
+            .await?
+            .into_iter()
+            .map(|request| (request.id, request))
+            .collect();
+        let views = grants.items.into_iter().filter_map(|grant| {
+            Some(GrantView {
+                request: asked.remove(&grant.request)?,
+                delay: delays.remove(&grant.id),
+                extension: extensions.remove(&grant.id),
+                grant,
             })
+        });
+        Ok(Items {
+            items: views.collect(),
+            next: grants.next,
         })
-        .await
+    })
+    .await
 }
 
 /// Which audit events a list shows.

@@ -40,7 +40,7 @@ impl App {
         let written = lent::in_time("last use", LIMIT, async {
             let mut conn = Lent::take(self.callers()).await?;
             match what {
-                Used::Token(hash) => db::people::token_used(&mut conn, &hash, now).await?,
+                Used::Token(hash) => db::tokens::used(&mut conn, &hash, now).await?,
                 Used::Session(hash) => db::sessions::used(&mut conn, &hash, now).await?,
             }
             conn.give_back();

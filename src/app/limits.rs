@@ -12,9 +12,10 @@ use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use super::caller::Caller;
 use crate::config;
 use crate::error::{Error, LimitError};
-use crate::ids::{GrantId, PersonId};
+use crate::ids::GrantId;
 
 /// How many tokens that have not worked yet are looked up at a time: the database has connections
 /// left for everybody else.
@@ -42,8 +43,9 @@ type TokenHash = [u8; 32];
 /// The buckets.
 #[derive(Debug)]
 pub struct Limits {
-    calls: Buckets<PersonId>,
-    asks: Buckets<PersonId>,
+    calls: Buckets<Caller>,
+    machine_calls: Buckets<Caller>,
+    asks: Buckets<Caller>,
     fetches: Buckets<GrantId>,
     probes: Buckets<GrantId>,
     /// Tokens that did not work; none that is unknown is looked up while an address is shut.
@@ -62,6 +64,7 @@ impl Limits {
     pub(super) fn new(settings: &config::Limits) -> Self {
         Self {
             calls: Buckets::new(Quota::per_minute(settings.person_per_minute)),
+            machine_calls: Buckets::new(Quota::per_minute(settings.machine_per_minute)),
             asks: Buckets::new(Quota::per_hour(settings.asks_per_hour)),
             fetches: Buckets::new(Quota::per_minute(FETCHES).allow_burst(FETCHES_AT_ONCE)),
             probes: Buckets::new(Quota::per_minute(PROBES)),
@@ -74,20 +77,24 @@ impl Limits {
         }
     }
 
-    /// One call of a person.
+    /// One call.
     ///
     /// # Errors
     /// 429 when they call too often.
-    pub fn call(&self, person: PersonId) -> Result<(), Error> {
-        self.calls.take(person).map_err(too_soon)
+    pub fn call(&self, caller: Caller) -> Result<(), Error> {
+        let calls = match caller {
+            Caller::Person(_) => &self.calls,
+            Caller::Machine(_) => &self.machine_calls,
+        };
+        calls.take(caller).map_err(too_soon)
     }
 
-    /// One ask of a person, whatever comes of it.
+    /// One ask, whatever comes of it.
     ///
     /// # Errors
     /// 429 when they ask too often.
-    pub fn ask(&self, person: PersonId) -> Result<(), Error> {
-        self.asks.take(person).map_err(too_soon)
+    pub fn ask(&self, caller: Caller) -> Result<(), Error> {
+        self.asks.take(caller).map_err(too_soon)
     }
 
     /// One fetch of credentials of a grant. SDKs ask at every call of theirs while less than ten
@@ -182,6 +189,7 @@ impl Limits {
     /// Forgets what counts no more.
     pub fn tidy(&self) {
         self.calls.tidy();
+        self.machine_calls.tidy();
         self.asks.tidy();
         self.fetches.tidy();
         self.probes.tidy();

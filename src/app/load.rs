@@ -95,7 +95,7 @@ async fn lock(ctx: &Ctx, tx: &mut Tx, id: RequestId) -> Result<Locked, Error> {
     } = db::decisions::voters(tx.conn(), id, asked, calls).await?;
     Ok(Locked {
         request,
-        caller: caller.ok_or(CallerError::NotFound)?,
+        caller: as_known(ctx, caller.ok_or(CallerError::NotFound)?),
         requester,
         decisions,
     })
@@ -109,7 +109,17 @@ pub(super) async fn case(
     moving: Option<Moving<'_>>,
 ) -> Result<Case, Error> {
     let case = db::cases::of_request(conn, id, ctx.person.id, moving).await?;
-    Ok(case.ok_or(CallerError::NotFound)?)
+    let case = case.ok_or(CallerError::NotFound)?;
+    let caller = as_known(ctx, case.caller);
+    Ok(Case { caller, ..case })
+}
+
+/// The caller, in the groups that count for what they call with.
+fn as_known(ctx: &Ctx, mut caller: Person) -> Person {
+    if ctx.credential.groups_unknown {
+        caller.groups.clear();
+    }
+    caller
 }
 
 /// A grant under its lock, with its request as it meets the caller.

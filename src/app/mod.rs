@@ -1,7 +1,9 @@
 //! What can be done: one verb per file, and `find` for reading.
 
 pub mod approve;
+pub mod asker;
 pub mod aws_setup;
+pub mod caller;
 pub mod catalog;
 pub mod console_link;
 pub mod credentials;
@@ -19,6 +21,7 @@ pub mod find;
 pub mod last_use;
 pub mod limits;
 pub mod load;
+pub mod machines;
 pub mod orphans;
 pub mod probe;
 pub mod put_on_record;
@@ -26,6 +29,7 @@ mod refusals;
 pub mod restored;
 pub mod resume;
 pub mod revoke;
+pub mod secrets;
 pub mod sessions;
 pub mod sign_in;
 pub mod submit;

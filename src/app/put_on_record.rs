@@ -22,14 +22,11 @@ pub async fn refusals(app: &App, all: bool) -> Result<(), Error> {
     let told = app.transaction(actor, Channel::System, async |tx: &mut Tx| {
         for (kind, window) in &taken {
             let by = By {
-                actor: Actor::Person {
-                    id: kind.person,
-                    name: window.name.clone(),
-                },
+                actor: window.actor.clone(),
                 channel: window.channel,
                 at: tx.now(),
             };
-            let event = by.refused(kind.person, kind.verb, kind.code, Some(window.more));
+            let event = by.refused(kind.caller, kind.verb, kind.code, Some(window.more));
             db::audit::append(tx.conn(), &event).await?;
         }
         Ok(())

@@ -5,20 +5,19 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::domain::audit::Channel;
+use super::caller::Caller;
 use crate::domain::audit::verb::Verb;
-use crate::domain::person::Person;
-use crate::ids::PersonId;
+use crate::domain::audit::{Actor, Channel};
 
 /// How many of a kind are events of their own.
 const FIRST: u32 = 20;
 /// How long those that follow are counted before they are put on record.
 const WINDOW: Duration = Duration::from_mins(1);
 
-/// One person is refused one verb for one reason.
+/// One caller is refused one verb for one reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Kind {
-    pub person: PersonId,
+    pub caller: Caller,
     pub verb: Verb,
     pub code: &'static str,
 }
@@ -34,19 +33,30 @@ pub(super) struct Window {
     told: u32,
     /// How many more there were, not yet on record.
     pub(super) more: u32,
-    pub(super) name: String,
+    pub(super) actor: Actor,
     pub(super) channel: Channel,
 }
 
 impl Refusals {
     /// Whether a refusal is to be put on record now, as an event of its own; else it is counted.
-    pub(super) fn is_told(&self, kind: Kind, person: &Person, channel: Channel) -> bool {
+    pub(super) fn is_told(
+        &self,
+        actor: &Actor,
+        channel: Channel,
+        verb: Verb,
+        code: &'static str,
+    ) -> bool {
+        // Whatever else acts meets no limit.
+        let Some(caller) = Caller::of(actor) else {
+            return true;
+        };
+        let kind = Kind { caller, verb, code };
         let mut windows = self.windows();
         let window = windows.entry(kind).or_insert_with(|| Window {
             began: Instant::now(),
             told: 0,
             more: 0,
-            name: person.name.clone(),
+            actor: actor.clone(),
             channel,
         });
         // A window whose number is not on record yet goes on: begun anew, it would lose that.

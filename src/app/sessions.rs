@@ -1,7 +1,7 @@
 //! One's own sessions: a list of them, and their ends.
 
 use super::ctx::Ctx;
-use super::tokens::hash;
+use super::secrets::hash;
 use crate::db;
 pub use crate::db::sessions::ListedSession;
 use crate::db::tx::Tx;

@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 
 use super::ctx::App;
-use super::tokens::{hash, secret};
+use super::secrets::{hash, secret};
 use crate::db;
 use crate::db::sessions::NewSession;
 use crate::db::sign_in::{NewAttempt, Turn};

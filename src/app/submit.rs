@@ -23,10 +23,11 @@ use crate::db::catalog::Offer;
 use crate::db::tx::Tx;
 use crate::domain::audit::verb::Verb;
 use crate::domain::entitlement::{Entitlement, Method};
+use crate::domain::machine::{Asked, RequestedBy};
 use crate::domain::person::Principal;
 use crate::domain::request::{Ask, Request};
 use crate::domain::text::is_hidden;
-use crate::error::{CallerError, Error, FieldError, LimitError, RoleError};
+use crate::error::{CallerError, Error, FieldError, LimitError, RoleError, StateError};
 use crate::ids::TargetId;
 use crate::policy::outlive;
 
@@ -81,7 +82,7 @@ impl Submitted {
 /// opened, too many asks.
 pub async fn submit(ctx: &Ctx, new: NewRequest) -> Result<Submitted, Error> {
     // Before anything is looked up: each ask may cost calls of AWS.
-    ctx.app.limits().ask(ctx.person.human())?;
+    ctx.app.limits().ask(ctx.caller())?;
     let name = new.entitlement.clone();
     let refused = |error| ctx.refused(Verb::Submit, subject(&name), error);
     let prepared = match prepare(ctx, &new).await {
@@ -101,7 +102,7 @@ pub async fn submit(ctx: &Ctx, new: NewRequest) -> Result<Submitted, Error> {
             entitlement,
             condition,
             ..
-        } = offer.await?.ok_or(CallerError::NotFound)?;
+        } = offer.await?.ok_or_else(|| not_offered(ctx))?;
         if condition.needs_a_person() {
             return Err(RoleError::Suspended(condition).into());
         }
@@ -119,9 +120,9 @@ pub async fn submit(ctx: &Ctx, new: NewRequest) -> Result<Submitted, Error> {
         if !entitlement.terms.early_end.cuts() && seen.role_id.is_none() {
             return Err(RoleError::Unseen.into());
         }
-        let target = target_of(tx.conn(), &entitlement, checked.principal.as_ref()).await?;
         let ask = Ask {
-            target,
+            requested_by: requested_by(ctx),
+            target: target_of(tx.conn(), &entitlement, checked.principal.as_ref()).await?,
             principal: checked.principal,
             principal_unique_id: seen.principal_id,
             role_id: seen.role_id,
@@ -138,6 +139,27 @@ pub async fn submit(ctx: &Ctx, new: NewRequest) -> Result<Submitted, Error> {
         Ok(Submitted::New(request.into()))
     })
     .await
+}
+
+/// Why there is no offer. A person is told of what they may ask for alone; for whom a machine asks,
+/// it is told that they may not: it knows the entitlement.
+fn not_offered(ctx: &Ctx) -> Error {
+    match ctx.credential.machine {
+        Some(_) => StateError::NotEligible.into(),
+        None => CallerError::NotFound.into(),
+    }
+}
+
+fn requested_by(ctx: &Ctx) -> RequestedBy {
+    match &ctx.credential.machine {
+        Some(machine) => RequestedBy::Machine(Asked {
+            id: machine.id,
+            name: machine.name.clone(),
+            owner_then: machine.owner,
+            owner: machine.owner,
+        }),
+        None => RequestedBy::Person(ctx.person.name.clone()),
+    }
 }
 
 /// What of it is so of the entitlement as it is now.
@@ -167,6 +189,7 @@ async fn again(
 ) -> Result<Option<Shown>, Error> {
     let ask = db::asks::SameAsk {
         person: &ctx.person,
+        machine: ctx.credential.machine.as_ref().map(|it| it.id),
         entitlement: asked.entitlement.id,
         principal: asked.principal.as_ref().map(|it| it.id),
         justification: &asked.justification,
@@ -267,7 +290,7 @@ async fn prepare(
                 condition,
                 manager,
                 now,
-            } = offer.ok_or(CallerError::NotFound)?;
+            } = offer.ok_or_else(|| not_offered(ctx))?;
             if condition.needs_a_person() {
                 return Err(RoleError::Suspended(condition).into());
             }

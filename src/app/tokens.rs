@@ -1,134 +1,174 @@
-//! API tokens: made on the server's command line, shown once, stored as a hash.
+//! API tokens: made in the portal or on the server's command line, shown once, stored as a hash.
 
-use chrono::TimeDelta;
-use crc::{CRC_32_ISO_HDLC, Crc};
+use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::SecretString;
-use sha2::{Digest, Sha256};
 
-use super::ctx::App;
+use super::ctx::{App, Ctx};
+use super::find::{Items, Page};
+use super::secrets::{MACHINE_PREFIX, PREFIX, hash, text};
 use crate::db;
-use crate::db::people::{ListedToken, NewToken};
+pub use crate::db::tokens::Listed;
+use crate::db::tokens::NewToken;
 use crate::db::tx::Tx;
-use crate::domain::audit::{Action, Actor, Channel};
+use crate::domain::audit::verb::Verb;
+use crate::domain::audit::{Action, Actor, Channel, Event};
+use crate::domain::change::WrongState;
 use crate::domain::person::Person;
+use crate::domain::scope::{Scope, Scopes};
 use crate::domain::text::check_name;
-use crate::error::{CallerError, Error};
-use crate::ids::TokenId;
+use crate::error::{CallerError, Error, FieldError, InputError};
+use crate::ids::{MachineId, TokenId};
 
-/// What every API token begins with, so that scanners for secrets recognise it:
-/// `^csn_[0-9A-Za-z]{49}$`.
-const PREFIX: &str = "csn_";
-/// How many characters of it nobody guesses: 256 bits in base62.
-const RANDOM: usize = 43;
-/// How many say that the others are typed right: their CRC-32 in base62.
-const CHECKSUM: usize = 6;
-const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-/// CRC-32 as in IEEE 802.3.
-const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
+/// The most characters of its name.
+const LONGEST_NAME: usize = 100;
 /// The longest life of a token.
 pub const LONGEST: TimeDelta = TimeDelta::days(90);
 
-/// SHA-256 of a token, as it is stored.
-#[must_use]
-pub fn hash(token: &str) -> [u8; 32] {
-    // No salt and no slow hash: nobody guesses 256 random bits.
-    Sha256::digest(token).into()
+/// What a token is to be, not yet checked.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// What it is for.
+    pub name: String,
+    /// How long it works.
+    pub expires_in: TimeDelta,
+    /// What it may be used for.
+    pub scopes: Scopes,
+    /// Fields that could not be read at all.
+    pub unread: Vec<FieldError>,
 }
 
-/// 256 random bits in hexadecimal.
-#[must_use]
-pub(super) fn secret() -> String {
-    hex::encode(rand::random::<[u8; 32]>())
-}
-
-/// A token's text.
-fn text() -> String {
-    let letter = |_| char::from(BASE62[rand::random_range(0..BASE62.len())]);
-    let random: String = (0..RANDOM).map(letter).collect();
-    format!("{PREFIX}{random}{}", checksum(&random))
-}
-
-/// The CRC-32 in base62, filled with `0` at the left.
-fn checksum(random: &str) -> String {
-    let mut rest = CRC.checksum(random.as_bytes());
-    let mut letters = [b'0'; CHECKSUM];
-    for letter in letters.iter_mut().rev() {
-        *letter = BASE62[rest as usize % BASE62.len()];
-        rest /= 62;
+impl Wanted {
+    /// Every field at once; the scopes have to be among `most`.
+    fn check(&self, most: Scopes) -> Result<(), Error> {
+        let mut wrong = self.unread.clone();
+        let mut invalid = |field, detail: String| wrong.push(FieldError::invalid(field, detail));
+        if let Err(error) = check_name(&self.name) {
+            invalid("name", error.to_string());
+        } else if self.name.chars().count() > LONGEST_NAME {
+            invalid(
+                "name",
+                format!("must have {LONGEST_NAME} characters at most"),
+            );
+        }
+        let is_read = |field| self.unread.iter().all(|error| error.field != field);
+        let lives = self.expires_in > TimeDelta::zero() && self.expires_in <= LONGEST;
+        if !lives && is_read("expires_in") {
+            let most = "must be from 1 second (PT1S) to 90 days (PT2160H)";
+            invalid("expires_in", most.to_owned());
+        }
+        let fits = !self.scopes.is_empty() && self.scopes.is_within(most);
+        if !fits && is_read("scopes") {
+            invalid("scopes", format!("must be one or more of {most}"));
+        }
+        if wrong.is_empty() {
+            Ok(())
+        } else {
+            Err(InputError::Fields(wrong).into())
+        }
     }
-    letters.map(char::from).iter().collect()
 }
 
-/// Whether a text can be a token of ours: what cannot costs no look-up in the database.
-#[must_use]
-pub fn is_token(text: &str) -> bool {
-    let Some(rest) = text.strip_prefix(PREFIX) else {
-        return false;
+/// A token before it is stored: its text, what is stored, and its event.
+struct Made {
+    id: TokenId,
+    text: String,
+    hash: [u8; 32],
+}
+
+impl Made {
+    fn new(prefix: &str) -> Self {
+        let text = text(prefix);
+        Self {
+            id: TokenId::new(),
+            hash: hash(&text),
+            text,
+        }
+    }
+
+    fn row<'a>(&'a self, wanted: &'a Wanted, now: DateTime<Utc>) -> NewToken<'a> {
+        NewToken {
+            id: self.id,
+            hash: &self.hash,
+            // Enough for people to tell tokens apart, and for nobody to find the rest.
+            prefix: &self.text[..PREFIX.len() + 6],
+            name: &wanted.name,
+            scopes: wanted.scopes,
+            created_at: now,
+            expires_at: now + wanted.expires_in,
+        }
+    }
+}
+
+fn created(tx: &Tx, row: &NewToken<'_>, machine: Option<MachineId>) -> Event {
+    let action = Action::TokenCreated {
+        name: row.name.to_owned(),
+        prefix: row.prefix.to_owned(),
+        expires_at: row.expires_at,
+        scopes: row.scopes.words(),
+        machine,
     };
-    // Those of before had 64 hexadecimal digits, and work until they expire.
-    if rest.len() == 64 {
-        return rest
-            .bytes()
-            .all(|c| c.is_ascii_digit() || (b'a'..=b'f').contains(&c));
-    }
-    let is_plain = rest.bytes().all(|c| c.is_ascii_alphanumeric());
-    rest.len() == RANDOM + CHECKSUM && is_plain && {
-        let (random, sum) = rest.split_at(RANDOM);
-        checksum(random) == sum
-    }
+    tx.by.did(row.id, action)
 }
 
 /// Makes a token for the person with this id or e-mail address.
 ///
 /// # Errors
-/// When there is no such person or more than one, the name is empty, or the life is longer than 90
-/// days.
+/// When there is no such person or more than one, the name is empty, there is no scope, or the life
+/// is longer than 90 days.
 pub async fn create(
     app: &App,
     machine: &str,
     person: &str,
-    name: &str,
-    expires_in: TimeDelta,
+    wanted: Wanted,
 ) -> Result<(TokenId, SecretString), Error> {
-    check_name(name).map_err(|it| Error::field("name", it.to_string()))?;
-    if expires_in <= TimeDelta::zero() || expires_in > LONGEST {
-        return Err(Error::field(
-            "expires-in",
-            "must be from 1 second (PT1S) to 90 days (PT2160H)",
-        ));
-    }
-    let token = text();
+    wanted.check(Scopes::ALL)?;
+    let made = Made::new(PREFIX);
     let actor = Actor::Machine {
         name: machine.to_owned(),
     };
-    let id = app.transaction(actor, Channel::Cli, async |tx: &mut Tx| {
+    app.transaction(actor, Channel::Cli, async |tx: &mut Tx| {
         let person = named(tx, person).await?;
-        let (id, created_at) = (TokenId::new(), tx.now());
-        let expires_at = created_at + expires_in;
-        // Enough for people to tell tokens apart, and for nobody to find the rest.
-        let prefix = &token[..PREFIX.len() + 6];
-        let new = NewToken {
-            id,
-            hash: &hash(&token),
-            prefix,
-            person: person.id,
-            name,
-            created_at,
-            expires_at,
+        let row = made.row(&wanted, tx.now());
+        db::tokens::insert(tx.conn(), &row, person.id).await?;
+        let event = created(tx, &row, None);
+        Ok(db::audit::append(tx.conn(), &event).await?)
+    })
+    .await?;
+    Ok((made.id, made.text.into()))
+}
+
+/// Makes a token of the caller's own, or of a machine that is theirs (of any, for an admin).
+/// `session` is the secret of the session that asks: tokens are made by nothing else.
+///
+/// # Errors
+/// When a field does not fit, the machine is not theirs, or it is ended.
+pub async fn make(
+    ctx: &Ctx,
+    session: &str,
+    machine: Option<MachineId>,
+    wanted: Wanted,
+) -> Result<(TokenId, SecretString), Error> {
+    let made = Made::new(machine.map_or(PREFIX, |_| MACHINE_PREFIX));
+    let subject = machine.map_or_else(|| ctx.person.id.to_string(), |id| id.to_string());
+    ctx.verb(Verb::CreateToken, subject, async |tx: &mut Tx| {
+        let most = match machine {
+            Some(id) => {
+                super::machines::own(ctx, tx.conn(), id)
+                    .await?
+                    .machine
+                    .scopes
+            }
+            None => Scopes::ALL,
         };
-        db::people::insert_token(tx.conn(), &new).await?;
-        let event = tx.by.did(
-            id,
-            Action::TokenCreated {
-                name: name.to_owned(),
-                prefix: prefix.to_owned(),
-                expires_at,
-            },
-        );
-        db::audit::append(tx.conn(), &event).await?;
-        Ok(id)
-    });
-    Ok((id.await?, token.into()))
+        wanted.check(most)?;
+        let row = made.row(&wanted, tx.now());
+        let admins = &ctx.app.roles().admin;
+        db::tokens::create(tx.conn(), &hash(session), &row, machine, admins).await?;
+        let event = created(tx, &row, machine);
+        Ok(db::audit::append(tx.conn(), &event).await?)
+    })
+    .await?;
+    Ok((made.id, made.text.into()))
 }
 
 /// Revokes a token. A token that does not work any more stays as it is.
@@ -141,7 +181,7 @@ pub async fn revoke(app: &App, machine: &str, id: TokenId) -> Result<(), Error> 
     };
     app.transaction(actor, Channel::Cli, async |tx: &mut Tx| {
         let now = tx.now();
-        if !db::people::revoke_token(tx.conn(), id, now).await? {
+        if !db::tokens::revoke(tx.conn(), id, now).await? {
             return Err(CallerError::NotFound.into());
         }
         let event = tx.by.did(id, Action::TokenRevoked {});
@@ -150,13 +190,63 @@ pub async fn revoke(app: &App, machine: &str, id: TokenId) -> Result<(), Error> 
     .await
 }
 
+/// Revokes a token of the caller's own, or of a machine of theirs; an admin, whose own token has
+/// that scope, any.
+///
+/// # Errors
+/// `NotFound` where there is none of theirs, 409 where it does not work any more.
+pub async fn revoke_own(ctx: &Ctx, id: TokenId) -> Result<Listed, Error> {
+    ctx.verb(Verb::RevokeToken, id, async |tx: &mut Tx| {
+        let caller = db::people::get(tx.conn(), ctx.person.id).await?;
+        let caller = caller.ok_or(CallerError::NotFound)?;
+        let found = db::tokens::get(tx.conn(), id).await?;
+        let (token, whose) = found.ok_or(CallerError::NotFound)?;
+        let is_admin = ctx.credential.scopes.has(Scope::Admin) && ctx.app.roles().is_admin(&caller);
+        if whose != Some(caller.id) && !is_admin {
+            return Err(CallerError::NotFound.into());
+        }
+        let (now, admins) = (tx.now(), &ctx.app.roles().admin);
+        if !db::tokens::revoke_by(tx.conn(), caller.id, id, now, admins).await? {
+            let state = match token.revoked_at {
+                Some(_) => "revoked",
+                None => "expired",
+            };
+            let wrong = WrongState {
+                verb: "revoke",
+                subject: "token",
+                state,
+            };
+            return Err(wrong.into());
+        }
+        let event = tx.by.did(id, Action::TokenRevoked {});
+        db::audit::append(tx.conn(), &event).await?;
+        Ok(Listed {
+            revoked_at: Some(now),
+            ..token
+        })
+    })
+    .await
+}
+
 /// Every token, the newest first.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn list(app: &App) -> Result<Vec<ListedToken>, Error> {
-    app.read(async |conn| Ok(db::people::tokens(conn).await?))
+pub async fn list(app: &App) -> Result<Vec<Listed>, Error> {
+    app.read(async |conn| Ok(db::tokens::all(conn).await?))
         .await
+}
+
+/// The caller's own tokens, and those of their machines, newest first.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn own(ctx: &Ctx, page: Page<TokenId>) -> Result<Items<Listed, TokenId>, Error> {
+    let (person, limit) = (ctx.person.id, page.limit + 1);
+    let found = ctx
+        .app
+        .read(async |conn| Ok(db::tokens::of_person(conn, person, page.cursor, limit).await?));
+    Ok(Items::of(found.await?, page.limit, |it| it.id))
 }
 
 /// The person with this id or e-mail address.

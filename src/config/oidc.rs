@@ -38,6 +38,10 @@ pub struct Oidc {
     pub groups_from: GroupsFrom,
     /// The claim that holds them, a list of texts.
     pub groups_claim: String,
+    /// How long groups count for API tokens, and for those whom machines ask for, after the
+    /// provider has told them. Sessions are younger.
+    #[serde(with = "fields::duration")]
+    pub groups_max_age: Duration,
     /// Who is in none of these groups may not sign in; empty: everybody may.
     pub allowed_groups: Vec<String>,
     /// Whether an e-mail address counts as verified that the provider does not call so.
@@ -69,6 +73,7 @@ impl Default for Oidc {
             extra_audiences: Vec::new(),
             groups_from: GroupsFrom::default(),
             groups_claim: "groups".to_owned(),
+            groups_max_age: Duration::from_hours(168),
             allowed_groups: Vec::new(),
             trust_email: false,
             clock_skew: Duration::from_mins(1),
@@ -153,17 +158,26 @@ impl Oidc {
 fn issuer<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Option<String>, D::Error> {
     use serde::de::Error;
     let text = String::deserialize(d)?;
-    let form = "expected the provider's issuer, such as https://login.example.com/realms/staff";
     // Told without the text: it may hold a password.
+    check_issuer(&text).map_err(|wrong| {
+        D::Error::custom(format!(
+            "expected the provider's issuer, such as https://login.example.com/realms/staff, {wrong}"
+        ))
+    })?;
+    Ok(Some(text))
+}
+
+/// Checks the form of an issuer: an https URL without query, fragment and user; http is for this
+/// machine alone.
+///
+/// # Errors
+/// What it should be.
+pub fn check_issuer(text: &str) -> Result<(), &'static str> {
     if text.contains('@') {
-        return Err(D::Error::custom(format!(
-            "{form}, without user and password"
-        )));
+        return Err("without user and password");
     }
     if text.contains(['?', '#']) {
-        return Err(D::Error::custom(format!(
-            "{form}, without query and fragment"
-        )));
+        return Err("without query and fragment");
     }
     let uri: Option<Uri> = text.parse().ok();
     let is_https = match uri.as_ref().and_then(Uri::scheme_str) {
@@ -175,9 +189,7 @@ fn issuer<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Option<String>, D::E
         _ => false,
     };
     if !is_https {
-        return Err(D::Error::custom(format!(
-            "{form}, by https (http is for loopback addresses only)"
-        )));
+        return Err("by https (http is for loopback addresses only)");
     }
-    Ok(Some(text))
+    Ok(())
 }

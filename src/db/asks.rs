@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 
 use crate::domain::person::Person;
 use crate::domain::text::{Ticket, Words};
-use crate::ids::{EntitlementId, PersonId, PrincipalId, RequestId};
+use crate::ids::{EntitlementId, MachineId, PersonId, PrincipalId, RequestId};
 
 /// Lets one ask of a human be stored at a time, until the transaction ends.
 ///
@@ -27,6 +27,7 @@ pub async fn lock(conn: &mut PgConnection, person: PersonId) -> sqlx::Result<()>
 #[expect(missing_docs, reason = "as of a request")]
 pub struct SameAsk<'a> {
     pub person: &'a Person,
+    pub machine: Option<MachineId>,
     pub entitlement: EntitlementId,
     pub principal: Option<PrincipalId>,
     pub justification: &'a Words,
@@ -68,13 +69,13 @@ pub async fn before(
                    WHERE r.entitlement = $2 AND r.principal IS NOT DISTINCT FROM $3 AND r.justification = $4
                      AND r.duration_seconds = $5
                      AND r.starts_at IS NOT DISTINCT FROM $6 AND r.ticket IS NOT DISTINCT FROM $7
-                     AND r.submitted_at > $8 AND r.extends IS NULL
+                     AND r.submitted_at > $8 AND r.extends IS NULL AND r.requested_by IS NOT DISTINCT FROM $10
                      AND (r.state = 'pending'
                           OR EXISTS (SELECT FROM grants g WHERE g.request = r.id
                                      AND g.state IN ('scheduled', 'opening', 'active')))
                    ORDER BY r.id DESC LIMIT 1) AS "same: RequestId",
                   count(*) AS "waiting!", count(*) FILTER (WHERE entitlement = $2) AS "of_entitlement!"
-           FROM (SELECT entitlement FROM requests WHERE person = ANY($10) AND state = 'pending' LIMIT $9) waiting"#,
+           FROM (SELECT entitlement FROM requests WHERE person = ANY($11) AND state = 'pending' LIMIT $9) waiting"#,
         ask.person.id.uuid(),
         ask.entitlement.uuid(),
         ask.principal.map(PrincipalId::uuid),
@@ -84,6 +85,7 @@ pub async fn before(
         ask.ticket.map(Ticket::as_str),
         ask.since,
         limit,
+        ask.machine.map(MachineId::uuid) as Option<uuid::Uuid>,
         &ids,
     )
     .fetch_one(conn)

@@ -32,9 +32,18 @@ impl<'a> TryFrom<&'a Event> for Columns<'a> {
     type Error = sqlx::Error;
 
     fn try_from(event: &'a Event) -> sqlx::Result<Self> {
+        let mut on_behalf_of = None;
         let (actor_kind, actor_id, actor_name) = match &event.actor {
             Actor::Person { id, name } => ("person", id.to_string(), name.as_str()),
             Actor::Machine { name } => ("machine", name.clone(), name.as_str()),
+            Actor::Workload {
+                id,
+                name,
+                on_behalf_of: person,
+            } => {
+                on_behalf_of = *person;
+                ("machine", id.to_string(), name.as_str())
+            }
             Actor::System { part } => ("system", (*part).to_owned(), *part),
         };
         let (outcome, code) = match event.outcome {
@@ -43,7 +52,10 @@ impl<'a> TryFrom<&'a Event> for Columns<'a> {
             Outcome::Failure(code) => ("failure", Some(code)),
         };
         let columns = event.told.columns();
-        let (action, details) = columns.map_err(|error| sqlx::Error::Encode(error.into()))?;
+        let (action, mut details) = columns.map_err(|error| sqlx::Error::Encode(error.into()))?;
+        if let Some(person) = on_behalf_of {
+            details["on_behalf_of"] = person.to_string().into();
+        }
         Ok(Self {
             // Made in the order of the events: a history is read in the order of ids.
             id: EventId::new().uuid(),

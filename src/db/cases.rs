@@ -11,7 +11,7 @@ use crate::domain::entitlement::Terms;
 use crate::domain::outlive::Outlives;
 use crate::domain::person::Person;
 use crate::domain::request::Request;
-use crate::ids::{EntitlementId, GrantId, PersonId, PrincipalId, RequestId, TargetId};
+use crate::ids::{EntitlementId, GrantId, MachineId, PersonId, PrincipalId, RequestId, TargetId};
 
 /// A request with who asked and who calls.
 #[derive(Debug)]
@@ -49,7 +49,9 @@ pub async fn of_request(
     // nothing.
     let row = sqlx::query_as!(
         CaseRow,
-        r#"SELECT r.id, r.version, r.person, r.principal, r.principal_arn, r.principal_session,
+        r#"SELECT r.id, r.version, r.person, coalesce(sender.name, requester.name) AS "sender!",
+                  r.requested_by AS "machine: MachineId", r.machine_owner AS "machine_owner: PersonId",
+                  sender.owner AS "owner_now?: PersonId", r.principal, r.principal_arn, r.principal_session,
                   r.principal_unique_id, r.entitlement, r.target, r.role_id, r.terms AS "terms: Json<Terms>",
                   r.justification, r.duration_seconds, r.extends,
                   r.starts_at, r.ticket, r.target_checked,
@@ -67,6 +69,7 @@ pub async fn of_request(
                        THEN coalesce((SELECT min(e.at) FROM audit_events e WHERE e.subject = $3
                                       AND e.action = $5 AND e.at >= $4), t.last_error_at) END AS since
            FROM requests r JOIN people requester ON requester.id = r.person JOIN people caller ON caller.id = $2
+               LEFT JOIN machines sender ON sender.id = r.requested_by
                LEFT JOIN LATERAL (
                    SELECT t.id, CASE WHEN held THEN t.condition ELSE t.last_error END AS last_error,
                           CASE WHEN held THEN 0 ELSE t.attempts END AS attempts, t.last_error_at,
@@ -94,6 +97,10 @@ struct CaseRow {
     id: RequestId,
     version: i32,
     person: PersonId,
+    sender: String,
+    machine: Option<MachineId>,
+    machine_owner: Option<PersonId>,
+    owner_now: Option<PersonId>,
     principal: Option<PrincipalId>,
     principal_arn: Option<String>,
     principal_session: Option<String>,
@@ -135,6 +142,10 @@ impl TryFrom<CaseRow> for Case {
             id: row.id,
             version: row.version,
             person: row.person,
+            sender: row.sender,
+            machine: row.machine,
+            machine_owner: row.machine_owner,
+            owner_now: row.owner_now,
             principal: row.principal,
             principal_arn: row.principal_arn,
             principal_session: row.principal_session,

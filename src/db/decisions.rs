@@ -24,8 +24,8 @@ pub struct Decision {
     pub at: DateTime<Utc>,
     /// The account that counts for all of that human's.
     pub human: PersonId,
-    /// Whether it counts: while the request waits, only that of somebody who is active, and not the
-    /// requester by another account. After that it is history.
+    /// Whether it counts: while the request waits, only that of somebody who is active, and none of
+    /// those who have asked. After that it is history.
     pub counts: bool,
 }
 
@@ -75,7 +75,7 @@ pub async fn of_request(
         Decision,
         r#"SELECT d.person, p.name, d.verdict = 'approve' AS "approved!", d.comment, d.at,
                   coalesce(p.same_as, p.id) AS "human!: PersonId",
-                  (r.state <> 'pending' OR p.status = 'active' AND coalesce(p.same_as, p.id) <> human(r.person))
+                  (r.state <> 'pending' OR p.status = 'active' AND coalesce(p.same_as, p.id) <> ALL (askers(r)))
                       AS "counts!"
            FROM decisions d JOIN people p ON p.id = d.person JOIN requests r ON r.id = d.request
            WHERE d.request = $1 ORDER BY d.at"#,
@@ -107,10 +107,10 @@ pub async fn voters(
     caller: PersonId,
 ) -> sqlx::Result<Voters> {
     let rows = sqlx::query!(
-        r#"SELECT p.id, p.name, p.email, p.groups, human_ids(p) AS "ids!: Vec<PersonId>", p.status = 'active' AS "acts!",
+        r#"SELECT p.id, p.name, p.email, p.groups, human_ids(p) AS "ids!: Vec<PersonId>", p.status = 'active' AND coalesce(p.same_as, p.id) <> ALL (askers(r)) AS "counts!",
                   d.verdict = 'approve' AS approved, d.comment, d.at AS "at?"
-           FROM people p LEFT JOIN decisions d ON d.person = p.id AND d.request = $1
-           WHERE p.id = ANY($2::uuid[] || ARRAY(SELECT v.person FROM decisions v WHERE v.request = $1))
+           FROM requests r, people p LEFT JOIN decisions d ON d.person = p.id AND d.request = $1
+           WHERE r.id = $1 AND p.id = ANY($2::uuid[] || ARRAY(SELECT v.person FROM decisions v WHERE v.request = $1))
            ORDER BY d.at"#,
         request.uuid(),
         &[requester.uuid(), caller.uuid()][..],
@@ -138,7 +138,7 @@ pub async fn voters(
                 comment: row.comment,
                 at,
                 human: person.human(),
-                counts: row.acts && !person.is(requester),
+                counts: row.counts,
             });
         }
         // The requester may be the caller: one row, and both of them.

@@ -20,7 +20,7 @@ use crate::domain::grant::Grant;
 use crate::domain::part::{Allows, PartKind};
 use crate::domain::request::Request;
 use crate::domain::text::Words;
-use crate::ids::{GrantId, PartId, PersonId, RequestId, TargetId};
+use crate::ids::{GrantId, MachineId, PartId, PersonId, RequestId, TargetId};
 
 /// Stores a transition of a locked grant together with its audit event. One that is over before
 /// anything was sent for it takes its parts and names along.
@@ -250,20 +250,31 @@ pub async fn extensions(
     Ok(rows.into_iter().map(|row| (row.extends, row.id)).collect())
 }
 
-/// Up to `limit` grants before `cursor`, newest first: one person's, or all.
+/// Whose grants a list shows.
+#[derive(Debug, Clone, Copy)]
+pub enum Whose {
+    /// One person's.
+    Person(PersonId),
+    /// Those that a machine has asked for.
+    Machine(MachineId),
+    /// All.
+    Anybody,
+}
+
+/// Up to `limit` grants before `cursor`, newest first.
 ///
 /// # Errors
 /// When the database does not answer, or a row spells no state.
 pub async fn list(
     conn: &mut PgConnection,
-    person: Option<PersonId>,
+    whose: Whose,
     cursor: Option<GrantId>,
     limit: i64,
 ) -> sqlx::Result<Vec<Grant>> {
     let before = cursor.map_or(Uuid::max(), GrantId::uuid);
     // The few that are shown are found first: what belongs to a grant is looked up for those alone.
-    let rows = match person {
-        Some(person) => {
+    let rows = match whose {
+        Whose::Person(person) => {
             whole!(
                 "WHERE g.id IN (SELECT id FROM grants WHERE person = $1 AND id < $2 ORDER BY id DESC LIMIT $3)
                  ORDER BY g.id DESC",
@@ -274,7 +285,19 @@ pub async fn list(
             .fetch_all(conn)
             .await?
         }
-        None => {
+        Whose::Machine(machine) => {
+            whole!(
+                "WHERE g.id IN (SELECT w.id FROM requests r JOIN grants w ON w.request = r.id
+                                WHERE r.requested_by = $1 AND w.id < $2 ORDER BY w.id DESC LIMIT $3)
+                 ORDER BY g.id DESC",
+                machine.uuid(),
+                before,
+                limit
+            )
+            .fetch_all(conn)
+            .await?
+        }
+        Whose::Anybody => {
             whole!(
                 "WHERE g.id IN (SELECT id FROM grants WHERE id < $1 ORDER BY id DESC LIMIT $2)
                  ORDER BY g.id DESC",

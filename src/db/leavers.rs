@@ -6,13 +6,13 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::grants::row::whole;
-use super::requests::Row;
+use super::requests::{Row, requests};
 use crate::domain::entitlement::Terms;
 use crate::domain::grant::Grant;
 use crate::domain::outlive::Outlives;
 use crate::domain::request::Request;
 use crate::domain::sign_in::Identity;
-use crate::ids::{PersonId, RequestId, TokenId};
+use crate::ids::{MachineId, PersonId, RequestId, TokenId};
 
 /// Whether a person is active; they stay so until the transaction ends, since who disables them
 /// waits for it.
@@ -30,8 +30,10 @@ pub async fn acts(conn: &mut PgConnection, person: PersonId) -> sqlx::Result<boo
 pub struct Ended {
     /// How many sessions.
     pub sessions: i64,
-    /// The API tokens.
+    /// The API tokens, those of their machines too.
     pub tokens: Vec<TokenId>,
+    /// The machines that they owned.
+    pub machines: Vec<MachineId>,
 }
 
 /// Disables a person, and ends their sessions and tokens; none where there is nobody of that id who
@@ -46,14 +48,19 @@ pub async fn disable(
     at: DateTime<Utc>,
 ) -> sqlx::Result<Option<Ended>> {
     let row = sqlx::query!(
-        r#"SELECT sessions, tokens AS "tokens: Vec<TokenId>" FROM person_disabled($1, $2, $3)"#,
+        r#"SELECT sessions, tokens AS "tokens: Vec<TokenId>", machines AS "machines: Vec<MachineId>"
+           FROM person_disabled($1, $2, $3)"#,
         person.uuid(),
         by.map(PersonId::uuid),
         at
     );
     let row = row.fetch_one(conn).await?;
-    let ended = row.sessions.zip(row.tokens);
-    Ok(ended.map(|(sessions, tokens)| Ended { sessions, tokens }))
+    let ended = row.sessions.zip(row.tokens).zip(row.machines);
+    Ok(ended.map(|((sessions, tokens), machines)| Ended {
+        sessions,
+        tokens,
+        machines,
+    }))
 }
 
 /// Enables a person; tells whether they were disabled.
@@ -79,15 +86,9 @@ pub async fn enable(
 /// # Errors
 /// When the database does not answer, or a row spells no state.
 pub async fn requests(conn: &mut PgConnection, person: PersonId) -> sqlx::Result<Vec<Request>> {
-    let rows = sqlx::query_as!(
-        Row,
-        r#"SELECT id, version, person, principal, principal_arn, principal_session, principal_unique_id, entitlement,
-                  target, role_id, terms AS "terms: Json<Terms>", justification, duration_seconds, extends, starts_at,
-                  ticket, target_checked,
-                  outlives AS "outlives: Json<Vec<Outlives>>", state, submitted_at, expires_at, closed_at
-           FROM requests WHERE state = 'pending'
-               AND (person = $1 OR id IN (SELECT d.request FROM decisions d WHERE d.person = $1))
-           ORDER BY id FOR UPDATE"#,
+    let rows = requests!(
+        "WHERE state = 'pending' AND (person = $1 OR id IN (SELECT d.request FROM decisions d WHERE d.person = $1))
+         ORDER BY id FOR UPDATE",
         person.uuid()
     );
     let rows = rows.fetch_all(conn).await?;

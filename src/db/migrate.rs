@@ -55,7 +55,7 @@ BEGIN
         app := CASE
             WHEN item.relkind = 'S' THEN 'USAGE, SELECT'
             WHEN item.relname IN ('_sqlx_migrations', 'installation', 'accounts', 'people', 'principals', \
-            'entitlements') THEN 'SELECT'
+            'entitlements', 'machines') THEN 'SELECT'
             WHEN item.relname IN ('audit_events', 'decisions', 'foreign_documents') THEN 'SELECT, INSERT'
             WHEN item.relname = 'api_tokens' THEN 'SELECT, UPDATE (last_used_at)'
             WHEN item.relname = 'sessions' THEN 'SELECT, INSERT, UPDATE (last_seen_at, ended_at)'

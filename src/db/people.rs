@@ -1,12 +1,12 @@
-//! People, their AWS principals and their API tokens.
+//! People and their AWS principals.
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
 use crate::domain::person::{Person, Principal};
-use crate::ids::{PersonId, TokenId};
+use crate::ids::PersonId;
 
 /// A person.
 ///
@@ -30,10 +30,51 @@ pub async fn get(conn: &mut PgConnection, id: PersonId) -> sqlx::Result<Option<P
 pub async fn with_email(conn: &mut PgConnection, email: &str) -> sqlx::Result<Vec<Person>> {
     sqlx::query_as!(
         Person,
-        r#"SELECT id, name, email, groups, human_ids(p) AS "ids!: Vec<PersonId>" FROM people p WHERE email = $1"#,
+        r#"SELECT id, name, email, groups, human_ids(p) AS "ids!: Vec<PersonId>" FROM people p WHERE lower(email) = lower($1)"#,
         email
     )
     .fetch_all(conn)
+    .await
+}
+
+/// The person of that id, or the only one who has that e-mail address verified.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn named(
+    conn: &mut PgConnection,
+    id: Option<PersonId>,
+    email: Option<&str>,
+) -> sqlx::Result<Option<Person>> {
+    let people = sqlx::query_as!(
+        Person,
+        r#"SELECT id, name, email, groups, human_ids(p) AS "ids!: Vec<PersonId>" FROM people p
+           WHERE (id = $1 OR (lower(email) = lower($2) AND email_verified)) AND status = 'active' LIMIT 2"#,
+        id.map(PersonId::uuid) as Option<uuid::Uuid>,
+        email as Option<&str>
+    );
+    let mut people = people.fetch_all(conn).await?;
+    // Addresses are not unique, and nobody is meant who only has the same one.
+    Ok(people.pop().filter(|_| people.is_empty()))
+}
+
+/// Whether a person's groups are known, and were told within `fresh` where the provider tells them.
+///
+/// # Errors
+/// When the database does not answer, or there is no such person.
+pub async fn groups_known(
+    conn: &mut PgConnection,
+    person: PersonId,
+    fresh: TimeDelta,
+    now: DateTime<Utc>,
+) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"SELECT groups_known AND coalesce(groups_at > $3::timestamptz - $2::interval, true) AS "known!" FROM people WHERE id = $1"#,
+        person.uuid(),
+        fresh as _,
+        now
+    )
+    .fetch_one(conn)
     .await
 }
 
@@ -103,7 +144,7 @@ pub async fn principals(conn: &mut PgConnection, person: PersonId) -> sqlx::Resu
     .await
 }
 
-/// Whom a secret speaks for.
+/// Whose session it is.
 #[derive(Debug)]
 pub struct Known {
     /// Who.
@@ -138,135 +179,4 @@ impl From<KnownRow> for Known {
             now: row.now,
         }
     }
-}
-
-/// A new API token.
-#[derive(Debug)]
-pub struct NewToken<'a> {
-    /// Its id.
-    pub id: TokenId,
-    /// SHA-256 of the token.
-    pub hash: &'a [u8; 32],
-    /// Its first characters.
-    pub prefix: &'a str,
-    /// Whom it speaks for.
-    pub person: PersonId,
-    /// What it is for.
-    pub name: &'a str,
-    /// When it was made.
-    pub created_at: DateTime<Utc>,
-    /// When it stops working.
-    pub expires_at: DateTime<Utc>,
-}
-
-/// Stores an API token.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn insert_token(conn: &mut PgConnection, token: &NewToken<'_>) -> sqlx::Result<()> {
-    sqlx::query!(
-        "INSERT INTO api_tokens (id, token_hash, prefix, person, name, created_at, expires_at) VALUES ($1, $2, \
-         $3, $4, $5, $6, $7)",
-        token.id.uuid(),
-        token.hash,
-        token.prefix,
-        token.person.uuid(),
-        token.name,
-        token.created_at,
-        token.expires_at,
-    )
-    .execute(conn)
-    .await
-    .map(drop)
-}
-
-/// An API token as it is listed.
-#[derive(Debug)]
-pub struct ListedToken {
-    /// Its id.
-    pub id: TokenId,
-    /// What it is for.
-    pub name: String,
-    /// E-mail address of the person it speaks for.
-    pub email: String,
-    /// When it was made.
-    pub created_at: DateTime<Utc>,
-    /// When it was used, to the minute.
-    pub last_used_at: Option<DateTime<Utc>>,
-    /// When it stops working.
-    pub expires_at: DateTime<Utc>,
-    /// When it was made useless before.
-    pub revoked_at: Option<DateTime<Utc>>,
-}
-
-/// Every API token that was ever made, the newest first.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn tokens(conn: &mut PgConnection) -> sqlx::Result<Vec<ListedToken>> {
-    sqlx::query_as!(
-        ListedToken,
-        "SELECT t.id, t.name, p.email, t.created_at, t.last_used_at, t.expires_at, t.revoked_at
-         FROM api_tokens t JOIN people p ON p.id = t.person ORDER BY t.created_at DESC, t.id DESC"
-    )
-    .fetch_all(conn)
-    .await
-}
-
-/// The person of an API token that works at the time that is `given`, or else now.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn of_token(
-    conn: &mut PgConnection,
-    token_hash: &[u8; 32],
-    given: Option<DateTime<Utc>>,
-) -> sqlx::Result<Option<Known>> {
-    let row = sqlx::query_as!(
-        KnownRow,
-        r#"SELECT p.id, p.name, p.email, p.groups, human_ids(p) AS "ids!: Vec<PersonId>", now AS "now!",
-                coalesce(t.last_used_at < now - interval '1 minute', true) AS "is_stale!"
-         FROM (SELECT coalesce($2, clock_timestamp()) AS now) clock, api_tokens t JOIN people p ON p.id = t.person
-         WHERE t.token_hash = $1 AND t.revoked_at IS NULL AND t.expires_at > now AND p.status = 'active'"#,
-        token_hash,
-        given
-    );
-    Ok(row.fetch_optional(conn).await?.map(Into::into))
-}
-
-/// Keeps a token's last use, to the minute.
-///
-/// # Errors
-/// When the database does not answer or takes no writes.
-pub async fn token_used(
-    conn: &mut PgConnection,
-    token_hash: &[u8; 32],
-    now: DateTime<Utc>,
-) -> sqlx::Result<()> {
-    sqlx::query!(
-        "UPDATE api_tokens SET last_used_at = $2
-         WHERE token_hash = $1 AND (last_used_at IS NULL OR last_used_at < $2::timestamptz - interval '1 minute')",
-        token_hash,
-        now
-    )
-    .execute(conn)
-    .await
-    .map(drop)
-}
-
-/// Revokes an API token; tells whether it worked until now.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn revoke_token(
-    conn: &mut PgConnection,
-    id: TokenId,
-    now: DateTime<Utc>,
-) -> sqlx::Result<bool> {
-    let done = sqlx::query!(
-        "UPDATE api_tokens SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL AND expires_at > $2",
-        id.uuid(),
-        now
-    );
-    Ok(done.execute(conn).await?.rows_affected() == 1)
 }

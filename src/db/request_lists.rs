@@ -2,21 +2,20 @@
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
-use sqlx::types::Json;
 
 use super::grants;
-use super::requests::Row;
-use crate::domain::entitlement::Terms;
+use super::requests::with_ids;
 use crate::domain::grant::Grant;
-use crate::domain::outlive::Outlives;
 use crate::domain::request::Request;
-use crate::ids::{PersonId, RequestId};
+use crate::ids::{MachineId, PersonId, RequestId};
 
 /// Which requests a list shows. Each is a walk along an index, however many requests there are.
 #[derive(Debug, Clone)]
 pub enum View {
     /// A person's own.
     Own(PersonId),
+    /// Those that a machine has asked for.
+    RequestedBy(MachineId),
     /// Those that wait for a human with these accounts, who is in these groups.
     Waiting(Vec<PersonId>, Vec<String>),
     /// Those that this person may see: their own, those that their groups decide or could have
@@ -62,13 +61,27 @@ pub async fn list(
             .fetch_all(&mut *conn)
             .await?
         }
+        View::RequestedBy(machine) => {
+            sqlx::query_scalar!(
+                "SELECT id FROM requests WHERE requested_by = $1 AND id < $2 AND ($3::text IS NULL OR state = $3) \
+                 ORDER BY id DESC LIMIT $4",
+                machine.uuid(),
+                before,
+                state,
+                limit
+            )
+            .fetch_all(&mut *conn)
+            .await?
+        }
         View::Waiting(ids, groups) => {
             let ids: Vec<_> = ids.iter().map(|id| id.uuid()).collect();
             // What the caller cannot decide, or has decided, does not wait for them: the badge
-            // would never go.
+            // would never go. Nor does what a machine of theirs has asked for.
             sqlx::query_scalar!(
                 "SELECT id FROM requests r
                  WHERE state = 'pending' AND approver_group = ANY($2) AND person <> ALL($1) AND id < $3
+                   AND (machine_owner IS NULL OR machine_owner <> ALL($1))
+                   AND NOT EXISTS (SELECT FROM machines m WHERE m.id = r.requested_by AND m.owner = ANY($1))
                    AND NOT EXISTS (SELECT FROM decisions d WHERE d.request = r.id AND d.person = ANY($1))
                  ORDER BY id DESC LIMIT $4",
                 &ids,
@@ -101,6 +114,8 @@ pub async fn waiting(
     let row = sqlx::query!(
         r#"SELECT count(*) AS "count!", coalesce($4, clock_timestamp()) AS "now!" FROM (
                SELECT FROM requests r WHERE state = 'pending' AND approver_group = ANY($2) AND person <> ALL($1)
+                 AND (machine_owner IS NULL OR machine_owner <> ALL($1))
+                 AND NOT EXISTS (SELECT FROM machines m WHERE m.id = r.requested_by AND m.owner = ANY($1))
                  AND NOT EXISTS (SELECT FROM decisions d WHERE d.request = r.id AND d.person = ANY($1))
                LIMIT $3) waiting"#,
         &ids,
@@ -202,23 +217,4 @@ pub async fn listed(conn: &mut PgConnection, ids: &[RequestId]) -> sqlx::Result<
         request,
     });
     Ok(listed.collect())
-}
-
-/// These requests, newest first.
-///
-/// # Errors
-/// When the database does not answer, or a row spells no state.
-pub async fn with_ids(conn: &mut PgConnection, ids: &[RequestId]) -> sqlx::Result<Vec<Request>> {
-    let ids: Vec<_> = ids.iter().map(|id| id.uuid()).collect();
-    let rows = sqlx::query_as!(
-        Row,
-        r#"SELECT id, version, person, principal, principal_arn, principal_session, principal_unique_id, entitlement,
-                  target, role_id, terms AS "terms: Json<Terms>",
-                  justification, duration_seconds, extends, starts_at, ticket, target_checked,
-                  outlives AS "outlives: Json<Vec<Outlives>>", state, submitted_at, expires_at, closed_at
-           FROM requests WHERE id = ANY($1) ORDER BY id DESC"#,
-        &ids
-    );
-    let rows = rows.fetch_all(conn).await?;
-    rows.into_iter().map(TryInto::try_into).collect()
 }

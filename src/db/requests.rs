@@ -9,17 +9,24 @@ use super::audit;
 use crate::domain::Change;
 use crate::domain::audit::By;
 use crate::domain::entitlement::Terms;
+use crate::domain::machine::{Asked, RequestedBy};
 use crate::domain::outlive::Outlives;
 use crate::domain::person::Who;
 use crate::domain::request::{Request, RequestState};
 use crate::domain::text::{Ticket, Words};
-use crate::ids::{EntitlementId, GrantId, PersonId, PrincipalId, RequestId, TargetId};
+use crate::ids::{EntitlementId, GrantId, MachineId, PersonId, PrincipalId, RequestId, TargetId};
 
 /// The columns of a request.
 pub(super) struct Row {
     pub id: RequestId,
     pub version: i32,
     pub person: PersonId,
+    /// The name of the machine that has sent it, or else of its person.
+    pub sender: String,
+    pub machine: Option<MachineId>,
+    pub machine_owner: Option<PersonId>,
+    /// Whose the machine is now.
+    pub owner_now: Option<PersonId>,
     pub principal: Option<PrincipalId>,
     pub principal_arn: Option<String>,
     pub principal_session: Option<String>,
@@ -41,6 +48,27 @@ pub(super) struct Row {
     pub closed_at: Option<DateTime<Utc>>,
 }
 
+/// Requests with what is asked of them: the columns of [`Row`].
+macro_rules! requests {
+    ($tail:literal $(, $arg:expr)* $(,)?) => {
+        sqlx::query_as!(
+            Row,
+            r#"SELECT id, version, person,
+                      coalesce((SELECT m.name FROM machines m WHERE m.id = requested_by),
+                               (SELECT p.name FROM people p WHERE p.id = person)) AS "sender!",
+                      requested_by AS "machine: MachineId", machine_owner AS "machine_owner: PersonId",
+                      (SELECT m.owner FROM machines m WHERE m.id = requested_by) AS "owner_now: PersonId",
+                      principal, principal_arn, principal_session, principal_unique_id, entitlement, target, role_id,
+                      terms AS "terms: Json<Terms>", justification, duration_seconds, extends, starts_at, ticket,
+                      target_checked, outlives AS "outlives: Json<Vec<Outlives>>", state, submitted_at, expires_at,
+                      closed_at
+               FROM requests "# + $tail,
+            $($arg),*
+        )
+    };
+}
+pub(super) use requests;
+
 impl TryFrom<Row> for Request {
     type Error = sqlx::Error;
 
@@ -60,10 +88,20 @@ impl TryFrom<Row> for Request {
             arn,
             session: row.principal_session.as_deref(),
         });
+        let asked = row.machine.zip(row.machine_owner).zip(row.owner_now);
         Ok(Self {
             id: row.id,
             version: row.version,
             person: row.person,
+            requested_by: match asked {
+                Some(((id, owner_then), owner)) => RequestedBy::Machine(Asked {
+                    id,
+                    name: row.sender,
+                    owner_then,
+                    owner,
+                }),
+                None => RequestedBy::Person(row.sender),
+            },
             principal: row.principal,
             // Not a column: it follows from the identity, and a trigger asks for the same at the
             // grant.
@@ -101,9 +139,10 @@ pub async fn insert(conn: &mut PgConnection, change: Change<Request>) -> sqlx::R
         "WITH stored AS (
              INSERT INTO requests (id, version, person, principal, principal_arn, principal_unique_id, entitlement, \
                  target, role_id, approver_group, terms, justification, duration_seconds, starts_at, ticket, \
-                 target_checked, state, submitted_at, expires_at, extends, outlives, principal_session)
+                 target_checked, state, submitted_at, expires_at, extends, outlives, principal_session, requested_by, \
+                 machine_owner)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $31, $32, \
-                 $33)
+                 $33, $34, $35)
              RETURNING person)
          INSERT INTO audit_events (id, at, action, actor_kind, actor_id, actor_name, subject, channel, outcome, \
              code, details, concerns)
@@ -141,6 +180,8 @@ pub async fn insert(conn: &mut PgConnection, change: Change<Request>) -> sqlx::R
         request.extends.map(GrantId::uuid),
         request.outlives.as_ref().map(Json) as _,
         request.principal_session,
+        request.requested_by.machine().map(|it| it.id.uuid()),
+        request.requested_by.machine().map(|it| it.owner_then.uuid()),
     )
     .execute(conn)
     .await?;
@@ -152,15 +193,7 @@ pub async fn insert(conn: &mut PgConnection, change: Change<Request>) -> sqlx::R
 /// # Errors
 /// When the database does not answer, or the row spells no state.
 pub async fn lock(conn: &mut PgConnection, id: RequestId) -> sqlx::Result<Option<Request>> {
-    let row = sqlx::query_as!(
-        Row,
-        r#"SELECT id, version, person, principal, principal_arn, principal_session, principal_unique_id, entitlement,
-                  target, role_id, terms AS "terms: Json<Terms>",
-                  justification, duration_seconds, extends, starts_at, ticket, target_checked,
-                  outlives AS "outlives: Json<Vec<Outlives>>", state, submitted_at, expires_at, closed_at
-           FROM requests WHERE id = $1 FOR UPDATE"#,
-        id.uuid()
-    );
+    let row = requests!("WHERE id = $1 FOR UPDATE", id.uuid());
     row.fetch_optional(conn)
         .await?
         .map(TryInto::try_into)
@@ -241,13 +274,8 @@ pub async fn lapse_with(
     let grants: Vec<Uuid> = grants.iter().map(|id| id.uuid()).collect();
     // Who approves locks the request before the grant: waiting here for somebody who decides would
     // be the other order. They find the grant closed, and the next sweep comes back to it.
-    let rows = sqlx::query_as!(
-        Row,
-        r#"SELECT id, version, person, principal, principal_arn, principal_session, principal_unique_id, entitlement,
-                  target, role_id, terms AS "terms: Json<Terms>", justification, duration_seconds, extends, starts_at,
-                  ticket, target_checked,
-                  outlives AS "outlives: Json<Vec<Outlives>>", state, submitted_at, expires_at, closed_at
-           FROM requests WHERE extends = ANY($1) AND state = 'pending' ORDER BY id FOR UPDATE SKIP LOCKED"#,
+    let rows = requests!(
+        "WHERE extends = ANY($1) AND state = 'pending' ORDER BY id FOR UPDATE SKIP LOCKED",
         &grants
     );
     let mut lapsed = 0;
@@ -274,4 +302,15 @@ pub async fn adrift(conn: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<Gra
     )
     .fetch_all(conn)
     .await
+}
+
+/// These requests, newest first.
+///
+/// # Errors
+/// When the database does not answer, or a row spells no state.
+pub async fn with_ids(conn: &mut PgConnection, ids: &[RequestId]) -> sqlx::Result<Vec<Request>> {
+    let ids: Vec<_> = ids.iter().map(|id| id.uuid()).collect();
+    let rows = requests!("WHERE id = ANY($1) ORDER BY id DESC", &ids);
+    let rows = rows.fetch_all(conn).await?;
+    rows.into_iter().map(TryInto::try_into).collect()
 }

@@ -19,6 +19,7 @@ use super::people::{ACCOUNT, PEOPLE};
 use super::postgres::{self, AWS_LOCK, DESCRIPTION, Mode, Postgres};
 use super::seed::{self, AllKeys};
 use super::sessions;
+use crate::app::tokens::Wanted;
 use crate::app::{App, catalog, tokens};
 use crate::authn;
 use crate::aws::Clouds;
@@ -28,6 +29,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Limits, Oidc};
 use crate::db;
 use crate::db::timeouts::Timeouts;
+use crate::domain::scope::Scopes;
 use crate::sandbox::{Options, Sandbox};
 use crate::serve::{self, Service};
 
@@ -277,7 +279,13 @@ async fn give_tokens(app: &App, keys: &mut AllKeys) -> Result<(), Failure> {
         };
         if authn::bearer(app, &own.api_token).await.is_err() {
             let email = person.email();
-            let (_, token) = tokens::create(app, "demo", &email, "demo", TOKEN_LIFE).await?;
+            let wanted = Wanted {
+                name: "demo".to_owned(),
+                expires_in: TOKEN_LIFE,
+                scopes: Scopes::ALL,
+                unread: Vec::new(),
+            };
+            let (_, token) = tokens::create(app, "demo", &email, wanted).await?;
             token.expose_secret().clone_into(&mut own.api_token);
         }
     }

@@ -6,7 +6,7 @@ pub mod verb;
 
 use chrono::{DateTime, Utc};
 
-use crate::ids::PersonId;
+use crate::ids::{MachineId, PersonId};
 use verb::Verb;
 
 pub use action::{Action, ActionName, NAMES};
@@ -26,6 +26,15 @@ pub enum Actor {
     Machine {
         /// What it calls itself.
         name: String,
+    },
+    /// A program that asks on behalf of people.
+    Workload {
+        /// Its id.
+        id: MachineId,
+        /// Its name as it is now.
+        name: String,
+        /// For whom, once that is known.
+        on_behalf_of: Option<PersonId>,
     },
     /// A part of Countersign.
     System {

@@ -6,6 +6,7 @@ use super::audit::{Action, By};
 use super::change::{Change, WrongState};
 use super::entitlement::Terms;
 use super::grant::{Grant, GrantState, Marks};
+use super::machine::RequestedBy;
 use super::outlive::Outlives;
 use super::person::{Principal, Who};
 use super::text::{Ticket, Words};
@@ -58,8 +59,10 @@ pub struct Request {
     pub id: RequestId,
     /// Grows with each transition.
     pub version: i32,
-    /// Who asks.
+    /// Whom it is for.
     pub person: PersonId,
+    /// Who has sent it.
+    pub requested_by: RequestedBy,
     /// The AWS identity to be let in; none where the method needs none.
     pub principal: Option<PrincipalId>,
     /// Its ARN as it was when asked.
@@ -103,6 +106,8 @@ pub struct Request {
 /// What an ask is made of, already checked field by field.
 #[derive(Debug)]
 pub struct Ask {
+    /// Who sends it.
+    pub requested_by: RequestedBy,
     /// Who is to be let in, where the method asks for an identity.
     pub principal: Option<Principal>,
     /// `aws:userid` of the principal, when AWS told it.
@@ -144,6 +149,7 @@ impl Ask {
             id: RequestId::new(),
             version: 1,
             person,
+            requested_by: self.requested_by,
             principal: self.principal.as_ref().map(|it| it.id),
             console_name,
             principal_arn,
@@ -186,6 +192,8 @@ impl Ask {
 /// What an extension asks for, already checked field by field.
 #[derive(Debug)]
 pub struct More {
+    /// Who asks: its person themselves.
+    pub requested_by: RequestedBy,
     /// By how much later, seconds.
     pub duration_seconds: i32,
     /// Why.
@@ -248,6 +256,7 @@ impl Request {
             id: RequestId::new(),
             version: 1,
             extends: Some(grant.id),
+            requested_by: more.requested_by,
             justification: more.justification,
             duration_seconds: more.duration_seconds,
             starts_at: None,

@@ -1,6 +1,7 @@
 //! Who calls, and what they may.
 
 use super::About;
+use crate::domain::scope::Scope;
 
 /// What somebody may not do, or may not know of.
 #[derive(Debug, thiserror::Error)]
@@ -11,9 +12,18 @@ pub enum CallerError {
     /// They may see it, but not do it.
     #[error("not allowed")]
     Forbidden,
-    /// One's own request.
+    /// One's own request, or one that one's own machine has made.
     #[error("own request")]
     SelfApproval,
+    /// The token lacks the scope that this asks for.
+    #[error("insufficient scope")]
+    InsufficientScope(&'static [Scope]),
+    /// A machine tries what people do.
+    #[error("for people")]
+    ForPeople,
+    /// A person asks on behalf of somebody.
+    #[error("on behalf of somebody")]
+    OnBehalf,
     /// A cookie's request that no page of ours sent.
     #[error("cross-site request")]
     CrossSite,
@@ -43,7 +53,28 @@ impl CallerError {
                 "self_approval",
                 403,
                 "Nobody decides on their own request",
-                "Somebody else has to approve or deny what you have asked for.",
+                "Somebody else has to approve or deny what you, or a machine of yours, have asked for.",
+            ),
+            Self::InsufficientScope(needed) => About::new(
+                "insufficient_scope",
+                403,
+                "The token is not for this",
+                format!(
+                    "It needs the scope {}. Make a token with it in the portal, at /me/tokens.",
+                    words(needed)
+                ),
+            ),
+            Self::ForPeople => About::new(
+                "forbidden",
+                403,
+                "You may not do this",
+                "A machine asks on behalf of a person, and sees what it has asked for. This is for people to do.",
+            ),
+            Self::OnBehalf => About::new(
+                "forbidden",
+                403,
+                "You may not do this",
+                "Leave `on_behalf_of` out: people ask for themselves, and only machines on behalf of somebody.",
             ),
             Self::CrossSite => About::new(
                 "cross_site",
@@ -60,4 +91,9 @@ impl CallerError {
             ),
         }
     }
+}
+
+fn words(scopes: &[Scope]) -> String {
+    let words: Vec<&str> = scopes.iter().map(|it| it.as_str()).collect();
+    words.join(" or ")
 }

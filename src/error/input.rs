@@ -11,6 +11,8 @@ pub enum FieldCode {
     DurationOutOfRange,
     /// The caller has several AWS identities in the account, and named none.
     PrincipalAmbiguous,
+    /// Nobody, or nobody alone, is named by it.
+    PersonUnknown,
 }
 
 impl FieldCode {
@@ -21,6 +23,7 @@ impl FieldCode {
             Self::Invalid => "invalid_field",
             Self::DurationOutOfRange => "duration_out_of_range",
             Self::PrincipalAmbiguous => "principal_ambiguous",
+            Self::PersonUnknown => "person_unknown",
         }
     }
 }

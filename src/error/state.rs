@@ -15,6 +15,9 @@ pub enum StateError {
     /// Who asked may not ask for it any more.
     #[error("not eligible")]
     NotEligible,
+    /// The person's groups were told too long ago, or are not known.
+    #[error("groups stale")]
+    GroupsStale,
     /// The grant's method hands nothing out.
     #[error("not fetched")]
     NotFetched,
@@ -68,9 +71,10 @@ impl StateError {
             Self::NotEligible => About::new(
                 "not_eligible",
                 409,
-                "The requester may not ask for this any more",
-                "They have left the group that may ask.",
+                "The requester may not ask for this",
+                "They are not in the group that may ask, or not any more.",
             ),
+            Self::GroupsStale => groups_stale(),
             Self::NotFetched => About::new(
                 "not_fetched",
                 409,
@@ -105,6 +109,16 @@ impl StateError {
             ),
         }
     }
+}
+
+fn groups_stale() -> About {
+    About::new(
+        "groups_stale",
+        409,
+        "It is too long ago that the groups were told",
+        "Tokens and machines go by the groups that the sign-in provider told last, and not for ever. The person \
+         whom the token speaks for, or on whose behalf it is asked, has to sign in to the portal once.",
+    )
 }
 
 fn no_console() -> About {

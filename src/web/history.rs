@@ -118,6 +118,8 @@ const fn look(action: &Action) -> (Icon, Tone) {
         | Action::SessionEnded {}
         | Action::TokenCreated { .. }
         | Action::TokenRevoked {}
+        | Action::MachineCreated { .. }
+        | Action::MachineEnded {}
         | Action::CatalogApplied { .. }
         | Action::CredentialsRequested { .. }
         | Action::ProbeRequested { .. } => PLAIN,
@@ -189,6 +191,8 @@ fn text(action: &Action, actor: &str) -> String {
         | Action::SessionEnded {}
         | Action::TokenCreated { .. }
         | Action::TokenRevoked {}
+        | Action::MachineCreated { .. }
+        | Action::MachineEnded {}
         | Action::CatalogApplied { .. }
         | Action::ProbeRequested { .. } => return named(actor, action.name().as_str()),
     };

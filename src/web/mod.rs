@@ -22,6 +22,7 @@ pub mod forms;
 pub mod grants;
 pub mod history;
 pub mod home;
+pub mod machines;
 pub mod oidc;
 pub mod outlives;
 pub mod page;
@@ -36,6 +37,8 @@ pub mod security;
 pub mod sessions;
 pub mod show;
 pub mod sign_in;
+pub mod token_form;
+pub mod tokens;
 pub mod visit;
 
 use failed::Failed;

@@ -4,8 +4,8 @@ use axum::routing::{MethodRouter, get, post};
 
 use super::portal::Portal;
 use super::{
-    ask, assets, audit, console, grants, home, oidc, people, request, requests, revocations,
-    sessions, sign_in,
+    ask, assets, audit, console, grants, home, machines, oidc, people, request, requests,
+    revocations, sessions, sign_in, tokens,
 };
 use crate::authn::oidc::CALLBACK;
 use crate::domain::audit::verb::Verb;
@@ -145,6 +145,32 @@ pub const ROUTES: &[Route] = &[
         path: "/me/sessions/{id}/end",
         methods: &[("GET", None), ("POST", Some(Verb::SignOut))],
         handler: || get(sessions::back).post(sessions::end),
+    },
+    // The secret stands on the page that answers: no redirect could carry it.
+    Route {
+        path: "/me/tokens",
+        methods: &[("GET", None), ("POST", Some(Verb::CreateToken))],
+        handler: || get(tokens::page).post(tokens::make),
+    },
+    Route {
+        path: "/me/tokens/{id}/revoke",
+        methods: &[("GET", None), ("POST", Some(Verb::RevokeToken))],
+        handler: || get(tokens::back).post(tokens::revoke),
+    },
+    Route {
+        path: "/admin/machines",
+        methods: &[("GET", None), ("POST", Some(Verb::CreateMachine))],
+        handler: || get(machines::page).post(machines::create),
+    },
+    Route {
+        path: "/admin/machines/{id}/tokens",
+        methods: &[("GET", None), ("POST", Some(Verb::CreateToken))],
+        handler: || get(machines::one).post(machines::make_token),
+    },
+    Route {
+        path: "/admin/machines/{id}/end",
+        methods: &[("GET", None), ("POST", Some(Verb::EndMachine))],
+        handler: || get(machines::back).post(machines::end),
     },
     Route {
         // No GET: the address of a picture on another site would sign people out.

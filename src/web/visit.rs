@@ -18,6 +18,7 @@ use super::cookie;
 use super::failed::Failed;
 use super::page::{Frame, Here, Me};
 use super::portal::Portal;
+use crate::app::caller::Credential;
 use crate::app::drafts::{self, Draft};
 use crate::app::{Ctx, find};
 use crate::authn;
@@ -112,7 +113,7 @@ impl FromRequestParts<Portal> for Visit {
         let token = cookie::read(&parts.headers, portal.settings.https());
         let visit = Self::of(portal, token, &parts.extensions).await;
         let admitted = visit.and_then(|visit| {
-            authn::admit(&visit.ctx, &parts.extensions)?;
+            authn::admit(&visit.ctx.app, visit.ctx.caller(), &parts.extensions)?;
             Ok(visit)
         });
         match admitted {
@@ -159,6 +160,7 @@ impl Visit {
             app: portal.app.clone(),
             person,
             channel: Channel::Portal,
+            credential: Credential::SESSION,
         };
         Ok(Self {
             ctx,

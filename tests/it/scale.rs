@@ -19,7 +19,7 @@ use secrecy::ExposeSecret;
 use sqlx::PgPool;
 use tower::ServiceExt;
 
-use crate::support::app::TestApp;
+use crate::support::app::{TestApp, wanted};
 use crate::support::catalog::Catalog;
 use crate::support::portal;
 use crate::support::{timeouts, wait};
@@ -236,7 +236,7 @@ impl Archive {
     async fn token(&self, name: &str) -> (HeaderName, String) {
         let email = format!("{name}@example.com");
         let app = self.app(self.app.db.catalog().await);
-        let made = tokens::create(&app, "test", &email, "test", TimeDelta::days(1));
+        let made = tokens::create(&app, "test", &email, wanted("test", TimeDelta::days(1)));
         let (_, token) = made.await.unwrap();
         app.close().await;
         (AUTHORIZATION, format!("Bearer {}", token.expose_secret()))

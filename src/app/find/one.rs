@@ -13,7 +13,7 @@ use crate::domain::grant::{Grant, GrantState};
 use crate::domain::person::Person;
 use crate::domain::request::{Request, RequestState};
 use crate::error::{CallerError, Error};
-use crate::ids::{GrantId, RequestId};
+use crate::ids::{GrantId, PersonId, RequestId};
 use crate::{authz, db};
 
 /// How many approvers are named.
@@ -32,7 +32,7 @@ pub struct May {
     pub extend: bool,
 }
 
-/// Who can still decide a request: the approvers who have not voted, never its requester.
+/// Who can still decide a request: the approvers who have not voted, never who asked.
 #[derive(Debug, Clone, Default)]
 pub struct Approvers {
     /// By name; the first of them where there are many.
@@ -148,10 +148,13 @@ pub async fn request(ctx: &Ctx, id: RequestId) -> Result<RequestView, Error> {
         .await
 }
 
-/// The external ID that the requester sends, where the caller is told it.
+/// The external ID that the requester sends, where the caller is told it: no machine is.
 #[must_use]
 pub fn external_id(ctx: &Ctx, request: &Request) -> Option<String> {
     let id = request.terms.demands.external_id.as_ref()?;
+    if ctx.credential.machine.is_some() {
+        return None;
+    }
     authz::told_external_id(&ctx.person, request).then(|| id.to_string())
 }
 
@@ -161,7 +164,12 @@ async fn approvers(
     decisions: &[Decision],
 ) -> Result<Approvers, Error> {
     let voted = decisions.iter().map(|it| it.person.uuid());
-    let without: Vec<_> = voted.chain([request.person.uuid()]).collect();
+    let machine = request.requested_by.machine();
+    let owners = machine.into_iter().flat_map(|it| [it.owner, it.owner_then]);
+    let without: Vec<_> = voted
+        .chain([request.person.uuid()])
+        .chain(owners.map(PersonId::uuid))
+        .collect();
     let group = &request.terms.approver_group;
     let limit = i64::try_from(NAMED + 1).unwrap_or(i64::MAX);
     let mut named = db::people::in_group(conn, group, &without, limit).await?;

@@ -33,10 +33,7 @@ pub(super) fn address(issuer: &str) -> String {
 /// When it is another issuer's, or an endpoint is missing or not safe to talk to.
 pub(super) fn read(document: &Map<String, Value>, issuer: &str) -> Result<Discovered, CallError> {
     let text = |name: &str| document.get(name).and_then(Value::as_str);
-    // Byte for byte: with another issuer's document the tokens of another provider would be taken.
-    if text("issuer") != Some(issuer) {
-        return Err(CallError::Discovery("another issuer"));
-    }
+    let jwks_uri = jwks_uri(document, issuer)?;
     let endpoint = |name: &str, missing: &'static str| {
         let url = text(name).filter(|url| is_safe(url, issuer));
         url.map(str::to_owned).ok_or(CallError::Discovery(missing))
@@ -56,7 +53,7 @@ pub(super) fn read(document: &Map<String, Value>, issuer: &str) -> Result<Discov
             "no authorization_endpoint that is safe",
         )?,
         token_endpoint: endpoint("token_endpoint", "no token_endpoint that is safe")?,
-        jwks_uri: endpoint("jwks_uri", "no jwks_uri that is safe")?,
+        jwks_uri,
         end_session_endpoint: text("end_session_endpoint")
             .filter(|url| is_safe(url, issuer))
             .map(str::to_owned),
@@ -64,6 +61,21 @@ pub(super) fn read(document: &Map<String, Value>, issuer: &str) -> Result<Discov
             == Some(&Value::Bool(true)),
         secret_in_form: !takes("client_secret_basic") && takes("client_secret_post"),
     })
+}
+
+/// Where the issuer's keys are: all that is asked of one who signs for programs alone.
+///
+/// # Errors
+/// When the document is another issuer's, or that is missing or not safe to talk to.
+pub(super) fn jwks_uri(document: &Map<String, Value>, issuer: &str) -> Result<String, CallError> {
+    let text = |name: &str| document.get(name).and_then(Value::as_str);
+    // Byte for byte: with another issuer's document the tokens of another provider would be taken.
+    if text("issuer") != Some(issuer) {
+        return Err(CallError::Discovery("another issuer"));
+    }
+    let url = text("jwks_uri").filter(|url| is_safe(url, issuer));
+    url.map(str::to_owned)
+        .ok_or(CallError::Discovery("no jwks_uri that is safe"))
 }
 
 /// https; where the issuer itself is on this machine without it, another port of this machine too.

@@ -10,12 +10,13 @@ mod id_token;
 mod jwt;
 mod keys;
 mod logout_token;
+mod remembered;
+pub mod workload;
 
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use form_urlencoded::Serializer;
-use tokio::sync::Mutex;
 
 use claims::Expected;
 use discovery::Discovered;
@@ -23,6 +24,7 @@ use exchange::Client;
 use http::{Http, told};
 use jwt::{Broken, Claims, Types};
 use keys::Keys;
+use remembered::Remembered;
 
 use crate::app::sign_in::Begun;
 use crate::config::{Config, Oidc};
@@ -31,12 +33,6 @@ use crate::error::{Refusal, SignInError};
 
 /// Where the provider sends browsers back to.
 pub const CALLBACK: &str = "/sign-in/callback";
-/// How long the provider's description is taken for true.
-const FRESH: TimeDelta = TimeDelta::hours(1);
-/// How long nobody asks again after it could not be had: else browsers would wait in a line for a
-/// provider that does not answer, each for as long as a call may take.
-const PAUSE: TimeDelta = TimeDelta::seconds(10);
-
 /// Countersign, as the provider knows it.
 #[derive(Debug)]
 pub struct RelyingParty {
@@ -44,17 +40,8 @@ pub struct RelyingParty {
     client: Client,
     settings: Oidc,
     http: Http,
-    known: Mutex<Known>,
+    known: Remembered<Arc<Discovered>>,
     keys: Keys,
-}
-
-/// What is known of the provider.
-#[derive(Debug, Default)]
-struct Known {
-    /// As it describes itself, and when it did.
-    provider: Option<(DateTime<Utc>, Arc<Discovered>)>,
-    /// When its description could not be had.
-    failed_at: Option<DateTime<Utc>>,
 }
 
 impl RelyingParty {
@@ -72,7 +59,7 @@ impl RelyingParty {
             client,
             settings,
             http: Http::default(),
-            known: Mutex::default(),
+            known: Remembered::default(),
             keys: Keys::default(),
         })
     }
@@ -165,9 +152,7 @@ impl RelyingParty {
 
     /// Where people sign out of the provider itself, where that is known without asking.
     pub fn end_session_url(&self) -> Option<String> {
-        let known = self.known.try_lock().ok()?;
-        let (_, provider) = known.provider.as_ref()?;
-        provider.end_session_endpoint.clone()
+        self.known.last()?.end_session_endpoint.clone()
     }
 
     /// The provider's host, for a button.
@@ -211,32 +196,11 @@ impl RelyingParty {
 
     /// The provider as it describes itself.
     async fn provider(&self, now: DateTime<Utc>) -> Result<Arc<Discovered>, SignInError> {
-        // Held while the provider is asked: whoever comes meanwhile waits for the same answer.
-        let mut known = self.known.lock().await;
-        // Either way: a clock that was set back must keep nothing for longer.
-        let within = |at: DateTime<Utc>, most| (now - at).abs() < most;
-        let last = known.provider.as_ref();
-        let last = last.map(|(at, provider)| (within(*at, FRESH), Arc::clone(provider)));
-        let has_failed = known.failed_at.is_some_and(|at| within(at, PAUSE));
-        match last {
-            Some((is_fresh, provider)) if is_fresh || has_failed => return Ok(provider),
-            None if has_failed => return Err(SignInError::Unreachable),
-            _ => {}
-        }
-        let document = self.http.get(&discovery::address(&self.issuer)).await;
-        match document.and_then(|it| discovery::read(&it, &self.issuer)) {
-            Ok(provider) => {
-                let provider = Arc::new(provider);
-                known.provider = Some((now, Arc::clone(&provider)));
-                Ok(provider)
-            }
-            Err(error) => {
-                known.failed_at = Some(now);
-                told(&error);
-                // Where it was an hour ago it is likely to be still.
-                let last = last.map(|(_, provider)| provider);
-                last.ok_or(SignInError::Unreachable)
-            }
-        }
+        let known = self.known.get(now, async || {
+            let document = self.http.get(&discovery::address(&self.issuer)).await;
+            let provider = document.and_then(|it| discovery::read(&it, &self.issuer));
+            provider.map(Arc::new).inspect_err(told)
+        });
+        known.await
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::cause::Cause;
 use crate::domain::fetch::Kind;
 use crate::domain::target::Condition;
-use crate::ids::{FetchId, GrantId, ProbeId, RequestId, RevocationId};
+use crate::ids::{FetchId, GrantId, MachineId, PersonId, ProbeId, RequestId, RevocationId};
 
 /// Makes [`Action`] and [`ActionName`] from one list, so that each name stands in one place.
 macro_rules! actions {
@@ -287,9 +287,27 @@ actions! {
         name: String,
         prefix: String,
         expires_at: DateTime<Utc>,
+        // Older events say nothing of it: there were none.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        scopes: Vec<String>,
+        /// The machine whose token it is.
+        #[serde(rename = "machine_id", default, skip_serializing_if = "Option::is_none")]
+        machine: Option<MachineId>,
     }
     /// An API token was revoked.
     TokenRevoked = "token.revoked" {}
+    /// A program was let ask on behalf of people.
+    MachineCreated = "machine.created" {
+        name: String,
+        #[serde(rename = "owner_id")]
+        owner: PersonId,
+        scopes: Vec<String>,
+        entitlements: Vec<String>,
+        /// Who signs its workload identity.
+        issuer: Option<String>,
+    }
+    /// Nothing of it works any more.
+    MachineEnded = "machine.ended" {}
     /// The catalog was applied from a file.
     CatalogApplied = "catalog.applied" {
         accounts: usize,

@@ -33,11 +33,19 @@ pub enum Verb {
     SignIn,
     /// End it.
     SignOut,
+    /// Make an API token.
+    CreateToken,
+    /// Revoke one.
+    RevokeToken,
+    /// Let a program ask on behalf of people.
+    CreateMachine,
+    /// End that.
+    EndMachine,
 }
 
 impl Verb {
     /// Every verb.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 18] = [
         Self::Submit,
         Self::Approve,
         Self::Deny,
@@ -52,6 +60,10 @@ impl Verb {
         Self::Enable,
         Self::SignIn,
         Self::SignOut,
+        Self::CreateToken,
+        Self::RevokeToken,
+        Self::CreateMachine,
+        Self::EndMachine,
     ];
 
     /// The action that it leaves in the audit log, done or refused. A grant that never opened
@@ -74,6 +86,10 @@ impl Verb {
             Self::Enable => ActionName::PersonEnabled,
             Self::SignIn => ActionName::SessionStarted,
             Self::SignOut => ActionName::SessionEnded,
+            Self::CreateToken => ActionName::TokenCreated,
+            Self::RevokeToken => ActionName::TokenRevoked,
+            Self::CreateMachine => ActionName::MachineCreated,
+            Self::EndMachine => ActionName::MachineEnded,
         }
     }
 

@@ -10,7 +10,7 @@ use countersign::domain::audit::verb::Verb;
 use serde_json::{Value, json};
 
 use crate::support::api::{Api, ask};
-use crate::support::app::TestApp;
+use crate::support::app::{TestApp, wanted};
 
 const CALLERS: [&str; 9] = [
     "nobody", "forged", "expired", "revoked", "alice", "bob", "otto", "mallory", "ada",
@@ -79,12 +79,18 @@ fn expected() -> BTreeMap<(&'static str, &'static str), [u16; 6]> {
             ("POST", "/people/{id}/enable"),
             [401, 403, 403, 403, 403, 200],
         ),
+        (("GET", "/tokens"), [401, 200, 200, 200, 200, 200]),
+        // A token of alice's.
+        (
+            ("POST", "/tokens/{id}/revoke"),
+            [401, 200, 404, 404, 404, 200],
+        ),
         (("GET", "/audit-events"), [401, 200, 200, 200, 200, 200]),
         (("GET", "/openapi.json"), [200, 200, 200, 200, 200, 200]),
     ])
 }
 
-fn body_for(path: &str) -> Value {
+pub fn body_for(path: &str) -> Value {
     match path {
         "/requests" => ask(),
         "/revocations" => json!({"account": "999988887777", "reason": "Because."}),
@@ -99,7 +105,7 @@ fn body_for(path: &str) -> Value {
 
 /// A path with a fresh pending request of alice's, a fresh grant of hers, a fresh revocation, or
 /// erin, who is disabled where she is to be enabled.
-async fn place(service: &Api, path: &str) -> String {
+pub async fn place(service: &Api, path: &str) -> String {
     if path.starts_with("/people/{id}") {
         let erin = "erin@example.com";
         // However the try before went.
@@ -130,6 +136,11 @@ async fn place(service: &Api, path: &str) -> String {
         revoke::carry_on(&service.app, begun.id).await.unwrap();
         return path.replace("{id}", &begun.id.to_string());
     }
+    if path.starts_with("/tokens") {
+        let day = wanted("test", TimeDelta::days(1));
+        let made = tokens::create(&service.admin, "test", "alice@example.com", day);
+        return path.replace("{id}", &made.await.unwrap().0.to_string());
+    }
     let request = service.ask("prod-admin").await;
     if path.starts_with("/grants") {
         let carol = service.ctx("carol").await;
@@ -152,13 +163,8 @@ async fn token(service: &Api, caller: &str) -> String {
         "nobody" => String::new(),
         "forged" => format!("csn_{}", "0".repeat(64)),
         "revoked" => {
-            let made = tokens::create(
-                &service.admin,
-                "test",
-                "bob@example.com",
-                "test",
-                TimeDelta::days(1),
-            );
+            let day = wanted("test", TimeDelta::days(1));
+            let made = tokens::create(&service.admin, "test", "bob@example.com", day);
             let (id, token) = made.await.unwrap();
             tokens::revoke(&service.admin, "test", id).await.unwrap();
             secrecy::ExposeSecret::expose_secret(&token).to_owned()
@@ -178,7 +184,7 @@ async fn each_route_answers_each_caller_as_it_should() {
     let expected = expected();
     let service = TestApp::new().await.api().await;
     for route in ROUTES {
-        for (method, _) in route.methods {
+        for (method, ..) in route.methods {
             let wanted = expected
                 .get(&(*method, route.path))
                 .unwrap_or_else(|| panic!("{method} {} is not in the table", route.path));
@@ -222,7 +228,7 @@ async fn every_refusal_of_a_route_that_changes_something_is_on_record() {
     let mallory = service.token("mallory").await;
     let mut changing = 0;
     for route in ROUTES {
-        for (method, verb) in route.methods {
+        for (method, verb, _) in route.methods {
             if *method == "GET" {
                 assert_eq!(*verb, None, "GET {} changes nothing", route.path);
                 continue;
@@ -263,7 +269,7 @@ async fn each_path_takes_its_own_methods_and_no_other() {
             "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY",
         ] {
             let name = if method == "HEAD" { "GET" } else { method };
-            let is_listed = route.methods.iter().any(|(it, _)| *it == name);
+            let is_listed = route.methods.iter().any(|(it, ..)| *it == name);
             let path = route.path.replace("{id}", "x");
             let answer = service.raw(method, &path, &[], Vec::new()).await;
             assert_eq!(
@@ -283,7 +289,7 @@ async fn whatever_is_done_leaves_its_event() {
     let company: &TestApp = &service;
     let mut done = 0;
     for route in ROUTES {
-        for (method, verb) in route.methods {
+        for (method, verb, _) in route.methods {
             let Some(verb) = verb else { continue };
             // Two need another grant, and AWS: see worker/fetches.rs and worker/probes.rs. The
             // third leaves a request of its own: see worker/extensions.rs.
@@ -345,7 +351,7 @@ fn the_openapi_document_describes_exactly_these_routes() {
         .flat_map(|it| {
             it.methods
                 .iter()
-                .map(|(method, _)| format!("{method} {}", it.path))
+                .map(|(method, ..)| format!("{method} {}", it.path))
         })
         .collect();
     described.sort();

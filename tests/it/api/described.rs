@@ -63,6 +63,14 @@ async fn place(service: &Api, path: &str) -> (String, &'static str) {
         }
         return (path.replace("{id}", &erin), "ada");
     }
+    if path.starts_with("/tokens") {
+        let bob = service.token("bob").await;
+        let own = service
+            .call(&bob, "GET", "/tokens?limit=1", &json!({}))
+            .await;
+        let id = own.body["items"][0]["id"].as_str().unwrap();
+        return (path.replace("{id}", id), "bob");
+    }
     let request = service.ask("prod-admin").await;
     let who = if path.ends_with("withdraw") || path.ends_with("extend") {
         "alice"
@@ -127,7 +135,8 @@ async fn bodies_are_taken_and_refused_as_described() {
                 body[name] = text;
                 bad.push(body);
             }
-            if let Some(text) = longest_text {
+            // Machines alone send it: see asker.rs.
+            if let Some(text) = longest_text.filter(|_| name != "on_behalf_of") {
                 longest[name] = text;
             }
         }
@@ -225,14 +234,15 @@ fn every_operation_says_what_it_may_answer() {
                 "{path} {status}"
             );
         }
-        if path != "/openapi.json" {
-            for status in ["401", "414", "429", "500", "503"] {
-                assert!(answers.contains_key(status), "{method} {path} {status}");
-            }
+        // One asks for no token.
+        let asks = path != "/openapi.json";
+        for status in ["401", "403", "409", "429", "500", "502", "503"] {
+            let told = answers.contains_key(status);
+            assert_eq!(told, asks, "{method} {path} {status}");
         }
-        let is_verb = method == "POST" && path.contains("{id}");
-        let is_of_admins = path == "/revocations";
-        let may_be = is_verb || is_of_admins;
-        assert_eq!(answers.contains_key("403"), may_be, "{method} {path}");
+        assert!(answers.contains_key("414"), "{method} {path}");
+        let scopes = operation["security"].as_array().unwrap();
+        let named = scopes.iter().all(|it| it["bearer"].is_array());
+        assert_eq!(named, asks, "{method} {path}");
     }
 }

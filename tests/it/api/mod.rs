@@ -1,5 +1,10 @@
 //! The REST API over real HTTP.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the tests' own SQL is not in the offline data of the query macros"
+)]
+
 mod answers;
 mod attach;
 mod audit;
@@ -13,5 +18,9 @@ mod eligibility;
 mod inputs;
 mod limits;
 mod people;
+mod machines;
 pub mod schema;
+mod scopes;
+mod stale;
 mod statements;
+mod workloads;

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::num::NonZeroU32;
 
 use countersign::domain::change::WrongState;
+use countersign::domain::scope::Scope;
 use countersign::domain::target::Condition;
 use countersign::error::{
     CallerError, Error, FieldCode, FieldError, InputError, LimitError, Refusal, RoleError,
@@ -41,11 +42,14 @@ fn all() -> Vec<Error> {
     all
 }
 
-fn callers() -> [CallerError; 5] {
+fn callers() -> [CallerError; 8] {
     let known = |error: &CallerError| match error {
         CallerError::Unauthenticated
         | CallerError::Forbidden
         | CallerError::SelfApproval
+        | CallerError::InsufficientScope(_)
+        | CallerError::ForPeople
+        | CallerError::OnBehalf
         | CallerError::CrossSite
         | CallerError::NotFound => {}
     };
@@ -53,6 +57,9 @@ fn callers() -> [CallerError; 5] {
         CallerError::Unauthenticated,
         CallerError::Forbidden,
         CallerError::SelfApproval,
+        CallerError::InsufficientScope(&[Scope::Create, Scope::Decide]),
+        CallerError::ForPeople,
+        CallerError::OnBehalf,
         CallerError::CrossSite,
         CallerError::NotFound,
     ];
@@ -106,7 +113,7 @@ fn wires() -> [WireError; 7] {
     all
 }
 
-fn inputs() -> [InputError; 5] {
+fn inputs() -> [InputError; 6] {
     let known = |error: &InputError| match error {
         InputError::Fields(_) | InputError::CommentRequired => {}
     };
@@ -122,17 +129,19 @@ fn inputs() -> [InputError; 5] {
         one("reason", FieldCode::Invalid),
         one("duration", FieldCode::DurationOutOfRange),
         one("principal", FieldCode::PrincipalAmbiguous),
+        one("on_behalf_of", FieldCode::PersonUnknown),
         InputError::CommentRequired,
     ];
     all.iter().for_each(known);
     all
 }
 
-fn states() -> [StateError; 15] {
+fn states() -> [StateError; 16] {
     let known = |error: &StateError| match error {
         StateError::Wrong(_)
         | StateError::AlreadyDecided
         | StateError::NotEligible
+        | StateError::GroupsStale
         | StateError::NotFetched
         | StateError::TooLate
         | StateError::Unextendable(
@@ -153,6 +162,7 @@ fn states() -> [StateError; 15] {
         }),
         StateError::AlreadyDecided,
         StateError::NotEligible,
+        StateError::GroupsStale,
         StateError::NotFetched,
         StateError::TooLate,
         StateError::Unextendable(Unextendable::Waits),

@@ -9,7 +9,7 @@ use countersign::domain::audit::{Action, NAMES, Told};
 use countersign::domain::cause::Cause;
 use countersign::domain::fetch::Kind;
 use countersign::domain::target::Condition;
-use countersign::ids::{FetchId, GrantId, ProbeId, RequestId, RevocationId};
+use countersign::ids::{FetchId, GrantId, MachineId, PersonId, ProbeId, RequestId, RevocationId};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -22,6 +22,7 @@ fn all() -> Vec<Action> {
     let fetch = FetchId::from_uuid(Uuid::nil());
     let probe = ProbeId::from_uuid(Uuid::nil());
     let revocation = RevocationId::from_uuid(Uuid::nil());
+    let machine = MachineId::from_uuid(Uuid::nil());
     let (cause, deadline) = (Cause::Deadline, DateTime::UNIX_EPOCH);
     let every = |action: &Action| match action {
         Action::RequestSubmitted { .. }
@@ -61,6 +62,8 @@ fn all() -> Vec<Action> {
         | Action::SessionEnded {}
         | Action::TokenCreated { .. }
         | Action::TokenRevoked {}
+        | Action::MachineCreated { .. }
+        | Action::MachineEnded {}
         | Action::CatalogApplied { .. } => {}
     };
     let all = vec![
@@ -183,8 +186,18 @@ fn all() -> Vec<Action> {
             name: "laptop".to_owned(),
             prefix: "csn_0123".to_owned(),
             expires_at: deadline,
+            scopes: vec!["request:read".to_owned()],
+            machine: Some(machine),
         },
         Action::TokenRevoked {},
+        Action::MachineCreated {
+            name: "deploys".to_owned(),
+            owner: PersonId::from_uuid(Uuid::nil()),
+            scopes: vec!["request:create".to_owned()],
+            entitlements: vec!["prod-admin".to_owned()],
+            issuer: Some("https://tokens.example.com".to_owned()),
+        },
+        Action::MachineEnded {},
         Action::CatalogApplied {
             accounts: 1,
             people: 5,

@@ -13,7 +13,7 @@ use countersign::error::Error;
 use countersign::ids::{GrantId, RequestId};
 use secrecy::ExposeSecret as _;
 
-use crate::support::app::{TestApp, ask};
+use crate::support::app::{TestApp, ask, wanted};
 use crate::support::catalog::user_arn;
 
 fn code<T>(answer: Result<T, Error>) -> &'static str {
@@ -67,7 +67,7 @@ impl Alice {
         let session = sign_in::start(&company.app, alice.person.id, Browser::default());
         let session = session.await.unwrap();
         let day = TimeDelta::days(1);
-        let token = tokens::create(&company.admin, "test", "alice@example.com", "test", day);
+        let token = tokens::create(&company.admin, "test", "alice@example.com", wanted("test", day));
         let (_, token) = token.await.unwrap();
         let approved = submit(&company.ctx("dave").await, ask("prod-root")).await;
         let approved = approved.unwrap().request().id;
@@ -260,7 +260,7 @@ async fn the_command_line_does_the_same_by_id_and_by_address() {
     let again = disable::by_command(admin, "command line", &alice.to_string(), None).await;
     assert_eq!(code(again), "wrong_state");
     let day = TimeDelta::days(1);
-    let token = tokens::create(admin, "test", email, "test", day).await;
+    let token = tokens::create(admin, "test", email, wanted("test", day)).await;
     assert_eq!(code(token), "disabled");
     let id = alice.to_string();
     enable::by_command(admin, "command line", &id)

@@ -6,6 +6,7 @@ use countersign::domain::audit::{By, Event, Outcome, Told};
 use countersign::domain::cause::Cause;
 use countersign::domain::change::WrongState;
 use countersign::domain::grant::{Grant, GrantState};
+use countersign::domain::machine::RequestedBy;
 use countersign::domain::person::Principal;
 use countersign::domain::request::{Approval, Ask, Request, RequestState};
 use countersign::domain::text::Words;
@@ -60,6 +61,7 @@ fn submit(wish: &Wish) -> Change<Request> {
     entitlement.terms.needed = wish.needed;
     let person = PersonId::new();
     let ask = Ask {
+        requested_by: RequestedBy::Person("Alice".to_owned()),
         principal: Some(Principal {
             id: PrincipalId::new(),
             person,

@@ -6,7 +6,7 @@ use countersign::app::submit::{NewRequest, submit};
 use countersign::app::tokens;
 use countersign::domain::text::{Words, check_name, fold};
 
-use crate::support::app::{TestApp, ask};
+use crate::support::app::{TestApp, ask, wanted};
 
 /// Characters that are not drawn, or that everybody sees otherwise.
 const UNSEEN: [char; 20] = [
@@ -146,7 +146,13 @@ async fn nothing_that_shows_nothing_gets_on_record() {
             "{nothing:?}"
         );
         let day = TimeDelta::days(1);
-        let told = tokens::create(&company.app, "test", "bob@example.com", nothing, day).await;
+        let told = tokens::create(
+            &company.app,
+            "test",
+            "bob@example.com",
+            wanted(nothing, day),
+        )
+        .await;
         assert_eq!(told.unwrap_err().fields()[0].field, "name", "{nothing:?}");
     }
     assert_eq!(company.count("requests").await, 1);

@@ -24,7 +24,7 @@ use secrecy::ExposeSecret;
 use sqlx::AssertSqlSafe;
 
 use crate::sandbox;
-use crate::support::app::{TestApp, ask};
+use crate::support::app::{TestApp, ask, wanted};
 
 /// From now on the log takes no event of these actions; `%` for none at all.
 async fn refuse(company: &TestApp, actions: &str) {
@@ -79,7 +79,12 @@ async fn no_verb_does_what_it_cannot_put_on_record() {
         .await
         .unwrap();
     let day = TimeDelta::days(1);
-    let token = tokens::create(&company.admin, "test", "bob@example.com", "test", day);
+    let token = tokens::create(
+        &company.admin,
+        "test",
+        "bob@example.com",
+        wanted("test", day),
+    );
     let (token, _) = token.await.unwrap();
     let role = "arn:aws:iam::111122223333:role/contested";
     let contested = format!(
@@ -114,9 +119,14 @@ async fn no_verb_does_what_it_cannot_put_on_record() {
         ),
         (
             "create a token",
-            tokens::create(&company.admin, "test", "bob@example.com", "more", day)
-                .await
-                .map(drop),
+            tokens::create(
+                &company.admin,
+                "test",
+                "bob@example.com",
+                wanted("more", day),
+            )
+            .await
+            .map(drop),
         ),
         (
             "revoke a token",

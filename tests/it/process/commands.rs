@@ -144,7 +144,7 @@ async fn tokens_are_listed_with_what_became_of_them_and_never_told() {
     serve.get(&world.alice, "/people/me").await;
     let listed = || String::from_utf8(run(&["token", "list"]).stdout).expect("UTF-8");
     let list = listed();
-    let headings = "token name person created last used expires revoked";
+    let headings = "token name of created last used expires revoked scopes";
     let words = |line: &str| {
         line.split_whitespace()
             .map(str::to_owned)
@@ -163,15 +163,17 @@ async fn tokens_are_listed_with_what_became_of_them_and_never_told() {
     let (alice, bob) = (of("alice@example.com"), of("bob@example.com"));
     assert_eq!(alice[1], "test");
     // Created, last used and expires have a date and a time each, where there are any.
-    assert_eq!((alice.len(), bob.len()), (10, 9), "{list}");
+    assert_eq!((alice.len(), bob.len()), (11, 10), "{list}");
     assert_eq!((&*bob[5], &*bob[8]), ("-", "-"), "{list}");
+    let usual = "request:create,request:read,request:decide,audit:read";
+    assert_eq!(alice[10], usual, "{list}");
     for token in [&world.alice, &world.bob] {
         assert!(!list.contains(&token[4..]), "a token: {list}");
     }
     assert!(run(&["token", "revoke", &bob[0]]).status.success());
     let list = listed();
     let bob = list.lines().find(|line| line.contains("bob@")).map(words);
-    assert_eq!(bob.expect("a line").len(), 10, "{list}");
+    assert_eq!(bob.expect("a line").len(), 11, "{list}");
 }
 
 /// As a member of the catalog's role, beside a `serve` that closes what was open.

@@ -6,13 +6,14 @@ use std::ops::Deref;
 use axum::Router;
 use chrono::TimeDelta;
 use countersign::api;
-use countersign::app::tokens;
+use countersign::app::tokens::{self, Wanted};
+use countersign::domain::scope::Scopes;
 use reqwest::{Client, Method, StatusCode};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::another;
-use super::app::TestApp;
+use super::app::{TestApp, wanted};
 use crate::api::schema;
 
 /// An application that listens; its people have tokens.
@@ -61,10 +62,19 @@ impl Api {
         format!("http://{}", self.address)
     }
 
+    /// A token of that person's with every scope.
     pub async fn token(&self, name: &str) -> String {
+        self.token_with(name, Scopes::ALL).await
+    }
+
+    /// A token of that person's with these scopes.
+    pub async fn token_with(&self, name: &str, scopes: Scopes) -> String {
         let email = format!("{name}@example.com");
-        let day = TimeDelta::days(1);
-        let made = tokens::create(&self.admin, "test", &email, "test", day);
+        let wanted = Wanted {
+            scopes,
+            ..wanted("test", TimeDelta::days(1))
+        };
+        let made = tokens::create(&self.admin, "test", &email, wanted);
         made.await.unwrap().1.expose_secret().to_owned()
     }
 

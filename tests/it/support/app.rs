@@ -11,15 +11,18 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use countersign::app::caller::Credential;
 use countersign::app::catalog::{self, Applied, CatalogError};
 use countersign::app::ctx::{App, Ctx};
 use countersign::app::sign_in;
 use countersign::app::submit::{NewRequest, submit};
+use countersign::app::tokens::Wanted;
 use countersign::aws::Clouds;
 use countersign::clock::Clock;
 use countersign::config::{Config, Limits};
 use countersign::domain::audit::Channel;
 use countersign::domain::request::Request;
+use countersign::domain::scope::Scopes;
 use countersign::sandbox::Sandbox;
 use countersign::worker::{Settings, Worker};
 use sqlx::{AssertSqlSafe, PgPool};
@@ -191,6 +194,7 @@ impl TestApp {
             app: self.app.clone(),
             person: person.unwrap(),
             channel: Channel::Api,
+            credential: Credential::SESSION,
         }
     }
 
@@ -244,6 +248,7 @@ pub fn config() -> Config {
 pub fn no_limits() -> Limits {
     Limits {
         person_per_minute: NonZeroU32::MAX,
+        machine_per_minute: NonZeroU32::MAX,
         peer_per_minute: NonZeroU32::MAX,
         asks_per_hour: NonZeroU32::MAX,
         pending_per_person: NonZeroU32::MAX,
@@ -258,6 +263,16 @@ async fn warm_up(aws: &Clouds) {
         ["role", "user"].map(|kind| format!("arn:aws:iam::111122223333:{kind}/nobody"));
     let account = as_ourselves(aws, &role).await;
     let _ = countersign::aws::check(&account, &role, Some(&user)).await;
+}
+
+/// A token of that name for that long, with every scope.
+pub fn wanted(name: &str, expires_in: TimeDelta) -> Wanted {
+    Wanted {
+        name: name.to_owned(),
+        expires_in,
+        scopes: Scopes::ALL,
+        unread: Vec::new(),
+    }
 }
 
 /// A good ask, in other words each time.

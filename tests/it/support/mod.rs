@@ -8,6 +8,7 @@ mod cluster;
 pub mod console;
 pub mod elevation;
 pub mod log;
+pub mod machines;
 pub mod member;
 pub mod parts;
 pub mod portal;

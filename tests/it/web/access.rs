@@ -6,13 +6,16 @@ use axum::body::Body;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{Method, StatusCode};
 
+use chrono::TimeDelta;
 use countersign::app::disable;
 use countersign::app::revoke::{self, NewRevocation};
+use countersign::app::tokens;
 use countersign::ids::SessionId;
 use countersign::web::{ASSETS, SIGN_IN};
 
 use super::routes::{self, Tried, form};
-use crate::support::app::TestApp;
+use crate::support::app::{TestApp, wanted};
+use crate::support::machines::Machine;
 use crate::support::portal::{FORM, Portal};
 
 const GONE: &str = "req_00000000000000000000000000";
@@ -76,6 +79,24 @@ pub async fn leaver(portal: &Portal, route: &str) -> String {
     portal.ctx("erin").await.person.id.to_string()
 }
 
+/// With a token of alice's, or a machine of bob's, where the path names one.
+pub async fn filled(portal: &Portal, path: &str) -> String {
+    if path.contains("/T/") {
+        let made = tokens::create(
+            &portal.admin,
+            "test",
+            "alice@example.com",
+            wanted("test", TimeDelta::days(1)),
+        );
+        return path.replace('T', &made.await.unwrap().0.to_string());
+    }
+    if path.contains("/M/") {
+        let machine = Machine::of("bob").made(portal).await;
+        return path.replace('M', &machine.to_string());
+    }
+    path.to_owned()
+}
+
 #[tokio::test]
 async fn without_a_session_every_page_leads_to_sign_in_and_nothing_is_done() {
     let (portal, request, grant) = stage().await;
@@ -96,6 +117,7 @@ async fn without_a_session_every_page_leads_to_sign_in_and_nothing_is_done() {
         let path = path.replace('R', &request).replace('G', &grant);
         let path = path.replace('V', &revoked);
         let path = path.replace('S', &signed_in).replace('P', &erin);
+        let path = filled(&portal, &path).await;
         let answer = if method == "GET" {
             stranger.get(&path).await
         } else {
@@ -148,6 +170,7 @@ async fn who_gets_what() {
             let path = path.replace('S', &session(portal).await);
             let who = if method == "GET" { "" } else { route };
             let path = path.replace('P', &leaver(portal, who).await);
+            let path = filled(portal, &path).await;
             let answer = if method == "GET" {
                 browser.get(&path).await
             } else {

@@ -5,6 +5,7 @@ use countersign::domain::cause::Cause;
 use countersign::domain::demands::Demands;
 use countersign::domain::entitlement::{EarlyEnd, Entitlement, Method, Scope, Terms};
 use countersign::domain::grant::{Closing, Grant, GrantState, Marks};
+use countersign::domain::machine::RequestedBy;
 use countersign::domain::request::{Request, RequestState};
 use countersign::domain::text::Text;
 use countersign::ids::{EntitlementId, GrantId, PersonId, PrincipalId, RequestId, TargetId};
@@ -60,6 +61,7 @@ pub fn request(state: RequestState) -> Request {
         id: RequestId::from_uuid(uuid(3)),
         version: 1,
         person: PersonId::from_uuid(uuid(4)),
+        requested_by: RequestedBy::Person("Alice Archer".into()),
         principal: Some(PrincipalId::from_uuid(uuid(5))),
         principal_arn: Some("arn:aws:iam::111122223333:user/alice".into()),
         principal_session: None,

@@ -28,6 +28,7 @@ use super::outlives::{attached, not_looked_at, outliving};
 use super::people;
 use super::revocation_samples::{revocation_page, revocations};
 use super::samples::*;
+use super::token_samples::*;
 use super::troubles::{bypassed, dead, troubled};
 use super::uncut::{active_uncut, ask_uncut, closing_uncut, review_uncut};
 use crate::support::catalog::{role_arn, user_arn};
@@ -403,6 +404,12 @@ fn every() -> Vec<(&'static str, Sample)> {
             sample(&oidc(&nobody, Some("https://login.example.com/end"))),
         ),
         ("sessions", sample(&sessions())),
+        ("tokens", sample(&tokens())),
+        ("tokens-wrong", sample(&tokens_wrong())),
+        ("token-made", sample(&token_made())),
+        ("machines", sample(&machines())),
+        ("machine", sample(&machine())),
+        ("request-by-machine", sample(&by_machine())),
     ]
 }
 

@@ -27,5 +27,7 @@ mod roles;
 mod routes;
 mod samples;
 mod sessions;
+mod token_samples;
+mod tokens;
 mod troubles;
 mod uncut;

@@ -6,7 +6,7 @@ use countersign::demo::sign_in::PEOPLE;
 use countersign::domain::audit::verb::Verb;
 use countersign::web::{ASSETS, BY_PROVIDER, NO_SIGN_IN, ROUTES, Route, SIGN_IN};
 
-use super::access::{leaver, revocation, session, stage};
+use super::access::{filled, leaver, revocation, session, stage};
 use crate::support::app::TestApp;
 use crate::support::portal::{ORIGIN, Portal};
 
@@ -17,8 +17,9 @@ pub struct Tried {
     pub verb: Option<Verb>,
     /// As the router spells it.
     pub route: &'static str,
-    /// `R` is alice's pending request, `G` her grant, `S` a session of hers, `V` a revocation of
-    /// nothing, `P` erin, who is disabled where she is to be enabled.
+    /// `R` is alice's pending request, `G` her grant, `S` a session of hers, `T` a token of hers,
+    /// `M` a machine of bob's, `V` a revocation of nothing, `P` erin, who is disabled where she is
+    /// to be enabled.
     pub path: String,
 }
 
@@ -36,10 +37,12 @@ fn path(route: &str) -> String {
         "prod-admin"
     };
     let id = match route.split('/').nth(1) {
+        Some("me") if route.starts_with("/me/tokens") => "T",
         Some("me") => "S",
+        Some("admin") if route.starts_with("/admin/people") => "P",
+        Some("admin") => "M",
         Some("grants") => "G",
         Some("revocations") => "V",
-        Some("admin") => "P",
         _ => "R",
     };
     route.replace("{name}", name).replace("{id}", id)
@@ -72,6 +75,19 @@ pub fn form(path: &str) -> Vec<(&'static str, &'static str)> {
         vec![("reason", "Because.")]
     } else if path.ends_with("/probe") {
         vec![("grant", "grant_00000000000000000000000000")]
+    } else if path == "/admin/machines" {
+        vec![
+            ("name", "deploys"),
+            ("owner", "bob@example.com"),
+            ("scopes", "request:create"),
+            ("entitlements", "prod-admin"),
+        ]
+    } else if path.ends_with("/tokens") {
+        vec![
+            ("name", "laptop"),
+            ("expires_in", "PT24H"),
+            ("scopes", "request:read"),
+        ]
     } else if path == SIGN_IN {
         vec![("person", "bob@example.com"), ("next", "/")]
     } else {
@@ -134,8 +150,9 @@ async fn whatever_is_done_leaves_its_event() {
         portal.open_grants().await;
         let who = match it.route {
             "/requests/{id}/decide" => "bob",
-            "/revocations" | "/revocations/{id}/lift" => "ada",
-            route if route.starts_with("/admin/") => "ada",
+            "/revocations" | "/revocations/{id}/lift" | "/admin/machines" => "ada",
+            route if route.starts_with("/admin/people") => "ada",
+            "/admin/machines/{id}/tokens" | "/admin/machines/{id}/end" => "bob",
             _ => "alice",
         };
         let browser = portal.browser(who).await;
@@ -150,9 +167,17 @@ async fn whatever_is_done_leaves_its_event() {
         let path = path.replace('V', &revoked);
         let path = path.replace('S', &session(&portal).await);
         let path = path.replace('P', &leaver(&portal, it.route).await);
+        let path = filled(&portal, &path).await;
         let before = portal.done(action).await;
         let answer = browser.post(&path, &form(&path)).await;
-        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{path}");
+        // What is shown once is on the page that answers.
+        let is_shown = verb == Verb::CreateToken;
+        let wanted = if is_shown {
+            StatusCode::OK
+        } else {
+            StatusCode::SEE_OTHER
+        };
+        assert_eq!(answer.status, wanted, "{path}: {}", answer.body);
         assert_eq!(portal.done(action).await, before + 1, "{action} of {path}");
         done += 1;
     }
