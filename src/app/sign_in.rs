@@ -8,6 +8,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 
 use super::ctx::App;
+use super::identities;
 use super::tokens::{hash, secret};
 use crate::db;
 use crate::db::sessions::NewSession;
@@ -102,7 +103,8 @@ pub async fn come_back(
 /// Begins the session of a person whom the provider tells of, and gives its token.
 ///
 /// # Errors
-/// `Expired` where the provider has signed the person out meanwhile.
+/// `Expired` where the provider has signed the person out meanwhile; `Taken` where their claims
+/// make an AWS identity that is another person's, which is on record then.
 pub async fn signed_in(
     app: &App,
     attempt: &Attempt,
@@ -116,14 +118,21 @@ pub async fn signed_in(
         }
         let now = tx.now();
         let person = db::sign_in::person(tx.conn(), PersonId::new(), identity, now).await?;
+        tx.by.actor = Actor::Person {
+            id: person,
+            name: identity.name.clone(),
+        };
+        if let Err(taken) = identities::take_over(tx, person, &identity.aws).await? {
+            return Ok(Err(taken));
+        }
         let new = New {
             person: (person, &identity.name),
             identity: Some(identity),
             began_at: attempt.began_at,
         };
-        open(app, tx, new, browser).await
+        open(app, tx, new, browser).await.map(Ok)
     });
-    let token = token.await?;
+    let token = token.await??;
     app.limits().worked(&hash(token.expose_secret()));
     Ok(token)
 }
@@ -273,13 +282,14 @@ pub async fn logged_out(app: &App, logout: &Logout) -> Result<(), Error> {
     .await
 }
 
-/// Forgets attempts that are over, and logouts that meet no attempt any more.
+/// Forgets attempts and challenges that are over, and logouts that meet no attempt any more.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn tidy(app: &App) -> Result<(), Error> {
     app.transaction(system(), Channel::System, async |tx: &mut Tx| {
         let now = tx.now();
+        db::identities::tidy(tx.conn(), now).await?;
         Ok(db::sign_in::tidy(tx.conn(), now, now - KEPT).await?)
     })
     .await

@@ -28,6 +28,7 @@ pub struct SameAsk<'a> {
     pub person: PersonId,
     pub entitlement: EntitlementId,
     pub principal: Option<PrincipalId>,
+    pub session: Option<&'a str>,
     pub justification: &'a Words,
     pub duration_seconds: i32,
     pub starts_at: Option<DateTime<Utc>>,
@@ -45,6 +46,8 @@ pub struct Before {
     pub waiting: i64,
     /// How many of these are for the same entitlement.
     pub of_entitlement: i64,
+    /// Whether the identity, if there is one, is the person's still.
+    pub is_own: bool,
 }
 
 /// What the person has asked for before; requests that wait are counted up to `limit`.
@@ -70,7 +73,10 @@ pub async fn before(
                           OR EXISTS (SELECT FROM grants g WHERE g.request = r.id
                                      AND g.state IN ('scheduled', 'opening', 'active')))
                    ORDER BY r.id DESC LIMIT 1) AS "same: RequestId",
-                  count(*) AS "waiting!", count(*) FILTER (WHERE entitlement = $2) AS "of_entitlement!"
+                  count(*) AS "waiting!", count(*) FILTER (WHERE entitlement = $2) AS "of_entitlement!",
+                  ($3::uuid IS NULL OR EXISTS (SELECT FROM principals o WHERE o.id = $3 AND o.person = $1
+                   AND o.ended_at IS NULL AND o.conflict_with IS NULL
+                   AND o.role_session_name IS NOT DISTINCT FROM $10)) AS "is_own!"
            FROM (SELECT entitlement FROM requests WHERE person = $1 AND state = 'pending' LIMIT $9) waiting"#,
         ask.person.uuid(),
         ask.entitlement.uuid(),
@@ -81,6 +87,7 @@ pub async fn before(
         ask.ticket.map(Ticket::as_str),
         ask.since,
         limit,
+        ask.session,
     )
     .fetch_one(conn)
     .await

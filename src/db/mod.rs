@@ -18,6 +18,7 @@ pub mod foreign;
 pub mod grants;
 pub mod guarding;
 pub mod handed_out;
+pub mod identities;
 pub mod lent;
 mod login;
 pub mod migrate;

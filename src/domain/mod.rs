@@ -10,6 +10,7 @@ pub mod duration;
 pub mod entitlement;
 pub mod fetch;
 pub mod grant;
+pub mod identity;
 pub mod outlive;
 pub mod part;
 pub mod person;
@@ -17,6 +18,7 @@ pub mod probe;
 pub mod request;
 pub mod revocation;
 pub mod sign_in;
+pub mod signed_call;
 pub mod target;
 pub mod text;
 

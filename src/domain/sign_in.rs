@@ -4,6 +4,8 @@
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 
+use super::identity::OfClaims;
+
 /// A sign-in that was begun in a browser, and has come back.
 #[derive(Debug)]
 pub struct Attempt {
@@ -38,6 +40,8 @@ pub struct Identity {
     pub auth_time: Option<DateTime<Utc>>,
     /// `acr`: how strongly.
     pub acr: Option<String>,
+    /// Their identity in AWS, where claims make it.
+    pub aws: OfClaims,
 }
 
 /// In which groups somebody is.

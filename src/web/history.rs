@@ -102,6 +102,9 @@ const fn look(action: &Action) -> (Icon, Tone) {
         | Action::SessionStarted {}
         | Action::SessionRefused { .. }
         | Action::SessionEnded {}
+        | Action::IdentityLinked { .. }
+        | Action::IdentityRefused { .. }
+        | Action::IdentityEnded { .. }
         | Action::TokenCreated { .. }
         | Action::TokenRevoked {}
         | Action::CatalogApplied { .. }
@@ -129,9 +132,7 @@ fn text(action: &Action, actor: &str) -> String {
             extends,
             ..
         } => return asked(actor, *duration_seconds, extends.is_some()),
-        Action::RequestApproved { have, needed, .. } => {
-            return format!("{actor} approved ({have} of {needed})");
-        }
+        Action::RequestApproved { have, needed, .. } => return approved(actor, *have, *needed),
         Action::RequestDenied { .. } => return format!("{actor} denied it"),
         Action::RequestWithdrawn {} => return format!("{actor} withdrew it"),
         Action::GrantClosing { cause, .. } => return closing(*cause, actor),
@@ -150,9 +151,7 @@ fn text(action: &Action, actor: &str) -> String {
         Action::GrantExtended { deadline, .. } => return extended(deadline),
         Action::ProbeAnswered { outcome, .. } => return probed(outcome, actor),
         Action::GrantDelayed { error, .. } => return format!("AWS keeps it waiting: {error}"),
-        Action::GrantBypassed { policy, .. } => {
-            return format!("Something else lets its person in as well: {policy}");
-        }
+        Action::GrantBypassed { policy, .. } => return bypassed(policy),
         Action::RequestExpired { closed: None } => "Nobody decided in time",
         Action::RequestExpired { closed: Some(_) } => "It lapsed: what it was to extend was ended",
         Action::GrantOpening { .. } => "Opening began; this was on record before AWS was asked",
@@ -175,6 +174,9 @@ fn text(action: &Action, actor: &str) -> String {
         | Action::SessionStarted {}
         | Action::SessionRefused { .. }
         | Action::SessionEnded {}
+        | Action::IdentityLinked { .. }
+        | Action::IdentityRefused { .. }
+        | Action::IdentityEnded { .. }
         | Action::TokenCreated { .. }
         | Action::TokenRevoked {}
         | Action::CatalogApplied { .. }
@@ -186,6 +188,14 @@ fn text(action: &Action, actor: &str) -> String {
 fn asked(actor: &str, seconds: i32, is_extension: bool) -> String {
     let more = if is_extension { " more" } else { "" };
     format!("{actor} asked for {}{more}", show::seconds(&seconds))
+}
+
+fn approved(actor: &str, have: i16, needed: i16) -> String {
+    format!("{actor} approved ({have} of {needed})")
+}
+
+fn bypassed(policy: &str) -> String {
+    format!("Something else lets its person in as well: {policy}")
 }
 
 fn failed(cause: &Cause) -> String {

@@ -22,6 +22,7 @@ pub mod forms;
 pub mod grants;
 pub mod history;
 pub mod home;
+pub mod identities;
 pub mod oidc;
 pub mod outlives;
 pub mod page;

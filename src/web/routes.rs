@@ -4,8 +4,8 @@ use axum::routing::{MethodRouter, get, post};
 
 use super::portal::Portal;
 use super::{
-    ask, assets, audit, console, grants, home, oidc, request, requests, revocations, sessions,
-    sign_in,
+    ask, assets, audit, console, grants, home, identities, oidc, request, requests, revocations,
+    sessions, sign_in,
 };
 use crate::authn::oidc::CALLBACK;
 use crate::domain::audit::verb::Verb;
@@ -110,6 +110,16 @@ pub const ROUTES: &[Route] = &[
         path: "/audit",
         methods: &[("GET", None)],
         handler: || get(audit::page),
+    },
+    Route {
+        path: "/me/identities",
+        methods: &[("GET", None), ("POST", Some(Verb::Link))],
+        handler: || get(identities::page).post(identities::link),
+    },
+    Route {
+        path: "/me/identities/{id}/end",
+        methods: &[("GET", None), ("POST", Some(Verb::Unlink))],
+        handler: || get(identities::back).post(identities::end),
     },
     Route {
         path: "/me/sessions",

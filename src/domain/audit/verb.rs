@@ -29,11 +29,15 @@ pub enum Verb {
     SignIn,
     /// End it.
     SignOut,
+    /// Link an AWS identity.
+    Link,
+    /// Give one up.
+    Unlink,
 }
 
 impl Verb {
     /// Every verb.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Submit,
         Self::Approve,
         Self::Deny,
@@ -46,9 +50,11 @@ impl Verb {
         Self::Lift,
         Self::SignIn,
         Self::SignOut,
+        Self::Link,
+        Self::Unlink,
     ];
 
-    /// The action that it leaves in the audit log, done or refused. A grant that never opened
+    /// The action that it leaves in the audit log when it was done. A grant that never opened
     /// leaves `grant.ended` when it is ended; the refusal of an end is always `grant.closing`.
     #[must_use]
     pub const fn action(self) -> ActionName {
@@ -66,6 +72,17 @@ impl Verb {
             Self::Lift => ActionName::RevocationLifted,
             Self::SignIn => ActionName::SessionStarted,
             Self::SignOut => ActionName::SessionEnded,
+            Self::Link => ActionName::IdentityLinked,
+            Self::Unlink => ActionName::IdentityEnded,
+        }
+    }
+
+    /// The action that its refusals stand under: the same, but for links.
+    #[must_use]
+    pub const fn refused_action(self) -> ActionName {
+        match self {
+            Self::Link => ActionName::IdentityRefused,
+            other => other.action(),
         }
     }
 
@@ -73,6 +90,6 @@ impl Verb {
     #[must_use]
     pub fn of_action(name: &str) -> Option<Self> {
         let mut all = Self::ALL.into_iter();
-        all.find(|verb| verb.action().as_str() == name)
+        all.find(|verb| verb.refused_action().as_str() == name)
     }
 }

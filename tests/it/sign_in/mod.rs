@@ -11,6 +11,7 @@ mod logout;
 mod people;
 mod provider;
 mod sessions;
+mod template;
 mod tokens;
 mod way;
 

@@ -7,7 +7,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{Method, StatusCode};
 
 use countersign::app::revoke::{self, NewRevocation};
-use countersign::ids::SessionId;
+use countersign::ids::{PrincipalId, SessionId};
 use countersign::web::{ASSETS, SIGN_IN};
 
 use super::routes::{self, Tried, form};
@@ -66,11 +66,28 @@ pub async fn session(portal: &Portal) -> String {
     id.fetch_one(&portal.db.pool).await.unwrap().to_string()
 }
 
+/// An AWS identity that alice has linked herself, in an account where nothing may be asked for.
+pub async fn identity(portal: &Portal) -> String {
+    portal
+        .change(|catalog| catalog.account("999988887777").name = "Spare".to_owned())
+        .await;
+    let id = PrincipalId::new();
+    let sql = format!(
+        "INSERT INTO principals (id, person, account, arn, source, unique_id, verified_at)
+         SELECT '{}', id, '999988887777', 'arn:aws:iam::999988887777:user/{id}', 'linked', 'AIDAALICE', now()
+         FROM people WHERE name = 'Alice'",
+        id.uuid()
+    );
+    portal.as_owner(&sql).await;
+    id.to_string()
+}
+
 #[tokio::test]
 async fn without_a_session_every_page_leads_to_sign_in_and_nothing_is_done() {
     let (portal, request, grant) = stage().await;
     let revoked = revocation(&portal).await;
     let signed_in = session(&portal).await;
+    let linked = identity(&portal).await;
     let stranger = portal.stranger();
     for Tried {
         method,
@@ -84,7 +101,7 @@ async fn without_a_session_every_page_leads_to_sign_in_and_nothing_is_done() {
         }
         let path = path.replace('R', &request).replace('G', &grant);
         let path = path.replace('V', &revoked);
-        let path = path.replace('S', &signed_in);
+        let path = path.replace('S', &signed_in).replace('I', &linked);
         let answer = if method == "GET" {
             stranger.get(&path).await
         } else {
@@ -129,6 +146,7 @@ async fn who_gets_what() {
             let path = path.replace('R', request).replace('G', grant);
             let path = path.replace('V', &revocation(portal).await);
             let path = path.replace('S', &session(portal).await);
+            let path = path.replace('I', &identity(portal).await);
             let answer = if method == "GET" {
                 browser.get(&path).await
             } else {

@@ -6,7 +6,7 @@ use countersign::demo::sign_in::PEOPLE;
 use countersign::domain::audit::verb::Verb;
 use countersign::web::{ASSETS, BY_PROVIDER, NO_SIGN_IN, ROUTES, Route, SIGN_IN};
 
-use super::access::{revocation, session, stage};
+use super::access::{identity, revocation, session, stage};
 use crate::support::app::TestApp;
 use crate::support::portal::{ORIGIN, Portal};
 
@@ -17,8 +17,8 @@ pub struct Tried {
     pub verb: Option<Verb>,
     /// As the router spells it.
     pub route: &'static str,
-    /// `R` is alice's pending request, `G` her grant, `S` a session of hers, `V` a revocation of
-    /// nothing.
+    /// `R` is alice's pending request, `G` her grant, `S` a session of hers, `I` an identity that
+    /// she has linked, `V` a revocation of nothing.
     pub path: String,
 }
 
@@ -36,6 +36,7 @@ fn path(route: &str) -> String {
         "prod-admin"
     };
     let id = match route.split('/').nth(1) {
+        Some("me") if route.starts_with("/me/identities") => "I",
         Some("me") => "S",
         Some("grants") => "G",
         Some("revocations") => "V",
@@ -69,6 +70,8 @@ pub fn form(path: &str) -> Vec<(&'static str, &'static str)> {
         vec![("account", "999988887777"), ("reason", "Because.")]
     } else if path.ends_with("/probe") {
         vec![("grant", "grant_00000000000000000000000000")]
+    } else if path == "/me/identities" {
+        vec![("signed", "{}")]
     } else if path == SIGN_IN {
         vec![("person", "bob@example.com"), ("next", "/")]
     } else {
@@ -121,8 +124,8 @@ async fn whatever_is_done_leaves_its_event() {
             continue;
         }
         // Two need another grant, and AWS: see console_link.rs and probes.rs. The third leaves a
-        // request of its own: see extensions.rs.
-        if matches!(verb, Verb::Fetch | Verb::Probe | Verb::Extend) {
+        // request of its own: see extensions.rs. A link needs AWS: see identities.
+        if matches!(verb, Verb::Fetch | Verb::Probe | Verb::Extend | Verb::Link) {
             continue;
         }
         let action = verb.action().as_str();
@@ -145,6 +148,7 @@ async fn whatever_is_done_leaves_its_event() {
         let path = it.path.replace('R', &request).replace('G', &grant);
         let path = path.replace('V', &revoked);
         let path = path.replace('S', &session(&portal).await);
+        let path = path.replace('I', &identity(&portal).await);
         let before = portal.done(action).await;
         let answer = browser.post(&path, &form(&path)).await;
         assert_eq!(answer.status, StatusCode::SEE_OTHER, "{path}");
