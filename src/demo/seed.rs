@@ -23,6 +23,8 @@ const VENDOR: &str = "777788889999";
 pub const MFA_CODE: &str = "123456";
 /// The IAM user that Countersign itself works as.
 const OURSELVES: &str = "countersign";
+/// An IAM user that the catalog does not name: whoever links it has it.
+pub const UNLINKED: &str = "unlinked";
 
 /// People as the catalog has them: name, first name for the IAM user and e-mail address, group.
 pub const PEOPLE: [(&str, &str, &str); 5] = [
@@ -123,7 +125,8 @@ pub fn role_arn(account: &str, entitlement: &str) -> String {
     format!("arn:aws:iam::{account}:role/{entitlement}")
 }
 
-fn user_arn(user: &str) -> String {
+/// ARN of an IAM user of production.
+pub fn user_arn(user: &str) -> String {
     format!("arn:aws:iam::{ACCOUNT}:user/{user}")
 }
 
@@ -148,7 +151,8 @@ fn needs(account: &str) -> Needs {
             })
             .collect(),
         users: if account == ACCOUNT {
-            PEOPLE.iter().map(|(_, user, _)| user_arn(user)).collect()
+            let users = PEOPLE.iter().map(|(_, user, _)| *user);
+            users.chain([UNLINKED]).map(user_arn).collect()
         } else {
             Vec::new()
         },
@@ -248,7 +252,8 @@ pub type AllKeys = BTreeMap<String, Keys>;
 /// # Errors
 /// When the file is there and cannot be read, or somebody is not in it.
 pub fn keys(path: &Path) -> std::io::Result<AllKeys> {
-    let mut users = PEOPLE.iter().map(|(_, user, _)| *user).chain([OURSELVES]);
+    let users = PEOPLE.iter().map(|(_, user, _)| *user);
+    let mut users = users.chain([OURSELVES, UNLINKED]);
     if path.exists() {
         let keys: AllKeys =
             serde_json::from_slice(&std::fs::read(path)?).map_err(std::io::Error::other)?;
