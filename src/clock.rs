@@ -5,6 +5,7 @@
 //! `coalesce($1, clock_timestamp())`, which is the only way in which SQL may ask for the time.
 
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 use chrono::{DateTime, SubsecRound, Utc};
 use sqlx::{Executor as _, PgConnection, Row as _};
@@ -76,4 +77,11 @@ impl Clock {
         let row = conn.fetch_one("BEGIN; SELECT clock_timestamp()").await?;
         row.try_get(0)
     }
+}
+
+/// What this machine takes for the time: for a signature of whoever types a command, which AWS
+/// judges by its own clock. Nothing that is stored comes from it.
+#[must_use]
+pub fn of_this_machine() -> SystemTime {
+    SystemTime::now()
 }

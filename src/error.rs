@@ -3,6 +3,7 @@
 
 mod aws;
 mod caller;
+mod identity;
 mod input;
 mod limit;
 mod role;
@@ -18,6 +19,7 @@ use crate::ids::InvalidId;
 
 pub use aws::StsError;
 pub use caller::CallerError;
+pub use identity::{IdentityError, NobodysOwn};
 pub use input::{FieldCode, FieldError, InputError};
 pub use limit::LimitError;
 pub use role::RoleError;
@@ -78,6 +80,9 @@ pub enum Error {
     /// Somebody could not sign in.
     #[error(transparent)]
     SignIn(#[from] SignInError),
+    /// An AWS identity is not somebody's own, or stays so.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
     /// The caller has reached a limit.
     #[error(transparent)]
     Limit(#[from] LimitError),
@@ -113,6 +118,7 @@ impl Error {
             Self::Role(error) => error.about(),
             Self::Sts(error) => error.about(),
             Self::SignIn(error) => error.about(),
+            Self::Identity(error) => error.about(),
             Self::Limit(error) => error.about(),
             Self::Busy => About::new(
                 "busy",
@@ -145,9 +151,10 @@ impl Error {
     #[must_use]
     pub const fn retry_after(&self) -> Option<u32> {
         match self {
-            Self::Busy | Self::Sts(StsError::Silent) | Self::State(StateError::Unguarded) => {
-                Some(2)
-            }
+            Self::Busy
+            | Self::Sts(StsError::Silent)
+            | Self::Identity(IdentityError::Silent)
+            | Self::State(StateError::Unguarded) => Some(2),
             Self::Limit(LimitError::TooFast(seconds)) => Some(seconds.get()),
             // What a rule or a state refuses would be refused again.
             _ => None,

@@ -105,7 +105,7 @@ id!(/// An IAM role or user whose policies we write.
 id!(/// Someone who signs in.
     PersonId, PersonKind, "person");
 id!(/// The AWS identity that a person switches from.
-    PrincipalId, PrincipalKind, "principal");
+    PrincipalId, PrincipalKind, "identity");
 id!(/// A browser that is signed in (never its cookie).
     SessionId, SessionKind, "session");
 id!(/// A form that waits for a sign-in.

@@ -31,6 +31,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::People(command) => cli::people::run(&config, command).await,
         Command::Target(command) => cli::target::run(&config, command).await,
         Command::Token(command) => cli::token::run(&config, command).await,
+        Command::Identity(command) => cli::identity::run(&config, command).await,
         Command::AwsSetup(arguments) => cli::aws_setup::run(&config, arguments).await,
         Command::Doctor => cli::doctor::run(&config).await,
         Command::Reconcile(arguments) => cli::reconcile::run(&config, arguments).await,

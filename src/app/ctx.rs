@@ -367,6 +367,18 @@ impl Ctx {
         }
     }
 
+    /// Runs something of the caller's that is no verb by itself in one transaction, and puts no
+    /// refusal on record.
+    ///
+    /// # Errors
+    /// What the work fails with; nothing of it is kept then.
+    pub(super) async fn quietly<T>(
+        &self,
+        work: impl AsyncFnOnce(&mut Tx) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.app.transaction(self.actor(), self.channel, work).await
+    }
+
     /// Runs the work of the caller's verb in one transaction, unless they were disabled meanwhile;
     /// who disables them waits for it. A refusal is put on record in a transaction of its own, as
     /// one of `verb` on `subject`.
@@ -400,8 +412,7 @@ impl Ctx {
         subject: impl ToString,
         work: impl AsyncFnOnce(&mut Tx) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let result = self.app.transaction(self.actor(), self.channel, work).await;
-        match result {
+        match self.quietly(work).await {
             Err(error) if error.is_refusal() => Err(self.refused(verb, subject, error).await),
             other => other,
         }

@@ -13,6 +13,7 @@ use super::ctx::{App, Ctx};
 use crate::db;
 use crate::db::grants::Whose;
 use crate::db::request_lists::View;
+use crate::domain::arn;
 use crate::domain::entitlement::{Entitlement, Method, Terms};
 use crate::domain::person::Principal;
 use crate::error::{CallerError, Error};
@@ -24,7 +25,7 @@ pub use crate::db::decisions::{Decision, have};
 pub use crate::db::delays::Delay;
 pub use crate::db::leavers::Listed as ListedPerson;
 pub use crate::db::request_lists::Listed;
-pub use crate::db::troubles::{Troubles, Unguarded};
+pub use crate::db::troubles::{Contested, Troubles, Unguarded};
 use one::delays;
 pub use one::{Approvers, GrantView, May, RequestView, external_id, grant, request, shown};
 pub use people::{PeopleFilter, everybody, people, person, sees_people};
@@ -122,10 +123,16 @@ pub async fn principals(ctx: &Ctx) -> Result<Vec<Principal>, Error> {
 /// # Errors
 /// When the database does not answer.
 pub async fn fitting(ctx: &Ctx, terms: &Terms) -> Result<Vec<Principal>, Error> {
+    if !terms.method.needs_identity() {
+        return Ok(Vec::new());
+    }
     let mut fitting = principals(ctx).await?;
     fitting.retain(|own| {
-        // What is attached is for identities of its own account alone.
+        // What is attached is for identities of its own account alone, and no grant spans
+        // partitions.
         let is_there = own.account == terms.account || terms.method != Method::Attach;
+        let role = terms.role_arn.as_deref();
+        let is_there = is_there && role.is_none_or(|role| arn::is_same_partition(&own.arn, role));
         is_there && feasible::obstacle(own.who(), terms.method, terms.demands.mfa).is_none()
     });
     Ok(fitting)

@@ -18,6 +18,7 @@ pub mod end;
 pub mod expire;
 pub mod extend;
 pub mod find;
+pub mod identities;
 pub mod last_use;
 pub mod limits;
 pub mod load;

@@ -8,6 +8,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 
 use super::ctx::App;
+use super::identities;
 use super::secrets::{hash, secret};
 use crate::db;
 use crate::db::sessions::NewSession;
@@ -105,7 +106,8 @@ pub async fn come_back(
 /// Begins the session of a person whom the provider tells of, and gives its token.
 ///
 /// # Errors
-/// `Expired` where the provider has signed the person out meanwhile.
+/// `Expired` where the provider has signed the person out meanwhile; `Taken` where their claims
+/// make an AWS identity that is another person's, which is on record then.
 pub async fn signed_in(
     app: &App,
     attempt: &Attempt,
@@ -119,6 +121,13 @@ pub async fn signed_in(
         }
         let now = tx.now();
         let person = db::sign_in::person(tx.conn(), PersonId::new(), identity, now).await?;
+        tx.by.actor = Actor::Person {
+            id: person,
+            name: identity.name.clone(),
+        };
+        if let Err(taken) = identities::take_over(tx, person, &identity.aws).await? {
+            return Ok(Err(taken));
+        }
         let new = New {
             person: (person, &identity.name),
             identity: Some(identity),
@@ -128,9 +137,9 @@ pub async fn signed_in(
             draft: attempt.draft,
             ..browser
         };
-        open(app, tx, new, browser).await
+        open(app, tx, new, browser).await.map(Ok)
     });
-    let token = token.await?;
+    let token = token.await??;
     app.limits().worked(&hash(token.expose_secret()));
     Ok(token)
 }
@@ -283,7 +292,7 @@ pub async fn logged_out(app: &App, logout: &Logout) -> Result<(), Error> {
     .await
 }
 
-/// Forgets attempts and drafts that are over, and logouts that meet no attempt any more.
+/// Forgets attempts, challenges and drafts that are over, and logouts that meet no attempt any more.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -291,6 +300,7 @@ pub async fn tidy(app: &App) -> Result<(), Error> {
     app.transaction(system(), Channel::System, async |tx: &mut Tx| {
         let now = tx.now();
         db::drafts::tidy(tx.conn(), now).await?;
+        db::identities::tidy(tx.conn(), now).await?;
         Ok(db::sign_in::tidy(tx.conn(), now, now - KEPT).await?)
     })
     .await

@@ -110,10 +110,10 @@ pub async fn submit(ctx: &Ctx, new: NewRequest) -> Result<Submitted, Error> {
             recheck(&checked, &entitlement.terms, ctx.app.settings().propagation)?;
         }
         let seen = still(seen, &checked.entitlement, &entitlement);
-        is_pinned(checked.principal.as_ref(), &seen)?;
         // One ask of a human at a time, in all processes: nothing is asked twice, and nobody has
         // more requests than they may.
         db::asks::lock(tx.conn(), ctx.person.human()).await?;
+        let own_id = own_id(checked.principal.as_ref(), &seen)?;
         if let Some(shown) = again(ctx, tx.conn(), &checked, now).await? {
             return Ok(Submitted::Again(shown));
         }
@@ -124,7 +124,7 @@ pub async fn submit(ctx: &Ctx, new: NewRequest) -> Result<Submitted, Error> {
             requested_by: requested_by(ctx),
             target: target_of(tx.conn(), &entitlement, checked.principal.as_ref()).await?,
             principal: checked.principal,
-            principal_unique_id: seen.principal_id,
+            principal_unique_id: own_id,
             role_id: seen.role_id,
             justification: checked.justification,
             duration_seconds: checked.duration_seconds,
@@ -192,6 +192,10 @@ async fn again(
         machine: ctx.credential.machine.as_ref().map(|it| it.id),
         entitlement: asked.entitlement.id,
         principal: asked.principal.as_ref().map(|it| it.id),
+        session: asked
+            .principal
+            .as_ref()
+            .and_then(|it| it.session.as_deref()),
         justification: &asked.justification,
         duration_seconds: asked.duration_seconds,
         starts_at: asked.starts_at,
@@ -209,6 +213,9 @@ async fn again(
     if let Some(id) = before.same {
         let (Case { request, .. }, grant) = load::visible(ctx, conn, id).await?;
         return Ok(Some(Shown { request, grant }));
+    }
+    if !before.is_own {
+        return Err(Error::field("principal", "is not yours any more"));
     }
     for (have, most, of_entitlement) in [
         (before.of_entitlement, of_entitlement, true),
@@ -239,15 +246,25 @@ async fn target_of(
     Ok(db::targets::of_identity(conn, &own.arn).await?)
 }
 
-/// Nobody is let in as a session of a role that AWS has not shown: its id is what tells the
+/// The `aws:userid` of the identity, where it is that of the user or role whose keys the person
+/// had. Nobody is let in as a session of a role that AWS has not shown: its id is what tells the
 /// person's sessions from those of others.
-fn is_pinned(own: Option<&Principal>, seen: &Seen) -> Result<(), RoleError> {
-    match own {
-        Some(own) if own.session.is_some() && seen.principal_id.is_none() => {
-            Err(RoleError::IdentitySilent(own.arn.clone()))
-        }
-        Some(_) | None => Ok(()),
+fn own_id(own: Option<&Principal>, seen: &Seen) -> Result<Option<String>, Error> {
+    let Some(own) = own else {
+        return Ok(None);
+    };
+    if own.session.is_some() && seen.principal_id.is_none() {
+        return Err(RoleError::IdentitySilent(own.arn.clone()).into());
     }
+    let shown = own.shown_as();
+    if let Some((shown, seen)) = shown.as_ref().zip(seen.principal_id.as_ref())
+        && shown != seen
+    {
+        let anew =
+            "was made anew in AWS since its keys have signed: link it again at /me/identities";
+        return Err(Error::field("principal", anew));
+    }
+    Ok(seen.principal_id.clone().or(shown))
 }
 
 /// Nothing opens on a user or role either that waits for a person's judgement.

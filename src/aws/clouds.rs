@@ -17,6 +17,7 @@ use secrecy::SecretString;
 use super::assume::Session;
 use super::client::Account;
 use super::federation::Federation;
+use super::form::Forms;
 use super::manager::{self, Hub};
 use super::way::Way;
 use super::{Aws, AwsError};
@@ -37,6 +38,7 @@ struct Shared {
     sdk: SdkConfig,
     hub: Arc<Hub>,
     federation: Federation,
+    forms: Forms,
     timeout: Duration,
     calls_per_second: u32,
     /// Those that were used, by their 12 digits, each with the latest way into it.
@@ -81,6 +83,7 @@ impl Clouds {
         Self(Arc::new(Shared {
             hub: Arc::new(Hub::new(aws_sdk_sts::Client::new(&sdk))),
             federation: Federation::new(&sdk),
+            forms: Forms::default(),
             sdk,
             timeout,
             calls_per_second: settings.calls_per_second.get(),
@@ -204,7 +207,19 @@ impl Clouds {
         session: &Session,
         issuer: &str,
     ) -> Result<SecretString, AwsError> {
-        self.0.federation.link(role_arn, session, issuer).await
+        let Shared {
+            federation, forms, ..
+        } = &*self.0;
+        federation.link(forms, role_arn, session, issuer).await
+    }
+
+    /// What stands in for AWS, if anything does.
+    pub(super) fn endpoint_url(&self) -> Option<&str> {
+        self.0.sdk.endpoint_url()
+    }
+
+    pub(super) fn forms(&self) -> &Forms {
+        &self.0.forms
     }
 
     /// Where the SDK gets credentials from.

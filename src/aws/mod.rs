@@ -2,6 +2,7 @@
 
 pub mod apply;
 pub mod assume;
+mod caller_identity;
 mod carrier;
 pub mod client;
 pub mod clouds;
@@ -9,6 +10,7 @@ mod credentials;
 mod date;
 pub mod error;
 mod federation;
+mod form;
 pub mod inventory;
 mod manager;
 pub mod observe;
@@ -25,6 +27,9 @@ pub mod survey;
 mod way;
 
 pub use assume::{Session, Wish};
+pub use caller_identity::{
+    NotSigned, NotTold, RoleOfSession, Sts, role_of_session, sign_challenge,
+};
 pub use carrier::{Already, assumes_already, check_carrier};
 pub use client::Aws;
 pub use clouds::Clouds;

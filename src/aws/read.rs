@@ -6,6 +6,7 @@ use percent_encoding::percent_decode_str;
 use super::role::Role;
 use super::{Aws, AwsError};
 use crate::domain::arn::{Arn, Kind};
+use crate::policy::authority::Unvouched;
 use crate::policy::{Identity, authority};
 
 /// An IAM user, or a role that people come as; `None` when there is none of that ARN, or can be
@@ -13,7 +14,7 @@ use crate::policy::{Identity, authority};
 pub(super) async fn identity(aws: &Aws, arn: &str) -> Result<Option<Identity>, AwsError> {
     match Arn::name_of(arn, Kind::Role) {
         Some(name) => Ok(named_role(aws, arn, name).await?.map(|role| Identity {
-            unvouched: authority::check(&role.arn, &role.trust).err(),
+            unvouched: unvouched(&role),
             id: role.id,
             created_at: role.created_at,
         })),
@@ -21,14 +22,25 @@ pub(super) async fn identity(aws: &Aws, arn: &str) -> Result<Option<Identity>, A
     }
 }
 
-/// A role by its name. GetRole goes by that alone: a role made anew under another path is not the
-/// one in the catalog.
+/// Why nobody vouches for the names of a role's sessions, if so.
+pub(super) fn unvouched(role: &Role) -> Option<Unvouched> {
+    authority::check(&role.arn, &role.trust).err()
+}
+
+/// A role by its ARN. GetRole goes by the name alone: a role made anew under another path is not
+/// the one in the catalog.
 pub(super) async fn named_role(aws: &Aws, arn: &str, name: &str) -> Result<Option<Role>, AwsError> {
+    let found = role_by_name(aws, name).await?;
+    Ok(found.filter(|role| role.arn == arn))
+}
+
+/// A role by its name, whatever its path.
+pub(super) async fn role_by_name(aws: &Aws, name: &str) -> Result<Option<Role>, AwsError> {
     let found = match aws.reads().await.get_role().role_name(name).send().await {
         Ok(answer) => answer.role,
         Err(error) => not_there(AwsError::of("GetRole", &error))?,
     };
-    Ok(found.filter(|role| role.arn() == arn).map(|role| Role {
+    Ok(found.map(|role| Role {
         id: role.role_id().to_owned(),
         created_at: created_at(role.create_date()),
         arn: role.arn().to_owned(),

@@ -4,6 +4,7 @@ pub mod aws_setup;
 pub mod catalog;
 pub mod doctor;
 mod failure;
+pub mod identity;
 pub mod people;
 pub mod reconcile;
 pub mod sandbox;
@@ -60,6 +61,9 @@ pub enum Command {
     /// API tokens; as a member of the database role countersign_catalog
     #[command(subcommand)]
     Token(token::Token),
+    /// AWS identities: sign that one is yours, or end one
+    #[command(subcommand)]
+    Identity(identity::Identity),
     /// Print what an account of AWS has to be given, so that Countersign can work there: the role,
     /// its policy, and the trust statements of the roles that it assumes for people; as a member of
     /// the database role countersign_catalog

@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, fields};
+use crate::domain::identity::Template;
 
 /// The provider that people sign in with (OpenID Connect Core 1.0). Without an issuer `serve`
 /// starts, and nobody can sign in.
@@ -46,6 +47,9 @@ pub struct Oidc {
     pub allowed_groups: Vec<String>,
     /// Whether an e-mail address counts as verified that the provider does not call so.
     pub trust_email: bool,
+    /// How the ARN of a person's AWS identity is made of their claims, in braces; none: it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub principal_template: Option<Template>,
     /// How far the provider's clock and ours may be apart.
     #[serde(with = "fields::duration_or_zero")]
     pub clock_skew: Duration,
@@ -76,6 +80,7 @@ impl Default for Oidc {
             groups_max_age: Duration::from_hours(168),
             allowed_groups: Vec::new(),
             trust_email: false,
+            principal_template: None,
             clock_skew: Duration::from_mins(1),
         }
     }

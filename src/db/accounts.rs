@@ -78,7 +78,7 @@ pub async fn all(conn: &mut PgConnection) -> sqlx::Result<Vec<Account>> {
         r#"SELECT a.id, a.manager_role_arn, a.external_id,
                   ARRAY(SELECT t.arn FROM targets t WHERE t.account = a.id AND t.kind = 'role' ORDER BY t.arn)
                       AS "targets!",
-                  ARRAY(SELECT p.arn FROM principals p WHERE p.account = a.id ORDER BY p.arn) AS "principals!"
+                  ARRAY(SELECT DISTINCT p.arn FROM principals p WHERE p.account = a.id ORDER BY p.arn) AS "principals!"
            FROM accounts a ORDER BY a.id"#
     );
     let rows = rows.fetch_all(conn).await?.into_iter();
@@ -132,19 +132,19 @@ pub async fn needs(
     conn: &mut PgConnection,
     account: &str,
 ) -> sqlx::Result<Option<(Option<ManagerRole>, Needs)>> {
-    // A user or role may carry what lets into a role of another account.
+    // A user or role may carry what lets into a role of another account. One that was ended counts:
+    // what was opened by it is still to be closed.
     let row = sqlx::query!(
-        r#"SELECT a.manager_role_arn, a.external_id,
-                  ARRAY(SELECT p.arn FROM principals p WHERE p.account = a.id AND p.role_session_name IS NULL
-                        ORDER BY p.arn) AS "users!",
-                  ARRAY(SELECT p.arn FROM principals p WHERE p.account = a.id AND p.role_session_name IS NOT NULL
-                        ORDER BY p.arn, p.role_session_name) AS "roles!",
-                  ARRAY(SELECT p.role_session_name FROM principals p WHERE p.account = a.id
-                        AND p.role_session_name IS NOT NULL ORDER BY p.arn, p.role_session_name) AS "sessions!",
+        r#"WITH own AS (SELECT DISTINCT p.arn, p.role_session_name AS session FROM principals p
+                        WHERE p.account = $1 AND p.conflict_with IS NULL)
+           SELECT a.manager_role_arn, a.external_id,
+                  ARRAY(SELECT arn FROM own WHERE session IS NULL ORDER BY arn) AS "users!",
+                  ARRAY(SELECT arn FROM own WHERE session IS NOT NULL ORDER BY arn, session) AS "roles!",
+                  ARRAY(SELECT session FROM own WHERE session IS NOT NULL ORDER BY arn, session) AS "sessions!",
                   EXISTS (SELECT FROM entitlements e WHERE e.retired_at IS NULL
                           AND (e.method = 'switch' OR (e.method = 'attach' AND e.account = a.id))) AS "carries!",
                   EXISTS (SELECT FROM entitlements e JOIN people o ON o.groups @> ARRAY[e.requester_group]
-                          JOIN principals p ON p.person = o.id AND p.account = a.id
+                          JOIN principals p ON p.person = o.id AND p.account = a.id AND p.conflict_with IS NULL
                           WHERE e.retired_at IS NULL AND e.method = 'trust_policy' AND e.account <> a.id) AS "leaves!"
            FROM accounts a WHERE a.id = $1"#,
         account

@@ -30,6 +30,7 @@ pub struct SameAsk<'a> {
     pub machine: Option<MachineId>,
     pub entitlement: EntitlementId,
     pub principal: Option<PrincipalId>,
+    pub session: Option<&'a str>,
     pub justification: &'a Words,
     pub duration_seconds: i32,
     pub starts_at: Option<DateTime<Utc>>,
@@ -47,6 +48,8 @@ pub struct Before {
     pub waiting: i64,
     /// How many of these are for the same entitlement.
     pub of_entitlement: i64,
+    /// Whether the identity, if there is one, is the person's still.
+    pub is_own: bool,
 }
 
 /// What the person has asked for before; the requests that wait of all of the human's accounts are
@@ -74,7 +77,10 @@ pub async fn before(
                           OR EXISTS (SELECT FROM grants g WHERE g.request = r.id
                                      AND g.state IN ('scheduled', 'opening', 'active')))
                    ORDER BY r.id DESC LIMIT 1) AS "same: RequestId",
-                  count(*) AS "waiting!", count(*) FILTER (WHERE entitlement = $2) AS "of_entitlement!"
+                  count(*) AS "waiting!", count(*) FILTER (WHERE entitlement = $2) AS "of_entitlement!",
+                  ($3::uuid IS NULL OR EXISTS (SELECT FROM principals o WHERE o.id = $3 AND o.person = $1
+                   AND o.ended_at IS NULL AND o.conflict_with IS NULL
+                   AND o.role_session_name IS NOT DISTINCT FROM $12)) AS "is_own!"
            FROM (SELECT entitlement FROM requests WHERE person = ANY($11) AND state = 'pending' LIMIT $9) waiting"#,
         ask.person.id.uuid(),
         ask.entitlement.uuid(),
@@ -87,6 +93,7 @@ pub async fn before(
         limit,
         ask.machine.map(MachineId::uuid) as Option<uuid::Uuid>,
         &ids,
+        ask.session,
     )
     .fetch_one(conn)
     .await

@@ -60,6 +60,7 @@ BEGIN
             WHEN item.relname = 'api_tokens' THEN 'SELECT, UPDATE (last_used_at)'
             WHEN item.relname = 'sessions' THEN 'SELECT, INSERT, UPDATE (last_seen_at, ended_at)'
             WHEN item.relname = 'targets' THEN 'SELECT, UPDATE'
+            WHEN item.relname = 'challenges' THEN 'SELECT, INSERT, UPDATE (used_at), DELETE'
             WHEN item.relname IN ('logouts', 'drafts') THEN 'SELECT, INSERT, DELETE'
             WHEN item.relname = 'sign_in_attempts' THEN 'SELECT, INSERT, UPDATE (used_at), DELETE'
             WHEN item.relname IN ('requests', 'grants', 'parts', 'names', 'documents', \

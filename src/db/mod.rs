@@ -20,6 +20,7 @@ pub mod grants;
 pub mod guarding;
 pub mod handed_out;
 pub mod leavers;
+pub mod identities;
 pub mod lent;
 mod login;
 pub mod machines;

@@ -130,14 +130,15 @@ pub async fn in_group(
     .await
 }
 
-/// The AWS identities of a person, in every account.
+/// The AWS identities of a person, in every account. One that was ended is none.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn principals(conn: &mut PgConnection, person: PersonId) -> sqlx::Result<Vec<Principal>> {
     sqlx::query_as!(
         Principal,
-        "SELECT id, person, account, arn, role_session_name AS session FROM principals WHERE person = $1 ORDER BY arn",
+        "SELECT id, person, account, arn, role_session_name AS session, unique_id FROM principals
+         WHERE person = $1 AND ended_at IS NULL AND conflict_with IS NULL ORDER BY arn",
         person.uuid()
     )
     .fetch_all(conn)

@@ -1,11 +1,11 @@
-//! People's AWS identities, as the catalog keeps them.
+//! People's AWS identities, as the catalog writes them.
 
 use sqlx::PgConnection;
 
 use crate::ids::{PersonId, PrincipalId};
 
-/// Adds an AWS identity to a person, or changes the name of their sessions of the role; tells
-/// whether anything did.
+/// Adds an AWS identity to a person, or changes the name of their sessions of the role: from now on
+/// the catalog says that it is theirs. Tells whether anything changed.
 ///
 /// # Errors
 /// When the database does not answer or refuses the row.
@@ -19,8 +19,10 @@ pub async fn put(
     // Somebody else's identity is no conflict of this key: a unique index refuses it.
     let done = sqlx::query!(
         "INSERT INTO principals AS p (id, person, account, arn, role_session_name) VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT (person, arn) DO UPDATE SET role_session_name = excluded.role_session_name
-         WHERE p.role_session_name IS DISTINCT FROM excluded.role_session_name",
+         ON CONFLICT (person, arn) WHERE conflict_with IS NULL DO UPDATE SET
+             role_session_name = excluded.role_session_name, source = 'catalog', ended_at = NULL
+         WHERE (p.role_session_name, p.source, p.ended_at)
+               IS DISTINCT FROM (excluded.role_session_name, 'catalog', NULL::timestamptz)",
         PrincipalId::new().uuid(),
         person.uuid(),
         account,
@@ -46,7 +48,7 @@ pub struct Owner {
 }
 
 /// Whose these AWS identities are, in whatever case they are on record: IAM does not tell names
-/// apart by case. Those of nobody are left out.
+/// apart by case. Those of nobody are left out, and those that were ended.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -55,7 +57,8 @@ pub async fn owners(conn: &mut PgConnection, arns: &[String]) -> sqlx::Result<Ve
         Owner,
         "SELECT o.arn, o.role_session_name AS session, p.issuer, p.subject, p.email
          FROM principals o JOIN people p ON p.id = o.person
-         WHERE lower(o.arn) IN (SELECT lower(a) FROM unnest($1::text[]) a)",
+         WHERE o.ended_at IS NULL AND o.conflict_with IS NULL
+             AND lower(o.arn) IN (SELECT lower(a) FROM unnest($1::text[]) a)",
         arns
     )
     .fetch_all(conn)
@@ -87,7 +90,8 @@ pub async fn without_identity(conn: &mut PgConnection) -> sqlx::Result<Vec<Lacki
          LEFT JOIN targets t ON t.id = e.target
          WHERE e.retired_at IS NULL AND e.method IN ('trust_policy', 'switch', 'attach') AND p.status = 'active'
            AND NOT EXISTS \
-         (SELECT FROM principals o WHERE o.person = p.id AND (o.account = e.account OR e.method <> 'attach')
+         (SELECT FROM principals o WHERE o.person = p.id AND o.ended_at IS NULL AND o.conflict_with IS NULL
+           AND (o.account = e.account OR e.method <> 'attach')
           AND (o.role_session_name IS NULL OR NOT (e.mfa OR coalesce(t.mfa, false))
                AND (e.method = 'trust_policy' OR o.arn NOT LIKE 'arn:%:role/aws-reserved/%')))
          ORDER BY e.name, p.email LIMIT 20"

@@ -4,8 +4,9 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::entries;
+use crate::ids::PrincipalId;
 
-/// How many roles are named.
+/// How many of a kind are named.
 const MOST: i64 = 20;
 
 /// What needs looking after.
@@ -15,6 +16,29 @@ pub struct Troubles {
     pub hub_refused: Option<DateTime<Utc>>,
     /// Closed roles whose guards AWS does not take: whoever they let in comes in.
     pub unguarded: Vec<Unguarded>,
+    /// AWS identities that somebody has and somebody else is said to have.
+    pub contested: Vec<Contested>,
+}
+
+/// An AWS identity that two people are said to have. Who had it first has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contested {
+    /// ARN of the user or role.
+    pub arn: String,
+    /// The session name, of a role's session alone.
+    pub session: Option<String>,
+    /// Who has it.
+    pub owner: String,
+    /// What it is as theirs.
+    pub owned: PrincipalId,
+    /// Who is said to have it as well.
+    pub claimant: String,
+    /// The claim to it.
+    pub claim: PrincipalId,
+    /// Who says so: the provider's claims, or a call that its keys have signed.
+    pub is_signed: bool,
+    /// When it was said last.
+    pub since: DateTime<Utc>,
 }
 
 /// A closed role without its guard.
@@ -43,7 +67,18 @@ pub async fn read(conn: &mut PgConnection) -> sqlx::Result<Troubles> {
            ORDER BY arn LIMIT $1"#,
         MOST
     );
+    let contested = sqlx::query_as!(
+        Contested,
+        r#"SELECT c.arn, c.role_session_name AS session, o.name AS owner, p.id AS "owned: PrincipalId",
+                  w.name AS claimant, c.id AS "claim: PrincipalId", c.source = 'linked' AS "is_signed!",
+                  c.verified_at AS "since!"
+           FROM principals c JOIN principals p ON p.id = c.conflict_with AND p.ended_at IS NULL
+               JOIN people o ON o.id = p.person JOIN people w ON w.id = c.person
+           WHERE c.conflict_with IS NOT NULL AND c.ended_at IS NULL ORDER BY c.verified_at DESC, c.id LIMIT $1"#,
+        MOST
+    );
     Ok(Troubles {
+        contested: contested.fetch_all(&mut *conn).await?,
         unguarded: rows.fetch_all(&mut *conn).await?,
         hub_refused: entries::refused_since(conn).await?,
     })

@@ -316,6 +316,10 @@ fn description(portal: &str, aws: &str, keys: &AllKeys) -> serde_json::Value {
         "portal_url": portal,
         "aws_endpoint_url": aws,
         "people": people.collect::<Vec<_>>(),
+        "unlinked": keys.get(seed::UNLINKED).map(|own| json!({
+            "arn": seed::user_arn(seed::UNLINKED),
+            "access_key_id": own.access_key_id, "secret_access_key": own.secret_access_key,
+        })),
         "entitlements": seed::ENTITLEMENTS.iter().map(|it| json!({
             "name": it.name,
             "role_arn": it.account.map(|account| seed::role_arn(account, it.name)),

@@ -23,6 +23,8 @@ const VENDOR: &str = "777788889999";
 pub const MFA_CODE: &str = "123456";
 /// The IAM user that Countersign itself works as.
 const OURSELVES: &str = "countersign";
+/// An IAM user that the catalog does not name: whoever links it has it.
+pub const UNLINKED: &str = "unlinked";
 
 /// How people come into the roles of Identity Center and of SAML.
 const FEDERATED: &str = r#"{
@@ -127,7 +129,8 @@ pub fn role_arn(account: &str, entitlement: &str) -> String {
     format!("arn:aws:iam::{account}:role/{entitlement}")
 }
 
-fn user_arn(user: &str) -> String {
+/// ARN of an IAM user of production.
+pub fn user_arn(user: &str) -> String {
     format!("arn:aws:iam::{ACCOUNT}:user/{user}")
 }
 
@@ -156,6 +159,7 @@ fn needs(account: &str) -> Needs {
             .iter()
             .filter(|it| it.role_arn().is_none())
             .map(Somebody::arn)
+            .chain((account == ACCOUNT).then(|| user_arn(UNLINKED)))
             .collect(),
         sessions: here
             .iter()
@@ -279,7 +283,8 @@ pub type AllKeys = BTreeMap<String, Keys>;
 /// # Errors
 /// When the file is there and cannot be read, or somebody is not in it.
 pub fn keys(path: &Path) -> std::io::Result<AllKeys> {
-    let mut users = PEOPLE.iter().map(|it| it.user).chain([OURSELVES]);
+    let users = PEOPLE.iter().map(|it| it.user);
+    let mut users = users.chain([OURSELVES, UNLINKED]);
     if path.exists() {
         let keys: AllKeys =
             serde_json::from_slice(&std::fs::read(path)?).map_err(std::io::Error::other)?;

@@ -134,6 +134,13 @@ impl<'a> Arn<'a> {
     }
 }
 
+/// Whether both are ARNs of one partition.
+#[must_use]
+pub fn is_same_partition(one: &str, other: &str) -> bool {
+    let both = Arn::read(one).zip(Arn::read(other));
+    both.is_some_and(|(one, other)| one.partition == other.partition)
+}
+
 /// `/team/admin` → `/team/` and `admin`; no path where there is no slash.
 fn path_and_name(rest: &str) -> (&str, &str) {
     rest.split_at(rest.rfind('/').map_or(0, |at| at + 1))

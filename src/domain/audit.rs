@@ -130,6 +130,12 @@ impl By {
         self.event(subject, Told::Done(action), Outcome::Failure(code))
     }
 
+    /// The event of something that was refused, with more to tell of it than its verb and the error
+    /// code.
+    pub fn barred(&self, subject: impl ToString, action: Action, code: &'static str) -> Event {
+        self.event(subject, Told::Done(action), Outcome::Refused(code))
+    }
+
     /// The event of a verb that was refused, with the error code; of so many with `count`.
     pub fn refused(
         &self,

@@ -10,6 +10,7 @@ pub mod duration;
 pub mod entitlement;
 pub mod fetch;
 pub mod grant;
+pub mod identity;
 pub mod machine;
 pub mod outlive;
 pub mod part;
@@ -19,6 +20,7 @@ pub mod request;
 pub mod revocation;
 pub mod scope;
 pub mod sign_in;
+pub mod signed_call;
 pub mod target;
 pub mod text;
 

@@ -52,9 +52,19 @@ pub struct Principal {
     /// The name that the person's sessions of the role have, which an authority gives
     /// (docs/guard.md, C6); none of an IAM user.
     pub session: Option<String>,
+    /// The unique id of the user or role (`AIDA…`, `AROA…`) whose keys the person had; unknown
+    /// where nobody has shown them.
+    pub unique_id: Option<String>,
 }
 
 impl Principal {
+    /// What requests of the identity had as `aws:userid` when its keys signed; unknown where nobody
+    /// has shown them.
+    #[must_use]
+    pub fn shown_as(&self) -> Option<String> {
+        Some(self.who().userid(self.unique_id.as_ref()?))
+    }
+
     /// Who that is in documents.
     #[must_use]
     pub fn who(&self) -> Who<'_> {

@@ -4,6 +4,7 @@
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 
+use super::identity::OfClaims;
 use crate::ids::DraftId;
 
 /// A sign-in that was begun in a browser, and has come back.
@@ -42,6 +43,8 @@ pub struct Identity {
     pub auth_time: Option<DateTime<Utc>>,
     /// `acr`: how strongly.
     pub acr: Option<String>,
+    /// Their identity in AWS, where claims make it.
+    pub aws: OfClaims,
 }
 
 /// In which groups somebody is.

@@ -1,6 +1,7 @@
 //! What a person types to use a grant.
 
 use crate::domain::arn::{Arn, Kind};
+use crate::domain::signed_call::domain_of;
 
 /// Where AWS is for the people who read the pages.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,7 +74,7 @@ impl Aws {
         let url = self
             .endpoint_url
             .clone()
-            .unwrap_or_else(|| format!("https://sts.{region}.{}", domain(region)));
+            .unwrap_or_else(|| format!("https://sts.{region}.{}", domain_of(region)));
         let mut fields = vec![
             field("RoleArn", assume.role_arn),
             field("RoleSessionName", assume.session),
@@ -146,6 +147,15 @@ impl Aws {
         Some(format!("https://signin.{domain}/switchrole?{query}"))
     }
 
+    /// What shows whose keys a shell has, for the page that gave the challenge.
+    #[must_use]
+    pub fn sign(&self, challenge: &str) -> String {
+        let endpoint = self.endpoint_url.as_ref();
+        let endpoint = endpoint.map_or(String::new(), |url| format!("AWS_ENDPOINT_URL={url} "));
+        let region = &self.region;
+        format!("{endpoint}countersign identity sign \\\n  {challenge} --region {region}")
+    }
+
     /// ListUsers with the session's keys: an ordinary action that shows whether they live.
     #[must_use]
     pub fn list_users(&self) -> String {
@@ -158,15 +168,6 @@ impl Aws {
             "curl {url}/ --aws-sigv4 aws:amz:us-east-1:iam \\\n  --user \"$SESSION_KEY_ID:$SESSION_SECRET\" \\\n  \
              -H \"X-Amz-Security-Token: $SESSION_TOKEN\" \\\n  -d Action=ListUsers -d Version=2010-05-08"
         )
-    }
-}
-
-/// AWS's domain in the partition of a region.
-fn domain(region: &str) -> &'static str {
-    if region.starts_with("cn-") {
-        "amazonaws.com.cn"
-    } else {
-        "amazonaws.com"
     }
 }
 

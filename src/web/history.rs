@@ -116,6 +116,9 @@ const fn look(action: &Action) -> (Icon, Tone) {
         | Action::SessionStarted {}
         | Action::SessionRefused { .. }
         | Action::SessionEnded {}
+        | Action::IdentityLinked { .. }
+        | Action::IdentityRefused { .. }
+        | Action::IdentityEnded { .. }
         | Action::TokenCreated { .. }
         | Action::TokenRevoked {}
         | Action::MachineCreated { .. }
@@ -189,6 +192,9 @@ fn text(action: &Action, actor: &str) -> String {
         | Action::SessionStarted {}
         | Action::SessionRefused { .. }
         | Action::SessionEnded {}
+        | Action::IdentityLinked { .. }
+        | Action::IdentityRefused { .. }
+        | Action::IdentityEnded { .. }
         | Action::TokenCreated { .. }
         | Action::TokenRevoked {}
         | Action::MachineCreated { .. }

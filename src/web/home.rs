@@ -87,7 +87,12 @@ impl Home {
     fn watch(&self) -> String {
         let rows = self.waiting.iter().chain(&self.live).chain(&self.recent);
         let hub = self.troubles.hub_refused.is_some();
-        let troubles = (hub, self.troubles.unguarded.len());
+        let contested = self.troubles.contested.iter().map(|it| it.claim);
+        let troubles = (
+            hub,
+            self.troubles.unguarded.len(),
+            contested.collect::<Vec<_>>(),
+        );
         format!("{}-{troubles:?}", page::watch(&self.frame, rows))
     }
 }

@@ -23,6 +23,7 @@ pub mod grants;
 pub mod history;
 pub mod home;
 pub mod machines;
+pub mod identities;
 pub mod oidc;
 pub mod outlives;
 pub mod page;

@@ -108,6 +108,12 @@ pub async fn come_back(
     let (app, party) = (&portal.app, portal.settings.provider()?);
     app.limits().come_back(from)?;
     match finish(&portal, party, &headers, &said).await {
+        // What it is and whose is on record, with the claim to it.
+        Err(Error::Identity(error)) => {
+            app.limits().not_signed_in(from);
+            tracing::warn!(%error, "somebody could not sign in");
+            Err(Error::Identity(error).into())
+        }
         Err(Error::SignIn(error)) => {
             app.limits().not_signed_in(from);
             tracing::warn!(

@@ -5,6 +5,7 @@ mod app;
 mod architecture;
 mod house;
 mod http;
+mod identities;
 mod policy;
 mod process;
 mod sandbox;

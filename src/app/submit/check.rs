@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::NewRequest;
 use crate::aws::Check;
 use crate::db;
-use crate::domain::arn::Arn;
+use crate::domain::arn::is_same_partition;
 use crate::domain::duration;
 use crate::domain::entitlement::{Entitlement, Method, Terms};
 use crate::domain::outlive::Outlives;
@@ -181,7 +181,7 @@ fn principal(
     if terms.method.needs_identity() {
         let role = terms.role_arn.as_deref();
         let is_fitting =
-            |own: &Principal| role.is_none_or(|role| partition(&own.arn) == partition(role));
+            |own: &Principal| role.is_none_or(|role| is_same_partition(&own.arn, role));
         let is_here = |own: &Principal| own.account == terms.account;
         let mut fitting = principals;
         fitting.retain(is_fitting);
@@ -228,10 +228,6 @@ fn without_obstacle(
     Ok(())
 }
 
-fn partition(arn: &str) -> Option<&str> {
-    Some(Arn::read(arn)?.partition)
-}
-
 fn pick(
     principals: Vec<Principal>,
     account: Option<&str>,
@@ -255,9 +251,8 @@ fn pick(
         (0, None) => Err(FieldError::invalid(
             "principal",
             format!(
-                "is missing: the catalog names no AWS identity of yours{place}. \
-                 Whoever keeps the catalog has to add your IAM user, or the role that you come as, to your \
-                 `principals`"
+                "is missing: no AWS identity of yours is known{place}. Link your IAM user, or the role that you \
+                 come as, at /me/identities, or have whoever keeps the catalog add it to your `principals`"
             ),
         )),
         _ => Err(FieldError {

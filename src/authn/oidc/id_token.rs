@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::claims::{Expected, text, time};
 use super::jwt::{Claims, Types};
 use crate::config::{GroupsFrom, Oidc};
+use crate::domain::identity::OfClaims;
 use crate::domain::sign_in::{Groups, Identity};
 use crate::domain::text::check_name;
 
@@ -58,6 +59,12 @@ pub(super) fn identity(
         sid: text(claims, "sid").map(str::to_owned),
         auth_time: time(claims, "auth_time"),
         acr: text(claims, "acr").map(str::to_owned),
+        aws: match &settings.principal_template {
+            None => OfClaims::NotAsked,
+            Some(template) => template
+                .fill(|claim| text(claims, claim))
+                .map_or(OfClaims::None, OfClaims::Is),
+        },
     })
 }
 

@@ -5,8 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::cause::Cause;
 use crate::domain::fetch::Kind;
+use crate::domain::identity::Source;
 use crate::domain::target::Condition;
-use crate::ids::{FetchId, GrantId, MachineId, PersonId, ProbeId, RequestId, RevocationId};
+use crate::ids::{
+    FetchId, GrantId, MachineId, PersonId, PrincipalId, ProbeId, RequestId, RevocationId,
+};
 
 /// Makes [`Action`] and [`ActionName`] from one list, so that each name stands in one place.
 macro_rules! actions {
@@ -282,6 +285,26 @@ actions! {
     }
     /// Someone signed out.
     SessionEnded = "session.ended" {}
+    /// An AWS identity is somebody's own from now on, or has shown once more that it is.
+    IdentityLinked = "identity.linked" {
+        #[serde(rename = "identity_id")]
+        identity: PrincipalId,
+        arn: String,
+        session: Option<String>,
+        source: Source,
+    }
+    /// Somebody is said to have an AWS identity that is another person's, who keeps it.
+    IdentityRefused = "identity.refused" {
+        arn: String,
+        session: Option<String>,
+        source: Source,
+        #[serde(rename = "owner_id")]
+        owner: PersonId,
+    }
+    /// An AWS identity is not somebody's own any more.
+    IdentityEnded = "identity.ended" {
+        arn: String,
+    }
     /// An API token was made.
     TokenCreated = "token.created" {
         name: String,

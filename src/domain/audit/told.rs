@@ -39,7 +39,7 @@ impl Told {
             }
             Self::Refused { verb, count } => {
                 let details = count.map_or_else(|| json!({}), |count| json!({ "count": count }));
-                (verb.action().as_str(), details)
+                (verb.refused_action().as_str(), details)
             }
             Self::Unknown { action, details } => (action, details.clone()),
         })

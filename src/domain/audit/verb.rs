@@ -41,11 +41,15 @@ pub enum Verb {
     CreateMachine,
     /// End that.
     EndMachine,
+    /// Link an AWS identity.
+    Link,
+    /// Give one up.
+    Unlink,
 }
 
 impl Verb {
     /// Every verb.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::Submit,
         Self::Approve,
         Self::Deny,
@@ -64,9 +68,11 @@ impl Verb {
         Self::RevokeToken,
         Self::CreateMachine,
         Self::EndMachine,
+        Self::Link,
+        Self::Unlink,
     ];
 
-    /// The action that it leaves in the audit log, done or refused. A grant that never opened
+    /// The action that it leaves in the audit log when it was done. A grant that never opened
     /// leaves `grant.ended` when it is ended; the refusal of an end is always `grant.closing`.
     #[must_use]
     pub const fn action(self) -> ActionName {
@@ -90,6 +96,17 @@ impl Verb {
             Self::RevokeToken => ActionName::TokenRevoked,
             Self::CreateMachine => ActionName::MachineCreated,
             Self::EndMachine => ActionName::MachineEnded,
+            Self::Link => ActionName::IdentityLinked,
+            Self::Unlink => ActionName::IdentityEnded,
+        }
+    }
+
+    /// The action that its refusals stand under: the same, but for links.
+    #[must_use]
+    pub const fn refused_action(self) -> ActionName {
+        match self {
+            Self::Link => ActionName::IdentityRefused,
+            other => other.action(),
         }
     }
 
@@ -97,6 +114,6 @@ impl Verb {
     #[must_use]
     pub fn of_action(name: &str) -> Option<Self> {
         let mut all = Self::ALL.into_iter();
-        all.find(|verb| verb.action().as_str() == name)
+        all.find(|verb| verb.refused_action().as_str() == name)
     }
 }

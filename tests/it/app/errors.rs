@@ -6,10 +6,11 @@ use std::num::NonZeroU32;
 
 use countersign::domain::change::WrongState;
 use countersign::domain::scope::Scope;
+use countersign::domain::signed_call::Unfit;
 use countersign::domain::target::Condition;
 use countersign::error::{
-    CallerError, Error, FieldCode, FieldError, InputError, LimitError, Refusal, RoleError,
-    SignInError, StateError, StsError, Unextendable, Unprobed, WireError,
+    CallerError, Error, FieldCode, FieldError, IdentityError, InputError, LimitError, NobodysOwn,
+    Refusal, RoleError, SignInError, StateError, StsError, Unextendable, Unprobed, WireError,
 };
 use countersign::ids::RequestId;
 
@@ -23,6 +24,7 @@ fn all() -> Vec<Error> {
     all.extend(roles().map(Error::from));
     all.extend(sts().map(Error::from));
     all.extend(sign_ins().map(Error::from));
+    all.extend(identities().map(Error::from));
     all.extend(limits().map(Error::from));
     all.extend([Error::Busy, Error::Internal("hidden".into())]);
     for error in &all {
@@ -34,6 +36,7 @@ fn all() -> Vec<Error> {
             | Error::Role(_)
             | Error::Sts(_)
             | Error::SignIn(_)
+            | Error::Identity(_)
             | Error::Limit(_)
             | Error::Busy
             | Error::Internal(_) => {}
@@ -85,6 +88,52 @@ fn sign_ins() -> [SignInError; 7] {
         SignInError::GroupsUnknown,
         SignInError::NotAllowed,
         SignInError::Disabled,
+    ];
+    all.iter().for_each(known);
+    all
+}
+
+fn identities() -> [IdentityError; 16] {
+    let known = |error: &IdentityError| match error {
+        IdentityError::Unfit(_)
+        | IdentityError::Challenge
+        | IdentityError::NotSigned(_)
+        | IdentityError::NobodysOwn(
+            NobodysOwn::Other
+            | NobodysOwn::Account(_)
+            | NobodysOwn::Grant
+            | NobodysOwn::Opened
+            | NobodysOwn::Ours
+            | NobodysOwn::Unvouched(_)
+            | NobodysOwn::Unseen(_)
+            | NobodysOwn::OtherSession
+            | NobodysOwn::Gone,
+        )
+        | IdentityError::Taken
+        | IdentityError::Silent
+        | IdentityError::NotLinked
+        | IdentityError::InUse => {}
+    };
+    let nobodys = IdentityError::NobodysOwn;
+    let all = [
+        IdentityError::Unfit(Unfit::Unsigned("host")),
+        IdentityError::Challenge,
+        IdentityError::NotSigned("SignatureDoesNotMatch".to_owned()),
+        nobodys(NobodysOwn::Other),
+        nobodys(NobodysOwn::Account("444455556666".to_owned())),
+        nobodys(NobodysOwn::Grant),
+        nobodys(NobodysOwn::Opened),
+        nobodys(NobodysOwn::Ours),
+        nobodys(NobodysOwn::Unvouched(
+            "statement 1 has no Effect that is known".to_owned(),
+        )),
+        nobodys(NobodysOwn::Unseen("developers".to_owned())),
+        nobodys(NobodysOwn::OtherSession),
+        nobodys(NobodysOwn::Gone),
+        IdentityError::Taken,
+        IdentityError::Silent,
+        IdentityError::NotLinked,
+        IdentityError::InUse,
     ];
     all.iter().for_each(known);
     all

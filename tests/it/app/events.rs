@@ -8,10 +8,15 @@ use countersign::domain::audit::verb::Verb;
 use countersign::domain::audit::{Action, NAMES, Told};
 use countersign::domain::cause::Cause;
 use countersign::domain::fetch::Kind;
+use countersign::domain::identity::Source;
 use countersign::domain::target::Condition;
-use countersign::ids::{FetchId, GrantId, MachineId, PersonId, ProbeId, RequestId, RevocationId};
+use countersign::ids::{
+    FetchId, GrantId, MachineId, PersonId, PrincipalId, ProbeId, RequestId, RevocationId,
+};
 use serde_json::{Value, json};
 use uuid::Uuid;
+
+use crate::support::catalog::{role_arn, user_arn};
 
 /// One of each; a new one does not compile until it is here.
 fn all() -> Vec<Action> {
@@ -60,6 +65,9 @@ fn all() -> Vec<Action> {
         | Action::SessionStarted {}
         | Action::SessionRefused { .. }
         | Action::SessionEnded {}
+        | Action::IdentityLinked { .. }
+        | Action::IdentityRefused { .. }
+        | Action::IdentityEnded { .. }
         | Action::TokenCreated { .. }
         | Action::TokenRevoked {}
         | Action::MachineCreated { .. }
@@ -182,6 +190,21 @@ fn all() -> Vec<Action> {
             check: Some("nonce".to_owned()),
         },
         Action::SessionEnded {},
+        Action::IdentityLinked {
+            identity: PrincipalId::from_uuid(Uuid::nil()),
+            arn: user_arn("alice"),
+            session: None,
+            source: Source::Linked,
+        },
+        Action::IdentityRefused {
+            arn: role_arn("developers"),
+            session: Some("alice".to_owned()),
+            source: Source::Template,
+            owner: PersonId::from_uuid(Uuid::nil()),
+        },
+        Action::IdentityEnded {
+            arn: user_arn("alice"),
+        },
         Action::TokenCreated {
             name: "laptop".to_owned(),
             prefix: "csn_0123".to_owned(),
@@ -208,12 +231,14 @@ fn all() -> Vec<Action> {
     all
 }
 
-/// What refusals leave behind.
-fn refusals() -> [Told; 2] {
-    [None, Some(15)].map(|count| Told::Refused {
-        verb: Verb::Approve,
-        count,
-    })
+/// What refusals leave behind; those of links stand under a name of their own.
+fn refusals() -> [Told; 3] {
+    let all = [
+        (Verb::Approve, None),
+        (Verb::Approve, Some(15)),
+        (Verb::Link, None),
+    ];
+    all.map(|(verb, count)| Told::Refused { verb, count })
 }
 
 fn all_told() -> impl Iterator<Item = Told> {
@@ -270,8 +295,8 @@ fn what_another_release_wrote_is_read_as_far_as_it_is_known() {
 }
 
 #[test]
-fn each_verb_is_found_by_the_action_that_it_leaves() {
+fn each_verb_is_found_by_the_action_that_its_refusals_leave() {
     for verb in Verb::ALL {
-        assert_eq!(Verb::of_action(verb.action().as_str()), Some(verb));
+        assert_eq!(Verb::of_action(verb.refused_action().as_str()), Some(verb));
     }
 }

@@ -68,6 +68,7 @@ fn submit(wish: &Wish) -> Change<Request> {
             account: "111122223333".to_owned(),
             arn: "arn:aws:iam::111122223333:user/alice".to_owned(),
             session: None,
+            unique_id: None,
         }),
         principal_unique_id: None,
         target: TargetId::new(),

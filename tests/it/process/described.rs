@@ -47,6 +47,15 @@ pub fn assert_described(demo: &Demo) {
         ];
         assert!(secrets.iter().all(|it| text(it).len() >= 16), "{person}");
     }
+    let unlinked = &demo.described["unlinked"];
+    assert_eq!(
+        text(&unlinked["arn"]),
+        "arn:aws:iam::111122223333:user/unlinked"
+    );
+    assert!(
+        text(&unlinked["secret_access_key"]).len() >= 16,
+        "{unlinked}"
+    );
     assert_eq!(
         demo.described["entitlements"],
         json!([

@@ -7,6 +7,7 @@ mod deadline;
 mod demo;
 mod described;
 mod doctor;
+mod identity;
 mod kill;
 mod ours;
 mod reconcile;

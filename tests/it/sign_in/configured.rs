@@ -12,6 +12,7 @@ fn load(lines: &str, env: &[(&str, &str)]) -> Result<Config, ConfigError> {
     Config::load(Some(file.path()), env)
 }
 
+const TEMPLATE: &str = "oidc.principal_template braces assumed-role/developers/{email}";
 const GOOD: &str = "issuer = 'https://login.example.com/realms/staff'\nclient_id = 'countersign'\n";
 
 #[test]
@@ -59,6 +60,41 @@ fn what_cannot_work_is_refused_with_the_key_and_what_is_expected() {
         ("clock_skew = 'PT6M'", "oidc.clock_skew PT5M"),
         ("clock_skew = '60s'", "oidc.clock_skew ISO"),
         ("audience = 'x'", "oidc.audience"),
+        ("principal_template = ''", TEMPLATE),
+        (
+            "principal_template = 'arn:aws:iam::111122223333:user/bob'",
+            TEMPLATE,
+        ),
+        (
+            "principal_template = 'arn:aws:iam::111122223333:user/{a'",
+            TEMPLATE,
+        ),
+        (
+            "principal_template = 'arn:aws:iam::111122223333:user/{}'",
+            TEMPLATE,
+        ),
+        (
+            "principal_template = 'arn:aws:iam::111122223333:user/{a}}'",
+            TEMPLATE,
+        ),
+        ("principal_template = 'arn:aws:iam::{a}:user/{b}'", TEMPLATE),
+        (
+            "principal_template = 'arn:aws:iam::111122223333:user/{a}/{b}'",
+            TEMPLATE,
+        ),
+        (
+            "principal_template = 'arn:aws:iam::111122223333:role/{a}'",
+            TEMPLATE,
+        ),
+        (
+            "principal_template = 'arn:aws:sts::111122223333:assumed-role/{a}'",
+            TEMPLATE,
+        ),
+        (
+            "principal_template = 'arn:aws:sts::111122223333:assumed-role/{a}/{b}'",
+            TEMPLATE,
+        ),
+        ("principal_template = '{a}'", TEMPLATE),
     ] {
         let error = load(lines, &[]).unwrap_err().to_string();
         assert!(!error.contains('\n'), "one line: {error}");
@@ -68,6 +104,18 @@ fn what_cannot_work_is_refused_with_the_key_and_what_is_expected() {
         assert!(!error.contains("u:p@"), "{error}");
     }
     load("issuer = 'http://127.0.0.1:9000'\nclient_id = 'x'", &[]).unwrap();
+}
+
+#[test]
+fn a_template_is_taken_and_printed_as_it_was_written() {
+    for template in [
+        "arn:aws:iam::111122223333:user/people/{preferred_username}",
+        "arn:aws-cn:iam::111122223333:user/x-{https://example.com/aws}-{sub}",
+        "arn:aws:sts::111122223333:assumed-role/team/developers/{email}",
+    ] {
+        let config = load(&format!("principal_template = '{template}'"), &[]).unwrap();
+        assert!(config.to_toml().contains(template), "{}", config.to_toml());
+    }
 }
 
 #[test]

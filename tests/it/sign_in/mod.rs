@@ -12,6 +12,7 @@ mod logout;
 mod people;
 mod provider;
 mod sessions;
+mod template;
 mod tokens;
 mod way;
 

@@ -14,6 +14,7 @@ pub mod parts;
 pub mod portal;
 pub mod provider;
 pub mod rows;
+pub mod signer;
 pub mod stage;
 pub mod wait;
 pub mod world;

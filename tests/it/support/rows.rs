@@ -97,7 +97,8 @@ impl Rows {
         let (person, seconds) = (person.uuid(), length.num_seconds());
         let sql = format!(
             "INSERT INTO principals (id, person, account, arn) VALUES ('{}', '{person}', '{ACCOUNT}', '{principal_arn}')
-             ON CONFLICT (lower(arn), lower(coalesce(role_session_name, ''))) DO UPDATE SET person = excluded.person;
+             ON CONFLICT (lower(arn), lower(coalesce(role_session_name, ''))) WHERE ended_at IS NULL AND conflict_with IS NULL
+             DO UPDATE SET person = excluded.person;
              INSERT INTO requests (id, person, principal, principal_arn, entitlement, target, approver_group, terms, justification, duration_seconds,
                                    target_checked, state, submitted_at, expires_at)
              SELECT '{}', '{person}', id, '{principal_arn}', '{}', '{}', 'leads', '{terms}', 'a reason', {seconds}, false, 'pending',

@@ -10,7 +10,7 @@ use chrono::TimeDelta;
 use countersign::app::disable;
 use countersign::app::revoke::{self, NewRevocation};
 use countersign::app::tokens;
-use countersign::ids::SessionId;
+use countersign::ids::{PrincipalId, SessionId};
 use countersign::web::{ASSETS, SIGN_IN};
 
 use super::routes::{self, Tried, form};
@@ -79,6 +79,22 @@ pub async fn leaver(portal: &Portal, route: &str) -> String {
     portal.ctx("erin").await.person.id.to_string()
 }
 
+/// An AWS identity that alice has linked herself, in an account where nothing may be asked for.
+pub async fn identity(portal: &Portal) -> String {
+    portal
+        .change(|catalog| catalog.account("999988887777").name = "Spare".to_owned())
+        .await;
+    let id = PrincipalId::new();
+    let sql = format!(
+        "INSERT INTO principals (id, person, account, arn, source, unique_id, verified_at)
+         SELECT '{}', id, '999988887777', 'arn:aws:iam::999988887777:user/{id}', 'linked', 'AIDAALICE', now()
+         FROM people WHERE name = 'Alice'",
+        id.uuid()
+    );
+    portal.as_owner(&sql).await;
+    id.to_string()
+}
+
 /// With a token of alice's, or a machine of bob's, where the path names one.
 pub async fn filled(portal: &Portal, path: &str) -> String {
     if path.contains("/T/") {
@@ -103,6 +119,7 @@ async fn without_a_session_every_page_leads_to_sign_in_and_nothing_is_done() {
     let revoked = revocation(&portal).await;
     let signed_in = session(&portal).await;
     let erin = leaver(&portal, "").await;
+    let linked = identity(&portal).await;
     let stranger = portal.stranger();
     for Tried {
         method,
@@ -117,6 +134,7 @@ async fn without_a_session_every_page_leads_to_sign_in_and_nothing_is_done() {
         let path = path.replace('R', &request).replace('G', &grant);
         let path = path.replace('V', &revoked);
         let path = path.replace('S', &signed_in).replace('P', &erin);
+        let path = path.replace('I', &linked);
         let path = filled(&portal, &path).await;
         let answer = if method == "GET" {
             stranger.get(&path).await
@@ -170,6 +188,7 @@ async fn who_gets_what() {
             let path = path.replace('S', &session(portal).await);
             let who = if method == "GET" { "" } else { route };
             let path = path.replace('P', &leaver(portal, who).await);
+            let path = path.replace('I', &identity(portal).await);
             let path = filled(portal, &path).await;
             let answer = if method == "GET" {
                 browser.get(&path).await

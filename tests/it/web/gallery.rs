@@ -8,10 +8,9 @@ use countersign::app::sessions::ListedSession;
 use countersign::demo;
 use countersign::domain::entitlement::Entitlement;
 use countersign::domain::grant::GrantState;
-use countersign::domain::person::Principal;
 use countersign::domain::request::RequestState;
 use countersign::error::{CallerError, Error, RoleError, SignInError, StateError};
-use countersign::ids::{PersonId, PrincipalId, SessionId};
+use countersign::ids::{PersonId, SessionId};
 use countersign::web::ask::{Ask, AskForm};
 use countersign::web::audit::Audit;
 use countersign::web::home::Home;
@@ -24,6 +23,7 @@ use countersign::web::sign_in::SignIn;
 
 use super::console::of_session;
 use super::facts::*;
+use super::identity_samples::{identities, linking};
 use super::outlives::{attached, not_looked_at, outliving};
 use super::people;
 use super::revocation_samples::{revocation_page, revocations};
@@ -31,7 +31,6 @@ use super::samples::*;
 use super::token_samples::*;
 use super::troubles::{bypassed, dead, troubled};
 use super::uncut::{active_uncut, ask_uncut, closing_uncut, review_uncut};
-use crate::support::catalog::{role_arn, user_arn};
 
 /// A page, and the type that it is of.
 pub struct Sample {
@@ -55,22 +54,6 @@ pub fn all() -> Vec<(&'static str, String)> {
 /// The types that have samples.
 pub fn types() -> BTreeSet<&'static str> {
     every().iter().map(|(_, sample)| sample.of).collect()
-}
-
-/// A user, somebody hostile's, and a session of a role.
-fn identities() -> Vec<Principal> {
-    let of = |arn: String, session: Option<&str>| Principal {
-        id: PrincipalId::new(),
-        person: PersonId::new(),
-        account: "111122223333".to_owned(),
-        arn,
-        session: session.map(str::to_owned),
-    };
-    vec![
-        of(user_arn("prod-admin"), None),
-        of(HOSTILE.to_owned(), None),
-        of(role_arn("Developers"), Some("alice@example.com")),
-    ]
 }
 
 /// Each page by name.
@@ -410,6 +393,14 @@ fn every() -> Vec<(&'static str, Sample)> {
         ("machines", sample(&machines())),
         ("machine", sample(&machine())),
         ("request-by-machine", sample(&by_machine())),
+        ("identities", sample(&linking(vec![]))),
+        (
+            "identities-refused",
+            sample(&linking(errors(
+                "",
+                "One AWS identity is one person's. (identity_taken)",
+            ))),
+        ),
     ]
 }
 

@@ -12,6 +12,7 @@ mod forms;
 mod gallery;
 mod home;
 mod hostile;
+mod identity_samples;
 mod kept;
 mod limits;
 mod longer;

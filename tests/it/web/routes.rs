@@ -6,7 +6,7 @@ use countersign::demo::sign_in::PEOPLE;
 use countersign::domain::audit::verb::Verb;
 use countersign::web::{ASSETS, BY_PROVIDER, NO_SIGN_IN, ROUTES, Route, SIGN_IN};
 
-use super::access::{filled, leaver, revocation, session, stage};
+use super::access::{filled, identity, leaver, revocation, session, stage};
 use crate::support::app::TestApp;
 use crate::support::portal::{ORIGIN, Portal};
 
@@ -18,8 +18,8 @@ pub struct Tried {
     /// As the router spells it.
     pub route: &'static str,
     /// `R` is alice's pending request, `G` her grant, `S` a session of hers, `T` a token of hers,
-    /// `M` a machine of bob's, `V` a revocation of nothing, `P` erin, who is disabled where she is
-    /// to be enabled.
+    /// `I` an identity that she has linked, `M` a machine of bob's, `V` a revocation of nothing,
+    /// `P` erin, who is disabled where she is to be enabled.
     pub path: String,
 }
 
@@ -38,6 +38,7 @@ fn path(route: &str) -> String {
     };
     let id = match route.split('/').nth(1) {
         Some("me") if route.starts_with("/me/tokens") => "T",
+        Some("me") if route.starts_with("/me/identities") => "I",
         Some("me") => "S",
         Some("admin") if route.starts_with("/admin/people") => "P",
         Some("admin") => "M",
@@ -88,6 +89,8 @@ pub fn form(path: &str) -> Vec<(&'static str, &'static str)> {
             ("expires_in", "PT24H"),
             ("scopes", "request:read"),
         ]
+    } else if path == "/me/identities" {
+        vec![("signed", "{}")]
     } else if path == SIGN_IN {
         vec![("person", "bob@example.com"), ("next", "/")]
     } else {
@@ -140,8 +143,8 @@ async fn whatever_is_done_leaves_its_event() {
             continue;
         }
         // Two need another grant, and AWS: see console_link.rs and probes.rs. The third leaves a
-        // request of its own: see extensions.rs.
-        if matches!(verb, Verb::Fetch | Verb::Probe | Verb::Extend) {
+        // request of its own: see extensions.rs. A link needs AWS: see identities.
+        if matches!(verb, Verb::Fetch | Verb::Probe | Verb::Extend | Verb::Link) {
             continue;
         }
         let action = verb.action().as_str();
@@ -167,6 +170,7 @@ async fn whatever_is_done_leaves_its_event() {
         let path = path.replace('V', &revoked);
         let path = path.replace('S', &session(&portal).await);
         let path = path.replace('P', &leaver(&portal, it.route).await);
+        let path = path.replace('I', &identity(&portal).await);
         let path = filled(&portal, &path).await;
         let before = portal.done(action).await;
         let answer = browser.post(&path, &form(&path)).await;

@@ -1,8 +1,9 @@
 //! What somebody has to look after, and what a grant cannot end or does not need to.
 
-use countersign::app::find::{Troubles, Unguarded};
+use countersign::app::find::{Contested, Troubles, Unguarded};
 use countersign::domain::grant::{Bypassed, Grant};
 use countersign::domain::request::RequestState;
+use countersign::ids::PrincipalId;
 use countersign::web::home::Home;
 use countersign::web::request::RequestPage;
 
@@ -18,6 +19,16 @@ pub fn troubled() -> Home {
                 error: "denied".into(),
                 attempts: 4,
                 since: now() - minutes(12),
+            }],
+            contested: vec![Contested {
+                arn: "arn:aws:iam::111122223333:role/team/developers".into(),
+                session: Some("bob.brandt@example.com".into()),
+                owner: "Bob Brandt".into(),
+                owned: PrincipalId::from_uuid(uuid::Uuid::nil()),
+                claimant: HOSTILE.into(),
+                claim: PrincipalId::from_uuid(uuid::Uuid::nil()),
+                is_signed: false,
+                since: now() - minutes(3),
             }],
         },
         ..home(vec![], vec![])
