@@ -37,4 +37,5 @@ pub mod targets;
 pub mod timeouts;
 pub mod troubles;
 pub mod tx;
+pub mod undone;
 pub mod work;

@@ -71,6 +71,8 @@ pub struct RequestPage {
     pub dead_since: Option<DateTime<Utc>>,
     /// Whether the role is closed to whoever has no grant.
     pub closed: bool,
+    /// Where somebody has taken away what the last grant had put.
+    pub undone: Vec<find::Undone>,
     /// What happened until now.
     pub history: Vec<Entry>,
     /// Where AWS is, for the commands.
@@ -413,6 +415,7 @@ async fn look(
         settled_at: view.settled_at,
         dead_since: view.dead_since,
         closed: view.closed,
+        undone: view.undone,
         history: history::entries(&view.events, view.request.terms.early_end.cuts()),
         aws: visit.portal.settings.aws.clone(),
         public_url: visit.portal.settings.public_url.clone(),
