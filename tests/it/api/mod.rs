@@ -12,5 +12,6 @@ mod did;
 mod eligibility;
 mod inputs;
 mod limits;
+mod outlives;
 pub mod schema;
 mod statements;
