@@ -110,7 +110,9 @@ async fn look(ctx: &Ctx, id: GrantId, new: &NewExtension) -> Result<Seen, Error>
         };
         let Case { request, .. } = load::case(ctx, conn, grant.request, None).await?;
         let more = TimeDelta::try_seconds(new.duration_seconds).unwrap_or_default();
-        let until = grant.deadline + more.min(grant.longest_extension(&request.terms));
+        // What is none, or too much, is told with the other fields; here it only has to be a time.
+        let more = more.min(grant.longest_extension(&request.terms));
+        let until = grant.deadline + more.max(TimeDelta::zero());
         let guarded = guarded_longer(conn, &grant, until).await?;
         let manager = db::accounts::manager(conn, &request.terms.account).await?;
         Ok(Some((grant, request.terms, guarded, (manager, now))))

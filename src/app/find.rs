@@ -8,6 +8,7 @@ mod revocations;
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
 
 use super::ctx::{App, Ctx};
 use crate::db;
@@ -17,7 +18,7 @@ use crate::domain::arn;
 use crate::domain::entitlement::{Entitlement, Method, Terms};
 use crate::domain::person::Principal;
 use crate::error::{CallerError, Error};
-use crate::ids::{EventId, GrantId, RequestId};
+use crate::ids::{EventId, GrantId, PersonId, RequestId};
 use crate::policy::feasible;
 
 pub use crate::db::audit::Entry;
@@ -136,6 +137,43 @@ pub async fn fitting(ctx: &Ctx, terms: &Terms) -> Result<Vec<Principal>, Error> 
         is_there && feasible::obstacle(own.who(), terms.method, terms.demands.mfa).is_none()
     });
     Ok(fitting)
+}
+
+/// Where somebody has taken away what the last grant of a person had put.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undone {
+    /// ARN of the user, or of the role that the person comes as.
+    pub arn: String,
+    /// Since when the grant closes for that.
+    pub at: DateTime<Utc>,
+}
+
+/// Those of the caller's identities where what an entitlement of these terms puts may not stay, as
+/// the last grant has shown (docs/carrier.md, T10).
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn undone(ctx: &Ctx, terms: &Terms) -> Result<Vec<Undone>, Error> {
+    let read = ctx
+        .app
+        .read(async |conn| Ok(undone_of(conn, ctx.person.id, terms.method).await?));
+    read.await
+}
+
+/// The same of a person, by a method.
+async fn undone_of(
+    conn: &mut PgConnection,
+    person: PersonId,
+    method: Method,
+) -> sqlx::Result<Vec<Undone>> {
+    if !matches!(method, Method::Switch | Method::Attach) {
+        return Ok(Vec::new());
+    }
+    let found = db::undone::of_person(conn, person).await?;
+    Ok(found
+        .into_iter()
+        .map(|(arn, at)| Undone { arn, at })
+        .collect())
 }
 
 /// Requests, newest first.

@@ -129,12 +129,12 @@ async fn scope(conn: &mut PgConnection, new: &NewRevocation) -> Result<Named, Er
         });
     }
     if let Some(arn) = &new.role {
-        let target = db::targets::lock_by_arn(conn, arn.trim()).await?;
+        let target = db::targets::by_arn(conn, arn.trim()).await?;
         let unknown =
             "is not the ARN of a role that is opened here, nor of a user that could carry a policy";
         return Ok(target.map_or_else(
             || Err(FieldError::invalid("role", unknown)),
-            |(id, ..)| Ok((Scope::Role(id), Some(arn.trim().to_owned()))),
+            |id| Ok((Scope::Role(id), Some(arn.trim().to_owned()))),
         ));
     }
     let Some(account) = &new.account else {

@@ -152,8 +152,11 @@ pub async fn wake(
     arns: &[String],
     at: DateTime<Utc>,
 ) -> sqlx::Result<Vec<String>> {
+    // By id, as everybody locks several targets.
     sqlx::query_scalar!(
-        "UPDATE targets SET due_at = $2 WHERE arn = ANY($1) AND due_at IS NULL RETURNING arn",
+        "WITH asleep AS (
+             SELECT id FROM targets WHERE arn = ANY($1) AND due_at IS NULL ORDER BY id FOR NO KEY UPDATE)
+         UPDATE targets SET due_at = $2 WHERE id IN (SELECT id FROM asleep) RETURNING arn",
         arns,
         at
     )

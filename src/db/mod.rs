@@ -43,4 +43,5 @@ pub mod timeouts;
 pub mod tokens;
 pub mod troubles;
 pub mod tx;
+pub mod undone;
 pub mod work;

@@ -246,6 +246,20 @@ pub async fn lock_by_arn(
     locked.transpose()
 }
 
+/// The role or user of that ARN. It is not locked: the worker locks a target after its grants, so
+/// that nobody may wait for a grant while they hold one.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn by_arn(conn: &mut PgConnection, arn: &str) -> sqlx::Result<Option<TargetId>> {
+    sqlx::query_scalar!(
+        r#"SELECT id AS "id: TargetId" FROM targets WHERE arn = $1"#,
+        arn
+    )
+    .fetch_optional(conn)
+    .await
+}
+
 /// Whether anything opens on a target for a person who comes as that user or role: its condition as
 /// last seen, and whether a revocation holds any of them. Read after the request was locked.
 ///

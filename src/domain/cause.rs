@@ -22,7 +22,7 @@ pub enum Cause {
     TargetGone,
     /// Another role has taken the role's name (docs/guard.md, C8).
     TargetReplaced,
-    /// The role's owner undid it again and again.
+    /// Somebody in AWS undid it: more often than it is put back, or once where it is never.
     RevertedByOwner,
     /// Its requester was disabled: they have left.
     PersonDisabled,

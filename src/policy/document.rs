@@ -90,6 +90,17 @@ pub struct Statement<'a> {
 }
 
 impl Statement<'_> {
+    /// Whether it is one that we write, and that goes with its grant. A Sid may only look like
+    /// ours: such a statement is its author's, and stays.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        match &self.owner {
+            Owner::Foreign => false,
+            Owner::Grant(sid) => names_itself(sid, self.text),
+            Owner::Inert => true,
+        }
+    }
+
     /// The statement as a tree.
     #[must_use]
     pub fn node(&self) -> Node {

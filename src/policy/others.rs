@@ -1,7 +1,7 @@
 //! Who else a role lets in, as its trust policy names them.
 
 use super::assumable::{may_do, text};
-use super::document::{Document, Owner};
+use super::document::Document;
 use super::meaning::Node;
 use crate::domain::arn::{Arn, Kind};
 
@@ -26,9 +26,8 @@ pub fn others(trust: &Document<'_>, role_arn: &str, us: Option<&str>) -> Vec<Str
     let mut found = Vec::new();
     for statement in &trust.statements {
         let node = statement.node();
-        let is_foreign = statement.owner == Owner::Foreign;
         let allows = text(&node, "Effect") == Some("Allow");
-        if is_foreign && allows && WAYS.iter().any(|way| may_do(&node, way)) {
+        if !statement.is_ours() && allows && WAYS.iter().any(|way| may_do(&node, way)) {
             found.extend(named(&node));
         }
     }

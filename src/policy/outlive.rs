@@ -5,7 +5,7 @@
 //! and clears nothing.
 
 use super::assumable::{may_do, text};
-use super::document::{Document, Owner};
+use super::document::Document;
 use super::meaning::Node;
 use super::statements::{Statement, is_conditional, statements};
 use super::ways::{ELSEWHERE, WAYS, is_writing_iam};
@@ -171,7 +171,7 @@ fn trusted(role_arn: &str, trust: &Policy) -> Vec<Outlives> {
     for (nth, statement) in document.statements.iter().enumerate() {
         let node = statement.node();
         // Ours lets nobody in beyond its deadline.
-        if statement.owner != Owner::Foreign {
+        if statement.is_ours() {
             continue;
         }
         if text(&node, "Effect") != Some("Allow") || !may_do(&node, "sts:AssumeRole") {

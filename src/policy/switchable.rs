@@ -36,7 +36,7 @@ pub fn check(
     let is_own_account = account(role_arn) == account(who.arn);
     let (mut is_admitted, mut asks_for_more) = (false, false);
     // A statement of ours lets nobody in without us: it goes with its own grant.
-    for statement in trust.foreign() {
+    for statement in trust.statements.iter().filter(|it| !it.is_ours()) {
         let node = statement.node();
         if text(&node, "Effect") != Some("Allow") || !may_do(&node, "sts:AssumeRole") {
             continue;

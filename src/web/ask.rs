@@ -64,6 +64,8 @@ pub struct Ask {
     pub choices: Vec<i32>,
     /// ARNs of the caller's AWS identities.
     pub principals: Vec<Principal>,
+    /// Those of them from which somebody has taken away what the last grant had put.
+    pub undone: Vec<find::Undone>,
 }
 
 impl Ask {
@@ -95,6 +97,7 @@ impl Ask {
             form,
             errors,
             principals: vec![],
+            undone: vec![],
         }
     }
 
@@ -200,8 +203,12 @@ async fn show(
 ) -> Result<Response, Failed> {
     let status = error.as_ref().map_or(StatusCode::OK, failed::status);
     let errors = error.as_ref().map_or_else(Vec::new, page::errors);
+    let principals = find::fitting(&visit.ctx, &entitlement.terms).await?;
+    let mut undone = find::undone(&visit.ctx, &entitlement.terms).await?;
+    undone.retain(|it| principals.iter().any(|own| own.arn == it.arn));
     let page = Ask {
-        principals: find::fitting(&visit.ctx, &entitlement.terms).await?,
+        principals,
+        undone,
         ..Ask::new(visit.frame(Here::Home).await?, entitlement, form, errors)
     };
     Ok(answer(status, &page))

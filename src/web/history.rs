@@ -173,7 +173,7 @@ fn text(action: &Action, actor: &str) -> String {
         Action::GrantOpening { .. } => "Opening began; this was on record before AWS was asked",
         Action::GrantOpened { .. } => "AWS confirmed that it is open",
         Action::GrantEnded { .. } => "AWS confirmed that it is closed",
-        Action::GrantRestored { .. } => "Somebody took it out of the trust policy; it was put back",
+        Action::GrantRestored { .. } => "Somebody undid it in AWS; it was put back",
         Action::CredentialsRequested { .. } => return format!("{actor} asked for credentials"),
         Action::CredentialsDiscarded { .. } => "AWS gave credentials, and nobody got them",
         Action::CredentialsFailed { .. } => "AWS gave no credentials",

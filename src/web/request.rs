@@ -74,6 +74,8 @@ pub struct RequestPage {
     pub closed: bool,
     /// Whether it was withdrawn since its requester was disabled.
     pub has_left: bool,
+    /// Where somebody has taken away what the last grant had put.
+    pub undone: Vec<find::Undone>,
     /// What happened until now.
     pub history: Vec<Entry>,
     /// Where AWS is, for the commands.
@@ -394,6 +396,7 @@ async fn look(
         dead_since: view.dead_since,
         closed: view.closed,
         has_left: history::has_left(&view.events),
+        undone: view.undone,
         history: history::entries(&view.events, view.request.terms.early_end.cuts()),
         aws: visit.portal.settings.aws.clone(),
         public_url: visit.portal.settings.public_url.clone(),

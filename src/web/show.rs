@@ -166,7 +166,7 @@ pub const fn cause(cause: &Cause) -> &'static str {
         Cause::PrincipalGone => "the AWS identity that was let in was deleted",
         Cause::TargetGone => "the role was deleted",
         Cause::TargetReplaced => "another role has taken the role's name",
-        Cause::RevertedByOwner => "the role's owner undid it again and again",
+        Cause::RevertedByOwner => "somebody undid in AWS what was written for it",
         Cause::PersonDisabled => "its requester's account was disabled",
     }
 }

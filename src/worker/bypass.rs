@@ -17,7 +17,7 @@ use crate::domain::grant::Grant;
 use crate::domain::part::Allows;
 use crate::ids::{GrantId, TargetId};
 use crate::policy::Observed;
-use crate::policy::document::Document;
+use crate::policy::document::{Document, Owner, sid};
 use crate::policy::shown::Shown;
 use crate::policy::switchable::{self, Unswitchable};
 
@@ -134,9 +134,13 @@ impl Ledger {
         let Observed::Role(role) = observed else {
             return;
         };
-        let Ok(trust) = Document::parse(&role.trust) else {
+        let Ok(mut trust) = Document::parse(&role.trust) else {
             return;
         };
+        // What somebody has changed in a grant's own statement is mended with this very look.
+        let own: Vec<String> = self.grants.iter().map(|it| sid(it.id)).collect();
+        let is_of_a_grant = |owner: &Owner| matches!(owner, Owner::Grant(it) if own.contains(it));
+        trust.statements.retain(|it| !is_of_a_grant(&it.owner));
         let is_let_in = |grant: &&Grant| {
             let is_asked = grant.method == Method::Switch && grant.marks.bypassed.is_none();
             let Some(who) = grant

@@ -11,6 +11,7 @@ use crate::aws::AwsError;
 use crate::db::targets::{LeaseError, Release, Taken};
 use crate::domain::audit::Action;
 use crate::domain::cause::Cause;
+use crate::domain::entitlement::Method;
 use crate::domain::grant::{Grant, GrantState};
 use crate::ids::GrantId;
 use crate::policy::mutations::{Clause, stands};
@@ -31,25 +32,26 @@ impl Worker {
             let mut ledger = self.open(&taken.lease).await?;
             // As after a look without an answer (docs/decisions.md, 14).
             ledger.take_up(self.settings.margins.propagation).await?;
-            self.fail(&mut ledger, error, &[], false);
+            self.fail(&mut ledger, error, &[], false, false);
             Ok(self.store(ledger).await?.due)
         };
         self.in_time("release", done).await
     }
 
     /// Gives the target back after a failure: openings are given up after some attempts, closings
-    /// never are.
+    /// never are. `of_closing`: AWS has refused a write that only takes something away.
     pub(super) fn fail(
         &self,
         ledger: &mut Ledger,
         error: AwsError,
         refused: &[GrantId],
         guard_refused: bool,
+        of_closing: bool,
     ) {
         let now = ledger.now();
         let attempts = ledger.before.attempts.saturating_add(1);
         if attempts >= self.settings.open_attempts {
-            ledger.close_openings();
+            ledger.close_openings(of_closing);
         } else {
             ledger.close_newest(refused);
         }
@@ -88,8 +90,13 @@ impl Worker {
 }
 
 impl Ledger {
-    fn close_openings(&mut self) {
-        let opening = self.grants.iter().filter(|grant| grant.state.is_opening());
+    /// What cannot be taken away may stay so for months. It stands in the way of what the same
+    /// document, a trust policy, is to let in, and of nothing else.
+    fn close_openings(&mut self, of_closing: bool) {
+        let is_given_up = |grant: &&Grant| {
+            grant.state.is_opening() && (!of_closing || grant.method == Method::TrustPolicy)
+        };
+        let opening = self.grants.iter().filter(is_given_up);
         let opening: Vec<GrantId> = opening.map(|grant| grant.id).collect();
         for id in opening {
             self.change(id, |grant, by| grant.close(Cause::CouldNotOpen, by));

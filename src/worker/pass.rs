@@ -45,6 +45,8 @@ pub(super) struct Pass<'a> {
     pub ended_refused: bool,
     /// The grants whose inline policies AWS refused to take away.
     pub kept_there: BTreeSet<GrantId>,
+    /// Why AWS refused to take something away.
+    pub kept: Option<AwsError>,
     /// AWS did not take a document with several openings in it.
     one_at_a_time: bool,
     /// The clocks of AWS and of the database differ.
@@ -145,6 +147,7 @@ impl<'a> Pass<'a> {
             guard_refused: false,
             ended_refused: false,
             kept_there: BTreeSet::new(),
+            kept: None,
             one_at_a_time: false,
             clocks_differ: false,
             too_old: 0,
@@ -381,10 +384,10 @@ impl<'a> Pass<'a> {
     /// AWS did not take for what it says is tried anew with one opening at a time, since only one
     /// of them need be at fault.
     fn rest(&mut self, ledger: &mut Ledger, due: Option<DateTime<Utc>>, waits: bool) -> Next {
-        if let Some(error) = self.trouble {
+        if let Some(error) = self.trouble.or(self.kept) {
             // Only now, with nothing left to write: what AWS refuses keeps nothing else waiting.
-            let (refused, guard_refused) = (&self.refused, self.guard_refused);
-            self.worker.fail(ledger, error, refused, guard_refused);
+            let (worker, of_closing) = (self.worker, self.trouble.is_none());
+            worker.fail(ledger, error, &self.refused, self.guard_refused, of_closing);
             return Next::Released;
         }
         if !self.closings_only {
@@ -417,7 +420,8 @@ impl<'a> Pass<'a> {
             let mut ledger = self.open().await?;
             // AWS's silence keeps no intent off the record (docs/decisions.md, 14).
             ledger.take_up(worker.settings.margins.propagation).await?;
-            worker.fail(&mut ledger, error, &self.refused, self.guard_refused);
+            let (refused, of_closing) = (&self.refused, self.kept == Some(error));
+            worker.fail(&mut ledger, error, refused, self.guard_refused, of_closing);
             self.commit(ledger).await
         };
         worker.in_time("release", done).await

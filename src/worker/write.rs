@@ -119,8 +119,14 @@ impl Pass<'_> {
                 if write.opens.is_empty()
                     && carried.is_some_and(|grant| self.kept_there.insert(grant)) =>
             {
-                self.trouble = Some(error);
+                self.kept = Some(error);
                 return Round::Again;
+            }
+            AwsError::Full | AwsError::Malformed | AwsError::Protected | AwsError::Denied
+                if write.opens.is_empty() && write.key == DocumentKey::Trust =>
+            {
+                self.kept = Some(error);
+                return Round::Failed(error);
             }
             _ => return Round::Failed(error),
         }

@@ -188,6 +188,32 @@ fn files_are_short() {
     );
 }
 
+/// What no module names is compiled by nobody: its tests never run, and nobody hears of it.
+#[test]
+fn every_file_is_a_module_of_another() {
+    let sources = sources();
+    let text_of = |path: &Path| sources.iter().find(|(it, _)| it == path);
+    for (path, _) in &sources {
+        let (folder, stem) = (path.parent().unwrap(), path.file_stem().unwrap());
+        if stem == "main" || stem == "lib" {
+            continue;
+        }
+        let (parent, name) = if stem == "mod" {
+            (folder.parent().unwrap(), folder.file_name().unwrap())
+        } else {
+            (folder, stem)
+        };
+        let declared = format!("mod {};", name.to_str().unwrap());
+        let places = ["mod.rs", "main.rs", "lib.rs"].map(|it| parent.join(it));
+        let mut places = places.into_iter().chain([parent.with_extension("rs")]);
+        let is_declared = places.any(|it| {
+            let text = text_of(&it).map_or("", |(_, text)| text);
+            text.lines().any(|line| line.trim().ends_with(&declared))
+        });
+        assert!(is_declared, "{}: no module names it", path.display());
+    }
+}
+
 #[test]
 fn only_the_two_clocks_ask_for_the_time() {
     // In two parts, so that this file does not accuse itself.

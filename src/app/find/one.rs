@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 
 use super::super::ctx::{Ctx, Settings};
 use super::super::load::{self, Shown};
-use super::{Decision, Delay, Entry};
+use super::{Decision, Delay, Entry, Undone, undone_of};
 use crate::db::cases::Case;
 use crate::domain::grant::{Grant, GrantState};
 use crate::domain::person::Person;
@@ -61,6 +61,8 @@ pub struct RequestView {
     pub extension: Option<RequestId>,
     /// Whether the role is closed to whoever has no grant, as the catalog says now.
     pub closed: bool,
+    /// Where what it would put may not stay, as long as it waits for a decision.
+    pub undone: Vec<Undone>,
     /// The voices so far.
     pub decisions: Vec<Decision>,
     /// Who can still decide it.
@@ -130,6 +132,7 @@ pub async fn request(ctx: &Ctx, id: RequestId) -> Result<RequestView, Error> {
             let dead_since = grant.as_ref().and_then(|it| dead_since(it, settings, now));
             let delay = delays(conn, grant.iter()).await?.into_values().next();
             Ok(RequestView {
+                undone: undone(conn, &request).await?,
                 closed: db::closed::is(conn, request.target).await?,
                 request,
                 requester,
@@ -156,6 +159,15 @@ pub fn external_id(ctx: &Ctx, request: &Request) -> Option<String> {
         return None;
     }
     authz::told_external_id(&ctx.person, request).then(|| id.to_string())
+}
+
+async fn undone(conn: &mut PgConnection, request: &Request) -> sqlx::Result<Vec<Undone>> {
+    if request.state != RequestState::Pending {
+        return Ok(Vec::new());
+    }
+    let mut found = undone_of(conn, request.person, request.terms.method).await?;
+    found.retain(|it| Some(&it.arn) == request.principal_arn.as_ref());
+    Ok(found)
 }
 
 async fn approvers(

@@ -222,6 +222,41 @@ async fn a_bad_body_is_told_clearly_and_changes_nothing() {
     }
 }
 
+/// By what is asked for a deadline cannot be moved, and some of it no time can.
+#[tokio::test]
+async fn a_bad_length_of_an_extension_is_told_and_asks_for_nothing() {
+    let service = TestApp::new().await.api().await;
+    let (alice, bob) = (service.token("alice").await, service.token("bob").await);
+    let asked = service.call(&alice, "POST", "/requests", &ask()).await;
+    let approve = format!("/requests/{}/approve", asked.body["id"].as_str().unwrap());
+    let approved = service.call(&bob, "POST", &approve, &json!({})).await;
+    service.open_grants().await;
+    let extend = format!(
+        "/grants/{}/extend",
+        approved.body["grant_id"].as_str().unwrap()
+    );
+    for (duration, code, word) in [
+        ("PT0S", "duration_out_of_range", "from PT1S to"),
+        ("-PT1H", "duration_out_of_range", "from PT1S to"),
+        ("-PT2000000000000H", "duration_out_of_range", "from PT1S to"),
+        ("PT2000000000000H", "duration_out_of_range", "from PT1S to"),
+        (
+            "-PT2562047788015215H",
+            "duration_out_of_range",
+            "from PT1S to",
+        ),
+        ("PT99999999999999999999H", "invalid_field", "PT1H30M"),
+        ("1 hour", "invalid_field", "PT1H30M"),
+    ] {
+        let body = json!({"duration": duration, "justification": "It still burns"});
+        let answer = service.call(&alice, "POST", &extend, &body).await;
+        let told = (answer.status.as_u16(), answer.code());
+        assert_eq!(told, (422, code), "{duration}: {}", answer.body);
+        assert!(answer.body.to_string().contains(word), "{}", answer.body);
+        assert_eq!(service.count("requests").await, 1, "{duration}");
+    }
+}
+
 #[tokio::test]
 async fn what_is_not_json_or_too_large_is_refused() {
     let service = TestApp::new().await.api().await;

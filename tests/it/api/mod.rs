@@ -19,6 +19,7 @@ mod inputs;
 mod limits;
 mod people;
 mod machines;
+mod outlives;
 pub mod schema;
 mod scopes;
 mod stale;

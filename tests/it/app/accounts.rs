@@ -2,9 +2,10 @@
 //! the external ID that it gets once.
 
 use countersign::app::catalog::{Applied, CatalogError, check};
+use countersign::app::submit::{NewRequest, submit};
 
 use crate::sandbox::{OTHER, THIRD};
-use crate::support::app::TestApp;
+use crate::support::app::{TestApp, ask};
 use crate::support::catalog::{Catalog, Change, role_arn};
 
 const MANAGER: &str = "arn:aws:iam::444455556666:role/countersign-manager";
@@ -30,7 +31,7 @@ fn told(text: &str, error: CatalogError) -> Vec<(String, String)> {
 }
 
 #[tokio::test]
-async fn what_cannot_be_is_refused_at_its_place_and_without_a_database() {
+async fn a6_what_cannot_be_is_refused_at_its_place_and_without_a_database() {
     let company = TestApp::new().await;
     let rows: [(Change, &str, &str); 10] = [
         (
@@ -132,7 +133,7 @@ fn alone(change: impl FnOnce(&mut Catalog)) -> Catalog {
 }
 
 #[tokio::test]
-async fn what_does_not_go_with_the_accounts_on_record_is_refused() {
+async fn a6_what_does_not_go_with_the_accounts_on_record_is_refused() {
     let company = TestApp::with(|catalog| {
         managed(catalog, OTHER, MANAGER);
         catalog.account(THIRD);
@@ -180,6 +181,37 @@ async fn what_does_not_go_with_the_accounts_on_record_is_refused() {
         .apply(&alone(|it| of_role(it, gov)).render())
         .await
         .unwrap();
+}
+
+/// A user of another account may come into a role of this one; one of another partition of AWS
+/// never, whoever says so.
+#[tokio::test]
+async fn a6_a_grant_never_spans_partitions() {
+    let gov = "arn:aws-us-gov:iam::444455556666:user/alice";
+    for method in ["switch", "trust_policy"] {
+        let company = TestApp::with(|it| {
+            it.account(OTHER);
+            it.person("alice").principals = vec![gov.to_owned()];
+            method.clone_into(&mut it.entitlement("prod-admin").method);
+        })
+        .await;
+        let alice = company.ctx("alice").await;
+        for (principal, said) in [
+            (None, "the catalog names no AWS identity of yours"),
+            (Some(gov), "is not an AWS identity of yours"),
+        ] {
+            let wish = NewRequest {
+                principal: principal.map(str::to_owned),
+                ..ask("prod-admin")
+            };
+            let error = submit(&alice, wish).await.unwrap_err();
+            let [wrong] = error.fields() else {
+                panic!("{method}: {error:?}");
+            };
+            assert_eq!(wrong.field, "principal");
+            assert!(wrong.detail.contains(said), "{method}: {}", wrong.detail);
+        }
+    }
 }
 
 async fn external_id(company: &TestApp) -> Option<String> {

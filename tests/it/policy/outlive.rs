@@ -1,6 +1,8 @@
 //! What a role lets a person leave behind (docs/guard.md, C4): each kind found, and what clears it.
 
 use countersign::domain::outlive::{Outlives, Through};
+use countersign::policy::document::{Document, sid};
+use countersign::policy::others::others;
 use countersign::policy::outlive::{Permissions, Policy, of_role, of_statements, of_unguarded};
 
 use super::{FOREIGN, ROLE_ARN};
@@ -299,7 +301,7 @@ fn whom_the_trust_policy_lets_in_without_us_is_told() {
     assert_eq!(kinds(&trusting(excepting)), [Through::TrustedAccount]);
     let denied = r#"{"Effect":"Deny","Principal":"*","Action":"sts:AssumeRole"}"#;
     assert_eq!(kinds(&trusting(denied)), []);
-    let ours = r#"{"Sid":"Countersign01hzzzzzzzzzzzzzzzzzzzzzzz","Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}"#;
+    let ours = r#"{"Sid":"Countersign01hzzzzzzzzzzzzzzzzzzzzzzz","Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"sts:RoleSessionName":["grant_01hzzzzzzzzzzzzzzzzzzzzzzz"]}}}"#;
     assert_eq!(kinds(&trusting(ours)), [], "it has a deadline");
 }
 
@@ -405,4 +407,30 @@ fn without_a_guard_what_changes_the_role_itself_counts() {
         of_unguarded(ROLE_ARN, &elsewhere),
         of_role(ROLE_ARN, &elsewhere)
     );
+}
+
+/// A Sid like that of a grant makes nothing a grant's: what pins another name is its author's, and
+/// has no deadline.
+#[test]
+fn a_statement_whose_sid_only_looks_like_ours_is_told() {
+    let own = super::grant_id(7);
+    let named = |name: &str| {
+        format!(
+            r#"{{"Sid":"{}","Effect":"Allow","Principal":{{"AWS":"arn:aws:iam::111122223333:root"}},"Action":"sts:AssumeRole","Condition":{{"StringEquals":{{"sts:RoleSessionName":["{name}"]}}}}}}"#,
+            sid(own)
+        )
+    };
+    assert_eq!(kinds(&trusting(&named("alice"))), [Through::TrustedAccount]);
+    assert_eq!(kinds(&trusting(&named(&own.to_string()))), []);
+    let others = |statement: &str| {
+        let text = format!(r#"{{"Version":"2012-10-17","Statement":[{statement}]}}"#);
+        let named = statement.replace(":root", ":user/carol");
+        let text = text.replace(statement, &named);
+        others(&Document::parse(&text).unwrap(), ROLE_ARN, None)
+    };
+    assert_eq!(
+        others(&named("alice")),
+        ["arn:aws:iam::111122223333:user/carol"]
+    );
+    assert_eq!(others(&named(&own.to_string())), [""; 0]);
 }

@@ -145,7 +145,7 @@ async fn who_countersign_is_and_whether_accounts_let_it_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_source_identity_or_tags_of_our_own_are_told_once() {
+async fn f9_a_source_identity_or_tags_of_our_own_are_told_once() {
     let clinic = Clinic::new().await;
     let knobs = clinic.knobs();
     let ci = "arn:aws:iam::111122223333:role/ci";

@@ -1,6 +1,7 @@
 //! An object in a bucket whose policy may name anybody, a session among them.
 
 use aws_sdk_sts::types::{Credentials as Keys, PolicyDescriptorType};
+use chrono::{DateTime, Utc};
 use countersign::sandbox::{Document, Rule};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
@@ -21,8 +22,8 @@ async fn signed(
     key: [&str; 2],
     token: Option<&str>,
     path: &str,
+    now: DateTime<Utc>,
 ) -> (u16, String) {
-    let now = sandbox.knobs().now();
     let (day, at) = (now.format("%Y%m%d"), now.format("%Y%m%dT%H%M%SZ"));
     let url = sandbox.url();
     let host = url.trim_start_matches("http://");
@@ -61,14 +62,25 @@ async fn signed(
 
 /// Reads an object with the keys that STS gave out: status and body.
 pub async fn read_object(sandbox: &Sandbox, keys: &Keys, path: &str) -> (u16, String) {
+    read_object_at(sandbox, keys, path, sandbox.knobs().now()).await
+}
+
+/// The same, signed at the time on the wall, by which the stand-in takes signatures where its own
+/// stands still.
+pub async fn read_object_at(
+    sandbox: &Sandbox,
+    keys: &Keys,
+    path: &str,
+    now: DateTime<Utc>,
+) -> (u16, String) {
     let pair = [keys.access_key_id(), keys.secret_access_key()];
-    signed(sandbox, pair, Some(keys.session_token()), path).await
+    signed(sandbox, pair, Some(keys.session_token()), path, now).await
 }
 
 /// The same with a user's own key.
 pub async fn read_as(sandbox: &Sandbox, user: &str, path: &str) -> (u16, String) {
     let (id, secret) = key(user);
-    signed(sandbox, [&id, &secret], None, path).await
+    signed(sandbox, [&id, &secret], None, path, sandbox.knobs().now()).await
 }
 
 fn grants(principal: &str) -> String {

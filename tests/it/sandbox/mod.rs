@@ -3,7 +3,7 @@
 mod accounts;
 mod across;
 mod boundaries;
-mod bucket;
+pub mod bucket;
 mod chained;
 mod conditions;
 mod console;

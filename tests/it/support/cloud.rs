@@ -87,6 +87,10 @@ impl Cloud {
         }
     }
 
+    pub const fn sandbox(&self) -> &Sandbox {
+        &self.sandbox
+    }
+
     pub fn endpoint(&self) -> String {
         self.sandbox.url()
     }

@@ -21,7 +21,8 @@ use super::stage::Stage;
 
 const US: &str = "arn:aws:iam::111122223333:user/countersign";
 
-const ROOT: &str = r#"{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:root"},"Action":"sts:AssumeRole"}"#;
+/// A statement that leaves it to the account who may assume the role.
+pub const ROOT: &str = r#"{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:root"},"Action":"sts:AssumeRole"}"#;
 const SERVICE: &str =
     r#"{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}"#;
 

@@ -85,12 +85,17 @@ impl Stage {
 
     /// Waits until somebody on this database waits for a row that somebody else has locked.
     pub async fn waits_for_a_lock(&self) {
+        self.waits_for_locks(1).await;
+    }
+
+    /// The same of so many at once.
+    pub async fn waits_for_locks(&self, count: i64) {
         let waiting = "SELECT count(*) FROM pg_stat_activity
             WHERE datname = current_database() AND wait_event_type = 'Lock'";
         let mut admin = self.rows.app.db.superuser().await;
-        wait::until_async("somebody waits for a lock", async || {
+        wait::until_async(&format!("{count} wait for a lock"), async || {
             let row = admin.fetch_one(waiting).await.unwrap();
-            row.get::<i64, _>(0) > 0
+            row.get::<i64, _>(0) >= count
         })
         .await;
     }

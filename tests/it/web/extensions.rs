@@ -64,6 +64,11 @@ async fn what_was_typed_for_more_stays() {
     for (duration, justification, told) in [
         ("soon", "Because.", "Duration must be a length of time"),
         ("9h", "Because.", "Duration must be from PT1S to"),
+        (
+            "-PT2000000000000H",
+            "Because.",
+            "Duration must be from PT1S to",
+        ),
         ("5m", " ", "Justification must not be empty"),
     ] {
         let form = [("duration", duration), ("justification", justification)];
@@ -72,7 +77,9 @@ async fn what_was_typed_for_more_stays() {
         assert!(answer.body.contains(told), "{told}: {}", answer.body);
         let typed = format!("name=\"duration\" value=\"{duration}\"");
         assert!(answer.body.contains(&typed), "{}", answer.body);
-        let is_open = answer.body.contains("<details class=\"extend\" id=\"extend\" open>");
+        let is_open = answer
+            .body
+            .contains("<details class=\"extend\" id=\"extend\" open>");
         assert!(is_open, "{}", answer.body);
     }
 }

@@ -31,6 +31,7 @@ use super::samples::*;
 use super::token_samples::*;
 use super::troubles::{bypassed, dead, troubled};
 use super::uncut::{active_uncut, ask_uncut, closing_uncut, review_uncut};
+use super::undone::{ask_undone, review_undone};
 
 /// A page, and the type that it is of.
 pub struct Sample {
@@ -306,6 +307,8 @@ fn every() -> Vec<(&'static str, Sample)> {
         ("grant-active-uncut", sample(&active_uncut())),
         ("grant-closing-uncut", sample(&closing_uncut())),
         ("ask-uncut", sample(&ask_uncut())),
+        ("ask-undone", sample(&ask_undone())),
+        ("review-undone", sample(&review_undone())),
         ("grant-never-open", sample(&approved(never_open()))),
         ("grant-closing", sample(&approved(closing()))),
         ("grant-ended", sample(&approved(ended()))),

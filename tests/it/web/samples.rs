@@ -152,6 +152,7 @@ pub fn page(state: RequestState, granted: Option<Grant>) -> RequestPage {
         settled_at: Some(now() + minutes(1)),
         dead_since: None,
         closed: false,
+        undone: vec![],
         grant: granted,
         delay: None,
         aws: Aws {

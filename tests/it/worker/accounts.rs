@@ -34,7 +34,7 @@ async fn look(account: &Aws) -> Result<(), AwsError> {
 }
 
 #[tokio::test]
-async fn one_that_is_throttled_does_not_slow_down_the_other() {
+async fn a5_one_that_is_throttled_does_not_slow_down_the_other() {
     let aws = sandbox::start(r#"{"Version":"2012-10-17","Statement":[]}"#).await;
     let (slow, free) = accounts(&aws).await;
     // Clients are slow the first time.
@@ -59,7 +59,7 @@ async fn one_that_is_throttled_does_not_slow_down_the_other() {
 }
 
 #[tokio::test]
-async fn a_clock_that_differs_in_one_says_nothing_of_the_other() {
+async fn a5_a_clock_that_differs_in_one_says_nothing_of_the_other() {
     let aws = sandbox::start(r#"{"Version":"2012-10-17","Statement":[]}"#).await;
     let (wrong, right) = accounts(&aws).await;
     let (asked_at, now) = (Instant::now(), aws.knobs().now());

@@ -7,13 +7,14 @@ use countersign::app::find;
 use countersign::app::submit::submit;
 use countersign::domain::outlive::Through;
 use countersign::ids::GrantId;
+use countersign::policy::document::sid;
 use sqlx::{AssertSqlSafe, Executor as _, Row as _};
 
 use super::minutes;
 use super::switch::policy;
 use crate::support::catalog::user_arn;
 use crate::support::cloud::Knob;
-use crate::support::elevation::Elevation;
+use crate::support::elevation::{Elevation, ROOT};
 
 /// Somebody gives alice a policy of her own.
 fn stands(world: &Elevation, condition: &str) {
@@ -196,4 +197,48 @@ async fn i9_a_switch_opens_beside_a_statement_of_her_own() {
         .events(switched, "grant.bypassed", "success")
         .await;
     assert_eq!(told, 0);
+}
+
+/// A Sid like ours makes nothing ours: what pins no grant's name is never taken away, and lets her
+/// in.
+#[tokio::test]
+async fn i3_a_statement_whose_sid_only_looks_like_ours_lets_her_in() {
+    let like = format!(
+        r#"{{"Sid":"{}","Effect":"Allow","Principal":{{"AWS":"{}"}},"Action":"sts:AssumeRole"}}"#,
+        sid(GrantId::new()),
+        user_arn("alice")
+    );
+    let world = Elevation::switching().await;
+    let open = world.open(60).await;
+    let first = format!(r#""Statement":[{like},"#);
+    let cloud = &world.stage.cloud;
+    cloud.edit_trust(|trust| trust.replacen(r#""Statement":["#, &first, 1));
+    world.stage.pass(minutes(1)).await;
+    assert_eq!(told(&world, open).await, ["the role's trust policy"]);
+    assert!(cloud.trust().contains(&like), "it is not ours to take away");
+
+    let world = Elevation::switching_with(&format!("{ROOT},{like}")).await;
+    let error = submit(&world.alice, Elevation::wish(60)).await.unwrap_err();
+    assert_eq!(error.told_code(), "role_open_already");
+}
+
+/// What a hand has changed in the statement of another grant of hers is mended with the look that
+/// sees it, and lets nobody in by itself.
+#[tokio::test]
+async fn i9_a_changed_statement_of_her_own_is_no_way_in_that_stays() {
+    let world = Elevation::switching().await;
+    let (person, arn) = (world.alice.person.id, user_arn("alice"));
+    let (now, hour) = (world.stage.now(), minutes(60));
+    world.stage.rows.approve(person, &arn, now, hour).await;
+    let switched = world.open(60).await;
+    world.stage.pass(minutes(1)).await;
+    let cloud = &world.stage.cloud;
+    let before = cloud.trust();
+    let at = before.find(r#""StringEquals":"#).unwrap();
+    let (kept, pins) = before.split_at(at);
+    let (_, rest) = pins.split_once("},").unwrap();
+    cloud.edit_trust(|_| format!("{kept}{rest}"));
+    world.stage.pass(minutes(1)).await;
+    assert_eq!(cloud.trust(), before, "it is written anew");
+    assert_eq!(told(&world, switched).await.len(), 0);
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use countersign::app::submit::submit;
 use countersign::domain::fetch::Guarding;
 use countersign::domain::target::Condition;
-use sqlx::{AssertSqlSafe, Executor as _};
+use sqlx::{AssertSqlSafe, Executor as _, Row as _};
 
 use super::minutes;
 use super::switch::{listed, policy, policy_name};
@@ -162,7 +162,13 @@ async fn what_cannot_be_taken_away_keeps_nothing_else_from_opening() {
     world.stage.work().await;
     let refuse = Knob::Refuse("AccessDenied", 403);
     world.stage.cloud.always("DeleteUserPolicy", refuse);
-    world.stage.pass(minutes(10)).await;
+    for _ in 0..10 {
+        world.stage.pass(minutes(6)).await;
+    }
+    assert!(
+        attempts(&world).await > 8,
+        "as often as an opening is tried"
+    );
     assert!(policy(&world, first).await.is_some());
     let second = world.open(60).await;
     let alice = world.stage.cloud.keys("alice");
@@ -174,6 +180,41 @@ async fn what_cannot_be_taken_away_keeps_nothing_else_from_opening() {
     world.stage.pass(minutes(70)).await;
     world.stage.pass(minutes(6)).await;
     assert_eq!(policy(&world, first).await, None);
+}
+
+/// How often the work on a target has failed in a row, at most.
+async fn attempts(world: &Elevation) -> i32 {
+    let sql = "SELECT max(attempts) AS it FROM targets";
+    world
+        .stage
+        .rows
+        .pool
+        .fetch_one(sql)
+        .await
+        .unwrap()
+        .get("it")
+}
+
+/// The same of a statement: what hangs on the trust policy is given up, a switch opens.
+#[tokio::test]
+async fn a_statement_that_cannot_be_taken_away_keeps_no_switch_from_opening() {
+    let world = Elevation::switching().await;
+    let stage = &world.stage;
+    let first = stage.open("carol", 600).await;
+    let refuse = Knob::Refuse("AccessDenied", 403);
+    stage.cloud.always("UpdateAssumeRolePolicy", refuse);
+    stage.revoke(first).await;
+    for _ in 0..10 {
+        stage.pass(minutes(6)).await;
+    }
+    assert!(
+        attempts(&world).await > 8,
+        "as often as an opening is tried"
+    );
+    assert_eq!(stage.state(first).await, "closing");
+    let trusted = stage.approve("chuck", 60).await;
+    world.open(60).await;
+    assert_eq!(stage.state(trusted).await, "failed");
 }
 
 /// A policy on somebody else's user, or one more than was approved, is nothing that SQL can bring

@@ -88,7 +88,7 @@ async fn a_switch_goes_on_without_a_gap_and_ends_at_the_later_deadline() {
 }
 
 #[tokio::test]
-async fn an_attached_policy_and_credentials_last_as_long() {
+async fn an_attached_policy_lasts_as_long() {
     let world = Elevation::attaching().await;
     let grant = world.open(30).await;
     let alice = world.stage.cloud.keys("alice");
@@ -98,7 +98,10 @@ async fn an_attached_policy_and_credentials_last_as_long() {
     assert!(alice.work().await);
     world.advance(1);
     assert!(!alice.work().await);
+}
 
+#[tokio::test]
+async fn credentials_last_as_long() {
     let world = Elevation::new().await;
     let grant = world.open(30).await;
     let old = world.keys(&world.fetch(grant).await.unwrap());
@@ -110,10 +113,26 @@ async fn an_attached_policy_and_credentials_last_as_long() {
     assert_eq!(given.expires_at, world.stage.now() + minutes(60));
     let keys = world.keys(&given);
     world.advance(1_800);
-    // F8: keys that were handed out end at their old deadline; others are fetched.
     assert!(!old.work().await && keys.work().await);
     world.advance(1_800);
     assert!(!keys.work().await);
+}
+
+/// F8: keys that were handed out end at their old deadline, also where STS has made them longer and
+/// the guard lets them go on; others are fetched, so that there is no gap.
+#[tokio::test]
+async fn f8_keys_of_before_an_extension_end_at_the_old_deadline() {
+    let world = Elevation::new().await;
+    // STS makes no session shorter than 15 minutes.
+    let grant = world.open(5).await;
+    let old = world.keys(&world.fetch(grant).await.unwrap());
+    extended(&world, grant, 25).await;
+    world.stage.work().await;
+    let keys = world.keys(&world.fetch(grant).await.unwrap());
+    world.advance(299);
+    assert!(old.work().await && keys.work().await);
+    world.advance(1);
+    assert!(!old.work().await && keys.work().await);
 }
 
 #[tokio::test]

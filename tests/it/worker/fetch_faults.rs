@@ -2,12 +2,18 @@
 
 use std::sync::LazyLock;
 
+use aws_sdk_sts::primitives::DateTime;
+use aws_sdk_sts::types::Credentials;
 use countersign::app::submit::submit;
 use countersign::aws::GUARD_NAME;
+use countersign::clock::Clock;
 use countersign::policy::assumable;
+use secrecy::ExposeSecret as _;
 
 use super::minutes;
 use crate::sandbox::ROLE;
+use crate::sandbox::bucket::read_object_at;
+use crate::support::catalog::Catalog;
 use crate::support::cloud::Knob;
 use crate::support::elevation::Elevation;
 use crate::support::log::{self, LOG};
@@ -93,6 +99,26 @@ async fn the_log_holds_no_secret_of_an_answer_that_cannot_be_read() {
         "cannot be read"
     ]));
     assert!(!log::text().contains("SecretAccessKey"));
+}
+
+/// F1: STS is asked with no transaction open and no row locked. An end, and what AWS is told of it,
+/// waits for no answer of STS.
+#[tokio::test]
+async fn f1_an_end_waits_for_no_answer_of_sts() {
+    let world = Elevation::new().await;
+    let grant = world.open(60).await;
+    let held = world.stage.cloud.hold("AssumeRole", true);
+    let (code, ()) = tokio::join!(world.refused(grant), async {
+        held.reached().await;
+        world.end(grant).await;
+        world.stage.work().await;
+        assert_eq!(world.stage.state(grant).await, "ended");
+        assert!(!world.stage.listed(grant));
+        held.release();
+    });
+    assert_eq!(code, "wrong_state");
+    let rows = world.rows(grant).await;
+    assert_eq!(rows[0].outcome.as_deref(), Some("discarded"));
 }
 
 /// F4: a process is stopped over the deadline while STS is asked. What it wakes up with is dead,
@@ -224,4 +250,56 @@ async fn f10_a_role_that_is_unpinned_while_it_opens_never_opens() {
     let told = world.stage.rows.told(grant).await;
     assert!(!told.iter().any(|it| it == "grant.opened"), "{told:?}");
     assert_eq!(world.stage.state(grant).await, "failed");
+}
+
+/// F11: a policy of a resource that names the very session lets it do more than the entitlement's
+/// own policy says. It does not let it outlive the deadline, with no guard and nobody of ours
+/// there, or an end.
+#[tokio::test]
+async fn f11_a_scope_is_no_wall_to_a_resource_that_names_the_session_and_the_deadline_is() {
+    for ends in [false, true] {
+        let world = Elevation::new().await;
+        let scope = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iam:GetUser","Resource":"*"}]}"#;
+        let change = |catalog: &mut Catalog| {
+            let more = &mut catalog.entitlements[0].more;
+            more.insert("scope_down".to_owned(), scope.into());
+        };
+        world.app.change(change).await;
+        // STS makes no session shorter than 15 minutes.
+        let grant = world.open(5).await;
+        let given = world.fetch(grant).await.unwrap();
+        let knobs = world.stage.cloud.knobs();
+        knobs.create_bucket("111122223333", "payroll");
+        knobs.put_object("payroll", "may", "42");
+        let reads = async || {
+            let keys = Credentials::builder()
+                .access_key_id(&given.access_key_id)
+                .secret_access_key(given.secret.expose_secret())
+                .session_token(given.token.expose_secret())
+                .expiration(DateTime::from_secs(0));
+            let keys = keys.build().unwrap();
+            let mut conn = world.app.pool().acquire().await.unwrap();
+            let now = Clock::Database.now(&mut conn).await.unwrap();
+            let sandbox = world.stage.cloud.sandbox();
+            read_object_at(sandbox, &keys, "payroll/may", now).await.0 == 200
+        };
+        let session = format!("arn:aws:sts::111122223333:assumed-role/prod-admin/{grant}");
+        for (named, may) in [(ROLE, false), (session.as_str(), true)] {
+            let policy = format!(
+                r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"AWS":"{named}"}},"Action":"s3:GetObject","Resource":"arn:aws:s3:::payroll/*"}}]}}"#
+            );
+            knobs.put_bucket_policy("payroll", Some(&policy)).unwrap();
+            assert_eq!(reads().await, may, "{named}");
+        }
+        if ends {
+            world.end(grant).await;
+            world.stage.work().await;
+        } else {
+            world.stage.cloud.delete_guard();
+            world.advance(299);
+            assert!(reads().await);
+            world.advance(1);
+        }
+        assert!(!reads().await, "{ends}");
+    }
 }

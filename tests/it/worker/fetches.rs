@@ -155,7 +155,7 @@ async fn i9_two_methods_on_one_role_for_one_person_end_each_alone() {
     }
 }
 
-/// F1 and F2: an end waits for no call to STS, and what STS gives after it is nobody's.
+/// F2: what STS gives after an end is nobody's.
 #[tokio::test]
 async fn f2_an_end_between_the_intent_and_the_answer_discards_the_session() {
     let world = Elevation::new().await;

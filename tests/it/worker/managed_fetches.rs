@@ -1,6 +1,10 @@
 //! Credentials of a role in an account that is worked in through a manager role.
 
+use std::time::Duration;
+
 use countersign::app::credentials::fetch;
+use countersign::aws::Clouds;
+use countersign::domain::fetch::MOST_TO_BEGIN;
 use countersign::policy::assumable;
 use secrecy::ExposeSecret as _;
 
@@ -58,4 +62,29 @@ async fn a_fetch_whose_manager_refuses_us_has_failed_and_is_not_waited_for() {
     let refused = fetch(&member.alice, grant).await;
     assert_eq!(refused.map(drop).unwrap_err().told_code(), "aws_refused");
     assert_eq!(member.fetched().await, "failed denied");
+}
+
+/// F4: the process is stopped between its intent and its call, here while it waits for the
+/// manager's session, for longer than that may take. It asks for no session of the role any more.
+#[tokio::test]
+async fn f4_a_process_that_wakes_long_after_its_intent_does_not_ask_sts() {
+    let trust = lets_in(MANAGER);
+    let member = Member::with("sts_credentials", &trust).await;
+    let grant = member.open(60).await;
+    // A process that has not been in the account yet, and is patient.
+    let (stage, minute) = (&member.stage, Duration::from_secs(60));
+    let clouds = Clouds::with(&stage.cloud.endpoint(), stage.key, "secret", minute).await;
+    let app = member.app.clone().with_clouds(clouds);
+    let alice = app.ctx("alice").await;
+    let held = stage.cloud.hold("AssumeRole", false);
+    let (answer, ()) = tokio::join!(fetch(&alice, grant), async {
+        held.reached().await;
+        tokio::time::sleep(MOST_TO_BEGIN.to_std().unwrap()).await;
+        held.release();
+    });
+    assert_eq!(answer.map(drop).unwrap_err().told_code(), "aws_silent");
+    assert_eq!(member.fetched().await, "failed too_late");
+    let mut calls = member.calls("AssumeRole");
+    calls.retain(|call| call.params["RoleArn"] == ROLE);
+    assert_eq!(calls.len(), 0);
 }

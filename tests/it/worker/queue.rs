@@ -1,9 +1,9 @@
 //! The queue on the target rows.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use countersign::db::due;
 use countersign::db::targets::{self, Lease, LeaseError, Release};
-use sqlx::{Executor as _, Row as _};
+use countersign::db::{due, entries};
+use sqlx::{AssertSqlSafe, Executor as _, Row as _};
 
 use super::minutes;
 use crate::support::stage::{FOREIGN, Stage};
@@ -162,4 +162,38 @@ async fn what_there_was_no_room_for_is_taken_as_soon_as_there_is() {
     .await;
     stop.send(()).unwrap();
     running.await.unwrap();
+}
+
+/// Whoever locks several targets takes them by id: else two of them wait for each other.
+#[tokio::test]
+async fn targets_are_woken_by_their_ids() {
+    let stage = Stage::new().await;
+    // The later one comes first in the table, and by its ARN.
+    let ids = [
+        "ffffffff-ffff-7fff-bfff-ffffffffffff",
+        "00000000-0000-7000-8000-000000000000",
+    ];
+    let arns = ["a", "b"].map(|name| format!("arn:aws:iam::111122223333:role/{name}"));
+    for (id, arn) in ids.iter().zip(&arns) {
+        let sql = format!(
+            "INSERT INTO targets (id, account, kind, arn) VALUES ('{id}', '111122223333', 'role', '{arn}')"
+        );
+        stage.rows.run(sql).await;
+    }
+    let lock = |id: &str| format!("SELECT FROM targets WHERE id = '{id}' FOR NO KEY UPDATE NOWAIT");
+    let mut holder = stage.rows.owner.begin().await.unwrap();
+    holder.execute(AssertSqlSafe(lock(ids[1]))).await.unwrap();
+    // On a connection that waits for a lock as long as it takes.
+    let (pool, both, now) = (stage.rows.owner.clone(), arns.to_vec(), stage.now());
+    let waking = tokio::spawn(async move {
+        let mut conn = pool.acquire().await.unwrap();
+        entries::wake(&mut conn, &both, now).await.unwrap()
+    });
+    stage.waits_for_a_lock().await;
+    let other = holder.execute(AssertSqlSafe(lock(ids[0]))).await;
+    other.expect("whoever waits holds nothing yet");
+    holder.commit().await.unwrap();
+    let mut woken = waking.await.unwrap();
+    woken.sort();
+    assert_eq!(woken, arns);
 }

@@ -19,7 +19,7 @@ use crate::support::stage::Stage;
 use crate::support::wait;
 
 /// Roles of an account that have been due for a while.
-async fn due_longer(stage: &Stage, account: &str, count: usize) {
+pub async fn due_longer(stage: &Stage, account: &str, count: usize) {
     for nth in 0..count {
         let sql = format!(
             "INSERT INTO targets (id, account, kind, arn, due_at)
@@ -69,7 +69,7 @@ async fn what_somebody_ends_comes_before_what_has_been_due_for_longer() {
 /// The first half of the room is not all there is; and where that is too little, what waits for AWS
 /// gives room.
 #[tokio::test]
-async fn an_account_that_does_not_answer_keeps_no_other_waiting() {
+async fn a5_an_account_that_does_not_answer_keeps_no_other_waiting() {
     for concurrency in [4, 2] {
         let mut member = Member::new().await;
         // Nobody comes back from there in time.

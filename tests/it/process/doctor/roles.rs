@@ -244,7 +244,7 @@ fn filler(length: usize) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_role_whose_credentials_are_handed_out_is_tried() {
+async fn f9_a_role_whose_credentials_are_handed_out_is_tried() {
     let clinic = Clinic::new().await;
     let rows: [Row; 7] = [
         (
