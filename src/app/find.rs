@@ -155,11 +155,13 @@ pub async fn requests(
 /// # Errors
 /// When the database does not answer.
 pub async fn open(ctx: &Ctx) -> Result<Vec<Granted>, Error> {
+    let given = ctx.app.clock().given();
     ctx.app
         .read(async |conn| {
             let granted = db::grants::unfinished(conn, ctx.person.id, 50).await?;
             let listed = db::request_lists::listed(conn, &granted).await?;
-            let mut delays = delays(conn, listed.iter().filter_map(|it| it.grant.as_ref())).await?;
+            let open = listed.iter().filter_map(|it| it.grant.as_ref());
+            let mut delays = delays(conn, open, given).await?;
             let granted = listed.into_iter().map(|listed| Granted {
                 delay: listed.grant.as_ref().and_then(|it| delays.remove(&it.id)),
                 listed,
@@ -192,6 +194,7 @@ pub async fn grants(
     page: Page<GrantId>,
 ) -> Result<Items<GrantView, GrantId>, Error> {
     let person = (mine || !ctx.sees_all()).then_some(ctx.person.id);
+    let given = ctx.app.clock().given();
     ctx.app
         .read_list(async |conn| {
             let grants = Items::of(
@@ -200,7 +203,7 @@ pub async fn grants(
                 |it| it.id,
             );
             let ids: Vec<_> = grants.items.iter().map(|it| it.request).collect();
-            let mut delays = delays(conn, grants.items.iter()).await?;
+            let mut delays = delays(conn, grants.items.iter(), given).await?;
             let of: Vec<_> = grants.items.iter().map(|it| it.id.uuid()).collect();
             let mut extensions = db::grants::extensions(conn, &of).await?;
             let mut asked: HashMap<_, _> = db::request_lists::with_ids(conn, &ids)

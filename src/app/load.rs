@@ -107,7 +107,8 @@ pub(super) async fn case(
     id: RequestId,
     moving: Option<Moving<'_>>,
 ) -> Result<Case, Error> {
-    let case = db::cases::of_request(conn, id, ctx.person.id, moving).await?;
+    let now = ctx.app.clock().given();
+    let case = db::cases::of_request(conn, id, ctx.person.id, moving, now).await?;
     Ok(case.ok_or(CallerError::NotFound)?)
 }
 

@@ -300,6 +300,13 @@ fn every() -> Vec<(&'static str, Sample)> {
         ("grant-never-open", sample(&approved(never_open()))),
         ("grant-closing", sample(&approved(closing()))),
         ("grant-ended", sample(&approved(ended()))),
+        (
+            "grant-back",
+            sample(&RequestPage {
+                delay: Some(refused()),
+                ..page(RequestState::Approved(now()), Some(back()))
+            }),
+        ),
         ("grant-failed", sample(&approved(failed()))),
         (
             "requests",
