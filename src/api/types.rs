@@ -266,7 +266,8 @@ pub(super) struct Grant {
     /// What keeps it opening or closing: denied, throttled, unreachable, unclear, full, malformed,
     /// protected, gone, clock_skew, unvouched, unplanned or hub_refused; safe_mode or contested
     /// where a person has to look first; null while AWS does as it is asked. A closing one may work
-    /// until AWS agrees, at the latest until the deadline.
+    /// until AWS agrees, at the latest until the deadline. One that is over has it where somebody
+    /// has put back what was attached, and AWS does not let that be taken away.
     delayed_by: Option<String>,
     /// Since when.
     delayed_since: Option<DateTime<Utc>>,

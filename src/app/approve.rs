@@ -131,7 +131,7 @@ async fn extend(tx: &mut Tx, extension: &Request, grant: GrantId) -> Result<Gran
     let before = grant.deadline;
     let change = grant.extend(extension.id, more, &tx.by)?;
     let now = tx.now();
-    // Locks all of its targets by id; what follows locks one of them.
+    // Locks all of its targets by id; what follows may lock one of them.
     tx.make_due_for(&[change.value.id], now).await?;
     let grant = &change.value;
     still_alone(tx, grant, (before, grant.deadline)).await?;

@@ -214,11 +214,13 @@ pub(super) async fn viewed(
 /// # Errors
 /// When the database does not answer.
 pub async fn open(ctx: &Ctx) -> Result<Vec<Granted>, Error> {
+    let given = ctx.app.clock().given();
     ctx.app
         .read(async |conn| {
             let granted = db::grants::unfinished(conn, ctx.person.id, 50).await?;
             let listed = db::request_lists::listed(conn, &granted).await?;
-            let mut delays = delays(conn, listed.iter().filter_map(|it| it.grant.as_ref())).await?;
+            let open = listed.iter().filter_map(|it| it.grant.as_ref());
+            let mut delays = delays(conn, open, given).await?;
             let granted = listed.into_iter().map(|listed| Granted {
                 delay: listed.grant.as_ref().and_then(|it| delays.remove(&it.id)),
                 listed,
@@ -264,6 +266,7 @@ pub(super) async fn grants_of(
     whose: Whose,
     page: Page<GrantId>,
 ) -> Result<Items<GrantView, GrantId>, Error> {
+    let given = app.clock().given();
     app.read_list(async |conn| {
         let grants = Items::of(
             db::grants::list(conn, whose, page.cursor, page.limit + 1).await?,
@@ -271,7 +274,7 @@ pub(super) async fn grants_of(
             |it| it.id,
         );
         let ids: Vec<_> = grants.items.iter().map(|it| it.request).collect();
-        let mut delays = delays(conn, grants.items.iter()).await?;
+        let mut delays = delays(conn, grants.items.iter(), given).await?;
         let of: Vec<_> = grants.items.iter().map(|it| it.id.uuid()).collect();
         let mut extensions = db::grants::extensions(conn, &of).await?;
         let mut asked: HashMap<_, _> = db::requests::with_ids(conn, &ids)

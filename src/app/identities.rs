@@ -4,7 +4,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::ctx::{App, Ctx};
-use super::tokens::{hash, secret};
+use super::secrets::{hash, secret};
 use crate::aws::{self, Aws, AwsError, NotTold, Sts};
 use crate::db;
 use crate::db::identities::{Claimed, Unlinked};

@@ -108,7 +108,8 @@ pub(super) async fn case(
     id: RequestId,
     moving: Option<Moving<'_>>,
 ) -> Result<Case, Error> {
-    let case = db::cases::of_request(conn, id, ctx.person.id, moving).await?;
+    let now = ctx.app.clock().given();
+    let case = db::cases::of_request(conn, id, ctx.person.id, moving, now).await?;
     let case = case.ok_or(CallerError::NotFound)?;
     let caller = as_known(ctx, case.caller);
     Ok(Case { caller, ..case })

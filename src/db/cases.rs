@@ -30,11 +30,13 @@ pub struct Case {
     pub delay: Option<Delay>,
 }
 
-/// A grant on its way, by its name, and since when it is: what has kept it waiting is looked for.
+/// A grant on its way, or there again although it is over, by its name, and since when it is: what
+/// has kept it waiting is looked for.
 pub type Moving<'a> = (&'a str, DateTime<Utc>);
 
 /// A request as it meets the caller. With `moving`, also the failure on record of its role: a
-/// failure that began before counts from the role's own record.
+/// failure that began before counts from the role's own record. `now` is the database's own time
+/// where it is not given.
 ///
 /// # Errors
 /// When the database does not answer, or the row spells no state.
@@ -43,6 +45,7 @@ pub async fn of_request(
     id: RequestId,
     caller: PersonId,
     moving: Option<Moving<'_>>,
+    now: Option<DateTime<Utc>>,
 ) -> sqlx::Result<Option<Case>> {
     // The caller is read again with the request: they may have left a group since their token was
     // looked up. `attempts` is 0 once nothing fails any more, so that an old failure delays
@@ -77,7 +80,10 @@ pub async fn of_request(
                    FROM grants g JOIN parts p ON p."grant" = g.id JOIN targets t ON t.id = p.target
                        CROSS JOIN LATERAL
                            (SELECT g.state = 'opening' AND t.condition IN ('safe_mode', 'contested')) h(held)
-                   WHERE g.request = r.id AND $3::text IS NOT NULL AND p.state <> 'closed'
+                   WHERE g.request = r.id AND $3::text IS NOT NULL
+                       AND (p.state <> 'closed'
+                            OR g.ended_at IS NOT NULL AND p.kind = 'inline' AND p.absent_at IS NULL
+                                AND p.sent_until > coalesce($6, clock_timestamp()))
                        AND (held OR t.attempts > 0 AND t.last_error IS NOT NULL AND t.last_error_at IS NOT NULL)
                    ORDER BY held DESC, t.last_error_at LIMIT 1) t ON true
            WHERE r.id = $1"#,
@@ -86,6 +92,7 @@ pub async fn of_request(
         moving.map(|(name, _)| name),
         moving.map(|(_, since)| since),
         ActionName::GrantDelayed.as_str(),
+        now,
     )
     .fetch_optional(conn)
     .await?;

@@ -213,18 +213,15 @@ pub async fn of_requests<'a>(
     Ok(grants)
 }
 
-/// Stores the later deadline of a locked grant with its event. What is known of its role's guard is
-/// of the earlier one, and lets nobody in until it was read anew.
+/// Stores the later deadline of a locked grant with its event. Until its role's guard was read anew
+/// what is known of that is of the earlier one (`parts.listed_until`).
 ///
 /// # Errors
 /// When the database does not answer, or the approvals are missing.
 pub async fn extend(conn: &mut PgConnection, change: Change<Grant>) -> sqlx::Result<Grant> {
     let grant = change.value;
     sqlx::query!(
-        r#"WITH role AS (
-               UPDATE targets SET guard_equal_at = NULL
-               WHERE id IN (SELECT target FROM parts WHERE "grant" = $1 AND kind = 'listed'))
-           UPDATE grants SET deadline = $2 WHERE id = $1"#,
+        "UPDATE grants SET deadline = $2 WHERE id = $1",
         grant.id.uuid(),
         grant.deadline
     )

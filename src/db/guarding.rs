@@ -20,9 +20,9 @@ use crate::ids::{GrantId, TargetId};
 pub async fn guarding(conn: &mut PgConnection, grant: GrantId) -> sqlx::Result<Guarding> {
     let row = sqlx::query!(
         r#"SELECT t.condition, t.guard_equal_at, NOT t.unpinned AS "is_pinned!", d.unclear_at AS "unclear_at?",
-                  CASE WHEN p.state = 'open' THEN greatest(p.opened_at, c.since) END AS listed_at,
+                  CASE WHEN p.state = 'open' THEN greatest(p.opened_at, c.since) END AS listed_at, p.listed_until,
                   coalesce(t.unique_id = p.target_uid, false) AS "is_its_role!",
-                  coalesce(t.last_error = 'clock_skew', false) AS "clocks_differ!",
+                  t.clocks_differ,
                   EXISTS (SELECT FROM revocations v WHERE v.lifted_at IS NULL
                           AND is_revoked(v, g.person,
                                          g.target || ARRAY(SELECT w.target FROM parts w WHERE w."grant" = g.id),
@@ -43,6 +43,7 @@ pub async fn guarding(conn: &mut PgConnection, grant: GrantId) -> sqlx::Result<G
     Ok(Guarding {
         condition,
         listed_at: row.listed_at,
+        listed_until: row.listed_until,
         equal_at: row.guard_equal_at,
         unclear_at: row.unclear_at,
         is_its_role: row.is_its_role,

@@ -16,7 +16,7 @@ pub struct Sum {
     pub closing: i64,
     /// Ended or failed.
     pub over: i64,
-    /// Of these, how many a part of AWS may not have followed yet.
+    /// Of these, how many a part of AWS may not have followed yet, or are there again.
     pub unsettled: i64,
     /// Until when the last of what is not closed could work.
     pub works_until: Option<DateTime<Utc>>,
@@ -42,10 +42,10 @@ pub async fn sum(
                   count(*) FILTER (WHERE g.state = 'closing') AS "closing!",
                   count(*) FILTER (WHERE g.ended_at IS NOT NULL) AS "over!",
                   count(*) FILTER (WHERE g.opening_at IS NOT NULL AND g.ended_at > $2::timestamptz
-                                   - make_interval(secs => $3))
+                                   - make_interval(secs => $3) OR g.ended_at IS NOT NULL AND b.until > $2)
                       AS "unsettled!",
-                  max(coalesce(k.until, g.deadline)) FILTER (
-                      WHERE g.ended_at IS NULL AND coalesce(k.until, g.deadline) > $2
+                  max(w.until) FILTER (
+                      WHERE w.until > $2 AND (g.ended_at IS NULL OR g.method = 'attach')
                       AND (g.early_end = 'guard' OR k.until IS NOT NULL OR g.state <> 'closing')) AS works_until,
                   count(*) FILTER (WHERE g.ended_at IS NULL AND k.until > $2) AS "uncut!",
                   max(k.until) FILTER (WHERE g.ended_at IS NULL AND k.until > $2) AS uncut_until
@@ -55,6 +55,13 @@ pub async fn sum(
            LEFT JOIN LATERAL (
                SELECT max(least(g.deadline, f.expires_at)) AS until FROM fetches f
                WHERE g.early_end = 'none' AND f."grant" = g.id AND f.outcome IS DISTINCT FROM 'failed') k ON true
+           LEFT JOIN LATERAL (
+               SELECT max(p.sent_until) AS until FROM parts p
+               WHERE p."grant" = g.id AND p.kind = 'inline' AND p.absent_at IS NULL) b ON true
+           CROSS JOIN LATERAL (
+               SELECT CASE WHEN g.ended_at IS NOT NULL THEN b.until
+                           WHEN g.method = 'attach' THEN greatest(g.deadline, b.until)
+                           ELSE coalesce(k.until, g.deadline) END AS until) w
            WHERE v.id = $1 AND g.approved_at <= coalesce(v.lifted_at, 'infinity')
              AND (v.scope <> 'person' OR g.person = v.person)
              AND is_revoked(v, g.person,
@@ -110,6 +117,11 @@ pub struct Revoked {
     pub is_cut: bool,
     /// Until when keys may work that nothing cuts.
     pub keys_until: Option<DateTime<Utc>>,
+    /// Whether it is an attached policy, behind which no guard stands.
+    pub is_attached: bool,
+    /// Until when an inline policy of it may let in that was not read back as gone, or is there
+    /// again.
+    pub inline_until: Option<DateTime<Utc>>,
     /// Whether Countersign assumed the role for it.
     pub is_fetched: bool,
     /// Until when the guard has to name it; none where that is over, or was never so.
@@ -118,13 +130,14 @@ pub struct Revoked {
     pub probe: Option<Json<Probed>>,
 }
 
-/// The grants of a revocation that were not over when it began, newest first.
+/// The grants of a revocation that were not over when it began, as they are at `now`, newest first.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn grants(
     conn: &mut PgConnection,
     id: RevocationId,
+    now: DateTime<Utc>,
     before: Option<GrantId>,
     limit: i64,
 ) -> sqlx::Result<Vec<Revoked>> {
@@ -142,10 +155,14 @@ pub async fn grants(
                        THEN encode(d.sha256, 'hex') END
                       AS guard_sha256, CASE WHEN g.early_end = 'guard' THEN t.guard_equal_at END AS guard_read_at,
                   (SELECT max(o.last_error) FROM parts w JOIN targets o ON o.id = w.target
-                   WHERE w."grant" = g.id AND w.state <> 'closed' AND o.attempts > 0) AS delayed_by,
+                   WHERE w."grant" = g.id AND o.attempts > 0 AND (w.state <> 'closed'
+                       OR w.kind = 'inline' AND w.absent_at IS NULL AND w.sent_until > $3)) AS delayed_by,
                   g.early_end = 'guard' AS "is_cut!",
                   (SELECT max(least(g.deadline, f.expires_at)) FROM fetches f WHERE g.early_end = 'none'
                    AND f."grant" = g.id AND f.outcome IS DISTINCT FROM 'failed') AS keys_until,
+                  g.method = 'attach' AS "is_attached!",
+                  (SELECT max(w.sent_until) FROM parts w WHERE w."grant" = g.id AND w.kind = 'inline'
+                   AND w.absent_at IS NULL) AS inline_until,
                   g.method = 'sts_credentials' AND g.early_end = 'guard' AS "is_fetched!",
                   (SELECT n.guard_until FROM names n WHERE n."grant" = g.id AND n.target = t.id
                    AND n.name = g.grant_name AND n.guard_gone_at IS NULL) AS guard_until,
@@ -161,9 +178,10 @@ pub async fn grants(
              AND (v.scope <> 'person' OR g.person = v.person)
              AND is_revoked(v, g.person,
                             g.target || ARRAY(SELECT w.target FROM parts w WHERE w."grant" = g.id), g.principal_arn)
-           ORDER BY g.id DESC LIMIT $3"#,
+           ORDER BY g.id DESC LIMIT $4"#,
         id.uuid(),
         before.map(GrantId::uuid),
+        now,
         limit
     )
     .fetch_all(conn)

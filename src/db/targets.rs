@@ -100,7 +100,8 @@ pub async fn claim(
     let token = Uuid::now_v7();
     let lease = f64::from(u32::try_from(lease.num_milliseconds()).unwrap_or(u32::MAX)) / 1000.0;
     // `NO KEY UPDATE` spares rows that refer to the target; with SKIP LOCKED no worker waits. A
-    // grant past its deadline closes, though no row says so. All arrays are in the order of ids.
+    // grant past its deadline closes, though no row says so, and a policy that is there again goes
+    // as that of a closing one. All arrays are in the order of ids.
     let row = sqlx::query_file!(
         "src/db/targets/claim.sql",
         now,
@@ -189,7 +190,7 @@ pub async fn store(
            UPDATE targets
            SET unique_id = coalesce($3, unique_id), revision = $4, condition = $5, guard_restores = $6,
                missing_since = $7, kept = $8, safe_since = $10, guard_equal_at = $17, unpinned = $18,
-               due_at = CASE WHEN due_at = lease_expires_at
+               clocks_differ = $19, due_at = CASE WHEN due_at = lease_expires_at
                                   THEN CASE WHEN $12 THEN $13::timestamptz ELSE $11::timestamptz END
                              WHEN $12 THEN least(due_at, $13) ELSE due_at END,
                lease_token = CASE WHEN $12 THEN NULL ELSE lease_token END,
@@ -197,8 +198,7 @@ pub async fn store(
                attempts = CASE WHEN $12 THEN $14 ELSE attempts END,
                last_error = CASE WHEN $12 THEN $15 ELSE last_error END,
                last_error_at = CASE WHEN $12 THEN $16 ELSE last_error_at END
-           WHERE id = $1 AND lease_token = $2
-           RETURNING due_at"#,
+           WHERE id = $1 AND lease_token = $2 RETURNING due_at"#,
         lease.target.uuid(),
         lease.token,
         role_id,
@@ -217,6 +217,7 @@ pub async fn store(
         release.and_then(|it| it.last_error_at),
         target.guard_equal_at,
         target.unpinned,
+        target.clocks_differ,
     )
     .fetch_optional(conn)
     .await?;

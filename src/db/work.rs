@@ -227,6 +227,7 @@ struct Stored<'a> {
     part_closed_at: Option<DateTime<Utc>>,
     target_uid: Option<&'a str>,
     sent_until: Option<DateTime<Utc>>,
+    listed_until: Option<DateTime<Utc>>,
     unclear_at: Option<DateTime<Utc>>,
     absent_at: Option<DateTime<Utc>>,
     restores: i16,
@@ -259,6 +260,7 @@ impl<'a> Stored<'a> {
             part_closed_at: part.state.closed_at(),
             target_uid: grant.role_id.as_deref(),
             sent_until: marks.sent_until,
+            listed_until: marks.listed_until,
             unclear_at: marks.unclear_at,
             absent_at: marks.absent_at,
             restores: marks.restores,
@@ -292,13 +294,15 @@ pub async fn store(
                    cause text, closing_by uuid, closing_reason text, ended_at timestamptz, principal_id text,
                    principal_missing_since timestamptz, bypassed_at timestamptz, bypassed_by text,
                    part_state text, part_opened_at timestamptz,
-                   part_closed_at timestamptz, target_uid text, sent_until timestamptz, unclear_at timestamptz,
+                   part_closed_at timestamptz, target_uid text, sent_until timestamptz,
+                   listed_until timestamptz, unclear_at timestamptz,
                    absent_at timestamptz, restores smallint, guard_until timestamptz, guard_gone_at timestamptz,
                    named_since timestamptz)),
            part AS (
                UPDATE parts p SET state = new.part_state, opened_at = new.part_opened_at,
                    closed_at = new.part_closed_at, target_uid = new.target_uid, sent_until = new.sent_until,
-                   unclear_at = new.unclear_at, absent_at = new.absent_at, restores = new.restores
+                   listed_until = new.listed_until, unclear_at = new.unclear_at,
+                   absent_at = new.absent_at, restores = new.restores
                FROM new WHERE p."grant" = new.id AND p.target = $1),
            name AS (
                UPDATE names n SET guard_until = new.guard_until, guard_gone_at = new.guard_gone_at

@@ -144,7 +144,9 @@ pub struct Guarding {
     /// Since when the guard has all the names of the grant; `None` where it was never seen with
     /// them.
     pub listed_at: Option<DateTime<Utc>>,
-    /// When the guard was last read as it should be, with every open grant in its list.
+    /// Until when the guard as last read lists all names of the grant; `None` where it does not.
+    pub listed_until: Option<DateTime<Utc>>,
+    /// When the guard was last read as it should be, or as it was sent last.
     pub equal_at: Option<DateTime<Utc>>,
     /// When a guard write was sent whose answer is not known.
     pub unclear_at: Option<DateTime<Utc>>,
@@ -184,8 +186,14 @@ impl Guarding {
             (Some(listed), Some(equal)) => equal >= listed && now <= equal + fresh,
             _ => false,
         };
+        let is_listed = self.listed_until.is_some_and(|until| now < until);
         // A deletion of the guard, or an older guard, may still land.
         let may_land = self.unclear_at.is_some_and(|at| now < at + lands);
-        is_read && !may_land && self.is_its_role && !self.clocks_differ && !self.is_held
+        is_read
+            && is_listed
+            && !may_land
+            && self.is_its_role
+            && !self.clocks_differ
+            && !self.is_held
     }
 }

@@ -117,15 +117,18 @@ impl std::fmt::Display for Who<'_> {
     }
 }
 
-/// Whether a session of a person may have that name: 2 to 64 characters, as STS takes them, and
-/// not like one of our own, which another person's grant could have.
+/// Whether a session of a person may have that name: not one like our own, which another person's
+/// grant could have.
 #[must_use]
 pub fn is_session_name(name: &str) -> bool {
-    (2..=64).contains(&name.len())
-        && !name.starts_with("grant_")
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b))
+    may_name_a_session(name) && !name.starts_with("grant_")
+}
+
+/// Whether STS takes that as the name of any session: `[\w+=,.@-]{2,64}`.
+#[must_use]
+pub fn may_name_a_session(name: &str) -> bool {
+    let is_taken = |b: u8| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b);
+    (2..=64).contains(&name.len()) && name.bytes().all(is_taken)
 }
 
 /// The MFA device of an IAM user, as AWS names one that is called like the user, which it suggests.

@@ -106,9 +106,11 @@ pub struct Target {
     /// How often the guard was put back after somebody deleted it under an active grant; 0 again
     /// once no grant is opening or active, or a person has resumed the role.
     pub guard_restores: i16,
-    /// When the guard was last read as it should be, with every live grant in its list; `None`
-    /// where a look has found something else since.
+    /// When the guard was last read as it should be, or as it was sent last; `None` where a look
+    /// has found something else since.
     pub guard_equal_at: Option<DateTime<Utc>>,
+    /// Whether the last look that AWS answered found that it has another time than the database.
+    pub clocks_differ: bool,
     /// Whether the last look that could tell found that the role does not let us in pinned, of a
     /// role whose credentials are handed out.
     pub unpinned: bool,

@@ -8,7 +8,7 @@ use super::nothing::nothing;
 use super::situation::{LONGEST_SESSION, comes_by_name};
 use super::{Input, Observed, Plan};
 use crate::domain::cause::Cause;
-use crate::domain::grant::{Grant, GrantState};
+use crate::domain::grant::{Grant, GrantState, Marks};
 use crate::domain::target::Condition;
 use crate::ids::GrantId;
 
@@ -33,6 +33,7 @@ pub(super) fn gone(input: &Input<'_>) -> Plan {
     };
     let mut answer = nothing(input, condition);
     for grant in input.grants {
+        answer.marks.extend(nothing_of(input, grant));
         match grant.state {
             GrantState::Opening { .. } | GrantState::Active { .. } => {
                 answer.close.push((grant.id, cause));
@@ -57,6 +58,16 @@ pub(super) fn gone(input: &Input<'_>) -> Plan {
         answer.due = Some(if changes { input.now } else { again });
     }
     answer
+}
+
+/// The marks of a grant on a user that is not there any more: nothing lets it in.
+fn nothing_of(input: &Input<'_>, grant: &Grant) -> Option<(GrantId, Marks)> {
+    let is_news = input.target.carries && grant.marks.absent_at.is_none();
+    (is_news && !grant.state.is_open()).then(|| {
+        let absent_at = Some(input.now);
+        let marks = grant.marks.clone();
+        (grant.id, Marks { absent_at, ..marks })
+    })
 }
 
 /// From when "gone" is believed. What AWS answered before a grant was approved says nothing of that

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use super::meaning::{Node, same};
 use super::mutations::{Clause, stands};
 use super::trust::{literal, parse_literal};
+use crate::domain::person::may_name_a_session;
 
 /// What a grant's own session name begins with. Every session of that form that the guard does not
 /// list is dead.
@@ -237,8 +238,12 @@ impl Read {
         let Some(condition) = statement.get("Condition") else {
             return;
         };
-        let listed = session_names(condition, "StringNotEquals", role_id);
-        let named = session_names(condition, "StringEquals", role_id);
+        // No session has another name, and the database does not take every text (docs/guard.md,
+        // H10).
+        let mut listed = session_names(condition, "StringNotEquals", role_id);
+        listed.retain(|name| may_name_a_session(name));
+        let mut named = session_names(condition, "StringEquals", role_id);
+        named.retain(|name| may_name_a_session(name));
         self.names.extend(listed.iter().chain(&named).cloned());
         if sid.starts_with(REVISION) {
             let like = session_names(condition, "StringLike", role_id);

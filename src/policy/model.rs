@@ -265,9 +265,10 @@ pub enum Alarm {
 /// What a look showed of the guard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GuardRead {
-    /// It is as it should be, with every live grant in its list.
+    /// It is as it should be, or what we sent last. Whom it lists is in the marks.
     Whole,
-    /// It is what we sent last, and something else is wanted by now.
+    /// It is what we sent last, or is gone where that was its deletion; whom it lists was not
+    /// asked.
     AsSent,
     /// It is gone, somebody else changed it, or an older one was read.
     Other,

@@ -10,6 +10,7 @@ use super::inline::{self, ENDED};
 use super::nothing::nothing;
 use super::{Input, Observed, ObservedRole, ObservedUser, Plan, Step, Write, fingerprint};
 use crate::domain::grant::{Grant, GrantState};
+use crate::domain::person::may_name_a_session;
 use crate::domain::target::DocumentKey;
 
 /// A plan that stands although planning broke down.
@@ -107,7 +108,7 @@ fn guard(input: &Input<'_>, role: &ObservedRole) -> Guard {
     let live = &guard.until;
     guard
         .denied
-        .retain(|name| !live.contains_key(name) && !name.contains('*'));
+        .retain(|name| !live.contains_key(name) && may_name_a_session(name));
     guard
 }
 

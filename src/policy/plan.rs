@@ -69,6 +69,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
     if may_open {
         situation.give_console_names();
     }
+    situation.note_whom_the_guard_lists();
     // Steps 8 to 14.
     Planner {
         guard: situation.desired_guard(),
@@ -111,11 +112,14 @@ impl Planner<'_> {
             waits: is_sent || input.guard_is_unclear() || input.trust_is_unclear(),
             ..nothing(input, self.condition)
         };
+        let is_confirmed = matches!(guard_step, GuardStep::Confirmed);
+        // What is wanted for one grant and cannot be written keeps no other one waiting.
+        let is_known = is_confirmed || answer.guard_read == GuardRead::AsSent;
+        if is_known && self.situation.role.guard.is_some() {
+            answer.guard_read = GuardRead::Whole;
+        }
         // "Ended" must not be said while the guard still lets the grant in (step 13).
-        if matches!(guard_step, GuardStep::Confirmed) {
-            if self.lists_all_live() {
-                answer.guard_read = GuardRead::Whole;
-            }
+        if is_confirmed {
             answer.opened = self.ids_of(Self::is_opened);
             answer.closed = self.ids_of(Self::is_closed);
             answer.guard_removed = self.ids_of(Self::is_forgotten);
@@ -186,16 +190,6 @@ impl Planner<'_> {
             }
         }
         ids
-    }
-
-    /// Whether a guard stands, and its list has the name of every live grant.
-    fn lists_all_live(&self) -> bool {
-        let mut live = self.situation.grants.iter().filter(|known| known.live);
-        let all = live.all(|known| {
-            let until = self.situation.shown.until.get(&known.grant.grant_name);
-            until.is_some_and(|until| *until >= known.grant.deadline)
-        });
-        all && self.situation.role.guard.is_some()
     }
 
     /// Opening, and the guard is read back, with the statement where the grant needs one.

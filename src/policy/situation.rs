@@ -182,7 +182,8 @@ impl<'a> Situation<'a> {
         // Twelve hours are as far ahead as a date of ours can be, and each look that still shows
         // the statement moves the mark on.
         if self.admits_longer_than_sent(grant) {
-            marks.sent_until = Some(now + LONGEST_SESSION);
+            // Never back, also where the clock went back.
+            marks.sent_until = marks.sent_until.max(Some(now + LONGEST_SESSION));
         }
         let last = self.last_issue(&marks);
         marks.guard_until = last.map(|at| at + longest_session() + margins.propagation);
@@ -265,6 +266,25 @@ impl<'a> Situation<'a> {
     /// Whether the guard as read names the grant.
     pub fn lists(&self, known: &Known<'_>) -> bool {
         self.shown.until.contains_key(&known.grant.grant_name)
+    }
+
+    /// Puts into the marks until when the guard as read lists each grant, with the console name
+    /// that it has by now.
+    pub fn note_whom_the_guard_lists(&mut self) {
+        for index in 0..self.grants.len() {
+            let listed_until = self.listed_until(&self.grants[index]);
+            self.grants[index].marks.listed_until = listed_until;
+        }
+    }
+
+    /// Never later than the deadline: what a hand has put there is not ours to store.
+    fn listed_until(&self, known: &Known<'_>) -> Option<DateTime<Utc>> {
+        let own = self.shown.until.get(&known.grant.grant_name)?;
+        let until = match known.console_name() {
+            Some(console) => own.min(self.shown.until.get(console)?),
+            None => own,
+        };
+        Some(known.grant.deadline.min(*until))
     }
 
     /// Whether a guard should be there.

@@ -6,6 +6,7 @@ use super::document::sid;
 use super::meaning::{Node, same};
 use crate::domain::demands::Demands;
 use crate::domain::grant::Grant;
+use crate::domain::person::may_name_a_session;
 use crate::ids::GrantId;
 
 /// The condition for a second factor, of the operator `Bool`. Long-term keys lack the key of the
@@ -18,11 +19,12 @@ pub fn literal(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// The time that a literal of that form names.
+/// The time that a literal of that form names; what is before 1970 counts as that. Nothing of ours
+/// is as old, and the database does not take what is absurd (docs/guard.md, H10).
 #[must_use]
 pub fn parse_literal(text: &str) -> Option<DateTime<Utc>> {
     let naive = NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%SZ").ok()?;
-    Some(naive.and_utc())
+    Some(naive.and_utc().max(DateTime::UNIX_EPOCH))
 }
 
 /// Who a statement lets in.
@@ -123,12 +125,12 @@ pub fn date(statement: &Node) -> Option<DateTime<Utc>> {
     parse_literal(dates.get("aws:CurrentTime")?.text()?)
 }
 
-/// The session names that a statement pins.
+/// The session names that a statement pins; what can be none is left out.
 pub fn names(statement: &Node) -> Vec<String> {
-    texts_at(
-        statement,
-        &["Condition", "StringEquals", "sts:RoleSessionName"],
-    )
+    let path = ["Condition", "StringEquals", "sts:RoleSessionName"];
+    let mut names = texts_at(statement, &path);
+    names.retain(|name| may_name_a_session(name));
+    names
 }
 
 /// The `aws:userid` that a statement pins; none where it lets in whoever has the ARN.

@@ -65,6 +65,12 @@ pub fn waits_since(grant: &Grant, now: &DateTime<Utc>) -> Option<DateTime<Utc>> 
     }
 }
 
+/// Until when what was attached may work, where somebody has put it back although it is over.
+#[must_use]
+pub fn back_until(grant: &Grant, now: &DateTime<Utc>) -> Option<DateTime<Utc>> {
+    grant.back_until(*now)
+}
+
 /// Who refuses, in a few words.
 #[must_use]
 pub fn refusal(delay: &Delay) -> String {

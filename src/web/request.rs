@@ -194,8 +194,9 @@ impl RequestPage {
                 | GrantState::Active { .. }
                 | GrantState::Closing(_) => true,
                 GrantState::Ended { .. } | GrantState::Failed { .. } => {
-                    // Until then "Settled" is still to come.
-                    self.settled_at.is_some_and(|at| at > self.frame.now)
+                    // Until then "Settled" is still to come, and once more where it is there again.
+                    let is_back = grant.back_until(self.frame.now).is_some();
+                    is_back || self.settled_at.is_some_and(|at| at > self.frame.now)
                 }
             },
             None => self.request.state.closed_at().is_none(),

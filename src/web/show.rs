@@ -136,6 +136,7 @@ pub fn grant(grant: &Grant, now: &DateTime<Utc>) -> Badge {
         Some(Access::Opening) => badge(Tone::Move, Icon::Busy, "Opening"),
         Some(Access::Active) => badge(Tone::Good, Icon::Open, "Active"),
         Some(Access::Closing) => badge(Tone::Move, Icon::Busy, "Closing"),
+        None if grant.back_until(*now).is_some() => badge(Tone::Bad, Icon::Warning, "Open again"),
         None if matches!(grant.state, GrantState::Failed { .. }) => {
             badge(Tone::Bad, Icon::Warning, "Failed")
         }

@@ -71,6 +71,12 @@ pub(super) fn intent(grant: &Grant, now: DateTime<Utc>, propagation: TimeDelta) 
     }
 }
 
+/// Whether an inline policy of a grant that is over is there again, and may let in: it has to go as
+/// that of a closing one.
+pub(super) fn is_back(grant: &Grant, now: DateTime<Utc>) -> bool {
+    grant.state.is_over() && grant.marks.back_until(now).is_some()
+}
+
 /// When something of a grant becomes due by itself.
 pub(super) fn next_intent(grant: &Grant, propagation: TimeDelta) -> Option<DateTime<Utc>> {
     match grant.state {

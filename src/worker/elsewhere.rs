@@ -36,7 +36,10 @@ impl Worker {
             }
             let guarding = guarding(conn, grant.id).await?;
             let lands = self.settings.margins.unclear();
-            if !guarding.condition.needs_a_person() && guarding.holds(now, FRESH, lands) {
+            // The guard's date first: with an earlier one there the old policy stands.
+            let is_whole = guarding.listed_until >= Some(grant.deadline);
+            let may_be = is_whole && !guarding.condition.needs_a_person();
+            if may_be && guarding.holds(now, FRESH, lands) {
                 listed.insert(grant.id);
             }
         }
@@ -62,6 +65,15 @@ impl Ledger {
         };
         if self.parts.get(&id).is_some_and(is_inline) && grant.marks.sent_until < Some(until) {
             self.lasting.push((id, until));
+            self.concern_others.insert(id);
+        }
+    }
+
+    /// The guard as read lists a grant until later than before: an inline policy may have waited
+    /// for that.
+    pub fn listed_anew(&mut self, id: GrantId, until: Option<DateTime<Utc>>) {
+        let mut grants = self.grants.iter();
+        if grants.any(|grant| grant.id == id && grant.marks.listed_until < until) {
             self.concern_others.insert(id);
         }
     }
@@ -104,8 +116,7 @@ impl Ledger {
                 let is_news = before.is_none_or(|at| Some(at) < since || now > at + FRESH);
                 grant.id == part.grant && grant.state.is_opening() && is_named && is_news
             });
-            // What was known was taken back for a later deadline, or by a look that missed the
-            // guard.
+            // What was known was taken back by a look that missed the guard.
             let mut grants = self.grants.iter();
             let is_open = |grant: &Grant| matches!(grant.state, GrantState::Active { .. });
             let may_be_moved = before.is_none()

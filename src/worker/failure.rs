@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use sqlx::error::DatabaseError;
 
-use super::claim::next_intent;
+use super::claim::{is_back, next_intent};
 use super::ledger::Ledger;
+use super::pass::{BREATH, Pass};
 use super::{Worker, delta};
 use crate::aws::AwsError;
 use crate::db::targets::{LeaseError, Release, Taken};
@@ -89,6 +91,19 @@ impl Worker {
     }
 }
 
+impl Pass<'_> {
+    /// Gives the target back after a failure of the database. What it does not take, it takes the
+    /// next time no more than now: that is told, as a look on which nobody can plan.
+    pub async fn after(&mut self, error: &sqlx::Error) -> Result<Option<TimeDelta>, LeaseError> {
+        let code = error.as_database_error().and_then(DatabaseError::code);
+        // Data that cannot be, or that breaks a rule of the tables.
+        if code.is_some_and(|code| code.starts_with("22") || code.starts_with("23")) {
+            return self.failed(AwsError::Unplanned).await;
+        }
+        self.hand_back(BREATH).await
+    }
+}
+
 impl Ledger {
     /// What cannot be taken away may stay so for months. It stands in the way of what the same
     /// document, a trust policy, is to let in, and of nothing else.
@@ -117,12 +132,14 @@ impl Ledger {
     }
 
     /// Tells of a failure, on every grant that waits for AWS: without its guard an active one does
-    /// as well, since its statement may be gone.
+    /// as well, since its statement may be gone; and one that is over, where its policy is back.
     fn tell_delay(&mut self, error: AwsError, attempts: i32, guard_refused: bool) {
+        let (carries, now) = (self.target.carries, self.now());
         let waits = |grant: &&Grant| match grant.state {
             GrantState::Opening { .. } | GrantState::Closing(_) => true,
             GrantState::Active { .. } => guard_refused,
-            GrantState::Scheduled | GrantState::Ended { .. } | GrantState::Failed { .. } => false,
+            GrantState::Ended { .. } | GrantState::Failed { .. } => carries && is_back(grant, now),
+            GrantState::Scheduled => false,
         };
         let waiting = self.grants.iter().filter(waits);
         let waiting: Vec<GrantId> = waiting.map(|grant| grant.id).collect();

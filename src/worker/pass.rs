@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Worker;
 use super::barred::{hand_nothing_out, is_handed_out, refuse_our_own, tag_nothing};
-use super::claim::{Intent, intent, next_intent};
+use super::claim::{Intent, intent, is_back, next_intent};
 use super::ledger::Ledger;
 use super::look::Seen;
 use super::record::{Answer, Sending};
@@ -91,6 +91,7 @@ impl Worker {
         // What is over by now is closed in this pass as well, though no row says so yet.
         let ends = |grant: &Grant| {
             grant.state.is_closing()
+                || taken.carries && is_back(grant, taken.at)
                 || intent(grant, taken.at, propagation).is_some_and(Intent::closes)
         };
         let purpose = if grants.iter().any(ends) {
@@ -121,8 +122,8 @@ impl Worker {
         // What the database has cut off is given back on another connection, so that nobody need
         // wait for the lease's end; and with the answer to the last write, which else counted as
         // unanswered for L and P.
-        if matches!(done, Err(LeaseError::Database(_)))
-            && let Err(error) = pass.hand_back(BREATH).await
+        if let Err(LeaseError::Database(error)) = &done
+            && let Err(error) = pass.after(error).await
         {
             tracing::warn!(
                 target.id = %taken.lease.target,
@@ -273,7 +274,7 @@ impl<'a> Pass<'a> {
         let next = if is_old || !ledger.grants.iter().all(|grant| seen.covers(grant)) {
             Next::Again
         } else {
-            self.consider(&ledger, seen);
+            self.consider(&mut ledger, seen);
             self.decide(&mut ledger, seen, held_at)
         };
         let due = self.commit(ledger).await?;
@@ -282,7 +283,7 @@ impl<'a> Pass<'a> {
 
     /// What the look says besides the documents: clocks that differ, principals that could not be
     /// read or for whom nobody vouches, and that AWS does not tell whose the role is.
-    fn consider(&mut self, ledger: &Ledger, seen: &Seen) {
+    fn consider(&mut self, ledger: &mut Ledger, seen: &Seen) {
         // A clock of tests stands still; no answer of AWS agrees with it.
         let is_real = matches!(self.worker.clock, Clock::Database);
         if is_real && self.aws.has_another_time(ledger.now(), seen.asked_at) {
@@ -290,6 +291,8 @@ impl<'a> Pass<'a> {
             self.clocks_differ = true;
             self.trouble = Some(AwsError::ClockSkew);
         }
+        // Until a look says otherwise, whatever fails meanwhile.
+        ledger.target.clocks_differ = self.clocks_differ;
         let opening = || ledger.grants.iter().filter(|it| it.state.is_opening());
         let unread = |grant: &Grant| seen.unread.get(grant.principal_arn.as_deref()?);
         if let Some(error) = opening().find_map(unread) {
@@ -414,7 +417,7 @@ impl<'a> Pass<'a> {
     }
 
     /// Gives the target back after a failure.
-    async fn failed(&mut self, error: AwsError) -> Result<Option<TimeDelta>, LeaseError> {
+    pub async fn failed(&mut self, error: AwsError) -> Result<Option<TimeDelta>, LeaseError> {
         let worker = self.worker;
         let done = async {
             let mut ledger = self.open().await?;
@@ -428,7 +431,7 @@ impl<'a> Pass<'a> {
     }
 
     /// Gives the target back unfinished, to be taken up again `after` some time.
-    async fn hand_back(&mut self, after: TimeDelta) -> Result<Option<TimeDelta>, LeaseError> {
+    pub async fn hand_back(&mut self, after: TimeDelta) -> Result<Option<TimeDelta>, LeaseError> {
         let worker = self.worker;
         let done = async {
             let mut ledger = self.open().await?;

@@ -62,7 +62,7 @@ impl Ledger {
                 let before = self.target.guard_equal_at.replace(self.now());
                 self.guard_is_whole(before);
             }
-            // Nothing new: it lists whom it listed.
+            // Nothing new.
             GuardRead::AsSent => {}
             GuardRead::Other => self.target.guard_equal_at = None,
         }
@@ -118,6 +118,7 @@ impl Ledger {
         }
         for (id, marks) in &plan.marks {
             self.outlasted(*id, marks.sent_until);
+            self.listed_anew(*id, marks.listed_until);
             self.mark(*id, |known| known.clone_from(marks));
         }
     }

@@ -128,9 +128,11 @@ pub async fn request(ctx: &Ctx, id: RequestId) -> Result<RequestView, Error> {
             };
             let settings = ctx.app.settings();
             let propagation = settings.propagation;
-            let settled_at = grant.as_ref().and_then(|it| settled_at(it, propagation));
+            let settled_at = grant.as_ref().filter(|it| it.back_until(now).is_none());
+            let settled_at = settled_at.and_then(|it| settled_at_of(it, propagation));
             let dead_since = grant.as_ref().and_then(|it| dead_since(it, settings, now));
-            let delay = delays(conn, grant.iter()).await?.into_values().next();
+            let delay = delays(conn, grant.iter(), Some(now)).await?;
+            let delay = delay.into_values().next();
             Ok(RequestView {
                 undone: undone(conn, &request).await?,
                 closed: db::closed::is(conn, request.target).await?,
@@ -212,7 +214,7 @@ fn may_extend(
 }
 
 /// P after AWS was read back without the grant.
-fn settled_at(grant: &Grant, propagation: TimeDelta) -> Option<DateTime<Utc>> {
+fn settled_at_of(grant: &Grant, propagation: TimeDelta) -> Option<DateTime<Utc>> {
     match grant.state {
         // A part of AWS may go by the older documents for P.
         GrantState::Ended { at, .. } | GrantState::Failed { at, .. } => Some(at + propagation),
@@ -255,7 +257,7 @@ pub async fn grant(ctx: &Ctx, id: GrantId) -> Result<GrantView, Error> {
             let grant = db::grants::get(conn, id)
                 .await?
                 .ok_or(CallerError::NotFound)?;
-            let since = moving_since(&grant.state);
+            let since = moving_since(&grant);
             let moving = since.map(|since| (grant.grant_name.as_str(), since));
             let Case {
                 request,
@@ -278,15 +280,16 @@ pub async fn grant(ctx: &Ctx, id: GrantId) -> Result<GrantView, Error> {
         .await
 }
 
-/// Since when AWS is to follow, while it has not.
-const fn moving_since(state: &GrantState) -> Option<DateTime<Utc>> {
-    match state {
+/// Since when AWS is to follow, while it has not: also of what somebody has put back.
+fn moving_since(grant: &Grant) -> Option<DateTime<Utc>> {
+    match &grant.state {
         GrantState::Opening { at } => Some(*at),
         GrantState::Closing(closing) => Some(closing.since),
-        GrantState::Scheduled
-        | GrantState::Active { .. }
-        | GrantState::Ended { .. }
-        | GrantState::Failed { .. } => None,
+        GrantState::Ended { at, .. } | GrantState::Failed { at, .. } => {
+            // The query asks whether its date is over.
+            grant.back_until(DateTime::<Utc>::MIN_UTC).map(|_| *at)
+        }
+        GrantState::Scheduled | GrantState::Active { .. } => None,
     }
 }
 
@@ -294,11 +297,12 @@ const fn moving_since(state: &GrantState) -> Option<DateTime<Utc>> {
 pub(super) async fn delays(
     conn: &mut PgConnection,
     grants: impl Iterator<Item = &Grant>,
+    now: Option<DateTime<Utc>>,
 ) -> Result<HashMap<GrantId, Delay>, Error> {
-    let moving = grants.filter(|grant| moving_since(&grant.state).is_some());
+    let moving = grants.filter(|grant| moving_since(grant).is_some());
     let ids: Vec<_> = moving.map(|it| it.id.uuid()).collect();
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
-    Ok(db::delays::of_grants(conn, &ids).await?)
+    Ok(db::delays::of_grants(conn, &ids, now).await?)
 }

@@ -51,7 +51,7 @@ impl RevocationView {
 pub struct RevokedView {
     /// As it is on record.
     pub of: Revoked,
-    /// P after AWS agreed that it is over.
+    /// P after AWS agreed that it is over; none where what lets it in is there again.
     pub settled_at: Option<DateTime<Utc>>,
     /// Until when something of it may still work.
     pub works_until: Option<DateTime<Utc>>,
@@ -72,9 +72,13 @@ impl RevokedView {
             unanswered,
             ..
         } = ctx.app.settings();
+        // Somebody has put back what was read back as gone.
+        let back_until = of
+            .inline_until
+            .filter(|at| of.ended_at.is_some() && *at > now);
         let settled_at = of
             .ended_at
-            .filter(|_| of.was_sent)
+            .filter(|_| of.was_sent && back_until.is_none())
             .map(|at| at + propagation);
         // A guard that does not list it denies its sessions, whatever lets new ones in.
         let is_stopped = of.guard_confirmed_at.is_some() || !of.was_sent;
@@ -88,8 +92,13 @@ impl RevokedView {
                     .or(Some(of.deadline).filter(|_| of.asked_at.is_none()));
                 until.filter(|at| *at > now)
             }
+            Some(_) if of.is_attached && back_until.is_some() => back_until,
             Some(_) => settled_at.filter(|at| *at > now),
-            None => Some(of.deadline).filter(|at| !is_stopped && *at > now),
+            None => {
+                let attached_until = of.inline_until.filter(|_| of.is_attached);
+                let until = attached_until.max(Some(of.deadline));
+                until.filter(|at| !is_stopped && *at > now)
+            }
         };
         // As `app::probe` asks, on the row.
         let is_guarded = of.guard_until >= Some(probe::lasts(now, unanswered));
@@ -153,7 +162,7 @@ pub async fn revoked(
 ) -> Result<Items<RevokedView, GrantId>, Error> {
     let listed = ctx.app.read_at(async |conn, now| {
         seen(ctx, conn, id).await?;
-        let grants = db::revoked::grants(conn, id, page.cursor, page.limit + 1).await?;
+        let grants = db::revoked::grants(conn, id, now, page.cursor, page.limit + 1).await?;
         let views = grants.into_iter();
         let views = views.map(|of| RevokedView::new(ctx, of, now));
         Ok(Items::of(views.collect(), page.limit, |it| it.of.grant))

@@ -6,8 +6,10 @@ due AS (
            AND (g.state = 'closing' OR (g.state IN ('opening', 'active') AND g.deadline <= now)))
            OR (t.kind <> 'role' AND EXISTS (
                SELECT FROM names n JOIN grants g ON g.id = n."grant"
+               JOIN parts p ON p."grant" = n."grant" AND p.target = n.target
                WHERE n.target = t.id AND n.guard_gone_at IS NULL
-               AND (g.state = 'closing' OR (g.state IN ('opening', 'active') AND g.deadline <= now)))))
+               AND (g.state = 'closing' OR (g.state IN ('opening', 'active') AND g.deadline <= now)
+                    OR (p.state = 'closed' AND p.absent_at IS NULL AND p.sent_until > now)))))
     ORDER BY t.due_at LIMIT $4 FOR NO KEY UPDATE OF t SKIP LOCKED),
 taken AS (
     UPDATE targets SET lease_token = $3, lease_expires_at = now + make_interval(secs => $2),

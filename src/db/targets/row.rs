@@ -35,7 +35,7 @@ macro_rules! held {
             r#"WITH clock AS MATERIALIZED (SELECT coalesce($1, clock_timestamp()) AS now)
                SELECT t.id, t.account, t.arn, t.kind <> 'role' AS "carries!", t.revision, t.condition,
                       t.missing_since, t.safe_since,
-                      t.guard_restores, t.guard_equal_at, t.unpinned, t.closed,
+                      t.guard_restores, t.guard_equal_at, t.clocks_differ, t.unpinned, t.closed,
                       t.kept AS "kept: Json<BTreeMap<String, DateTime<Utc>>>", t.attempts, t.last_error,
                       t.last_error_at,
                       coalesce((SELECT jsonb_agg(to_jsonb(d) || jsonb_build_object('sha256', encode(d.sha256, 'hex')))
@@ -67,6 +67,7 @@ pub(in crate::db) struct Row {
     pub kept: Json<BTreeMap<String, DateTime<Utc>>>,
     pub guard_restores: i16,
     pub guard_equal_at: Option<DateTime<Utc>>,
+    pub clocks_differ: bool,
     pub unpinned: bool,
     pub closed: bool,
     pub attempts: i32,
@@ -108,6 +109,7 @@ impl Row {
                 kept: self.kept.0,
                 guard_restores: self.guard_restores,
                 guard_equal_at: self.guard_equal_at,
+                clocks_differ: self.clocks_differ,
                 unpinned: self.unpinned,
                 closed: self.closed,
                 installation: self.installation,

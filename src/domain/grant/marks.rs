@@ -11,6 +11,9 @@ use crate::domain::part::Part;
 pub struct Marks {
     /// The latest deadline ever sent.
     pub sent_until: Option<DateTime<Utc>>,
+    /// Until when the guard as last read lists its names, at most until its deadline; `None` where
+    /// it does not list all of them.
+    pub listed_until: Option<DateTime<Utc>>,
     /// Since when the console name belongs to it.
     pub console_since: Option<DateTime<Utc>>,
     /// When a write that lets it in, of the trust policy or of its inline policy, was sent whose

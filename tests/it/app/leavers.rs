@@ -67,7 +67,12 @@ impl Alice {
         let session = sign_in::start(&company.app, alice.person.id, Browser::default());
         let session = session.await.unwrap();
         let day = TimeDelta::days(1);
-        let token = tokens::create(&company.admin, "test", "alice@example.com", wanted("test", day));
+        let token = tokens::create(
+            &company.admin,
+            "test",
+            "alice@example.com",
+            wanted("test", day),
+        );
         let (_, token) = token.await.unwrap();
         let approved = submit(&company.ctx("dave").await, ask("prod-root")).await;
         let approved = approved.unwrap().request().id;

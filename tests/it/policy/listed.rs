@@ -1,8 +1,8 @@
 //! Grants that need no statement: the guard lists them, and what lets the person in is elsewhere.
 
-use countersign::domain::target::Condition;
+use countersign::domain::target::{Condition, Written};
 use countersign::policy::document::sid;
-use countersign::policy::{GuardRead, LONGEST_SESSION};
+use countersign::policy::{GuardRead, LONGEST_SESSION, Plan, fingerprint};
 
 use super::plan::{is_active, is_ended, kinds};
 use super::run::Run;
@@ -161,22 +161,51 @@ fn c13_a_restored_database_does_not_list_again_what_was_ended_meanwhile() {
     }
 }
 
-/// What is known of the guard before anything is handed out: every open grant is in its list.
+/// Until when a plan says that the guard lists a grant.
+fn listed(run: &Run, plan: &Plan, nth: u128) -> Option<DateTime<Utc>> {
+    let id = grant_id(nth);
+    let stored = run.grants.iter().map(|grant| (grant.id, &grant.marks));
+    let new = plan.marks.iter().map(|(id, marks)| (*id, marks));
+    let all: BTreeMap<_, _> = stored.chain(new).collect();
+    all[&id].listed_until
+}
+
+/// What is known of the guard before anything is handed out: that it is ours, and whom it lists.
 #[test]
-fn f3_the_guard_counts_as_equal_only_with_every_open_grant_in_its_list() {
+fn f3_a_look_tells_of_each_grant_until_when_the_guard_lists_it() {
     let mut run = both();
     assert_eq!(run.look().guard_read, GuardRead::Other, "it is not there");
     let _ = run.settle();
-    assert_eq!(run.look().guard_read, GuardRead::Whole);
+    let look = run.look();
+    assert_eq!(look.guard_read, GuardRead::Whole);
+    assert_eq!(listed(&run, &look, 1), Some(at(3600)));
+    assert_eq!(listed(&run, &look, 2), Some(at(7200)));
     run.pass(300);
     let guard = run.role.guard.clone().unwrap();
-    // Another grant is to be listed: those that are stay where they are.
+    // A later deadline that the guard does not have is not what AWS holds; it keeps nobody else
+    // waiting, and neither does another grant that is to be listed.
+    run.grants[0].deadline = at(5400);
+    let look = run.look();
+    assert_eq!(
+        (look.guard_read, listed(&run, &look, 1)),
+        (GuardRead::Whole, Some(at(3600)))
+    );
+    let look = run.look_with(true);
+    assert_eq!(
+        (look.guard_read, listed(&run, &look, 1)),
+        (GuardRead::Whole, Some(at(3600)))
+    );
+    run.grants[0].deadline = at(3600);
     let (grants, mut more) = (run.grants.clone(), run.grants[0].clone());
     more.id = grant_id(7);
     more.grant_name = more.id.to_string();
     more.state = GrantState::Opening { at: run.now };
     run.grants.push(more);
-    assert_eq!(run.look().guard_read, GuardRead::AsSent);
+    let look = run.look();
+    assert_eq!(
+        (look.guard_read, listed(&run, &look, 7)),
+        (GuardRead::Whole, None)
+    );
     run.grants = grants;
     run.role.guard = Some(guard.replace(&grant_id(1).to_string(), &grant_id(9).to_string()));
     assert_eq!(run.look().guard_read, GuardRead::Other, "a hand was there");
@@ -189,9 +218,32 @@ fn f3_the_guard_counts_as_equal_only_with_every_open_grant_in_its_list() {
     let revision = format!("CountersignRev{}i", run.target.revision);
     run.role.guard = Some(written.replacen("CountersignRev1i", &revision, 1));
     assert!(!puts_guard(&run.look_with(true).step));
-    assert!(run.look_with(true).guard_read != GuardRead::Whole);
+    let look = run.look_with(true);
+    assert_eq!(listed(&run, &look, 1), None);
     run.role.guard = None;
     assert_eq!(run.look().guard_read, GuardRead::Other);
+    // Nothing was sent last: that nothing is there tells of no guard.
+    run.target.guard.written = Some(Written {
+        hash: fingerprint(""),
+        at: run.now,
+    });
+    assert!(run.look().guard_read != GuardRead::Whole);
+}
+
+/// Who has a console name is listed by both: its policy names both.
+#[test]
+fn i2_who_has_a_console_name_is_listed_with_it_alone() {
+    let own = grant(1, BOB, 0, 3600);
+    let mut run = Run::new(FOREIGN, PRODUCTION, vec![own]);
+    let _ = run.settle();
+    assert_eq!(run.grants[0].marks.listed_until, Some(at(3600)));
+    assert!(run.grants[0].marks.console_since.is_some());
+    let console = format!("{ROLE_ID}:bob");
+    let guard = run.role.guard.clone().unwrap();
+    assert!(guard.contains(&console));
+    run.role.guard = Some(guard.replace(&console, &format!("{ROLE_ID}:bib")));
+    let look = run.look();
+    assert_eq!(listed(&run, &look, 1), None);
 }
 
 /// A role that nobody could look at when it was asked for has its id from the first look.

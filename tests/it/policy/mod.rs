@@ -188,6 +188,7 @@ pub fn target() -> Target {
         kept: BTreeMap::new(),
         guard_restores: 0,
         guard_equal_at: None,
+        clocks_differ: false,
         unpinned: false,
         closed: false,
         installation: "0a1b2c3d".to_owned(),

@@ -260,9 +260,12 @@ impl World {
         let a = self.approved[nth].clone();
         // What is not known to stand is waited for in real time, for nothing: no clock moves.
         let known = format!(
-            "SELECT 'it' FROM targets WHERE arn = '{}' AND condition = 'ok' AND guard_equal_at > '{}' AND NOT unpinned",
+            "SELECT 'it' FROM targets WHERE arn = '{}' AND condition = 'ok' AND guard_equal_at > '{}' AND NOT unpinned
+             AND EXISTS (SELECT FROM parts p WHERE p.\"grant\" = '{}' AND p.listed_until > '{}')",
             a.on,
-            self.now() - TimeDelta::minutes(14)
+            self.now() - TimeDelta::minutes(14),
+            a.id.uuid(),
+            self.now() + TimeDelta::minutes(1)
         );
         if self.column(known).await.is_empty() {
             return Err("guard_unconfirmed");

@@ -149,6 +149,18 @@ pub fn ended() -> GrantState {
     }
 }
 
+/// Attached, ended, and put back by somebody.
+pub fn back() -> Grant {
+    Grant {
+        method: Method::Attach,
+        marks: Marks {
+            sent_until: Some(now() + minutes(42)),
+            ..Marks::default()
+        },
+        ..grant(ended())
+    }
+}
+
 /// Ended by its requester before it was opened.
 pub fn never_open() -> GrantState {
     GrantState::Ended {

@@ -10,7 +10,7 @@ use countersign::domain::entitlement::Entitlement;
 use countersign::domain::grant::GrantState;
 use countersign::domain::request::RequestState;
 use countersign::error::{CallerError, Error, RoleError, SignInError, StateError};
-use countersign::ids::{PersonId, SessionId};
+use countersign::ids::SessionId;
 use countersign::web::ask::{Ask, AskForm};
 use countersign::web::audit::Audit;
 use countersign::web::home::Home;
@@ -312,6 +312,13 @@ fn every() -> Vec<(&'static str, Sample)> {
         ("grant-never-open", sample(&approved(never_open()))),
         ("grant-closing", sample(&approved(closing()))),
         ("grant-ended", sample(&approved(ended()))),
+        (
+            "grant-back",
+            sample(&RequestPage {
+                delay: Some(refused()),
+                ..page(RequestState::Approved(now()), Some(back()))
+            }),
+        ),
         ("grant-failed", sample(&approved(failed()))),
         (
             "requests",

@@ -108,6 +108,8 @@ pub fn revocation_page() -> Revocation {
                 delayed_by: ended_at.is_none().then(|| "unreachable".into()),
                 is_cut: true,
                 keys_until: None,
+                is_attached: false,
+                inline_until: None,
                 is_fetched: ended_at.is_some(),
                 guard_until: Some(now() + minutes(700)),
                 probe: ended_at.zip(probe).map(|(at, (outcome, error))| {

@@ -20,14 +20,14 @@ async fn stored(world: &Elevation, sql: &str) -> Option<String> {
 }
 
 /// The alarms on record, in order.
-async fn alarms(world: &Elevation) -> Vec<String> {
+pub async fn alarms(world: &Elevation) -> Vec<String> {
     let sql = "SELECT details->>'alarm' AS alarm FROM audit_events WHERE action = 'target.alarm' ORDER BY id";
     let rows = world.stage.rows.pool.fetch_all(sql).await.unwrap();
     rows.iter().map(|row| row.get("alarm")).collect()
 }
 
 /// Somebody puts a policy on her user, or deletes it.
-fn put(world: &Elevation, name: &str, text: Option<&str>) {
+pub fn put(world: &Elevation, name: &str, text: Option<&str>) {
     let knobs = world.stage.cloud.knobs();
     knobs
         .put_user_policy(&user_arn("alice"), name, text)

@@ -39,6 +39,7 @@ fn the_guard_holds_as_long_as_nothing_speaks_against_it() {
     let whole = Guarding {
         condition: Condition::Ok,
         listed_at: Some(at(0)),
+        listed_until: Some(at(101)),
         equal_at: Some(at(10)),
         unclear_at: None,
         is_its_role: true,
@@ -51,10 +52,12 @@ fn the_guard_holds_as_long_as_nothing_speaks_against_it() {
     };
     assert!(holds(&whole, 10) && holds(&whole, 100));
     assert!(!holds(&whole, 101), "nobody has looked");
-    let against: [fn(&mut Guarding); 7] = [
+    let against: [fn(&mut Guarding); 9] = [
         |it| it.listed_at = None,
         |it| it.listed_at = it.equal_at.map(|at| at + TimeDelta::seconds(1)),
         |it| it.equal_at = None,
+        |it| it.listed_until = None,
+        |it| it.listed_until = Some(DateTime::UNIX_EPOCH + TimeDelta::seconds(20)),
         |it| it.unclear_at = Some(DateTime::UNIX_EPOCH),
         |it| it.is_its_role = false,
         |it| it.clocks_differ = true,

@@ -1,7 +1,9 @@
 //! A closed role, by credentials that are used: whoever comes by anything but a grant is refused.
 
 use chrono::TimeDelta;
+use countersign::app::approve::approve;
 use countersign::app::doctor::{examine, others_of_closed};
+use countersign::app::extend::{NewExtension, extend};
 use countersign::app::find;
 use countersign::aws::GUARD_NAME;
 use sqlx::{Executor as _, Row as _};
@@ -131,6 +133,34 @@ async fn a_guard_that_cannot_be_put_on_a_closed_role_is_told() {
     );
     let troubles = find::troubles(&admin).await.unwrap();
     assert!(troubles.unguarded.is_empty());
+}
+
+/// A later date that cannot be written is no guard that is missing.
+#[tokio::test]
+async fn a_closed_role_whose_guard_stands_is_not_called_unguarded() {
+    let (member, _) = world().await;
+    let (admin, _) = super::revocations::admins(&member.app).await;
+    close(&member, true).await;
+    member.work().await;
+    let grant = member.open(60).await;
+    let refuse = Knob::Refuse("AccessDenied", 403);
+    member.stage.cloud.always("PutRolePolicy", refuse);
+    let more = NewExtension {
+        duration_seconds: 1_800,
+        justification: "It still burns".to_owned(),
+        ..NewExtension::default()
+    };
+    let asked = extend(&member.alice, grant, more).await.unwrap();
+    let asked = asked.extension.unwrap();
+    approve(&member.bob, asked, None).await.unwrap();
+    member.pass(minutes(2)).await;
+    let failed = "SELECT count(*) FROM targets WHERE closed AND last_error = 'denied'";
+    let row = member.stage.rows.pool.fetch_one(failed).await.unwrap();
+    assert_eq!(row.get::<i64, _>(0), 1);
+    assert_eq!(find::troubles(&admin).await.unwrap().unguarded, []);
+    let told = "SELECT count(*) FROM audit_events WHERE action = 'target.alarm'";
+    let row = member.stage.rows.pool.fetch_one(told).await.unwrap();
+    assert_eq!(row.get::<i64, _>(0), 0);
 }
 
 /// Who is denied by it is told, as far as the trust policy names them: at the enrolment and by

@@ -32,7 +32,7 @@ async fn asked(world: &Elevation, grant: GrantId, count: i64) -> RequestId {
 }
 
 /// Asked for and approved.
-async fn extended(world: &Elevation, grant: GrantId, count: i64) {
+pub async fn extended(world: &Elevation, grant: GrantId, count: i64) {
     let asked = asked(world, grant, count).await;
     approve(&world.bob, asked, None).await.unwrap();
 }
@@ -107,7 +107,8 @@ async fn credentials_last_as_long() {
     let old = world.keys(&world.fetch(grant).await.unwrap());
     extended(&world, grant, 30).await;
     // The guard of the earlier deadline lets nobody have the later one.
-    assert_eq!(world.refused(grant).await, "guard_unconfirmed");
+    let before = world.fetch(grant).await.unwrap();
+    assert_eq!(before.expires_at, world.stage.now() + minutes(30));
     world.stage.work().await;
     let given = world.fetch(grant).await.unwrap();
     assert_eq!(given.expires_at, world.stage.now() + minutes(60));
@@ -315,6 +316,8 @@ async fn an_extension_without_room_keeps_no_end_waiting() {
             .contains("2026-01-05T10:00:00Z")
     );
     assert!(keys.work().await);
+    let given = world.fetch(second).await.unwrap();
+    assert_eq!(given.expires_at, world.stage.now() + minutes(60));
     world.end(second).await;
     world.stage.work().await;
     assert!(!keys.work().await, "it was ended");

@@ -6,6 +6,7 @@ use countersign::clock::Clock;
 use countersign::ids::GrantId;
 
 use super::minutes;
+use crate::support::cloud::Knob;
 use crate::support::rows::ROLE;
 use crate::support::stage::{FOREIGN, Stage};
 
@@ -189,11 +190,15 @@ async fn c13_a_restore_between_two_grants_of_one_person_revives_no_session() {
 /// What a hand wrote into the guard is read as text, whatever it says.
 #[tokio::test]
 async fn h10_hostile_guards_keep_no_closing_waiting() {
-    for sid in [
-        "CountersignKept8210266876799",
-        "CountersignKept9223372036854775807",
-        "CountersignRev9223372036854775807iffffffff",
-        "CountersignRev9223372036854775807i{own}",
+    for (sid, name) in [
+        ("CountersignKept8210266876799", "zzz"),
+        ("CountersignKept9223372036854775807", "zzz"),
+        ("CountersignRev9223372036854775807iffffffff", "zzz"),
+        ("CountersignRev9223372036854775807i{own}", "zzz"),
+        // No name of a session, and no text for the database either.
+        ("Theirs", r"x\u0000"),
+        ("CountersignKept1767603600", r"x\u0000"),
+        ("Theirs", r"\u20ac\u20ac"),
     ] {
         let stage = Stage::new().await;
         let grant = stage.open("alice", 60).await;
@@ -203,7 +208,7 @@ async fn h10_hostile_guards_keep_no_closing_waiting() {
         let sid = sid.replace("{own}", &own.unwrap());
         let deny = |sid: &str| {
             format!(
-                r#"{{"Sid":"{sid}","Effect":"Deny","Action":"*","Resource":"*","Condition":{{"StringEquals":{{"aws:userid":["{id}:zzz"]}}}}}}"#
+                r#"{{"Sid":"{sid}","Effect":"Deny","Action":"*","Resource":"*","Condition":{{"StringEquals":{{"aws:userid":["{id}:{name}"]}}}}}}"#
             )
         };
         let twice = format!(
@@ -222,9 +227,79 @@ async fn h10_hostile_guards_keep_no_closing_waiting() {
         stage.revoke(grant).await;
         stage.pass(minutes(1)).await;
         until_ended(&stage, grant).await;
-        assert_eq!(stage.cloud.trust(), FOREIGN, "{sid}");
-        assert!(!session.work().await, "{sid}");
+        assert_eq!(stage.cloud.trust(), FOREIGN, "{sid} {name}");
+        assert!(!session.work().await, "{sid} {name}");
+        let kept = stage.rows.target("kept::text").await.unwrap();
+        assert_eq!(kept.contains("zzz"), name == "zzz", "{sid}: {kept}");
+        assert!(
+            !stage.cloud.guard().unwrap().contains("\u{20ac}"),
+            "AWS takes no such text"
+        );
     }
+}
+
+/// A statement that nobody's grant accounts for, and a name in it that is none.
+#[tokio::test]
+async fn h10_a_stray_with_a_name_that_is_none_keeps_no_closing_waiting() {
+    let stage = Stage::new().await;
+    let grant = stage.open("alice", 60).await;
+    let own = grant.to_string();
+    let stray = GrantId::new().to_string();
+    let (own, id) = (&own["grant_".len()..], &stray["grant_".len()..]);
+    stage.cloud.edit_trust(|trust| {
+        let from = trust.find("{\"Sid\":\"Countersign").unwrap();
+        let till = from + trust[from..].find("}}}").unwrap() + 3;
+        let stray = trust[from..till].replace(own, id);
+        let stray = stray.replacen("[\"", "[\"x\\u0000\",\"", 1);
+        format!("{},{stray}{}", &trust[..till], &trust[till..])
+    });
+    assert_eq!(stage.statements(), 2);
+    stage.revoke(grant).await;
+    stage.pass(minutes(1)).await;
+    until_ended(&stage, grant).await;
+    assert_eq!(stage.cloud.trust(), FOREIGN);
+}
+
+/// F25: the database's clock goes back while a statement stands that a hand has changed.
+#[tokio::test]
+async fn f25_a_clock_that_goes_back_keeps_no_look_off_the_record() {
+    let stage = Stage::new().await;
+    let grant = stage.open("alice", 120).await;
+    let refuse = Knob::Refuse("AccessDenied", 403);
+    stage.cloud.always("UpdateAssumeRolePolicy", refuse);
+    stage.cloud.edit_trust(|trust| {
+        let at = trust.find("\"aws:CurrentTime\":\"").unwrap() + 19;
+        format!("{}2099-01-01T00:00:00Z{}", &trust[..at], &trust[at + 20..])
+    });
+    stage.pass(minutes(2)).await;
+    let sent = stage.grant(grant).await.sent_until;
+    assert_eq!(sent, Some(stage.now() + TimeDelta::hours(12)));
+    stage.advance(-minutes(1));
+    let due = "UPDATE targets SET due_at = '2026-01-01'";
+    stage.rows.run(due.to_owned()).await;
+    stage.work().await;
+    assert_eq!(stage.grant(grant).await.sent_until, sent);
+}
+
+/// What the database does not take, it takes the next time no more than now: that is told.
+#[tokio::test]
+async fn what_the_database_does_not_take_is_told() {
+    let stage = Stage::new().await;
+    let grant = stage.open("alice", 60).await;
+    let broken = "ALTER TABLE targets ADD CONSTRAINT broken CHECK (revision < 2)";
+    stage.rows.as_owner(broken).await;
+    stage.revoke(grant).await;
+    let worker = stage.worker().await;
+    assert!(worker.run_until_idle().await.is_err());
+    assert_eq!(stage.state(grant).await, "closing");
+    let told = stage.rows.told(grant).await;
+    assert!(told.contains(&"grant.delayed".to_owned()), "{told:?}");
+    let error = stage.rows.target("last_error").await;
+    assert_eq!(error.as_deref(), Some("unplanned"));
+    let mended = "ALTER TABLE targets DROP CONSTRAINT broken";
+    stage.rows.as_owner(mended).await;
+    stage.pass(minutes(6)).await;
+    assert_eq!(stage.state(grant).await, "ended");
 }
 
 /// Somebody moves our statement's date: it is written anew once, told, and then the grant ends.

@@ -38,13 +38,13 @@ pub fn everything() -> NewRevocation {
 }
 
 /// Begins one, and waits until the batches are through.
-async fn all(ctx: &Ctx, new: NewRevocation) -> RevocationId {
+pub async fn all(ctx: &Ctx, new: NewRevocation) -> RevocationId {
     let id = revoke(ctx, new).await.unwrap().id;
     carry_on(&ctx.app, id).await.unwrap();
     id
 }
 
-async fn seen(ctx: &Ctx, id: RevocationId) -> (RevocationView, Vec<RevokedView>) {
+pub async fn seen(ctx: &Ctx, id: RevocationId) -> (RevocationView, Vec<RevokedView>) {
     let page = Page {
         cursor: None,
         limit: 50,

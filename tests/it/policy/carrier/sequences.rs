@@ -137,6 +137,24 @@ fn h10_a_date_far_ahead_counts_for_twelve_hours() {
     }
 }
 
+/// A date before every time that the database knows, of a policy that nobody has sent.
+#[test]
+fn h10_a_date_before_all_times_counts_as_1970() {
+    let mut run = Run::of(attach());
+    let own = grant(1, ALICE, 0, 3600);
+    let policy = text(&attach(), &own, false, at(3600)).unwrap();
+    let absurd = policy.replace("2026-12-01T01:00:00Z", "-99999-01-01T00:00:00Z");
+    assert_ne!(policy, absurd);
+    run.revoke(0);
+    run.by_hand(1, Some(&absurd));
+    let _ = run.settle();
+    let marks = &run.grants[0].marks;
+    assert_eq!(marks.sent_until, Some(DateTime::UNIX_EPOCH));
+    run.go_on(600);
+    assert!(run.is_over(0));
+    assert_eq!(run.policy(1), None);
+}
+
 #[test]
 fn t1_a_late_write_is_ended_again_within_a_minute_and_until_then_nothing_has_ended() {
     for allows in [switch(), attach()] {
