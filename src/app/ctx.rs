@@ -376,7 +376,8 @@ impl Ctx {
         &self,
         work: impl AsyncFnOnce(&mut Tx) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        self.app.transaction(self.actor(), self.channel, work).await
+        // On the heap: verbs are large, and run within one another's checks.
+        Box::pin(self.app.transaction(self.actor(), self.channel, work)).await
     }
 
     /// Runs the work of the caller's verb in one transaction, unless they were disabled meanwhile;

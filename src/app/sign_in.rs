@@ -292,7 +292,8 @@ pub async fn logged_out(app: &App, logout: &Logout) -> Result<(), Error> {
     .await
 }
 
-/// Forgets attempts, challenges and drafts that are over, and logouts that meet no attempt any more.
+/// Forgets attempts, challenges and drafts that are over, and logouts that meet no attempt any
+/// more.
 ///
 /// # Errors
 /// When the database does not answer.

@@ -49,7 +49,7 @@ pub async fn named(
     let people = sqlx::query_as!(
         Person,
         r#"SELECT id, name, email, groups, human_ids(p) AS "ids!: Vec<PersonId>" FROM people p
-           WHERE (id = $1 OR (lower(email) = lower($2) AND email_verified)) AND status = 'active' LIMIT 2"#,
+           WHERE (id = $1 OR (email = $2 AND email_verified)) AND status = 'active' LIMIT 2"#,
         id.map(PersonId::uuid) as Option<uuid::Uuid>,
         email as Option<&str>
     );

@@ -244,7 +244,7 @@ pub async fn known(
     let row = sqlx::query!(
         r#"SELECT t.scopes, now AS "now!", coalesce(t.last_used_at < now - interval '1 minute', true) AS "is_stale!",
                   p.id AS "person?: PersonId", p.name AS "person_name?", p.email AS "email?", p.groups AS "groups?",
-                  human_ids(p) AS "ids?: Vec<PersonId>",
+                  CASE WHEN p.id IS NOT NULL THEN human_ids(p) END AS "ids?: Vec<PersonId>",
                   coalesce(p.groups_known AND coalesce(p.groups_at > now - $3::interval, true), false)
                       AS "groups_known!",
                   m.id AS "machine?: MachineId", m.name AS "machine_name?", m.owner AS "owner?: PersonId",

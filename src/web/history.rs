@@ -142,43 +142,42 @@ const fn unwritten(action: &Action) -> Option<&'static str> {
 
 /// What a step says.
 fn text(action: &Action, actor: &str) -> String {
-    let fixed = match action {
+    match action {
         Action::RequestSubmitted {
             duration_seconds,
             extends,
             ..
-        } => return asked(actor, *duration_seconds, extends.is_some()),
-        Action::RequestApproved { have, needed, .. } => return approved(actor, *have, *needed),
-        Action::RequestDenied { .. } => return format!("{actor} denied it"),
-        Action::RequestWithdrawn {} => return format!("{actor} withdrew it"),
-        Action::GrantClosing { cause, .. } => return closing(*cause, actor),
+        } => asked(actor, *duration_seconds, extends.is_some()),
+        Action::RequestApproved { have, needed, .. } => approved(actor, *have, *needed),
+        Action::RequestDenied { .. } => format!("{actor} denied it"),
+        Action::RequestWithdrawn {} => format!("{actor} withdrew it"),
+        Action::GrantClosing { cause, .. } => closing(*cause, actor),
         // Ended at once: nothing was ever sent that AWS could have confirmed.
         Action::GrantEnded {
             requested_at,
             confirmed_at,
             ..
-        } if requested_at == confirmed_at => return format!("{actor} ended it before it was open"),
-        Action::GrantFailed { cause, .. } => return failed(cause),
+        } if requested_at == confirmed_at => format!("{actor} ended it before it was open"),
+        Action::GrantFailed { cause, .. } => failed(cause),
         Action::CredentialsIssued {
             kind,
             access_key_id,
             ..
-        } => return format!("{actor} {}: {access_key_id}", taken(*kind)),
-        Action::GrantExtended { deadline, .. } => return extended(deadline),
-        Action::ProbeAnswered { outcome, .. } => return probed(outcome, actor),
-        Action::GrantDelayed { error, .. } => return format!("AWS keeps it waiting: {error}"),
-        Action::GrantBypassed { policy, .. } => return bypassed(policy),
-        Action::RequestExpired { closed: None } => "Nobody decided in time",
-        Action::RequestExpired { closed: Some(_) } => "It lapsed: what it was to extend was ended",
-        Action::GrantOpening { .. } => "Opening began; this was on record before AWS was asked",
-        Action::GrantOpened { .. } => "AWS confirmed that it is open",
-        Action::GrantEnded { .. } => "AWS confirmed that it is closed",
-        Action::GrantRestored { .. } => "Somebody undid it in AWS; it was put back",
-        Action::CredentialsRequested { .. } => return format!("{actor} asked for credentials"),
-        Action::CredentialsDiscarded { .. } => "AWS gave credentials, and nobody got them",
-        Action::CredentialsFailed { .. } => "AWS gave no credentials",
-        Action::GuardRemoved { .. } => "No session of it can be left; the guard forgets it",
-        Action::GuardRestored {}
+        } => format!("{actor} {}: {access_key_id}", taken(*kind)),
+        Action::GrantExtended { deadline, .. } => extended(deadline),
+        Action::ProbeAnswered { outcome, .. } => probed(outcome, actor),
+        Action::GrantDelayed { error, .. } => format!("AWS keeps it waiting: {error}"),
+        Action::GrantBypassed { policy, .. } => bypassed(policy),
+        Action::CredentialsRequested { .. } => format!("{actor} asked for credentials"),
+        Action::RequestExpired { .. }
+        | Action::GrantOpening { .. }
+        | Action::GrantOpened { .. }
+        | Action::GrantEnded { .. }
+        | Action::GrantRestored { .. }
+        | Action::CredentialsDiscarded { .. }
+        | Action::CredentialsFailed { .. }
+        | Action::GuardRemoved { .. }
+        | Action::GuardRestored {}
         | Action::TargetChanged { .. }
         | Action::TargetAlarm { .. }
         | Action::HubRefused { .. }
@@ -200,9 +199,26 @@ fn text(action: &Action, actor: &str) -> String {
         | Action::MachineCreated { .. }
         | Action::MachineEnded {}
         | Action::CatalogApplied { .. }
-        | Action::ProbeRequested { .. } => return named(actor, action.name().as_str()),
-    };
-    fixed.to_owned()
+        | Action::ProbeRequested { .. } => {
+            plain(action).map_or_else(|| named(actor, action.name().as_str()), str::to_owned)
+        }
+    }
+}
+
+/// What a step says, whoever did it.
+const fn plain(action: &Action) -> Option<&'static str> {
+    Some(match action {
+        Action::RequestExpired { closed: None } => "Nobody decided in time",
+        Action::RequestExpired { closed: Some(_) } => "It lapsed: what it was to extend was ended",
+        Action::GrantOpening { .. } => "Opening began; this was on record before AWS was asked",
+        Action::GrantOpened { .. } => "AWS confirmed that it is open",
+        Action::GrantEnded { .. } => "AWS confirmed that it is closed",
+        Action::GrantRestored { .. } => "Somebody undid it in AWS; it was put back",
+        Action::CredentialsDiscarded { .. } => "AWS gave credentials, and nobody got them",
+        Action::CredentialsFailed { .. } => "AWS gave no credentials",
+        Action::GuardRemoved { .. } => "No session of it can be left; the guard forgets it",
+        _ => return None,
+    })
 }
 
 fn asked(actor: &str, seconds: i32, is_extension: bool) -> String {

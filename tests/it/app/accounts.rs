@@ -197,7 +197,7 @@ async fn a6_a_grant_never_spans_partitions() {
         .await;
         let alice = company.ctx("alice").await;
         for (principal, said) in [
-            (None, "the catalog names no AWS identity of yours"),
+            (None, "no AWS identity of yours is known"),
             (Some(gov), "is not an AWS identity of yours"),
         ] {
             let wish = NewRequest {

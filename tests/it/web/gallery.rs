@@ -248,7 +248,7 @@ fn every() -> Vec<(&'static str, Sample)> {
                 ..page(RequestState::Withdrawn(now()), None)
             }),
         ),
-        ("request-vote-of-leaver", sample(&vote_of_leaver())),
+        ("request-vote-of-leaver", sample(&people::vote_of_leaver())),
         (
             "request-withdrawn",
             sample(&page(RequestState::Withdrawn(now()), None)),
@@ -412,14 +412,6 @@ fn every() -> Vec<(&'static str, Sample)> {
             ))),
         ),
     ]
-}
-
-fn vote_of_leaver() -> RequestPage {
-    let mut page = second_voice();
-    for voice in &mut page.decisions {
-        voice.counts = false;
-    }
-    page
 }
 
 fn oidc(nobody: &Frame, sign_out: Option<&str>) -> oidc::SignIn {

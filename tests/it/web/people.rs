@@ -7,10 +7,20 @@ use countersign::app::find::ListedPerson;
 use countersign::ids::PersonId;
 use countersign::web::page::{Frame, Here, Me};
 use countersign::web::people::{People, Person};
+use countersign::web::request::RequestPage;
 
 use super::facts::*;
-use super::samples::{errors, frame};
+use super::samples::{errors, frame, second_voice};
 use crate::support::app::TestApp;
+
+/// A request on which somebody has voted who has left.
+pub fn vote_of_leaver() -> RequestPage {
+    let mut page = second_voice();
+    for voice in &mut page.decisions {
+        voice.counts = false;
+    }
+    page
+}
 
 /// Somebody of whom there is everything.
 fn listed(n: u128, name: &str, disabled: bool) -> ListedPerson {
