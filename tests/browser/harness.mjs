@@ -66,13 +66,34 @@ export const browser = await chromium.launch({
 /** What a browser complained about: blocked by the content security policy, thrown by the script, opened as a dialog. */
 export const complaints = [];
 
+/** Notes in each document that it is on its way to another one, and keeps it where it is once it is told to stay. */
+const ways = () =>
+  window.navigation?.addEventListener("navigate", (event) => {
+    if (window.stays && event.cancelable) {
+      event.preventDefault();
+    } else if (!event.hashChange) {
+      window.leaves = true;
+    }
+  });
+
+/** Goes elsewhere once the page goes nowhere by itself. One that has seen news replaces itself, and Chromium drops another way that begins between the answer and the new document. */
+async function goFrom(page, goto, ...where) {
+  const stays = () => !window.leaves && (window.stays = true);
+  await page.waitForFunction(stays);
+  return goto(...where);
+}
+
 /** A browser of its own, whose complaints are collected. */
 export async function newBrowser(name, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, colorScheme: "light", reducedMotion: "reduce", ...options });
   if (options.javaScriptEnabled !== false) {
     await context.addInitScript({ content: axe });
+    await context.addInitScript(ways);
   }
   const page = await context.newPage();
+  if (options.javaScriptEnabled !== false) {
+    page.goto = goFrom.bind(undefined, page, page.goto.bind(page));
+  }
   page.on("pageerror", (error) => complaints.push(`${name}: ${error}`));
   page.on("dialog", (dialog) => {
     complaints.push(`${name}: dialog ${dialog.message()}`);
