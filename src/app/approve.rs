@@ -54,6 +54,7 @@ async fn count(
         caller,
         requester,
         decisions,
+        is_own,
     } = locked;
     // Who may not see the request learns nothing of what follows.
     let authz::Decidable(request) = authz::decide(ctx.app.roles(), &caller, request, has_decided)?;
@@ -69,7 +70,7 @@ async fn count(
         return Err(StateError::AlreadyDecided.into());
     }
     // Only a yes asks for this, and for the role: a no opens nothing, and is always taken.
-    if !still_eligible {
+    if !still_eligible || !is_own {
         return Err(StateError::NotEligible.into());
     }
     let opens = db::targets::opens(tx.conn(), target, asked, principal.as_deref());

@@ -282,7 +282,7 @@ pub async fn unlink(ctx: &Ctx, id: PrincipalId) -> Result<(), Error> {
     ctx.verb(Verb::Unlink, person, async |tx: &mut Tx| {
         // Whoever asks at the same moment has either stored the request, or finds the identity
         // ended.
-        db::asks::lock(tx.conn(), person).await?;
+        db::asks::lock(tx.conn(), ctx.person.human()).await?;
         let now = tx.now();
         let arn = match db::identities::unlink(tx.conn(), person, id, now).await? {
             Unlinked::Ended(arn) => arn,

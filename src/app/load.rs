@@ -42,6 +42,8 @@ pub(super) struct Locked {
     /// Who asked, likewise.
     pub requester: Option<Person>,
     pub decisions: Vec<Decision>,
+    /// Whether the identity that is let in, if there is one, is the requester's still.
+    pub is_own: bool,
 }
 
 impl Locked {
@@ -92,12 +94,14 @@ async fn lock(ctx: &Ctx, tx: &mut Tx, id: RequestId) -> Result<Locked, Error> {
         caller,
         requester,
         decisions,
+        is_own,
     } = db::decisions::voters(tx.conn(), id, asked, calls).await?;
     Ok(Locked {
         request,
         caller: as_known(ctx, caller.ok_or(CallerError::NotFound)?),
         requester,
         decisions,
+        is_own,
     })
 }
 

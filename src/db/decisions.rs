@@ -94,6 +94,8 @@ pub struct Voters {
     pub requester: Option<Person>,
     /// The voices so far, oldest first.
     pub decisions: Vec<Decision>,
+    /// Whether the identity that is let in, if there is one, is the requester's still.
+    pub is_own: bool,
 }
 
 /// The caller, the requester and the voices on a request.
@@ -108,7 +110,7 @@ pub async fn voters(
 ) -> sqlx::Result<Voters> {
     let rows = sqlx::query!(
         r#"SELECT p.id, p.name, p.email, p.groups, human_ids(p) AS "ids!: Vec<PersonId>", p.status = 'active' AND coalesce(p.same_as, p.id) <> ALL (askers(r)) AS "counts!",
-                  d.verdict = 'approve' AS approved, d.comment, d.at AS "at?"
+                  principal_is_own(r) AS "is_own!", d.verdict = 'approve' AS approved, d.comment, d.at AS "at?"
            FROM requests r, people p LEFT JOIN decisions d ON d.person = p.id AND d.request = $1
            WHERE r.id = $1 AND p.id = ANY($2::uuid[] || ARRAY(SELECT v.person FROM decisions v WHERE v.request = $1))
            ORDER BY d.at"#,
@@ -121,8 +123,10 @@ pub async fn voters(
         caller: None,
         requester: None,
         decisions: Vec::new(),
+        is_own: false,
     };
     for row in rows {
+        voters.is_own = row.is_own;
         let person = Person {
             id: row.id,
             name: row.name,

@@ -76,12 +76,15 @@ pub async fn list(
         View::Waiting(ids, groups) => {
             let ids: Vec<_> = ids.iter().map(|id| id.uuid()).collect();
             // What the caller cannot decide, or has decided, does not wait for them: the badge
-            // would never go. Nor does what a machine of theirs has asked for.
+            // would never go. Nor does what their machine asked for, or what lets them in.
             sqlx::query_scalar!(
                 "SELECT id FROM requests r
                  WHERE state = 'pending' AND approver_group = ANY($2) AND person <> ALL($1) AND id < $3
                    AND (machine_owner IS NULL OR machine_owner <> ALL($1))
                    AND NOT EXISTS (SELECT FROM machines m WHERE m.id = r.requested_by AND m.owner = ANY($1))
+                   AND NOT EXISTS (SELECT FROM principals o WHERE o.person = ANY($1)
+                       AND lower(o.arn) = lower(r.principal_arn)
+                       AND lower(coalesce(o.role_session_name, '')) = lower(coalesce(r.principal_session, '')))
                    AND NOT EXISTS (SELECT FROM decisions d WHERE d.request = r.id AND d.person = ANY($1))
                  ORDER BY id DESC LIMIT $4",
                 &ids,
@@ -116,6 +119,9 @@ pub async fn waiting(
                SELECT FROM requests r WHERE state = 'pending' AND approver_group = ANY($2) AND person <> ALL($1)
                  AND (machine_owner IS NULL OR machine_owner <> ALL($1))
                  AND NOT EXISTS (SELECT FROM machines m WHERE m.id = r.requested_by AND m.owner = ANY($1))
+                 AND NOT EXISTS (SELECT FROM principals o WHERE o.person = ANY($1)
+                     AND lower(o.arn) = lower(r.principal_arn)
+                     AND lower(coalesce(o.role_session_name, '')) = lower(coalesce(r.principal_session, '')))
                  AND NOT EXISTS (SELECT FROM decisions d WHERE d.request = r.id AND d.person = ANY($1))
                LIMIT $3) waiting"#,
         &ids,

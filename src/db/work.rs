@@ -183,7 +183,8 @@ pub async fn lasts(conn: &mut PgConnection, sent: &[(GrantId, DateTime<Utc>)]) -
 
 /// Those of the grants that may still be opened: the requester is active, and they and as many of
 /// the approvers as were needed, each another human, are in the groups that the request's terms
-/// name. Who approved and was disabled since counts: after the approval votes are history.
+/// name and none of those who have asked, and the identity that is let in is the person's still.
+/// Who approved and was disabled since counts: after the approval votes are history.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -199,8 +200,9 @@ pub async fn eligible(
            WHERE g.id = ANY($1) AND p.groups @> ARRAY[r.terms->>'requester_group'] AND p.status = 'active'
              AND (SELECT count(DISTINCT coalesce(a.same_as, a.id)) FROM decisions d JOIN people a ON a.id = d.person
                   WHERE d.request = r.id AND d.verdict = 'approve' AND a.groups @> ARRAY[r.terms->>'approver_group']
-                    AND coalesce(a.same_as, a.id) <> coalesce(p.same_as, p.id))
-                 >= (r.terms->>'needed')::int"#,
+                    AND coalesce(a.same_as, a.id) <> ALL (askers(r)))
+                 >= (r.terms->>'needed')::int
+             AND principal_is_own(r)"#,
         &ids
     );
     Ok(eligible.fetch_all(conn).await?.into_iter().collect())

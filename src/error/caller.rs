@@ -47,13 +47,14 @@ impl CallerError {
                 "forbidden",
                 403,
                 "You may not do this",
-                "You can see it, but this is for others to do.",
+                "This is for others to do.",
             ),
             Self::SelfApproval => About::new(
                 "self_approval",
                 403,
                 "Nobody decides on their own request",
-                "Somebody else has to approve or deny what you, or a machine of yours, have asked for.",
+                "Somebody else has to decide on it: you have asked for it, a machine of yours has, or it lets \
+                 in an AWS identity of yours.",
             ),
             Self::InsufficientScope(needed) => About::new(
                 "insufficient_scope",

@@ -35,6 +35,8 @@ const MOST_ROWS: i64 = 2_500;
 const HISTORY: &str = r#"
     INSERT INTO people SELECT ('018e0000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'demo', 'person' || n, 'Person ' || n, n || '@example.com', '{engineers}'
       FROM generate_series(1, 200) n;
+    INSERT INTO principals (id, person, account, arn)
+      SELECT gen_random_uuid(), id, '111122223333', 'arn:aws:iam::111122223333:user/' || subject FROM people WHERE subject LIKE 'person%';
     INSERT INTO people SELECT gen_random_uuid(), 'demo', 'staff' || n, 'Staff ' || n, n || '@staff.example.com', CASE WHEN n % 100 = 0 THEN '{sre-leads}' ELSE '{staff}' END::text[]
       FROM generate_series(1, 30000) n;
     INSERT INTO sessions (token_hash, person, created_at, last_seen_at, expires_at, id, user_agent, began_at)
@@ -42,15 +44,17 @@ const HISTORY: &str = r#"
     INSERT INTO requests (id, version, person, principal, principal_arn, entitlement, target, approver_group, terms, justification, duration_seconds, target_checked,
                           state, submitted_at, expires_at, closed_at)
       SELECT ('018f0000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 2,
-             CASE n % 2 WHEN 0 THEN alice.id ELSE ('018e0000-0000-7000-8000-' || lpad(to_hex(n % 200 + 1), 12, '0'))::uuid END,
-             p.id, p.arn, e.id, e.target, 'sre-leads',
+             p.person, p.id, p.arn, e.id, e.target, 'sre-leads',
              jsonb_build_object('account', '111122223333', 'account_name', 'Production', 'role_arn', t.arn, 'name', e.name, 'min_duration_seconds', 5, 'max_duration_seconds', 28800,
                                 'requester_group', 'engineers', 'approver_group', 'sre-leads', 'needed', 1, 'method', 'trust_policy', 'description', '', 'version', 1),
              'Request ' || n, 3600, false,
              CASE WHEN n > 11980 THEN 'pending' WHEN n % 97 = 0 THEN 'withdrawn' WHEN n % 10 = 0 THEN 'denied' WHEN n % 11 = 0 THEN 'expired' ELSE 'approved' END,
              now() - interval '90 days', CASE WHEN n > 11980 THEN now() + interval '1 hour' ELSE now() - interval '89 days' END,
              CASE WHEN n > 11980 THEN NULL ELSE now() - interval '89 days' END
-      FROM generate_series(1, 12000) n, people alice JOIN principals p ON p.person = alice.id, entitlements e JOIN targets t ON t.id = e.target
+      FROM people alice, generate_series(1, 12000) n JOIN LATERAL (
+          SELECT CASE n % 2 WHEN 0 THEN (SELECT id FROM people WHERE subject = 'alice')
+                            ELSE ('018e0000-0000-7000-8000-' || lpad(to_hex(n % 200 + 1), 12, '0'))::uuid END AS person) asks ON true
+          JOIN principals p ON p.person = asks.person, entitlements e JOIN targets t ON t.id = e.target
       WHERE alice.subject = 'alice' AND e.name = 'prod-admin';
     ALTER TABLE decisions DISABLE TRIGGER decisions_of_stage;
     INSERT INTO decisions (request, person, verdict, comment, at)

@@ -13,7 +13,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use crate::support::app::TestApp;
-use crate::support::catalog::{Catalog, Change, Entitlement, Person, SameAs};
+use crate::support::catalog::{Catalog, Change, Entitlement, Person, SameAs, user_arn};
 
 async fn told(company: &TestApp, catalog: &Catalog) -> Vec<String> {
     match company.apply(&catalog.render()).await {
@@ -224,6 +224,7 @@ async fn history(seed: u64) -> usize {
     let company = TestApp::with(|catalog| {
         for account in 0..ACCOUNTS {
             catalog.regroup(&name(account), &["developers", "approvers"]);
+            catalog.person(&name(account)).principals = vec![user_arn(&name(account))];
         }
         catalog.entitlements.push(Entitlement {
             needed: 3,
@@ -274,8 +275,9 @@ async fn submit(company: &TestApp, known: &Known, dice: &mut StdRng) -> Option<A
     let model = company.ask(entitlement).await.id;
     let id = RequestId::new();
     let sql = format!(
-        "INSERT INTO requests SELECT (jsonb_populate_record(r, jsonb_build_object('id', '{}', 'person', p.id))).*
-         FROM requests r, people p WHERE r.id = '{}' AND p.name = '{}'",
+        "INSERT INTO requests SELECT (jsonb_populate_record(r, jsonb_build_object('id', '{}', 'person', p.id,
+                'principal', o.id, 'principal_arn', o.arn))).*
+         FROM requests r, people p JOIN principals o ON o.person = p.id WHERE r.id = '{}' AND p.name = '{}'",
         id.uuid(),
         model.uuid(),
         name(by).to_uppercase()

@@ -9,6 +9,7 @@ mod chosen;
 mod functions;
 mod linked;
 mod refused;
+mod sides;
 mod taken;
 
 use std::time::Duration;

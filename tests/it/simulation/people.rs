@@ -117,6 +117,7 @@ impl World {
     fn granted(&mut self, waiting: Pending, grant: &Grant) {
         let nth = waiting.person;
         if let Some(a) = self.approved.iter_mut().find(|a| a.id == grant.id) {
+            a.earlier.push(a.deadline);
             a.deadline = a.deadline.max(grant.deadline);
             return self.say(format!("{} is extended to {}", grant.id, grant.deadline));
         }
@@ -145,6 +146,7 @@ impl World {
             role_id,
             starts: grant.starts_at.max(self.now()),
             deadline: grant.deadline,
+            earlier: Vec::new(),
             announced: None,
         });
     }

@@ -67,6 +67,8 @@ pub struct Approved {
     pub role_id: Option<String>,
     pub starts: DateTime<Utc>,
     pub deadline: DateTime<Utc>,
+    /// Its deadlines before it was extended: those of a database that has gone back since.
+    pub earlier: Vec<DateTime<Utc>>,
     /// When its end was announced.
     pub announced: Option<DateTime<Utc>>,
 }

@@ -91,6 +91,23 @@ async fn what_is_not_open_yet_is_judged_by_humans() {
         .as_owner("UPDATE people SET same_as = NULL")
         .await;
 
+    // Two alone are of humans; one of them turns out to be who comes as that user.
+    let claimed = two("erin").await;
+    let claim = "INSERT INTO principals (id, person, account, arn, source, verified_at, conflict_with)
+        SELECT gen_random_uuid(), p.id, o.account, o.arn, 'template', now(), o.id FROM principals o, people p
+        WHERE o.arn LIKE '%:user/erin' AND p.name = 'bob'";
+    stage.rows.as_owner(claim).await;
+    let given_up = two("fay").await;
+    stage
+        .rows
+        .as_owner("UPDATE principals SET ended_at = now() WHERE arn LIKE '%:user/fay'")
+        .await;
+    stage.work().await;
+    for grant in [claimed, given_up] {
+        let cause = stage.grant(grant).await.cause;
+        assert_eq!(cause.as_deref(), Some("not_eligible"));
+    }
+
     let left = two("carol").await;
     disabled(&stage, "olga").await;
     stage.work().await;
