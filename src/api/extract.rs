@@ -140,7 +140,7 @@ impl Bearer {
             return error;
         };
         match self {
-            Self::Person(ctx) => ctx.refused(verb, self.counted(), error).await,
+            Self::Person(ctx) => ctx.refused(verb, ctx.person.id, error).await,
             Self::Machine(asker) => asker.refused(verb, self.counted(), error).await,
         }
     }

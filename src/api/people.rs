@@ -38,8 +38,10 @@ pub(super) struct Person {
     disabled_at: Option<DateTime<Utc>>,
     /// How many of their sessions of the portal work.
     sessions: i64,
-    /// How many of their API tokens work.
+    /// How many of their API tokens work, those of their machines among them.
     tokens: i64,
+    /// How many machines that have not ended they answer for.
+    machines: i64,
     /// How many of their requests wait for a decision.
     requests: i64,
     /// How many of their grants are scheduled, opening or active.
@@ -58,6 +60,7 @@ async fn shown(ctx: &Ctx, id: PersonId) -> Result<Json<Person>, Problem> {
         disabled_at: it.disabled_at,
         sessions: it.sessions,
         tokens: it.tokens,
+        machines: it.machines,
         requests: it.requests,
         grants: it.grants,
         other_accounts: it.others,
@@ -65,7 +68,7 @@ async fn shown(ctx: &Ctx, id: PersonId) -> Result<Json<Person>, Problem> {
 }
 
 /// Disable somebody who has left; for admins, and never of themselves. Their sessions, API tokens,
-/// pending requests and grants end, and their approvals of pending requests count no more
+/// machines, pending requests and grants end, and their approvals of pending requests count no more
 #[utoipa::path(post, path = "/people/{id}/disable",
     params(("id" = String, Path, description = "TypeID", format = "person")),
     request_body = Leaving,

@@ -13,7 +13,7 @@ use crate::domain::audit::{Actor, Channel};
 use crate::domain::machine::Machine;
 use crate::domain::person::Person;
 use crate::error::{CallerError, Error, FieldCode, FieldError, InputError, StateError};
-use crate::ids::{GrantId, PersonId, RequestId};
+use crate::ids::{GrantId, RequestId};
 
 /// A machine that calls.
 #[derive(Debug, Clone)]
@@ -77,9 +77,7 @@ impl Asker {
             if db::catalog::entitlement(conn, entitlement).await?.is_none() {
                 return Err(CallerError::NotFound.into());
             }
-            let id = named.parse::<PersonId>().ok();
-            let email = Some(named).filter(|it| it.contains('@') && !it.contains('\0'));
-            let Some(person) = db::people::named(conn, id, email).await? else {
+            let Some(person) = db::people::named(conn, named).await? else {
                 return Ok(None);
             };
             let is_known = db::people::groups_known(conn, person.id, fresh, now).await?;

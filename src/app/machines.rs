@@ -94,7 +94,7 @@ async fn check(conn: &mut PgConnection, wanted: &Wanted) -> Result<PersonId, Err
     } else if wanted.name.chars().count() > LONGEST {
         invalid("name", format!("must have {LONGEST} characters at most"));
     }
-    let owner = owner(conn, wanted.owner.trim()).await?;
+    let owner = db::people::named(conn, wanted.owner.trim()).await?;
     if owner.is_none() {
         let one = "must be a person's id, or the address of exactly one person who has it verified";
         invalid("owner", one.to_owned());
@@ -112,15 +112,9 @@ async fn check(conn: &mut PgConnection, wanted: &Wanted) -> Result<PersonId, Err
         invalid(field, detail);
     }
     match owner {
-        Some(owner) if wrong.is_empty() => Ok(owner),
+        Some(owner) if wrong.is_empty() => Ok(owner.id),
         _ => Err(InputError::Fields(wrong).into()),
     }
-}
-
-async fn owner(conn: &mut PgConnection, named: &str) -> Result<Option<PersonId>, Error> {
-    let id = named.parse::<PersonId>().ok();
-    let email = Some(named).filter(|it| it.contains('@') && !it.contains('\0'));
-    Ok(db::people::named(conn, id, email).await?.map(|it| it.id))
 }
 
 /// Why these are none that a machine may ask for.

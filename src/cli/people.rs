@@ -15,8 +15,8 @@ use crate::config::Config;
 pub enum People {
     /// List everybody: who is active, what they have, and which accounts are one human's
     List,
-    /// Disable somebody who has left: their sessions, API tokens, pending requests and grants end,
-    /// and their approvals of pending requests count no more
+    /// Disable somebody who has left: their sessions, API tokens, machines, pending requests and
+    /// grants end, and their approvals of pending requests count no more
     Disable {
         /// The person's id (person_…), as `list` prints it, or their e-mail address
         #[arg(value_name = "ID")]

@@ -109,7 +109,8 @@ pub async fn voters(
     caller: PersonId,
 ) -> sqlx::Result<Voters> {
     let rows = sqlx::query!(
-        r#"SELECT p.id, p.name, p.email, p.groups, human_ids(p) AS "ids!: Vec<PersonId>", p.status = 'active' AND coalesce(p.same_as, p.id) <> ALL (askers(r)) AS "counts!",
+        r#"SELECT p.id, p.name, p.email, p.groups, human_ids(p) AS "ids!: Vec<PersonId>",
+                  p.status = 'active' AND coalesce(p.same_as, p.id) <> ALL (askers(r)) AS "counts!",
                   principal_is_own(r) AS "is_own!", d.verdict = 'approve' AS approved, d.comment, d.at AS "at?"
            FROM requests r, people p LEFT JOIN decisions d ON d.person = p.id AND d.request = $1
            WHERE r.id = $1 AND p.id = ANY($2::uuid[] || ARRAY(SELECT v.person FROM decisions v WHERE v.request = $1))

@@ -165,8 +165,10 @@ pub struct Listed {
     pub alike: Vec<String>,
     /// How many of their sessions work.
     pub sessions: i64,
-    /// How many of their API tokens work.
+    /// How many of their API tokens work, those of their machines among them.
     pub tokens: i64,
+    /// How many machines that have not ended they answer for.
+    pub machines: i64,
     /// How many of their requests wait for a decision.
     pub requests: i64,
     /// How many of their grants are scheduled, opening or active.
@@ -225,7 +227,9 @@ pub async fn list(
                   (SELECT count(*) FROM sessions s WHERE s.person = p.id AND s.ended_at IS NULL AND s.expires_at > $6
                        AND s.last_seen_at > $6 - $5::interval) AS "sessions!",
                   (SELECT count(*) FROM api_tokens t
-                   WHERE t.person = p.id AND t.revoked_at IS NULL AND t.expires_at > $6) AS "tokens!",
+                   WHERE (t.person = p.id OR t.machine IN (SELECT m.id FROM machines m WHERE m.owner = p.id))
+                     AND t.revoked_at IS NULL AND t.expires_at > $6) AS "tokens!",
+                  (SELECT count(*) FROM machines m WHERE m.owner = p.id AND m.ended_at IS NULL) AS "machines!",
                   (SELECT count(*) FROM requests r WHERE r.person = p.id AND r.state = 'pending') AS "requests!",
                   (SELECT count(*) FROM grants g WHERE g.person = p.id
                        AND g.state IN ('scheduled', 'opening', 'active')) AS "grants!"

@@ -30,22 +30,23 @@ pub async fn get(conn: &mut PgConnection, id: PersonId) -> sqlx::Result<Option<P
 pub async fn with_email(conn: &mut PgConnection, email: &str) -> sqlx::Result<Vec<Person>> {
     sqlx::query_as!(
         Person,
-        r#"SELECT id, name, email, groups, human_ids(p) AS "ids!: Vec<PersonId>" FROM people p WHERE lower(email) = lower($1)"#,
+        r#"SELECT id, name, email, groups, human_ids(p) AS "ids!: Vec<PersonId>" FROM people p
+           WHERE lower(email) = lower($1)"#,
         email
     )
     .fetch_all(conn)
     .await
 }
 
-/// The person of that id, or the only one who has that e-mail address verified.
+/// Who is named by an id, or by an e-mail address that they alone have verified; nobody who is
+/// disabled.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn named(
-    conn: &mut PgConnection,
-    id: Option<PersonId>,
-    email: Option<&str>,
-) -> sqlx::Result<Option<Person>> {
+pub async fn named(conn: &mut PgConnection, text: &str) -> sqlx::Result<Option<Person>> {
+    let id = text.parse::<PersonId>().ok();
+    // Postgres takes no NUL in a text, so nobody has such an address.
+    let email = Some(text).filter(|it| it.contains('@') && !it.contains('\0'));
     let people = sqlx::query_as!(
         Person,
         r#"SELECT id, name, email, groups, human_ids(p) AS "ids!: Vec<PersonId>" FROM people p
@@ -69,7 +70,8 @@ pub async fn groups_known(
     now: DateTime<Utc>,
 ) -> sqlx::Result<bool> {
     sqlx::query_scalar!(
-        r#"SELECT groups_known AND coalesce(groups_at > $3::timestamptz - $2::interval, true) AS "known!" FROM people WHERE id = $1"#,
+        r#"SELECT groups_known AND coalesce(groups_at > $3::timestamptz - $2::interval, true) AS "known!"
+           FROM people WHERE id = $1"#,
         person.uuid(),
         fresh as _,
         now
@@ -143,41 +145,4 @@ pub async fn principals(conn: &mut PgConnection, person: PersonId) -> sqlx::Resu
     )
     .fetch_all(conn)
     .await
-}
-
-/// Whose session it is.
-#[derive(Debug)]
-pub struct Known {
-    /// Who.
-    pub person: Person,
-    /// Its last use on record is more than a minute ago.
-    pub is_stale: bool,
-    /// When that was looked up.
-    pub now: DateTime<Utc>,
-}
-
-pub(super) struct KnownRow {
-    pub id: PersonId,
-    pub name: String,
-    pub email: String,
-    pub groups: Vec<String>,
-    pub ids: Vec<PersonId>,
-    pub is_stale: bool,
-    pub now: DateTime<Utc>,
-}
-
-impl From<KnownRow> for Known {
-    fn from(row: KnownRow) -> Self {
-        Self {
-            person: Person {
-                id: row.id,
-                name: row.name,
-                email: row.email,
-                groups: row.groups,
-                ids: row.ids,
-            },
-            is_stale: row.is_stale,
-            now: row.now,
-        }
-    }
 }

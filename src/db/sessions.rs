@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
-use super::people::{Known, KnownRow};
+use crate::domain::person::Person;
 use crate::domain::sign_in::Identity;
 use crate::ids::{PersonId, SessionId};
 
@@ -54,6 +54,43 @@ pub async fn start(
     .execute(conn)
     .await
     .map(drop)
+}
+
+/// Whose session it is.
+#[derive(Debug)]
+pub struct Known {
+    /// Who.
+    pub person: Person,
+    /// Its last use on record is more than a minute ago.
+    pub is_stale: bool,
+    /// When that was looked up.
+    pub now: DateTime<Utc>,
+}
+
+struct KnownRow {
+    id: PersonId,
+    name: String,
+    email: String,
+    groups: Vec<String>,
+    ids: Vec<PersonId>,
+    is_stale: bool,
+    now: DateTime<Utc>,
+}
+
+impl From<KnownRow> for Known {
+    fn from(row: KnownRow) -> Self {
+        Self {
+            person: Person {
+                id: row.id,
+                name: row.name,
+                email: row.email,
+                groups: row.groups,
+                ids: row.ids,
+            },
+            is_stale: row.is_stale,
+            now: row.now,
+        }
+    }
 }
 
 /// The person of a session that is neither over, idle for too long, nor ended at the time that is

@@ -93,6 +93,11 @@ impl Person {
         let it = &self.person;
         let sessions = count(&it.sessions, "session ends", "sessions end");
         let tokens = count(&it.tokens, "API token is revoked", "API tokens are revoked");
+        let machines = count(
+            &it.machines,
+            "machine that they answer for ends",
+            "machines that they answer for end",
+        );
         let requests = count(
             &it.requests,
             "request that waits is withdrawn",
@@ -101,6 +106,7 @@ impl Person {
         let grants = count(&it.grants, "grant ends", "grants end");
         vec![
             format!("{sessions}, {tokens}."),
+            format!("{machines}."),
             format!("{requests}."),
             format!("{grants}: AWS is asked to close each at once."),
             "Their approvals of requests that still wait count no more.".to_owned(),

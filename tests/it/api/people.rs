@@ -1,9 +1,11 @@
 //! Disabling and enabling people over HTTP.
 
+use countersign::domain::scope::Scopes;
 use serde_json::{Value, json};
 
 use crate::support::api::ask;
 use crate::support::app::TestApp;
+use crate::support::machines::{self, Machine};
 
 /// Attack 7: a leaver's token, which would work for weeks.
 #[tokio::test]
@@ -20,7 +22,7 @@ async fn the_token_of_whoever_is_disabled_works_no_more_at_once() {
     assert_eq!(done.status, 200, "{}", done.body);
     let at = "2027-01-15T08:00:00Z";
     let expected = json!({"id": id, "name": "Bob", "email": "bob@example.com", "status": "disabled",
-        "disabled_at": at, "sessions": 0, "tokens": 0, "requests": 0, "grants": 0, "other_accounts": []});
+        "disabled_at": at, "sessions": 0, "tokens": 0, "machines": 0, "requests": 0, "grants": 0, "other_accounts": []});
     assert_eq!(done.body, expected);
     for (method, path) in [
         ("GET", "/people/me"),
@@ -48,6 +50,41 @@ async fn the_token_of_whoever_is_disabled_works_no_more_at_once() {
     );
     let told = service.call(&bob, "GET", "/people/me", &Value::Null).await;
     assert_eq!(told.status, 401, "it stays revoked");
+}
+
+/// A machine of theirs, by its token too; that of somebody else works on.
+#[tokio::test]
+async fn the_machines_of_whoever_is_disabled_end_with_them() {
+    let service = TestApp::new().await.api().await;
+    let ada = service.token("ada").await;
+    let mut tokens = Vec::new();
+    for owner in ["bob", "carol"] {
+        let machine = Machine::of(owner).made(&service).await;
+        let token = machines::token(&service, owner, machine, Scopes::OF_MACHINES).await;
+        tokens.push((machine, token));
+    }
+    let works = async |token: &str| {
+        let told = service.call(token, "GET", "/requests", &Value::Null).await;
+        told.status.as_u16()
+    };
+    let [(of_bob, bobs), (_, carols)] = &tokens[..] else {
+        panic!("two")
+    };
+    assert_eq!((works(bobs).await, works(carols).await), (200, 200));
+    let id = service.ctx("bob").await.person.id;
+    let path = format!("/people/{id}/disable");
+    let left = json!({"reason": "Left"});
+    let done = service.call(&ada, "POST", &path, &left).await;
+    assert_eq!(done.status, 200, "{}", done.body);
+    assert_eq!((works(bobs).await, works(carols).await), (401, 200));
+    let sql = "SELECT count(*) FROM audit_events WHERE action = 'machine.ended' AND subject = $1";
+    let ended = sqlx::query_scalar::<_, i64>(sql).bind(of_bob.to_string());
+    assert_eq!(ended.fetch_one(service.pool()).await.unwrap(), 1);
+    // Nor does it come back with them: it has no token, and gets none.
+    let path = format!("/people/{id}/enable");
+    let back = service.call(&ada, "POST", &path, &json!({})).await;
+    assert_eq!(back.body["machines"], 0, "{}", back.body);
+    assert_eq!(works(bobs).await, 401);
 }
 
 #[tokio::test]

@@ -39,6 +39,7 @@ fn listed(n: u128, name: &str, disabled: bool) -> ListedPerson {
         alike: vec![],
         sessions: 2,
         tokens: 1,
+        machines: 1,
         requests: 1,
         grants: 3,
     }
@@ -142,6 +143,7 @@ async fn an_admin_finds_somebody_disables_them_and_enables_them_again() {
     let page = ada.get(&path).await;
     for consequence in [
         "2 sessions end, 0 API tokens are revoked.",
+        "0 machines that they answer for end.",
         "1 request that waits is withdrawn.",
         "0 grants end: AWS is asked to close each at once.",
         "Their approvals of requests that still wait count no more.",
