@@ -8,16 +8,11 @@ use countersign::app::find::{self, Page, RequestFilter};
 use countersign::app::revoke::{self, NewRevocation};
 use countersign::app::submit::submit;
 use countersign::app::{Ctx, credentials, end, extend, withdraw};
-use countersign::error::Error;
 use countersign::ids::RequestId;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 
-use crate::support::app::{TestApp, ask, no_limits};
+use crate::support::app::{TestApp, ask, code, no_limits};
 use crate::support::catalog::{Catalog, Entitlement, user_arn};
-
-fn code<T>(answer: Result<T, Error>) -> &'static str {
-    answer.err().map_or("-", |error| error.told_code())
-}
 
 /// alice asks, alba is her other account; bob approves, and so does bert, who is bob. `prod-three`
 /// needs three.

@@ -201,6 +201,7 @@ async fn whoever_gets_the_machine_loses_their_voice_on_what_it_asked() {
     assert_eq!(asked.approvals.len(), 1);
     world.give_to(2).await;
     world.approve(&mut asked, 3).await;
+    assert_eq!(asked.approvals.len(), 2, "the second is taken");
     let seen = find::request(&world.people[0], asked.id).await.unwrap();
     assert_eq!(seen.request.state.as_str(), "pending", "one voice of two");
 }

@@ -89,7 +89,7 @@ async fn what_one_has_linked_can_be_given_up_and_linked_again() {
     assert_eq!(outcomes, ["refused", "success", "refused"]);
     let of_bob = |all: Vec<String>| all.iter().any(|it| it.starts_with("Bob"));
     assert!(!of_bob(world.identities().await));
-    // Free again, for its own person as for another one.
+    // Free again.
     assert_eq!(
         link(&bob, &world.shell("bob")).await.status,
         StatusCode::SEE_OTHER

@@ -43,7 +43,7 @@ async fn the_session_of_a_grant_is_nobodys_own() {
     assert_eq!(events, [refused.clone(), refused]);
 }
 
-/// A name of a grant is refused on any role, also where an authority gives it.
+/// A name of a grant is refused on any role.
 #[tokio::test]
 async fn a_session_with_the_name_of_a_grant_is_refused_on_every_role() {
     let world = World::new().await;

@@ -6,15 +6,10 @@ use countersign::app::approve::approve;
 use countersign::app::deny::deny;
 use countersign::app::identities;
 use countersign::app::submit::submit;
-use countersign::error::Error;
 use countersign::ids::{PrincipalId, RequestId};
 
 use super::{World, assert_refused, link};
-use crate::support::app::ask;
-
-fn code<T>(answer: Result<T, Error>) -> &'static str {
-    answer.err().map_or("-", |error| error.told_code())
-}
+use crate::support::app::{ask, code};
 
 async fn asked(world: &World) -> RequestId {
     let alice = world.portal.ctx("alice").await;

@@ -23,6 +23,7 @@ use countersign::config::{Config, Limits};
 use countersign::domain::audit::Channel;
 use countersign::domain::request::Request;
 use countersign::domain::scope::Scopes;
+use countersign::error::Error;
 use countersign::sandbox::Sandbox;
 use countersign::worker::{Settings, Worker};
 use sqlx::{AssertSqlSafe, PgPool};
@@ -232,6 +233,11 @@ impl TestApp {
             .await
             .unwrap()
     }
+}
+
+/// The code of what a verb answers, as a person is told it; `-` where it does not refuse.
+pub fn code<T>(answer: Result<T, Error>) -> &'static str {
+    answer.err().map_or("-", |error| error.told_code())
 }
 
 /// The settings of a test: AWS takes everything over at once, and nobody meets a limit.

@@ -29,7 +29,9 @@ async fn page(world: &Elevation, grant: GrantId) -> String {
     let alice = portal.browser("alice").await;
     let to = alice.get(&format!("/grants/{grant}")).await;
     let place = to.place().split('#').next().unwrap_or_default();
-    alice.get(place).await.body
+    let page = alice.get(place).await;
+    assert_eq!(page.status, 200, "{place}: {}", page.body);
+    page.body
 }
 
 async fn delays(world: &Elevation, grant: GrantId) -> usize {

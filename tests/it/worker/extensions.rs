@@ -6,7 +6,6 @@ use countersign::app::deny::deny;
 use countersign::app::extend::{NewExtension, extend};
 use countersign::app::submit::{Submitted, submit};
 use countersign::app::{find, withdraw};
-use countersign::error::Error;
 use countersign::ids::{GrantId, RequestId};
 use countersign::policy::inline::ENDED;
 use sqlx::{AssertSqlSafe, Executor as _, Row as _};
@@ -14,6 +13,7 @@ use sqlx::{AssertSqlSafe, Executor as _, Row as _};
 use super::minutes;
 use super::switch::policy;
 use crate::sandbox::{ALLOW_ALL, ROLE};
+use crate::support::app::code;
 use crate::support::cloud::Knob;
 use crate::support::elevation::Elevation;
 
@@ -35,10 +35,6 @@ async fn asked(world: &Elevation, grant: GrantId, count: i64) -> RequestId {
 pub async fn extended(world: &Elevation, grant: GrantId, count: i64) {
     let asked = asked(world, grant, count).await;
     approve(&world.bob, asked, None).await.unwrap();
-}
-
-fn code<T>(answer: Result<T, Error>) -> &'static str {
-    answer.err().map_or("-", |error| error.told_code())
 }
 
 #[tokio::test]

@@ -48,13 +48,15 @@ async fn a_leaver_is_disabled_while_aws_hangs_and_closed_when_it_is_back() {
 #[tokio::test]
 async fn an_account_that_is_silent_for_long_closes_a_leavers_grant_in_the_end() {
     let mut stage = Stage::new().await;
-    stage.timeout = std::time::Duration::from_millis(300);
     let open = stage.open("alice", 60).await;
+    let usual = stage.timeout;
+    stage.timeout = std::time::Duration::from_millis(300);
     stage.cloud.knobs().silent(ACCOUNT, true);
     disabled(&stage, "alice").await;
     stage.work().await;
     assert_eq!(stage.state(open).await, "closing");
     stage.cloud.knobs().silent(ACCOUNT, false);
+    stage.timeout = usual;
     // Past the back-off, and before the deadline.
     stage.pass(minutes(20)).await;
     assert_eq!(stage.state(open).await, "ended");

@@ -7,13 +7,12 @@ use countersign::app::ctx::Ctx;
 use countersign::app::find::{self, Page, RevocationView, RevokedView};
 use countersign::app::revoke::{NewRevocation, carry_on, carry_on_all, lift, revoke};
 use countersign::app::submit::submit;
-use countersign::error::Error;
 use countersign::ids::{GrantId, RevocationId};
 use sqlx::{AssertSqlSafe, Executor as _, Row as _};
 
 use super::minutes;
 use crate::sandbox::{OTHER, ROLE};
-use crate::support::app::TestApp;
+use crate::support::app::{TestApp, code};
 use crate::support::catalog::user_arn;
 use crate::support::elevation::{Elevation, attached};
 use crate::support::member::Member;
@@ -64,10 +63,6 @@ pub async fn hold_alone(app: &TestApp, ada: &Ctx) -> String {
     let made = app.pool().execute(sqlx::raw_sql(AssertSqlSafe(sql)));
     made.await.unwrap();
     id.to_string()
-}
-
-fn code<T>(answer: Result<T, Error>) -> &'static str {
-    answer.err().map_or("-", |error| error.told_code())
 }
 
 /// What the audit log says of the revocation that ended a grant.

@@ -6,20 +6,16 @@ use countersign::app::approve::approve;
 use countersign::app::console_link::console_link;
 use countersign::app::extend::{NewExtension, extend};
 use countersign::app::find;
-use countersign::error::Error;
 use countersign::ids::GrantId;
 use sqlx::{AssertSqlSafe, Executor as _};
 
 use super::minutes;
+use crate::support::app::code;
 use crate::support::cloud::Knob;
 use crate::support::elevation::Elevation;
 
 /// δ of the stage.
 const MARGIN: TimeDelta = TimeDelta::seconds(5);
-
-fn code<T>(answer: Result<T, Error>) -> &'static str {
-    answer.err().map_or("-", |error| error.told_code())
-}
 
 /// The state once nothing is left to do.
 async fn state(world: &Elevation, grant: GrantId) -> String {

@@ -15,14 +15,11 @@ use serde_json::Value;
 
 use super::minutes;
 use crate::sandbox::{ALLOW_ALL, ROLE};
+use crate::support::app::code;
 use crate::support::catalog::{Catalog, Entitlement, role_arn};
 use crate::support::elevation::{Elevation, uncut};
 
 const US: &str = "arn:aws:iam::111122223333:user/countersign";
-
-fn code<T>(answer: Result<T, Error>) -> &'static str {
-    answer.err().map_or("-", |error| error.told_code())
-}
 
 fn wish(entitlement: &str, minutes: i64) -> NewRequest {
     NewRequest {

@@ -6,10 +6,10 @@ use std::collections::BTreeSet;
 use countersign::app::approve::approve;
 use countersign::app::extend::{NewExtension, extend};
 use countersign::app::submit::submit;
-use countersign::error::Error;
 use countersign::ids::GrantId;
 
 use super::minutes;
+use crate::support::app::code;
 use crate::support::cloud::Keys;
 use crate::support::elevation::Elevation;
 
@@ -52,10 +52,6 @@ async fn twenty_approvals_in_one_second_leave_twenty_ways_back() {
     }
     assert_eq!(world.stage.cloud.guard(), None);
     assert_eq!(world.stage.cloud.trust(), trust);
-}
-
-fn code<T>(answer: Result<T, Error>) -> &'static str {
-    answer.err().map_or("-", |error| error.told_code())
 }
 
 fn more() -> NewExtension {
