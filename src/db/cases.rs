@@ -52,11 +52,11 @@ pub async fn of_request(
     // nothing.
     let row = sqlx::query_as!(
         CaseRow,
-        r#"SELECT r.id, r.version, r.person, coalesce(sender.name, requester.name) AS "sender!",
+        r#"SELECT r.id, r.version, r.revision, r.person, coalesce(sender.name, requester.name) AS "sender!",
                   r.requested_by AS "machine: MachineId", r.machine_owner AS "machine_owner: PersonId",
                   sender.owner AS "owner_now?: PersonId", r.principal, r.principal_arn, r.principal_session,
                   r.principal_unique_id, r.entitlement, r.target, r.role_id, r.terms AS "terms: Json<Terms>",
-                  r.justification, r.duration_seconds, r.extends,
+                  r.justification, r.duration_seconds, effective_duration(r) AS "effective_seconds!", r.extends,
                   r.starts_at, r.ticket, r.target_checked,
                   r.outlives AS "outlives: Json<Vec<Outlives>>", r.state, r.submitted_at, r.expires_at, r.closed_at,
                   requester.name AS requester,
@@ -103,6 +103,7 @@ pub async fn of_request(
 struct CaseRow {
     id: RequestId,
     version: i32,
+    revision: i32,
     person: PersonId,
     sender: String,
     machine: Option<MachineId>,
@@ -118,6 +119,7 @@ struct CaseRow {
     terms: Json<Terms>,
     justification: String,
     duration_seconds: i32,
+    effective_seconds: i32,
     extends: Option<GrantId>,
     starts_at: Option<DateTime<Utc>>,
     ticket: Option<String>,
@@ -148,6 +150,7 @@ impl TryFrom<CaseRow> for Case {
         let request = Row {
             id: row.id,
             version: row.version,
+            revision: row.revision,
             person: row.person,
             sender: row.sender,
             machine: row.machine,
@@ -163,6 +166,7 @@ impl TryFrom<CaseRow> for Case {
             terms: row.terms,
             justification: row.justification,
             duration_seconds: row.duration_seconds,
+            effective_seconds: row.effective_seconds,
             extends: row.extends,
             starts_at: row.starts_at,
             ticket: row.ticket,

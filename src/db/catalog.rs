@@ -8,6 +8,7 @@ use super::accounts;
 use crate::domain::account::ManagerRole;
 use crate::domain::demands::{Demands, ExternalId};
 use crate::domain::entitlement::{EarlyEnd, Entitlement, Method, Scope, Terms};
+use crate::domain::stages::Stages;
 use crate::domain::target::Condition;
 use crate::ids::{EntitlementId, PersonId, TargetId};
 
@@ -22,7 +23,7 @@ macro_rules! offered {
                       CASE WHEN e.method <> 'sts_credentials' THEN t.external_id END AS asked_external_id,
                       e.session_scope AS "session_scope: Json<Scope>", e.early_end, e.session_tags,
                       e.min_duration_seconds, e.max_duration_seconds,
-                      e.requester_group, e.approver_group, e.needed, e.version
+                      e.requester_group, e.stages AS "stages: Json<Stages>", e.version
                FROM entitlements e JOIN accounts a ON a.id = e.account LEFT JOIN targets t ON t.id = e.target
                WHERE e.retired_at IS NULL AND "# + $tail,
             $($arg),*
@@ -48,8 +49,7 @@ struct Row {
     min_duration_seconds: i32,
     max_duration_seconds: i32,
     requester_group: String,
-    approver_group: String,
-    needed: i16,
+    stages: Json<Stages>,
     version: i32,
 }
 
@@ -82,8 +82,7 @@ impl TryFrom<Row> for Entitlement {
                 min_duration_seconds: row.min_duration_seconds,
                 max_duration_seconds: row.max_duration_seconds,
                 requester_group: row.requester_group,
-                approver_group: row.approver_group,
-                needed: row.needed,
+                stages: row.stages.0,
                 version: row.version,
             },
         })
@@ -154,7 +153,7 @@ pub async fn offer(
                   (e.mfa OR (e.method <> 'sts_credentials' AND coalesce(t.mfa, false))) AS "mfa!",
                   CASE WHEN e.method <> 'sts_credentials' THEN t.external_id END AS asked_external_id,
                   e.session_scope AS "session_scope: Json<Scope>", e.early_end, e.session_tags, e.min_duration_seconds,
-                  e.max_duration_seconds, e.requester_group, e.approver_group, e.needed, e.version,
+                  e.max_duration_seconds, e.requester_group, e.stages AS "stages: Json<Stages>", e.version,
                   t.condition AS "condition?", e.method, a.manager_role_arn, a.external_id,
                   coalesce($3, clock_timestamp()) AS "now!"
            FROM entitlements e JOIN accounts a ON a.id = e.account LEFT JOIN targets t ON t.id = e.target
@@ -185,8 +184,7 @@ pub async fn offer(
         min_duration_seconds: row.min_duration_seconds,
         max_duration_seconds: row.max_duration_seconds,
         requester_group: row.requester_group,
-        approver_group: row.approver_group,
-        needed: row.needed,
+        stages: row.stages,
         version: row.version,
     };
     Ok(Some(Offer {
@@ -337,24 +335,23 @@ pub async fn put_entitlement(
     // An unchanged one keeps its version; a retired one that is named again comes back.
     let done = sqlx::query!(
         "INSERT INTO entitlements AS e (id, name, description, target, method, min_duration_seconds,
-             max_duration_seconds, requester_group, approver_group, needed, session_scope, account, statements,
+             max_duration_seconds, requester_group, stages, session_scope, account, statements,
              mfa, early_end, session_tags)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $16, $17)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $15, $16)
          ON CONFLICT (name) DO UPDATE SET description = excluded.description, target = excluded.target,
              method = excluded.method, session_scope = excluded.session_scope, account = excluded.account,
              statements = excluded.statements, mfa = excluded.mfa, early_end = excluded.early_end,
              session_tags = excluded.session_tags,
              min_duration_seconds = excluded.min_duration_seconds, max_duration_seconds = excluded.max_duration_seconds,
-             requester_group = excluded.requester_group, approver_group = excluded.approver_group,
-             needed = excluded.needed, version = e.version + 1, retired_at = NULL
+             requester_group = excluded.requester_group, stages = excluded.stages, version = e.version + 1, retired_at = NULL
          WHERE (e.description, e.target, e.method, e.min_duration_seconds, e.max_duration_seconds,
-                e.requester_group, e.approver_group, e.needed, e.session_scope, e.account, e.statements, e.mfa,
+                e.requester_group, e.stages, e.session_scope, e.account, e.statements, e.mfa,
                 e.early_end, e.session_tags, e.retired_at)
             IS DISTINCT FROM (excluded.description, excluded.target, excluded.method, excluded.min_duration_seconds,
-                excluded.max_duration_seconds, excluded.requester_group, excluded.approver_group, excluded.needed,
+                excluded.max_duration_seconds, excluded.requester_group, excluded.stages,
                 excluded.session_scope, excluded.account, excluded.statements, excluded.mfa, excluded.early_end,
                 excluded.session_tags, NULL::timestamptz)
-            OR $15",
+            OR $14",
         EntitlementId::new().uuid(),
         terms.name,
         terms.description,
@@ -363,8 +360,7 @@ pub async fn put_entitlement(
         terms.min_duration_seconds,
         terms.max_duration_seconds,
         terms.requester_group,
-        terms.approver_group,
-        terms.needed,
+        Json(&terms.stages) as _,
         scope as _,
         terms.account,
         statements as _,

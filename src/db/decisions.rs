@@ -1,62 +1,86 @@
 //! The decisions on requests: each person's voice.
 
-use std::collections::BTreeSet;
-
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
+use crate::domain::audit::Channel;
 use crate::domain::person::Person;
+use crate::domain::request::Verdict;
 use crate::domain::text::Words;
 use crate::ids::{PersonId, RequestId};
 
 /// What one person said.
 #[derive(Debug, Clone)]
 pub struct Decision {
+    /// The how-manieth of its request, from 1.
+    pub seq: i32,
     /// Who.
     pub person: PersonId,
     /// Their name as it is now.
     pub name: String,
-    /// Whether it was a yes.
-    pub approved: bool,
+    /// What.
+    pub verdict: Verdict,
     /// In their words.
     pub comment: Option<String>,
+    /// Of an approval, the longest grant that it approves, seconds.
+    pub duration_seconds: Option<i32>,
+    /// Through what.
+    pub channel: String,
     /// When.
     pub at: DateTime<Utc>,
     /// The account that counts for all of that human's.
     pub human: PersonId,
-    /// Whether it counts: while the request waits, only that of somebody who is active, and none of
-    /// those who have asked. After that it is history.
+    /// Whether it counts: where that human stands, and as long as the request waits only of somebody
+    /// who is active, and none of those who have asked. After that it is history.
     pub counts: bool,
 }
 
-/// How many people's yes counts.
-#[must_use]
-pub fn have(decisions: &[Decision]) -> usize {
-    let counted = decisions.iter().filter(|it| it.approved && it.counts);
-    counted.map(|it| it.human).collect::<BTreeSet<_>>().len()
+/// The approvals that count, each of another human.
+pub fn approvals(decisions: &[Decision]) -> impl Iterator<Item = &Decision> {
+    let counted = decisions.iter().filter(|it| it.counts);
+    counted.filter(|it| it.verdict == Verdict::Approve)
 }
 
-/// Records one person's voice.
+/// A new voice.
+#[derive(Debug)]
+pub struct Voice<'a> {
+    /// On which request.
+    pub request: RequestId,
+    /// The revision that they judged.
+    pub revision: i32,
+    /// Whose.
+    pub person: PersonId,
+    /// What they say.
+    pub verdict: Verdict,
+    /// In their words.
+    pub comment: Option<&'a Words>,
+    /// Of an approval, the longest grant that it approves, seconds.
+    pub duration_seconds: Option<i32>,
+    /// Through what.
+    pub channel: Channel,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// Records one person's voice. The caller has the request's lock.
 ///
 /// # Errors
 /// When the database does not answer, or refuses the requester's own voice.
-pub async fn decide(
-    conn: &mut PgConnection,
-    request: RequestId,
-    person: PersonId,
-    approved: bool,
-    comment: Option<&Words>,
-    at: DateTime<Utc>,
-) -> sqlx::Result<()> {
-    // Whatever the caller has asked before, the primary key takes one voice of each person, and
-    // triggers none of the requester or of somebody outside the group.
+pub async fn decide(conn: &mut PgConnection, voice: &Voice<'_>) -> sqlx::Result<()> {
+    // Whatever the caller has asked before, triggers take one voice of each human, and none of the
+    // requester or of somebody outside the groups.
     sqlx::query!(
-        "INSERT INTO decisions (request, stage, person, verdict, comment, at) VALUES ($1, 1, $2, $3, $4, $5)",
-        request.uuid(),
-        person.uuid(),
-        if approved { "approve" } else { "deny" },
-        comment.map(ToString::to_string),
-        at,
+        "INSERT INTO decisions (id, request, seq, revision, person, verdict, comment, duration_seconds, channel, at)
+         VALUES ($1, $2, (SELECT count(*) + 1 FROM decisions d WHERE d.request = $2), $3, $4, $5, $6, $7, $8, $9)",
+        uuid::Uuid::now_v7(),
+        voice.request.uuid(),
+        voice.revision,
+        voice.person.uuid(),
+        voice.verdict.as_str(),
+        voice.comment.map(ToString::to_string),
+        voice.duration_seconds,
+        voice.channel.as_str(),
+        voice.at,
     )
     .execute(conn)
     .await
@@ -71,18 +95,35 @@ pub async fn of_request(
     conn: &mut PgConnection,
     request: RequestId,
 ) -> sqlx::Result<Vec<Decision>> {
-    sqlx::query_as!(
-        Decision,
-        r#"SELECT d.person, p.name, d.verdict = 'approve' AS "approved!", d.comment, d.at,
-                  coalesce(p.same_as, p.id) AS "human!: PersonId",
-                  (r.state <> 'pending' OR p.status = 'active' AND coalesce(p.same_as, p.id) <> ALL (askers(r)))
-                      AS "counts!"
+    let rows = sqlx::query!(
+        r#"SELECT d.seq, d.person AS "person: PersonId", p.name, d.verdict, d.comment, d.duration_seconds, d.channel, d.at,
+                  human(p.id) AS "human!: PersonId",
+                  (d.seq IN (SELECT s.seq FROM standing(r.id) s)
+                   AND (r.state <> 'pending' OR p.status = 'active' AND human(p.id) <> ALL (askers(r)))) AS "counts!"
            FROM decisions d JOIN people p ON p.id = d.person JOIN requests r ON r.id = d.request
-           WHERE d.request = $1 ORDER BY d.at"#,
+           WHERE d.request = $1 ORDER BY d.seq"#,
         request.uuid()
-    )
-    .fetch_all(conn)
-    .await
+    );
+    let rows = rows.fetch_all(conn).await?.into_iter().map(|row| {
+        Ok(Decision {
+            seq: row.seq,
+            person: row.person,
+            name: row.name,
+            verdict: verdict(&row.verdict)?,
+            comment: row.comment,
+            duration_seconds: row.duration_seconds,
+            channel: row.channel,
+            at: row.at,
+            human: row.human,
+            counts: row.counts,
+        })
+    });
+    rows.collect()
+}
+
+fn verdict(text: &str) -> sqlx::Result<Verdict> {
+    Verdict::parse(text)
+        .ok_or_else(|| sqlx::Error::Decode(format!("unknown verdict {text}").into()))
 }
 
 /// Who matters to a decision, as they are now in the database.
@@ -92,13 +133,11 @@ pub struct Voters {
     pub caller: Option<Person>,
     /// Who asked.
     pub requester: Option<Person>,
-    /// The voices so far, oldest first.
-    pub decisions: Vec<Decision>,
     /// Whether the identity that is let in, if there is one, is the requester's still.
     pub is_own: bool,
 }
 
-/// The caller, the requester and the voices on a request.
+/// The caller and the requester of a request.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -110,23 +149,17 @@ pub async fn voters(
 ) -> sqlx::Result<Voters> {
     let rows = sqlx::query!(
         r#"SELECT p.id, p.name, p.email, p.groups, human_ids(p) AS "ids!: Vec<PersonId>",
-                  p.status = 'active' AND coalesce(p.same_as, p.id) <> ALL (askers(r)) AS "counts!",
-                  principal_is_own(r) AS "is_own!", d.verdict = 'approve' AS approved, d.comment, d.at AS "at?"
-           FROM requests r, people p LEFT JOIN decisions d ON d.person = p.id AND d.request = $1
-           WHERE r.id = $1 AND p.id = ANY($2::uuid[] || ARRAY(SELECT v.person FROM decisions v WHERE v.request = $1))
-           ORDER BY d.at"#,
+                  principal_is_own(r) AS "is_own!"
+           FROM requests r, people p WHERE r.id = $1 AND p.id = ANY($2)"#,
         request.uuid(),
         &[requester.uuid(), caller.uuid()][..],
-    )
-    .fetch_all(conn)
-    .await?;
+    );
     let mut voters = Voters {
         caller: None,
         requester: None,
-        decisions: Vec::new(),
         is_own: false,
     };
-    for row in rows {
+    for row in rows.fetch_all(conn).await? {
         voters.is_own = row.is_own;
         let person = Person {
             id: row.id,
@@ -135,17 +168,6 @@ pub async fn voters(
             groups: row.groups,
             ids: row.ids,
         };
-        if let (Some(approved), Some(at)) = (row.approved, row.at) {
-            voters.decisions.push(Decision {
-                person: person.id,
-                name: person.name.clone(),
-                approved,
-                comment: row.comment,
-                at,
-                human: person.human(),
-                counts: row.counts,
-            });
-        }
         // The requester may be the caller: one row, and both of them.
         if person.id == requester {
             voters.requester = Some(person.clone());

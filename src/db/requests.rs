@@ -20,6 +20,7 @@ use crate::ids::{EntitlementId, GrantId, MachineId, PersonId, PrincipalId, Reque
 pub(super) struct Row {
     pub id: RequestId,
     pub version: i32,
+    pub revision: i32,
     pub person: PersonId,
     /// The name of the machine that has sent it, or else of its person.
     pub sender: String,
@@ -37,6 +38,7 @@ pub(super) struct Row {
     pub terms: Json<Terms>,
     pub justification: String,
     pub duration_seconds: i32,
+    pub effective_seconds: i32,
     pub extends: Option<GrantId>,
     pub starts_at: Option<DateTime<Utc>>,
     pub ticket: Option<String>,
@@ -53,13 +55,14 @@ macro_rules! requests {
     ($tail:literal $(, $arg:expr)* $(,)?) => {
         sqlx::query_as!(
             Row,
-            r#"SELECT id, version, person,
+            r#"SELECT id, version, revision, person,
                       coalesce((SELECT m.name FROM machines m WHERE m.id = requested_by),
                                (SELECT p.name FROM people p WHERE p.id = person)) AS "sender!",
                       requested_by AS "machine: MachineId", machine_owner AS "machine_owner: PersonId",
                       (SELECT m.owner FROM machines m WHERE m.id = requested_by) AS "owner_now: PersonId",
                       principal, principal_arn, principal_session, principal_unique_id, entitlement, target, role_id,
-                      terms AS "terms: Json<Terms>", justification, duration_seconds, extends, starts_at, ticket,
+                      terms AS "terms: Json<Terms>", justification, duration_seconds,
+                      effective_duration(requests) AS "effective_seconds!", extends, starts_at, ticket,
                       target_checked, outlives AS "outlives: Json<Vec<Outlives>>", state, submitted_at, expires_at,
                       closed_at
                FROM requests "# + $tail,
@@ -92,6 +95,7 @@ impl TryFrom<Row> for Request {
         Ok(Self {
             id: row.id,
             version: row.version,
+            revision: row.revision,
             person: row.person,
             requested_by: match asked {
                 Some(((id, owner_then), owner)) => RequestedBy::Machine(Asked {
@@ -115,6 +119,7 @@ impl TryFrom<Row> for Request {
             ticket: row.ticket.map(Ticket::stored),
             terms: row.terms.0,
             duration_seconds: row.duration_seconds,
+            effective_seconds: row.effective_seconds,
             extends: row.extends,
             starts_at: row.starts_at,
             target_checked: row.target_checked,
@@ -138,15 +143,15 @@ pub async fn insert(conn: &mut PgConnection, change: Change<Request>) -> sqlx::R
     sqlx::query!(
         "WITH stored AS (
              INSERT INTO requests (id, version, person, principal, principal_arn, principal_unique_id, entitlement, \
-                 target, role_id, approver_group, terms, justification, duration_seconds, starts_at, ticket, \
+                 target, role_id, terms, justification, duration_seconds, starts_at, ticket, \
                  target_checked, state, submitted_at, expires_at, extends, outlives, principal_session, requested_by, \
                  machine_owner)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $31, $32, \
-                 $33, $34, $35)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $30, $31, \
+                 $32, $33, $34)
              RETURNING person)
          INSERT INTO audit_events (id, at, action, actor_kind, actor_id, actor_name, subject, channel, outcome, \
              code, details, concerns)
-         SELECT $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, person FROM stored",
+         SELECT $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, person FROM stored",
         request.id.uuid(),
         request.version,
         request.person.uuid(),
@@ -156,7 +161,6 @@ pub async fn insert(conn: &mut PgConnection, change: Change<Request>) -> sqlx::R
         request.entitlement.uuid(),
         request.target.uuid(),
         request.role_id,
-        request.terms.approver_group,
         Json(&request.terms) as _,
         request.justification.as_str(),
         request.duration_seconds,
@@ -211,7 +215,7 @@ pub async fn store(conn: &mut PgConnection, change: Change<Request>) -> sqlx::Re
     // than the one it saw.
     let done = sqlx::query!(
         "WITH stored AS (
-             UPDATE requests SET state = $2, version = $3, closed_at = $4
+             UPDATE requests SET state = $2, version = $3, closed_at = $4, revision = $16
              WHERE id = $1 AND state = 'pending' AND version = $3 - 1 RETURNING person)
          INSERT INTO audit_events (id, at, action, actor_kind, actor_id, actor_name, subject, channel, outcome, \
              code, details, concerns)
@@ -231,6 +235,7 @@ pub async fn store(conn: &mut PgConnection, change: Change<Request>) -> sqlx::Re
         event.outcome,
         event.code,
         event.details,
+        request.revision,
     )
     .execute(conn)
     .await?;

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use crate::ids::{MachineId, PersonId};
 use verb::Verb;
 
-pub use action::{Action, ActionName, NAMES};
+pub use action::{Action, ActionName, NAMES, Taken};
 pub use told::Told;
 
 /// Who did it.

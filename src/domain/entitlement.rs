@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::demands::Demands;
 use super::part::{Allows, PartKind};
 use super::person::Who;
+use super::stages::Stages;
 use crate::ids::{EntitlementId, TargetId};
 
 /// How access is given.
@@ -229,10 +230,8 @@ pub struct Terms {
     pub max_duration_seconds: i32,
     /// Who may ask.
     pub requester_group: String,
-    /// Who may decide.
-    pub approver_group: String,
-    /// How many distinct people must approve.
-    pub needed: i16,
+    /// Who has to approve.
+    pub stages: Stages,
     /// The entitlement's version.
     pub version: i32,
 }

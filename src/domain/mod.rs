@@ -21,6 +21,7 @@ pub mod revocation;
 pub mod scope;
 pub mod sign_in;
 pub mod signed_call;
+pub mod stages;
 pub mod target;
 pub mod text;
 

@@ -1,5 +1,7 @@
 //! A person's ask for one entitlement: `pending → approved | denied | withdrawn | expired`.
 
+mod approval;
+
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 use super::audit::{Action, By};
@@ -10,6 +12,8 @@ use super::machine::RequestedBy;
 use super::outlive::Outlives;
 use super::person::{Principal, Who};
 use super::text::{Ticket, Words};
+pub use approval::{Approval, Count, Verdict};
+
 use crate::ids::{EntitlementId, GrantId, PersonId, PrincipalId, RequestId, TargetId};
 
 /// Where a request stands; each closed state owns the time of its closing.
@@ -59,6 +63,8 @@ pub struct Request {
     pub id: RequestId,
     /// Grows with each transition.
     pub version: i32,
+    /// Grows with what is judged, and not with votes.
+    pub revision: i32,
     /// Whom it is for.
     pub person: PersonId,
     /// Who has sent it.
@@ -85,6 +91,8 @@ pub struct Request {
     pub justification: Words,
     /// How long, seconds; of an extension, by how much later the deadline is to be.
     pub duration_seconds: i32,
+    /// As much of that as every approval until now approves, seconds.
+    pub effective_seconds: i32,
     /// The grant whose deadline is to be moved; none for a request that makes a grant of its own.
     pub extends: Option<GrantId>,
     /// Asked start; at once after approval when there is none.
@@ -148,6 +156,7 @@ impl Ask {
         let request = Request {
             id: RequestId::new(),
             version: 1,
+            revision: 1,
             person,
             requested_by: self.requested_by,
             principal: self.principal.as_ref().map(|it| it.id),
@@ -161,6 +170,7 @@ impl Ask {
             terms: self.entitlement.terms,
             justification: self.justification,
             duration_seconds: self.duration_seconds,
+            effective_seconds: self.duration_seconds,
             extends: None,
             starts_at: self.starts_at,
             ticket: self.ticket,
@@ -206,17 +216,6 @@ pub struct More {
     pub target_checked: bool,
 }
 
-/// What an approval led to.
-#[derive(Debug)]
-pub enum Approval {
-    /// More are needed; the request stays pending.
-    Counted(Change<Request>),
-    /// It was the last one: the request is approved and has its grant.
-    Complete(Change<Request>, Box<Grant>),
-    /// It was the last one: the request is approved, and the deadline of that grant is moved.
-    Extends(Change<Request>, GrantId),
-}
-
 impl Request {
     /// Who is to be let in, where the method needs an identity.
     #[must_use]
@@ -228,7 +227,7 @@ impl Request {
     }
 
     /// The window that an approval at `at` would give, whole seconds: `max(at, asked start)` and
-    /// that plus the duration.
+    /// that plus the effective duration.
     #[must_use]
     pub fn window(&self, at: DateTime<Utc>) -> (DateTime<Utc>, DateTime<Utc>) {
         // IAM's dates have no parts of a second, and what is stored is what AWS enforces.
@@ -238,7 +237,7 @@ impl Request {
             .trunc_subsecs(0);
         (
             start,
-            start + TimeDelta::seconds(i64::from(self.duration_seconds)),
+            start + TimeDelta::seconds(i64::from(self.effective_seconds)),
         )
     }
 
@@ -255,10 +254,12 @@ impl Request {
         let request = Self {
             id: RequestId::new(),
             version: 1,
+            revision: 1,
             extends: Some(grant.id),
             requested_by: more.requested_by,
             justification: more.justification,
             duration_seconds: more.duration_seconds,
+            effective_seconds: more.duration_seconds,
             starts_at: None,
             ticket: more.ticket,
             outlives: more.outlives,
@@ -286,55 +287,6 @@ impl Request {
     #[must_use]
     pub fn is_overdue(&self, now: DateTime<Utc>) -> bool {
         self.state == RequestState::Pending && self.expires_at <= now
-    }
-
-    /// Counts one more approval, the `have`-th distinct one; the last one needed makes the grant.
-    ///
-    /// # Errors
-    /// When the request is not pending.
-    pub fn approve(
-        self,
-        have: i16,
-        comment: Option<&Words>,
-        by: &By,
-    ) -> Result<Approval, WrongState> {
-        let mut request = self.pending("approve", by)?;
-        let needed = request.terms.needed;
-        let told = |grant| Action::RequestApproved {
-            stage: 1,
-            have,
-            needed,
-            grant,
-            comment: comment.map(ToString::to_string),
-        };
-        // A voice that is only counted is a change too: open pages compare the version.
-        request.version += 1;
-        if have < needed {
-            let event = by.did(request.id, told(None));
-            return Ok(Approval::Counted(Change {
-                value: request,
-                event,
-            }));
-        }
-        if let Some(grant) = request.extends {
-            request.state = RequestState::Approved(by.at);
-            let event = by.did(request.id, told(Some(grant)));
-            let change = Change {
-                value: request,
-                event,
-            };
-            return Ok(Approval::Extends(change, grant));
-        }
-        let grant = request.grant(by.at);
-        request.state = RequestState::Approved(by.at);
-        let event = by.did(request.id, told(Some(grant.id)));
-        Ok(Approval::Complete(
-            Change {
-                value: request,
-                event,
-            },
-            Box::new(grant),
-        ))
     }
 
     /// Ends it with a no.
@@ -416,33 +368,5 @@ impl Request {
         self.version += 1;
         let event = by.did(self.id, action);
         Change { value: self, event }
-    }
-
-    fn grant(&self, at: DateTime<Utc>) -> Grant {
-        let id = GrantId::new();
-        let (starts_at, deadline) = self.window(at);
-        Grant {
-            id,
-            request: self.id,
-            target: self.target,
-            person: self.person,
-            method: self.terms.method,
-            principal_arn: self.principal_arn.clone(),
-            principal_session: self.principal_session.clone(),
-            principal_id: self.principal_unique_id.clone(),
-            role_id: self.role_id.clone(),
-            // Used once: a session of an ended grant is never one of another (docs/guard.md §1).
-            grant_name: id.to_string(),
-            console_name: self.console_name.clone(),
-            demands: self.terms.demands.clone(),
-            early_end: self.terms.early_end,
-            session_tags: self.terms.session_tags,
-            requested_at: self.submitted_at,
-            starts_at,
-            deadline,
-            approved_at: at,
-            marks: Marks::default(),
-            state: GrantState::Scheduled,
-        }
     }
 }

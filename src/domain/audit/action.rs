@@ -11,6 +11,25 @@ use crate::ids::{
     FetchId, GrantId, MachineId, PersonId, PrincipalId, ProbeId, RequestId, RevocationId,
 };
 
+/// A seat of a request, taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Taken {
+    /// Its stage, from 1.
+    pub stage: i16,
+    /// Whose seat it is.
+    pub group: String,
+    /// Who sits there, by the account that counts for them.
+    #[serde(rename = "person_id")]
+    pub person: PersonId,
+    /// For whom they stand in.
+    #[serde(
+        rename = "for_person_id",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub stands_for: Option<PersonId>,
+}
+
 /// Makes [`Action`] and [`ActionName`] from one list, so that each name stands in one place.
 macro_rules! actions {
     ($(
@@ -84,6 +103,16 @@ actions! {
         needed: i16,
         #[serde(rename = "grant_id")]
         grant: Option<GrantId>,
+        comment: Option<String>,
+        /// The longest that every approval until now approves, where that is not what was asked.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        duration_seconds: Option<i32>,
+        /// Who sits where, with the last one.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        seats: Vec<Taken>,
+    }
+    /// An approver took their approval back.
+    ApprovalWithdrawn = "request.approval_withdrawn" {
         comment: Option<String>,
     }
     /// A denial.
