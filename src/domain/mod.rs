@@ -22,6 +22,7 @@ pub mod scope;
 pub mod sign_in;
 pub mod signed_call;
 pub mod stages;
+pub mod tally;
 pub mod target;
 pub mod text;
 
