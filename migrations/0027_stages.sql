@@ -178,16 +178,21 @@ END $$;
 CREATE TRIGGER questions_freeze BEFORE UPDATE ON questions FOR EACH ROW EXECUTE FUNCTION freeze_question();
 CREATE TRIGGER questions_keep BEFORE DELETE ON questions FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
--- Whether a person may sit on a seat of a request: their human is in a group that decides it, or stands in for somebody who is. Which seat is not
--- asked here.
-CREATE FUNCTION may_sit(voter uuid, asked uuid, moment timestamptz) RETURNS boolean LANGUAGE sql STABLE AS $$
+-- For whom of a request's groups a person stands in.
+CREATE FUNCTION stands_in(voter uuid, asked uuid, moment timestamptz) RETURNS boolean LANGUAGE sql STABLE AS $$
     SELECT EXISTS (
-        SELECT FROM approver_groups g JOIN people p ON p.groups @> ARRAY[g."group"] AND p.status = 'active'
-        WHERE g.request = asked
-          AND (human(p.id) = human(voter)
-               OR EXISTS (SELECT FROM delegations d WHERE human(d.from_person) = human(p.id) AND human(d.to_person) = human(voter)
-                          AND d.starts_at <= moment AND d.ends_at > moment AND (d.ended_at IS NULL OR d.ended_at > moment))))
+        SELECT FROM people v JOIN delegations d ON d.to_person = ANY (human_ids(v)) JOIN people a ON a.id = d.from_person
+            JOIN people p ON p.id = ANY (human_ids(a)) AND p.status = 'active' JOIN approver_groups g ON p.groups @> ARRAY[g."group"]
+        WHERE v.id = voter AND g.request = asked AND d.starts_at <= moment AND d.ends_at > moment AND (d.ended_at IS NULL OR d.ended_at > moment))
 $$;
+COMMENT ON FUNCTION stands_in IS 'Whether a person stands in for somebody in a group that decides the request.';
+-- Which seat they may have is not asked here.
+CREATE FUNCTION may_sit(voter uuid, asked uuid, moment timestamptz) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT stands_in(voter, asked, moment) OR EXISTS (
+        SELECT FROM people v JOIN people p ON p.id = ANY (human_ids(v)) AND p.status = 'active' JOIN approver_groups g ON p.groups @> ARRAY[g."group"]
+        WHERE v.id = voter AND g.request = asked)
+$$;
+COMMENT ON FUNCTION may_sit IS 'Whether a person is in a group that decides the request, by whichever account, or stands in for somebody who is.';
 
 CREATE OR REPLACE FUNCTION refuse_idle_vote() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -223,11 +228,12 @@ BEGIN
     END IF;
     INSERT INTO request_stages (request, stage, opened_at)
         SELECT NEW.id, s.nth, CASE WHEN s.nth = 1 THEN NEW.submitted_at END FROM jsonb_array_elements(NEW.terms->'stages') WITH ORDINALITY s(it, nth);
-    INSERT INTO approver_groups (request, stage, "group", needed, escalation, wanted, state)
-        SELECT NEW.id, s.nth, g->>'group', (g->>'needed')::int, false, s.nth = 1, NEW.state
+    INSERT INTO approver_groups (request, stage, "group", needed, escalation, due_at, wanted, state)
+        SELECT NEW.id, s.nth, g->>'group', (g->>'needed')::int, false, NULL, s.nth = 1, NEW.state
         FROM jsonb_array_elements(NEW.terms->'stages') WITH ORDINALITY s(it, nth), jsonb_array_elements(s.it->'groups') g
         UNION ALL
-        SELECT NEW.id, s.nth, g->>'escalate_to', max((g->>'needed')::int), true, false, NEW.state
+        SELECT NEW.id, s.nth, g->>'escalate_to', max((g->>'needed')::int), true,
+               CASE WHEN s.nth = 1 THEN NEW.submitted_at + min((g->>'escalate_after')::interval) END, false, NEW.state
         FROM jsonb_array_elements(NEW.terms->'stages') WITH ORDINALITY s(it, nth), jsonb_array_elements(s.it->'groups') g
         WHERE g ? 'escalate_to' GROUP BY s.nth, g->>'escalate_to';
     RETURN NULL;
@@ -329,7 +335,7 @@ BEGIN
         SELECT p.oid::regprocedure AS name, CASE WHEN p.prosecdef THEN 'pg_catalog, ' ELSE '' END AS first FROM pg_proc p
         WHERE p.pronamespace = current_schema()::regnamespace AND pg_has_role(p.proowner, 'USAGE')
           AND p.proname IN ('stages_fit', 'seats', 'standing', 'approvals', 'effective_duration', 'delegates_once', 'freeze_delegation', 'freeze_question',
-                            'may_sit', 'refuse_idle_vote', 'stages_of_request', 'freeze_request', 'extends_its_own', 'require_approvals', 'freeze_grant')
+                            'stands_in', 'may_sit', 'refuse_idle_vote', 'stages_of_request', 'freeze_request', 'extends_its_own', 'require_approvals', 'freeze_grant')
     LOOP
         EXECUTE format('ALTER FUNCTION %s SET search_path = %s%I, pg_temp', item.name, item.first, current_schema());
     END LOOP;

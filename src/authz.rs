@@ -49,14 +49,21 @@ pub struct Endable(pub Grant, pub Cause);
 #[derive(Debug)]
 pub struct Own(pub Grant);
 
-/// Whether the person may see a request: its requester, whoever may decide it or could have,
-/// whoever decided it, auditors and admins. An approver goes on seeing what somebody else decided,
-/// or what was withdrawn or lapsed: they may have it open, and have to know what became of it.
+/// Whether the person is in a group that decides the request in any of its stages.
 #[must_use]
-pub fn sees(roles: &Roles, person: &Person, request: &Request, has_decided: bool) -> bool {
+pub fn is_approver(person: &Person, request: &Request) -> bool {
+    request.terms.stages.groups().any(|it| person.is_in(it))
+}
+
+/// Whether the person may see a request: its requester, whoever may decide it or could have,
+/// whoever is `involved` (has decided it, or stands in for an approver), auditors and admins. An
+/// approver goes on seeing what somebody else decided, or what was withdrawn or lapsed: they may
+/// have it open, and have to know what became of it.
+#[must_use]
+pub fn sees(roles: &Roles, person: &Person, request: &Request, involved: bool) -> bool {
     request.person == person.id
-        || has_decided
-        || person.is_in(&request.terms.approver_group)
+        || involved
+        || is_approver(person, request)
         || roles.sees_all(person)
 }
 
@@ -64,7 +71,7 @@ pub fn sees(roles: &Roles, person: &Person, request: &Request, has_decided: bool
 /// they may.
 #[must_use]
 pub fn told_external_id(person: &Person, request: &Request) -> bool {
-    request.person == person.id || person.is_in(&request.terms.approver_group)
+    request.person == person.id || is_approver(person, request)
 }
 
 /// Whether the person may see a request that has a grant: as any request, and what became of it
@@ -75,13 +82,14 @@ pub fn sees_granted(
     person: &Person,
     request: &Request,
     grant: &Grant,
-    has_decided: bool,
+    involved: bool,
 ) -> bool {
-    sees(roles, person, request, has_decided) || grant.state.ended_by() == Some(person.id)
+    sees(roles, person, request, involved) || grant.state.ended_by() == Some(person.id)
 }
 
-/// Whether the person may approve or deny: an approver of it, never its requester, nor who owns the
-/// machine that asked, by whichever account.
+/// Whether the person may approve or deny: an approver of it, or who `stands_in` for one, never its
+/// requester, nor who owns the machine that asked, by whichever account. Whether their voice is
+/// needed now is the tally's to say.
 ///
 /// # Errors
 /// `SelfApproval`, `NotFound` or `Forbidden`.
@@ -89,7 +97,8 @@ pub fn decide(
     roles: &Roles,
     person: &Person,
     request: Request,
-    has_decided: bool,
+    stands_in: bool,
+    involved: bool,
 ) -> Result<Decidable, CallerError> {
     // Asked first: a requester who is an approver as well must not get in by the group.
     if person.is(request.person) {
@@ -97,7 +106,7 @@ pub fn decide(
     }
     // An approver learns from the refusal that a request is closed; hiding it would only puzzle
     // them.
-    if person.is_in(&request.terms.approver_group) {
+    if stands_in || is_approver(person, &request) {
         // What a machine of theirs has asked for is as good as their own.
         if request.requested_by.is_through(person) {
             return Err(CallerError::SelfApproval);
@@ -105,12 +114,7 @@ pub fn decide(
         return Ok(Decidable(request));
     }
     // Seeing everything is no right to decide: auditors and admins get 403.
-    Err(hidden_or_forbidden(sees(
-        roles,
-        person,
-        &request,
-        has_decided,
-    )))
+    Err(hidden_or_forbidden(sees(roles, person, &request, involved)))
 }
 
 /// Whether the person may take the request back: only its requester.
@@ -121,18 +125,13 @@ pub fn withdraw(
     roles: &Roles,
     person: &Person,
     request: Request,
-    has_decided: bool,
+    involved: bool,
 ) -> Result<Withdrawable, CallerError> {
     if request.person == person.id {
         return Ok(Withdrawable(request));
     }
     // Nobody takes a request back in the requester's name, admins neither.
-    Err(hidden_or_forbidden(sees(
-        roles,
-        person,
-        &request,
-        has_decided,
-    )))
+    Err(hidden_or_forbidden(sees(roles, person, &request, involved)))
 }
 
 /// Whether the person may end the grant: its requester releases it; an approver of its request or
@@ -145,21 +144,16 @@ pub fn end(
     person: &Person,
     grant: Grant,
     request: &Request,
-    has_decided: bool,
+    involved: bool,
 ) -> Result<Endable, CallerError> {
     // Asked first: an approver who ends a grant of their own releases it, and the log says so.
     if grant.person == person.id {
         return Ok(Endable(grant, Cause::Released));
     }
-    if roles.is_admin(person) || person.is_in(&request.terms.approver_group) {
+    if roles.is_admin(person) || is_approver(person, request) {
         return Ok(Endable(grant, Cause::Revoked));
     }
-    Err(hidden_or_forbidden(sees(
-        roles,
-        person,
-        request,
-        has_decided,
-    )))
+    Err(hidden_or_forbidden(sees(roles, person, request, involved)))
 }
 
 /// A grant of which the caller may try whether its end holds.
@@ -176,12 +170,12 @@ pub fn probe(
     person: &Person,
     grant: Grant,
     request: &Request,
-    has_decided: bool,
+    involved: bool,
 ) -> Result<Probed, CallerError> {
     if probes(roles, person) {
         return Ok(Probed(grant));
     }
-    let seen = sees_granted(roles, person, request, &grant, has_decided);
+    let seen = sees_granted(roles, person, request, &grant, involved);
     Err(hidden_or_forbidden(seen))
 }
 
@@ -261,12 +255,12 @@ pub fn own(
     person: &Person,
     grant: Grant,
     request: &Request,
-    has_decided: bool,
+    involved: bool,
 ) -> Result<Own, CallerError> {
     if grant.person == person.id {
         return Ok(Own(grant));
     }
-    let seen = sees_granted(roles, person, request, &grant, has_decided);
+    let seen = sees_granted(roles, person, request, &grant, involved);
     Err(hidden_or_forbidden(seen))
 }
 

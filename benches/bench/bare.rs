@@ -103,7 +103,7 @@ impl Bare {
         let terms = json!({
             "name": role, "description": "", "account": ACCOUNT, "account_name": "Production", "role_arn": role_arn(&role),
             "method": "trust_policy", "min_duration_seconds": 5, "max_duration_seconds": 28_800, "requester_group": "engineers",
-            "approver_group": "sre-leads", "needed": 1, "version": 1,
+            "stages": [{"groups": [{"group": "sre-leads", "needed": 1}]}], "version": 1,
         });
         Life {
             request: RequestId::new().uuid(),
@@ -120,9 +120,9 @@ impl Bare {
 
     async fn submit(&self, life: &Life) -> Outcome<()> {
         let mut tx = self.0.pool.begin().await?;
-        let ask = "INSERT INTO requests (id, person, principal, principal_arn, entitlement, target, approver_group, terms, justification, duration_seconds,
+        let ask = "INSERT INTO requests (id, person, principal, principal_arn, entitlement, target, terms, justification, duration_seconds,
                  target_checked, state, submitted_at, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6, 'sre-leads', $7, $8, 3600, true, 'pending', now(), now() + interval '1 day')";
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 3600, true, 'pending', now(), now() + interval '1 day')";
         sqlx::query(ask)
             .bind(life.request)
             .bind(life.requester.0)
@@ -146,7 +146,7 @@ impl Bare {
             .bind(life.request)
             .fetch_one(&mut *tx)
             .await?;
-        let voice = "INSERT INTO decisions (request, person, verdict, at) VALUES ($1, $2, 'approve', now())";
+        let voice = "INSERT INTO decisions (id, request, seq, revision, person, verdict, duration_seconds, channel, at) VALUES (gen_random_uuid(), $1, 1, 1, $2, 'approve', 3600, 'api', now())";
         sqlx::query(voice)
             .bind(life.request)
             .bind(life.approver)

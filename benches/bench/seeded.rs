@@ -68,17 +68,18 @@ const SEED: &str = "
     WITH new AS (
         SELECT it.*, p.id AS person, i.id AS principal, i.arn AS user_arn, e.id AS entitlement, e.target,
                jsonb_build_object('account', t.account, 'account_name', 'Production', 'role_arn', t.arn, 'name', e.name, 'min_duration_seconds', 5,
-                   'max_duration_seconds', 28800, 'requester_group', 'engineers', 'approver_group', 'sre-leads', 'needed', 1, 'method', 'trust_policy',
+                   'max_duration_seconds', 28800, 'requester_group', 'engineers', 'stages', jsonb_build_array(jsonb_build_object('groups', jsonb_build_array(jsonb_build_object('group', 'sre-leads', 'needed', 1)))), 'method', 'trust_policy',
                    'description', '', 'version', 1) AS terms
         FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[]) it (request, id, name, role, subject)
         JOIN people p USING (subject) JOIN principals i ON i.person = p.id JOIN entitlements e ON e.name = it.role JOIN targets t ON t.id = e.target),
     requests AS (
-        INSERT INTO requests (id, version, person, principal, principal_arn, entitlement, target, approver_group, terms, justification, duration_seconds,
+        INSERT INTO requests (id, version, person, principal, principal_arn, entitlement, target, terms, justification, duration_seconds,
                               target_checked, state, submitted_at, expires_at, closed_at)
-        SELECT request, 2, person, principal, user_arn, entitlement, target, 'sre-leads', terms, CASE WHEN $9 THEN 'seeded, bare' ELSE 'seeded' END,
+        SELECT request, 2, person, principal, user_arn, entitlement, target, terms, CASE WHEN $9 THEN 'seeded, bare' ELSE 'seeded' END,
                extract(epoch FROM $7 - $6)::int, true, 'approved', now(), now() + interval '1 day', now() FROM new),
     voices AS (
-        INSERT INTO decisions (request, person, verdict, at) SELECT request, (SELECT id FROM people WHERE subject = $8), 'approve', now() FROM new),
+        INSERT INTO decisions (id, request, seq, revision, person, verdict, duration_seconds, channel, at)
+        SELECT gen_random_uuid(), request, 1, 1, (SELECT id FROM people WHERE subject = $8), 'approve', extract(epoch FROM $7 - $6)::int, 'api', now() FROM new),
     made AS (
         INSERT INTO grants (id, request, target, person, method, principal_arn, grant_name, console_name, state, starts_at, deadline, approved_at, opening_at, opened_at)
         SELECT id, request, target, person, 'trust_policy', user_arn, name, subject, CASE WHEN $9 THEN 'active' ELSE 'scheduled' END, $6, $7, now(),

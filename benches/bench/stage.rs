@@ -167,18 +167,19 @@ const SEED: &str = "
         SELECT it.request, it.id, it.name, p.id AS person, i.id AS principal, i.arn AS user_arn, e.id AS entitlement, e.method, e.statements,
                coalesce(e.target, u.id) AS target,
                jsonb_strip_nulls(jsonb_build_object('account', e.account, 'account_name', e.account, 'role_arn', t.arn, 'name', e.name,
-                   'min_duration_seconds', 1, 'max_duration_seconds', 28800, 'requester_group', 'engineers', 'approver_group', 'sre-leads', 'needed', 1,
+                   'min_duration_seconds', 1, 'max_duration_seconds', 28800, 'requester_group', 'engineers', 'stages', jsonb_build_array(jsonb_build_object('groups', jsonb_build_array(jsonb_build_object('group', 'sre-leads', 'needed', 1)))),
                    'method', e.method, 'statements', e.statements, 'description', '', 'version', 1)) AS terms
         FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[]) it (request, id, name, entitlement, subject)
         JOIN people p USING (subject) JOIN entitlements e ON e.name = it.entitlement LEFT JOIN targets t ON t.id = e.target
         LEFT JOIN principals i ON i.person = p.id AND e.method = 'attach' LEFT JOIN targets u ON u.arn = i.arn),
     requests AS (
-        INSERT INTO requests (id, version, person, principal, principal_arn, entitlement, target, approver_group, terms, justification, duration_seconds,
+        INSERT INTO requests (id, version, person, principal, principal_arn, entitlement, target, terms, justification, duration_seconds,
                               target_checked, state, submitted_at, expires_at, closed_at)
-        SELECT request, 2, person, principal, user_arn, entitlement, target, 'sre-leads', terms, $9, extract(epoch FROM $7 - $6)::int, true,
+        SELECT request, 2, person, principal, user_arn, entitlement, target, terms, $9, extract(epoch FROM $7 - $6)::int, true,
                'approved', now(), now() + interval '1 day', now() FROM new),
     voices AS (
-        INSERT INTO decisions (request, person, verdict, at) SELECT request, (SELECT id FROM people WHERE subject = $8), 'approve', now() FROM new),
+        INSERT INTO decisions (id, request, seq, revision, person, verdict, duration_seconds, channel, at)
+        SELECT gen_random_uuid(), request, 1, 1, (SELECT id FROM people WHERE subject = $8), 'approve', extract(epoch FROM $7 - $6)::int, 'api', now() FROM new),
     made AS (
         INSERT INTO grants (id, request, target, person, method, principal_arn, grant_name, state, starts_at, deadline, approved_at)
         SELECT id, request, target, person, method, user_arn, name, 'scheduled', $6, $7, now() FROM new),

@@ -31,10 +31,23 @@ pub(super) struct NewRequest {
     pub(super) on_behalf_of: Option<String>,
 }
 
-/// An approval's comment.
+/// An approval.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Decision {
+    /// In the approver's words.
+    #[schema(max_length = 2000)]
+    pub(super) comment: Option<String>,
+    /// The longest grant that the approver approves, ISO 8601: at least what the entitlement allows,
+    /// at most the request's `effective_duration`, and that where it is left out.
+    #[schema(example = "PT30M", pattern = r"^\+?P[Tt][0-9]")]
+    pub(super) duration: Option<String>,
+}
+
+/// What goes with a step that needs no words.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Comment {
     /// In the approver's words.
     #[schema(max_length = 2000)]
     pub(super) comment: Option<String>,

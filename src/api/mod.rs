@@ -13,6 +13,7 @@ mod openapi;
 mod people;
 mod probes;
 mod problem;
+mod request;
 mod requests;
 mod revocations;
 mod routes;

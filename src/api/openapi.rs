@@ -27,7 +27,7 @@ use crate::ids::{
          description = "Just-in-time elevation for AWS IAM: ask, countersign, real access, deadline, audit."),
     servers((url = "/api/v1")),
     paths(requests::submit, requests::list, requests::get, requests::approve, requests::deny,
-          requests::withdraw, grants::list, grants::get, grants::end, grants::extend, grants::credentials,
+          requests::withdraw, requests::withdraw_approval, grants::list, grants::get, grants::end, grants::extend, grants::credentials,
           grants::console_link, probes::probe, revocations::revoke, revocations::list, revocations::get,
           revocations::grants, revocations::lift, catalog::entitlements, catalog::me, people::disable,
           people::enable, tokens::list, tokens::revoke, audit::list, get),

@@ -4,29 +4,29 @@ use axum::Json;
 use axum::http::StatusCode;
 use serde::Deserialize;
 
-use super::bodies::{Decision, Denial, NewRequest, Nothing};
+use super::bodies::{Comment, Decision, Denial, NewRequest, Nothing};
 use super::extract::{Asked, Bearer, Body, Caller, Id, Said, length, page};
 use super::problem::Problem;
-use super::types::{List, Request};
+use super::request::{Decided, Request};
+use super::types::List;
 use crate::app::ctx::Ctx;
 use crate::app::find::RequestFilter;
-use crate::app::load::Shown;
 use crate::app::submit::Submitted;
 use crate::app::{self, find};
 use crate::domain::audit::verb::Verb;
-use crate::error::{CallerError, Error};
+use crate::error::{CallerError, Error, InputError};
 use crate::ids::RequestId;
 
-type Answer = Result<Json<Request>, Problem>;
+type Answer = Result<Json<Decided>, Problem>;
 
 /// Ask for an entitlement
 #[utoipa::path(post, path = "/requests", request_body = NewRequest,
-    responses((status = 201, body = Request),
-              (status = 200, body = Request, description = "The same was asked a moment ago: that request")))]
+    responses((status = 201, body = Decided),
+              (status = 200, body = Decided, description = "The same was asked a moment ago: that request")))]
 pub(super) async fn submit(
     caller: Bearer,
     Body(new): Body<NewRequest>,
-) -> Result<(StatusCode, Json<Request>), Problem> {
+) -> Result<(StatusCode, Json<Decided>), Problem> {
     let (name, named) = (&new.entitlement, new.on_behalf_of.as_deref());
     let ctx = match caller {
         Bearer::Machine(asker) => asker.on_behalf_of(named, name).await?,
@@ -55,11 +55,12 @@ pub(super) async fn submit(
         ticket,
         unread,
     };
-    match app::submit::submit(&ctx, new).await? {
-        Submitted::New(asked) => Ok((StatusCode::CREATED, show(&ctx, &asked))),
+    let (status, asked) = match app::submit::submit(&ctx, new).await? {
+        Submitted::New(asked) => (StatusCode::CREATED, asked),
         // 200, not 201: nothing was made. A client that tries again gets the id of its first try.
-        Submitted::Again(asked) => Ok((StatusCode::OK, show(&ctx, &asked))),
-    }
+        Submitted::Again(asked) => (StatusCode::OK, asked),
+    };
+    Ok((status, show(&ctx, asked.request.id).await?))
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -110,57 +111,83 @@ pub(super) async fn list(
 /// One request
 #[utoipa::path(get, path = "/requests/{id}",
     params(("id" = String, Path, description = "TypeID", format = "req")),
-    responses((status = 200, body = Request)))]
+    responses((status = 200, body = Decided)))]
 pub(super) async fn get(caller: Bearer, Id(id): Id<RequestId>) -> Answer {
     let ctx = caller.of_request(None, id).await?;
-    Ok(show(&ctx, &find::shown(&ctx, id).await?))
+    show(&ctx, id).await
 }
 
 /// Approve a request
 #[utoipa::path(post, path = "/requests/{id}/approve",
     params(("id" = String, Path, description = "TypeID", format = "req")),
     request_body = Option<Decision>,
-    responses((status = 200, body = Request)))]
+    responses((status = 200, body = Decided)))]
 pub(super) async fn approve(
     Caller(ctx): Caller,
     Id(id): Id<RequestId>,
     Said(said): Said<Decision>,
 ) -> Answer {
-    let shown = app::approve::approve(&ctx, id, said.comment).await?;
-    Ok(show(&ctx, &shown))
+    let seconds = match said.duration.as_deref().map(length) {
+        Some((seconds, wrong)) if wrong.is_empty() => Some(seconds),
+        Some((_, wrong)) => {
+            let error = InputError::Fields(wrong);
+            return Err(ctx.refused(Verb::Approve, id, error).await.into());
+        }
+        None => None,
+    };
+    app::approve::approve(&ctx, id, said.comment, seconds).await?;
+    show(&ctx, id).await
 }
 
 /// Deny a request
 #[utoipa::path(post, path = "/requests/{id}/deny",
     params(("id" = String, Path, description = "TypeID", format = "req")),
     request_body = Denial,
-    responses((status = 200, body = Request)))]
+    responses((status = 200, body = Decided)))]
 pub(super) async fn deny(
     Caller(ctx): Caller,
     Id(id): Id<RequestId>,
     Body(said): Body<Denial>,
 ) -> Answer {
-    let shown = app::deny::deny(&ctx, id, said.comment).await?;
-    Ok(show(&ctx, &shown))
+    app::deny::deny(&ctx, id, said.comment).await?;
+    show(&ctx, id).await
+}
+
+/// Take one's approval back
+///
+/// As long as the request waits, it counts no more. Once it is approved, the grant ends if it is
+/// not open yet.
+#[utoipa::path(post, path = "/requests/{id}/withdraw-approval",
+    params(("id" = String, Path, description = "TypeID", format = "req")),
+    request_body = Option<Comment>,
+    responses((status = 200, body = Decided)))]
+pub(super) async fn withdraw_approval(
+    Caller(ctx): Caller,
+    Id(id): Id<RequestId>,
+    Said(said): Said<Comment>,
+) -> Answer {
+    app::withdraw_approval::withdraw_approval(&ctx, id, said.comment).await?;
+    show(&ctx, id).await
 }
 
 /// Take a request back
 #[utoipa::path(post, path = "/requests/{id}/withdraw",
     params(("id" = String, Path, description = "TypeID", format = "req")),
     request_body = Option<Nothing>,
-    responses((status = 200, body = Request)))]
+    responses((status = 200, body = Decided)))]
 pub(super) async fn withdraw(
     caller: Bearer,
     Id(id): Id<RequestId>,
     Said(_): Said<Nothing>,
 ) -> Answer {
     let ctx = caller.of_request(Some(Verb::Withdraw), id).await?;
-    let shown = app::withdraw::withdraw(&ctx, id).await?;
-    Ok(show(&ctx, &shown))
+    app::withdraw::withdraw(&ctx, id).await?;
+    show(&ctx, id).await
 }
 
-fn show(ctx: &Ctx, shown: &Shown) -> Json<Request> {
-    Json(Request::of(Some(ctx), &shown.request, shown.grant.as_ref()))
+async fn show(ctx: &Ctx, id: RequestId) -> Answer {
+    let view = find::counted(ctx, id).await?;
+    Ok(Json(Decided::of(ctx, &view)))
 }
 
 /// What waits for the caller is pending and another's: a filter that says otherwise would show

@@ -50,6 +50,11 @@ pub const ROUTES: &[Route] = &[
         handler: || post(requests::withdraw),
     },
     Route {
+        path: "/requests/{id}/withdraw-approval",
+        methods: &[("POST", Some(Verb::WithdrawApproval), &[Scope::Decide])],
+        handler: || post(requests::withdraw_approval),
+    },
+    Route {
         path: "/grants",
         methods: &[("GET", None, &[Scope::Read])],
         handler: || get(grants::list),

@@ -9,9 +9,6 @@ use crate::app::find::{self, GrantView, Items};
 use crate::domain::duration;
 use crate::domain::entitlement;
 use crate::domain::grant::{self, GrantState};
-use crate::domain::machine;
-use crate::domain::outlive;
-use crate::domain::request;
 
 /// A page of a list.
 #[derive(Debug, Serialize, ToSchema)]
@@ -31,182 +28,10 @@ impl<T> List<T> {
     }
 }
 
-/// A person's ask.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Request {
-    /// TypeID.
-    #[schema(format = "req")]
-    id: String,
-    /// pending, approved, denied, withdrawn or expired.
-    #[schema(pattern = "^(pending|approved|denied|withdrawn|expired)$")]
-    state: &'static str,
-    /// Grows with each transition.
-    version: i32,
-    /// Name of the entitlement.
-    entitlement: String,
-    /// The account's 12 digits.
-    #[schema(pattern = "^[0-9]{12}$")]
-    account: String,
-    /// ARN of the role; null where no role is opened (attach).
-    role_arn: Option<String>,
-    /// TypeID of the person whom it is for.
-    #[schema(format = "person")]
-    person_id: String,
-    /// Who has sent it: that person, or a machine on their behalf.
-    requested_by: RequestedBy,
-    /// How it is opened: trust_policy, switch, attach or sts_credentials.
-    #[schema(pattern = "^(trust_policy|switch|attach|sts_credentials)$")]
-    method: &'static str,
-    /// ARN of the AWS identity to be let in; null where the method needs none.
-    principal_arn: Option<String>,
-    /// The name of its sessions, where it is a role; else null.
-    principal_session: Option<String>,
-    /// Of sts_credentials, what an early end cuts: guard (everything), or none (what was handed
-    /// out works until it expires or the deadline comes). Null for the other methods.
-    #[schema(pattern = "^(guard|none)$")]
-    early_end: Option<&'static str>,
-    /// Whether AWS asks for a second factor (`aws:MultiFactorAuthPresent`).
-    mfa: bool,
-    /// What the requester sends as `ExternalId` when assuming the role; null where there is none,
-    /// and for whoever is neither the requester nor an approver.
-    external_id: Option<String>,
-    /// Why.
-    justification: String,
-    /// ISO 8601.
-    duration: String,
-    /// Asked start.
-    starts_at: Option<DateTime<Utc>>,
-    /// Ticket.
-    ticket: Option<String>,
-    /// How many people must approve.
-    approvals_needed: i16,
-    /// Whether AWS was asked about the role when the request was made; if not, it is asked when it
-    /// opens.
-    target_checked: bool,
-    /// What could outlive the deadline, as the role's policies, or what is attached, said when the
-    /// request was made; what could not be read is among it. Empty where nothing was found, null
-    /// where nobody looked.
-    outlives: Option<Vec<Outlives>>,
-    /// When it was made.
-    submitted_at: DateTime<Utc>,
-    /// When it lapses undecided.
-    expires_at: DateTime<Utc>,
-    /// When it left `pending`.
-    closed_at: Option<DateTime<Utc>>,
-    /// The grant whose deadline is to be later by `duration`; null for a request that makes a grant
-    /// of its own.
-    #[schema(format = "grant")]
-    extends_grant_id: Option<String>,
-    /// Its grant, or the one that it extends; null until there is one.
-    #[schema(format = "grant")]
-    grant_id: Option<String>,
-}
-
-impl Request {
-    /// As the caller sees it; a machine's list has no person who looks.
-    pub(super) fn of(
-        ctx: Option<&Ctx>,
-        it: &request::Request,
-        grant: Option<&grant::Grant>,
-    ) -> Self {
-        Self {
-            id: it.id.to_string(),
-            state: it.state.as_str(),
-            version: it.version,
-            entitlement: it.terms.name.clone(),
-            account: it.terms.account.clone(),
-            role_arn: it.terms.role_arn.clone(),
-            person_id: it.person.to_string(),
-            requested_by: it.into(),
-            method: it.terms.method.as_str(),
-            principal_arn: it.principal_arn.clone(),
-            principal_session: it.principal_session.clone(),
-            early_end: early_end(&it.terms),
-            mfa: it.terms.demands.mfa,
-            external_id: ctx.and_then(|ctx| find::external_id(ctx, it)),
-            justification: it.justification.to_string(),
-            duration: duration::print(it.duration_seconds),
-            starts_at: it.starts_at,
-            ticket: it.ticket.as_ref().map(ToString::to_string),
-            approvals_needed: it.terms.needed,
-            target_checked: it.target_checked,
-            outlives: it
-                .outlives
-                .as_ref()
-                .map(|found| found.iter().map(Into::into).collect()),
-            submitted_at: it.submitted_at,
-            expires_at: it.expires_at,
-            closed_at: it.state.closed_at(),
-            extends_grant_id: it.extends.map(|grant| grant.to_string()),
-            grant_id: grant
-                .map(|it| it.id)
-                .or(it.extends)
-                .map(|id| id.to_string()),
-        }
-    }
-}
-
-/// Who has sent a request.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct RequestedBy {
-    /// person or machine.
-    #[schema(pattern = "^(person|machine)$")]
-    kind: &'static str,
-    /// TypeID of the person, or of the machine.
-    id: String,
-    /// The name as it is now.
-    name: String,
-}
-
-impl From<&request::Request> for RequestedBy {
-    fn from(it: &request::Request) -> Self {
-        match &it.requested_by {
-            machine::RequestedBy::Person(name) => Self {
-                kind: "person",
-                id: it.person.to_string(),
-                name: name.clone(),
-            },
-            machine::RequestedBy::Machine(asked) => Self {
-                kind: "machine",
-                id: asked.id.to_string(),
-                name: asked.name.clone(),
-            },
-        }
-    }
-}
-
 /// What an early end cuts, where that is not the same for every entitlement of the method.
-fn early_end(terms: &entitlement::Terms) -> Option<&'static str> {
+pub(super) fn early_end(terms: &entitlement::Terms) -> Option<&'static str> {
     let is_handed_out = terms.method == entitlement::Method::StsCredentials;
     is_handed_out.then(|| terms.early_end.as_str())
-}
-
-/// A statement that lets access outlive the deadline, or what could not be read.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Outlives {
-    /// writing_iam, assuming_roles, passing_roles, acquiring_roles, accepting_delegation,
-    /// managing_people, signing_in, holding_tokens, managing_permissions, running_code,
-    /// trusted_service, trusted_account; own_policies where the person may need no grant; unread
-    /// where nobody can tell, more where there are more than are listed. Later releases may know
-    /// more kinds.
-    kind: &'static str,
-    /// In words, what access can outlive the deadline through, or why it could not be read.
-    through: String,
-    /// Which statement of which policy lets it, or what could not be read.
-    statement: Option<String>,
-    /// Whether the statement allows it under a condition, which nobody has judged.
-    conditional: bool,
-}
-
-impl From<&outlive::Outlives> for Outlives {
-    fn from(it: &outlive::Outlives) -> Self {
-        Self {
-            kind: it.through.as_str(),
-            through: it.to_string(),
-            statement: it.place(),
-            conditional: it.conditional,
-        }
-    }
 }
 
 /// The effect on AWS of an approved request.
@@ -388,7 +213,7 @@ impl From<entitlement::Entitlement> for Entitlement {
             mfa: it.demands.mfa,
             min_duration: duration::print(it.min_duration_seconds),
             max_duration: duration::print(it.max_duration_seconds),
-            approvals_needed: it.needed,
+            approvals_needed: it.stages.seats(),
         }
     }
 }

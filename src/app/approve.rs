@@ -4,42 +4,43 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::ctx::Ctx;
 use super::load::{self, Locked, Shown};
+use super::seats;
 use super::submit::guarded::is_alone;
+use crate::db::decisions::Voice;
 use crate::db::tx::Tx;
 use crate::domain::audit::verb::Verb;
+use crate::domain::duration;
 use crate::domain::grant::Grant;
-use crate::domain::request::{Approval, Request};
+use crate::domain::request::{Approval, Request, Verdict};
 use crate::domain::text::Words;
-use crate::error::{CallerError, Error, RoleError, StateError, Unextendable};
+use crate::error::{
+    CallerError, Error, FieldCode, FieldError, InputError, RoleError, StateError, Unextendable,
+};
 use crate::ids::{GrantId, RequestId};
 use crate::{authz, db};
 
-/// Counts the caller's voice. The last one needed makes the grant and its target due, in the same
-/// transaction.
+/// Counts the caller's voice, on a grant of `seconds` at most where they say so. The last one needed
+/// makes the grant and its target due, in the same transaction.
 ///
 /// # Errors
-/// When the caller may not decide it, has decided already, it is not pending, its requester may not
-/// ask for it any more, or its role is suspended.
-pub async fn approve(ctx: &Ctx, id: RequestId, comment: Option<String>) -> Result<Shown, Error> {
+/// When the caller may not decide it, has decided already or is not needed, it is not pending, its
+/// requester may not ask for it any more, its role is suspended, or the duration does not fit.
+pub async fn approve(
+    ctx: &Ctx,
+    id: RequestId,
+    comment: Option<String>,
+    seconds: Option<i64>,
+) -> Result<Shown, Error> {
     let comment = match Words::optional(comment.as_deref()) {
         Ok(comment) => comment,
         Err(error) => {
-            return Err(ctx
-                .refused(
-                    Verb::Approve,
-                    id,
-                    Error::field("comment", error.to_string()),
-                )
-                .await);
+            let error = Error::field("comment", error.to_string());
+            return Err(ctx.refused(Verb::Approve, id, error).await);
         }
     };
-    load::on_request(
-        ctx,
-        Verb::Approve,
-        id,
-        async |tx: &mut Tx, locked: Locked| count(ctx, tx, locked, comment.as_ref()).await,
-    )
-    .await
+    let count =
+        async |tx: &mut Tx, locked: Locked| count(ctx, tx, locked, comment.as_ref(), seconds).await;
+    load::on_request(ctx, Verb::Approve, id, count).await
 }
 
 async fn count(
@@ -47,42 +48,90 @@ async fn count(
     tx: &mut Tx,
     locked: Locked,
     comment: Option<&Words>,
+    seconds: Option<i64>,
 ) -> Result<Shown, Error> {
-    let has_decided = locked.has_decided();
     let Locked {
         request,
         caller,
         requester,
-        decisions,
+        mut seats,
         is_own,
+        stands_in,
+        involved,
     } = locked;
+    let roles = ctx.app.roles();
     // Who may not see the request learns nothing of what follows.
-    let authz::Decidable(request) = authz::decide(ctx.app.roles(), &caller, request, has_decided)?;
+    let authz::Decidable(request) = authz::decide(roles, &caller, request, stands_in, involved)?;
     let group = &request.terms.requester_group;
     let still_eligible = requester.is_some_and(|person| person.is_in(group));
-    let (id, target, asked) = (request.id, request.target, request.person);
-    let principal = request.principal_arn.clone();
-    // Counted under the request's lock: two last voices at once cannot make two grants.
-    let have = i16::try_from(db::decisions::have(&decisions)).unwrap_or(i16::MAX);
-    let approval = request.approve(have.saturating_add(1), comment, &tx.by)?;
-    // After the state: who has decided and comes too late is told that it is closed.
-    if has_decided {
-        return Err(StateError::AlreadyDecided.into());
-    }
+    request.may_be_decided("approve", &tx.by)?;
+    let now = tx.now();
+    // Counted under the request's lock: two last voices at once cannot make two grants. And after
+    // the state: who has decided and comes too late is told that it is closed.
+    let count = seats.count(&request, now);
+    count.may_vote(caller.human()).map_err(seats::refused)?;
+    let before = count.tally().clone();
     // Only a yes asks for this, and for the role: a no opens nothing, and is always taken.
     if !still_eligible || !is_own {
         return Err(StateError::NotEligible.into());
     }
-    let opens = db::targets::opens(tx.conn(), target, asked, principal.as_deref());
-    let (condition, is_held) = opens.await?;
+    let principal = request.principal_arn.as_deref();
+    let opens = db::targets::opens(tx.conn(), request.target, request.person, principal).await?;
+    let (condition, is_held) = opens;
     if condition.needs_a_person() {
         return Err(RoleError::Suspended(condition).into());
     }
     if is_held {
         return Err(StateError::OnHold.into());
     }
-    let now = tx.now();
-    db::decisions::decide(tx.conn(), id, caller.id, true, comment, now).await?;
+    let seconds = approved(&request, seconds)?;
+    let voice = Voice {
+        request: request.id,
+        revision: request.revision,
+        person: caller.id,
+        verdict: Verdict::Approve,
+        comment,
+        duration_seconds: Some(seconds),
+        channel: tx.by.channel,
+        at: now,
+    };
+    db::decisions::decide(tx.conn(), &voice).await?;
+    seats.vote(caller.human());
+    let after = seats.count(&request, now);
+    seats::follow(tx, &request, &before, &after).await?;
+    let tallied = seats::tallied(&before, after.tally());
+    let approval = request.clone().approve(tallied, seconds, comment, &tx.by)?;
+    carry_out(tx, approval).await
+}
+
+/// How long a grant the voice approves, seconds: never longer than what stands.
+fn approved(request: &Request, seconds: Option<i64>) -> Result<i32, Error> {
+    let most = request.effective_seconds;
+    let Some(asked) = seconds else {
+        return Ok(most);
+    };
+    // By how much later a deadline is to be has no least length of its own.
+    let least = match request.extends {
+        Some(_) => 1,
+        None => request.terms.min_duration_seconds.min(most),
+    };
+    let fitting = i32::try_from(asked).ok();
+    let fitting = fitting.filter(|it| (least..=most).contains(it));
+    fitting.ok_or_else(|| {
+        let (least, most) = (duration::words(least), duration::words(most));
+        let detail =
+            format!("must be from {least} to {most}: who approves may shorten it, not lengthen it");
+        let code = FieldCode::DurationOutOfRange;
+        let wrong = FieldError {
+            code,
+            ..FieldError::invalid("duration", detail)
+        };
+        InputError::Fields(vec![wrong]).into()
+    })
+}
+
+/// Stores what an approval leads to.
+pub(super) async fn carry_out(tx: &mut Tx, approval: Approval) -> Result<Shown, Error> {
     match approval {
         Approval::Counted(change) => Ok(db::requests::store(tx.conn(), change).await?.into()),
         Approval::Extends(change, grant) => {
@@ -128,7 +177,7 @@ async fn extend(tx: &mut Tx, extension: &Request, grant: GrantId) -> Result<Gran
     if let Some(bypassed) = &grant.marks.bypassed {
         return Err(StateError::from(Unextendable::Bypassed(bypassed.by.clone())).into());
     }
-    let more = TimeDelta::seconds(extension.duration_seconds.into());
+    let more = TimeDelta::seconds(extension.effective_seconds.into());
     let before = grant.deadline;
     let change = grant.extend(extension.id, more, &tx.by)?;
     let now = tx.now();

@@ -24,6 +24,7 @@ mod handed_out;
 mod opens;
 mod principals;
 mod same;
+mod stages;
 mod wrong;
 
 use alike::Names;

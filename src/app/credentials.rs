@@ -147,11 +147,11 @@ async fn open(ctx: &Ctx, tx: &mut Tx, id: GrantId, kind: Kind) -> Result<(Grant,
     let Case {
         request,
         caller,
-        has_decided,
+        involved,
         ..
     } = case;
     let roles = ctx.app.roles();
-    let authz::Own(grant) = authz::own(roles, &caller, grant, &request, has_decided)?;
+    let authz::Own(grant) = authz::own(roles, &caller, grant, &request, involved)?;
     if grant.method != Method::StsCredentials {
         return Err(StateError::NotFetched.into());
     }

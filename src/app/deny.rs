@@ -2,18 +2,21 @@
 
 use super::ctx::Ctx;
 use super::load::{self, Locked, Shown};
+use super::seats;
+use crate::db::decisions::Voice;
 use crate::db::tx::Tx;
 use crate::domain::audit::verb::Verb;
+use crate::domain::request::Verdict;
 use crate::domain::text::{InvalidText, Words};
-use crate::error::{Error, InputError, StateError};
+use crate::error::{Error, InputError};
 use crate::ids::RequestId;
 use crate::{authz, db};
 
-/// Ends a pending request with the caller's no.
+/// Ends a pending request with the caller's no, also after their yes.
 ///
 /// # Errors
-/// When there is no comment, the caller may not decide it, has decided already, or it is not
-/// pending.
+/// When there is no comment, the caller may not decide it, or not in a stage that is open, or it is
+/// not pending.
 pub async fn deny(ctx: &Ctx, id: RequestId, comment: Option<String>) -> Result<Shown, Error> {
     let comment = match Words::parse(comment.as_deref().unwrap_or_default()) {
         Ok(comment) => comment,
@@ -30,18 +33,33 @@ pub async fn deny(ctx: &Ctx, id: RequestId, comment: Option<String>) -> Result<S
         }
     };
     load::on_request(ctx, Verb::Deny, id, async |tx: &mut Tx, locked: Locked| {
-        let has_decided = locked.has_decided();
         let Locked {
-            request, caller, ..
+            request,
+            caller,
+            seats,
+            stands_in,
+            involved,
+            ..
         } = locked;
+        let roles = ctx.app.roles();
         let authz::Decidable(request) =
-            authz::decide(ctx.app.roles(), &caller, request, has_decided)?;
+            authz::decide(roles, &caller, request, stands_in, involved)?;
+        request.may_be_decided("deny", &tx.by)?;
+        let (now, human) = (tx.now(), caller.human());
+        let may = seats.count(&request, now).may_deny(human);
+        may.map_err(seats::refused)?;
+        let voice = Voice {
+            request: id,
+            revision: request.revision,
+            person: caller.id,
+            verdict: Verdict::Deny,
+            comment: Some(&comment),
+            duration_seconds: None,
+            channel: tx.by.channel,
+            at: now,
+        };
+        db::decisions::decide(tx.conn(), &voice).await?;
         let change = request.deny(&comment, &tx.by)?;
-        if has_decided {
-            return Err(StateError::AlreadyDecided.into());
-        }
-        let now = tx.now();
-        db::decisions::decide(tx.conn(), id, caller.id, false, Some(&comment), now).await?;
         Ok(db::requests::store(tx.conn(), change).await?.into())
     })
     .await

@@ -41,13 +41,13 @@ pub async fn end(ctx: &Ctx, id: GrantId, reason: Option<String>) -> Result<Grant
         let Case {
             request,
             caller,
-            has_decided,
+            involved,
             delay,
             extension,
             ..
         } = load::case(ctx, tx.conn(), request, moving).await?;
         let authz::Endable(grant, cause) =
-            authz::end(ctx.app.roles(), &caller, grant, &request, has_decided)?;
+            authz::end(ctx.app.roles(), &caller, grant, &request, involved)?;
         may_end(ctx, cause)?;
         let change = grant.end(cause, caller.id, reason, &tx.by)?;
         let grant = db::grants::store(tx.conn(), change).await?;

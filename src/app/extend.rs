@@ -55,12 +55,12 @@ pub async fn extend(ctx: &Ctx, id: GrantId, new: NewExtension) -> Result<GrantVi
         let Case {
             request,
             caller,
-            has_decided,
+            involved,
             extension,
             ..
         } = case;
         let roles = ctx.app.roles();
-        let authz::Own(grant) = authz::own(roles, &caller, grant, &request, has_decided)?;
+        let authz::Own(grant) = authz::own(roles, &caller, grant, &request, involved)?;
         let margin = settings.propagation;
         is_open(&grant, margin, now)?;
         // Nobody would be let in who asked anew.

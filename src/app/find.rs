@@ -4,6 +4,7 @@
 mod one;
 mod people;
 mod revocations;
+mod stages;
 
 use std::collections::HashMap;
 
@@ -22,15 +23,16 @@ use crate::ids::{EventId, GrantId, PersonId, RequestId};
 use crate::policy::feasible;
 
 pub use crate::db::audit::Entry;
-pub use crate::db::decisions::{Decision, have};
+pub use crate::db::decisions::Decision;
 pub use crate::db::delays::Delay;
 pub use crate::db::leavers::Listed as ListedPerson;
 pub use crate::db::request_lists::Listed;
 pub use crate::db::troubles::{Contested, Troubles, Unguarded};
 use one::delays;
-pub use one::{Approvers, GrantView, May, RequestView, external_id, grant, request, shown};
+pub use one::{CountedView, GrantView, May, RequestView, counted, external_id, grant, request};
 pub use people::{PeopleFilter, everybody, people, person, sees_people};
 pub use revocations::{RevocationView, RevokedView, revocation, revocations, revoked};
+pub use stages::{Approvers, StageView};
 
 /// How far what waits for somebody is counted; what is one more is told as "more than".
 pub const MOST_COUNTED: i64 = 999;
@@ -189,7 +191,9 @@ pub async fn requests(
     let view = match filter {
         // Auditors and admins as well: what they ask for is narrower than what they may see.
         RequestFilter { mine: true, .. } => View::Own(person),
-        RequestFilter { waiting: true, .. } => View::Waiting(ctx.person.ids.clone(), groups),
+        RequestFilter { waiting: true, .. } => {
+            View::Waiting(ctx.person.ids.clone(), groups, ctx.app.clock().given())
+        }
         _ if ctx.sees_all() => View::All,
         _ => View::Visible(person, groups),
     };

@@ -4,10 +4,11 @@ use sqlx::PgConnection;
 
 use super::ctx::Ctx;
 use super::expire;
+use super::seats::Seats;
 use crate::authz;
 use crate::db;
 use crate::db::cases::{Case, Moving};
-use crate::db::decisions::{Decision, Voters};
+use crate::db::decisions::Voters;
 use crate::db::tx::Tx;
 use crate::domain::audit::verb::Verb;
 use crate::domain::grant::Grant;
@@ -41,17 +42,13 @@ pub(super) struct Locked {
     pub caller: Person,
     /// Who asked, likewise.
     pub requester: Option<Person>,
-    pub decisions: Vec<Decision>,
+    pub seats: Seats,
     /// Whether the identity that is let in, if there is one, is the requester's still.
     pub is_own: bool,
-}
-
-impl Locked {
-    /// By whichever account of theirs.
-    pub fn has_decided(&self) -> bool {
-        let mut voices = self.decisions.iter();
-        voices.any(|vote| self.caller.is(vote.person))
-    }
+    /// Whether the caller stands in for an approver.
+    pub stands_in: bool,
+    /// Whether they do, or have decided, by whichever account of theirs.
+    pub involved: bool,
 }
 
 /// Runs a verb of the caller's on a locked request. One that is overdue lapses in the same
@@ -89,19 +86,26 @@ async fn lock(ctx: &Ctx, tx: &mut Tx, id: RequestId) -> Result<Locked, Error> {
         .await?
         .ok_or(CallerError::NotFound)?;
     // Only now: whoever had the lock before may have decided.
-    let (asked, calls) = (request.person, ctx.person.id);
+    let (asked, calls, now) = (request.person, ctx.person.id, tx.now());
     let Voters {
         caller,
         requester,
-        decisions,
         is_own,
-    } = db::decisions::voters(tx.conn(), id, asked, calls).await?;
+        stands_in,
+    } = db::decisions::voters(tx.conn(), id, asked, calls, now).await?;
+    let caller = as_known(ctx, caller.ok_or(CallerError::NotFound)?);
+    // Whose groups nobody knows stands in for nobody either.
+    let stands_in = stands_in && !ctx.credential.groups_unknown;
+    let seats = Seats::load(tx.conn(), id, Some(caller.human()), now).await?;
+    let has_decided = seats.decisions.iter().any(|it| caller.is(it.person));
     Ok(Locked {
-        request,
-        caller: as_known(ctx, caller.ok_or(CallerError::NotFound)?),
+        request: seats.shortened(request),
+        involved: has_decided || stands_in,
+        caller,
         requester,
-        decisions,
+        seats,
         is_own,
+        stands_in,
     })
 }
 
@@ -116,7 +120,12 @@ pub(super) async fn case(
     let case = db::cases::of_request(conn, id, ctx.person.id, moving, now).await?;
     let case = case.ok_or(CallerError::NotFound)?;
     let caller = as_known(ctx, case.caller);
-    Ok(Case { caller, ..case })
+    let stands_in = case.stands_in && !ctx.credential.groups_unknown;
+    Ok(Case {
+        caller,
+        stands_in,
+        ..case
+    })
 }
 
 /// The caller, in the groups that count for what they call with.
@@ -146,10 +155,10 @@ pub(super) async fn visible(
     let grant = db::grants::of_requests(conn, std::iter::once(&case.request))
         .await?
         .remove(&id);
-    let (roles, request, has_decided) = (ctx.app.roles(), &case.request, case.has_decided);
+    let (roles, request, involved) = (ctx.app.roles(), &case.request, case.involved);
     let sees = match &grant {
-        Some(grant) => authz::sees_granted(roles, &case.caller, request, grant, has_decided),
-        None => authz::sees(roles, &case.caller, request, has_decided),
+        Some(grant) => authz::sees_granted(roles, &case.caller, request, grant, involved),
+        None => authz::sees(roles, &case.caller, request, involved),
     };
     if sees {
         Ok((case, grant))

@@ -30,11 +30,13 @@ mod refusals;
 pub mod restored;
 pub mod resume;
 pub mod revoke;
+mod seats;
 pub mod secrets;
 pub mod sessions;
 pub mod sign_in;
 pub mod submit;
 pub mod tokens;
 pub mod withdraw;
+pub mod withdraw_approval;
 
 pub use ctx::{App, Ctx};

@@ -67,11 +67,11 @@ async fn intend(ctx: &Ctx, id: GrantId) -> Result<Intended, Error> {
         let Case {
             request,
             caller,
-            has_decided,
+            involved,
             ..
         } = case;
         let roles = ctx.app.roles();
-        let authz::Probed(grant) = authz::probe(roles, &caller, grant, &request, has_decided)?;
+        let authz::Probed(grant) = authz::probe(roles, &caller, grant, &request, involved)?;
         if grant.method != Method::StsCredentials {
             return Err(Unprobed::Method.into());
         }

@@ -18,12 +18,14 @@ pub async fn withdraw(ctx: &Ctx, id: RequestId) -> Result<Shown, Error> {
         Verb::Withdraw,
         id,
         async |tx: &mut Tx, locked: Locked| {
-            let has_decided = locked.has_decided();
             let Locked {
-                request, caller, ..
+                request,
+                caller,
+                involved,
+                ..
             } = locked;
             let authz::Withdrawable(request) =
-                authz::withdraw(ctx.app.roles(), &caller, request, has_decided)?;
+                authz::withdraw(ctx.app.roles(), &caller, request, involved)?;
             let change = request.withdraw(&tx.by)?;
             Ok(db::requests::store(tx.conn(), change).await?.into())
         },

@@ -22,8 +22,10 @@ pub struct Case {
     pub requester: String,
     /// Who calls, as they are now in the database.
     pub caller: Person,
-    /// Whether the caller has decided it, by whichever account.
-    pub has_decided: bool,
+    /// Whether the caller has decided it, by whichever account, or stands in for an approver of it.
+    pub involved: bool,
+    /// Whether they stand in for one.
+    pub stands_in: bool,
     /// The request for a later deadline of its grant that waits for a decision.
     pub extension: Option<RequestId>,
     /// What keeps AWS from following, where that was asked for.
@@ -64,6 +66,7 @@ pub async fn of_request(
                   caller.groups AS caller_groups, human_ids(caller) AS "caller_ids!: Vec<PersonId>",
                   EXISTS (SELECT FROM decisions d WHERE d.request = r.id AND d.person = ANY(human_ids(caller)))
                       AS "has_decided!",
+                  stands_in(caller.id, r.id, coalesce($6, clock_timestamp())) AS "stands_in!",
                   (SELECT x.id FROM requests x WHERE x.state = 'pending'
                    AND x.extends IN (SELECT g.id FROM grants g WHERE g.request = r.id UNION ALL SELECT r.extends))
                       AS "extension: RequestId",
@@ -136,6 +139,7 @@ struct CaseRow {
     caller_groups: Vec<String>,
     caller_ids: Vec<PersonId>,
     has_decided: bool,
+    stands_in: bool,
     extension: Option<RequestId>,
     error: Option<String>,
     attempts: Option<i32>,
@@ -187,7 +191,8 @@ impl TryFrom<CaseRow> for Case {
                 groups: row.caller_groups,
                 ids: row.caller_ids,
             },
-            has_decided: row.has_decided,
+            involved: row.has_decided || row.stands_in,
+            stands_in: row.stands_in,
             extension: row.extension,
             delay: delay.map(|((error, attempts), since)| Delay {
                 error,

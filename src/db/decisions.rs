@@ -135,6 +135,8 @@ pub struct Voters {
     pub requester: Option<Person>,
     /// Whether the identity that is let in, if there is one, is the requester's still.
     pub is_own: bool,
+    /// Whether the caller stands in for an approver.
+    pub stands_in: bool,
 }
 
 /// The caller and the requester of a request.
@@ -146,21 +148,26 @@ pub async fn voters(
     request: RequestId,
     requester: PersonId,
     caller: PersonId,
+    now: DateTime<Utc>,
 ) -> sqlx::Result<Voters> {
     let rows = sqlx::query!(
         r#"SELECT p.id, p.name, p.email, p.groups, human_ids(p) AS "ids!: Vec<PersonId>",
-                  principal_is_own(r) AS "is_own!"
+                  principal_is_own(r) AS "is_own!", stands_in($3, r.id, $4) AS "stands_in!"
            FROM requests r, people p WHERE r.id = $1 AND p.id = ANY($2)"#,
         request.uuid(),
         &[requester.uuid(), caller.uuid()][..],
+        caller.uuid(),
+        now,
     );
     let mut voters = Voters {
         caller: None,
         requester: None,
         is_own: false,
+        stands_in: false,
     };
     for row in rows.fetch_all(conn).await? {
         voters.is_own = row.is_own;
+        voters.stands_in = row.stands_in;
         let person = Person {
             id: row.id,
             name: row.name,

@@ -35,6 +35,7 @@ pub mod restored;
 pub mod revocations;
 pub mod revoked;
 pub mod same;
+pub mod seats;
 pub mod sessions;
 pub mod sign_in;
 pub mod standing;

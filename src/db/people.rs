@@ -107,31 +107,6 @@ pub async fn names(
     Ok(rows.into_iter().map(|row| (row.id, row.name)).collect())
 }
 
-/// The first `limit` names of the people in a group who are active, each human once, without those
-/// of some accounts.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn in_group(
-    conn: &mut PgConnection,
-    group: &str,
-    without: &[uuid::Uuid],
-    limit: i64,
-) -> sqlx::Result<Vec<String>> {
-    // `@>` is what the index on groups answers; `= ANY(groups)` would read everybody.
-    sqlx::query_scalar!(
-        r#"SELECT min(name) AS "name!" FROM people
-           WHERE groups @> ARRAY[$1] AND status = 'active'
-               AND coalesce(same_as, id) NOT IN (SELECT human(it) FROM unnest($2::uuid[]) it)
-           GROUP BY coalesce(same_as, id) ORDER BY 1 LIMIT $3"#,
-        group,
-        without,
-        limit
-    )
-    .fetch_all(conn)
-    .await
-}
-
 /// The AWS identities of a person, in every account. One that was ended is none.
 ///
 /// # Errors

@@ -16,8 +16,9 @@ pub enum View {
     Own(PersonId),
     /// Those that a machine has asked for.
     RequestedBy(MachineId),
-    /// Those that wait for a human with these accounts, who is in these groups.
-    Waiting(Vec<PersonId>, Vec<String>),
+    /// Those that wait for a human with these accounts, who is in these groups; at the time that is
+    /// given, or else now.
+    Waiting(Vec<PersonId>, Vec<String>, Option<DateTime<Utc>>),
     /// Those that this person may see: their own, those that their groups decide or could have
     /// decided, those that they decided.
     Visible(PersonId, Vec<String>),
@@ -34,6 +35,41 @@ pub struct Listed {
     pub requester: String,
     /// Its grant.
     pub grant: Option<Grant>,
+}
+
+/// What waits for a human: pending requests that one more vote of theirs would bring further, by a
+/// group of theirs or of somebody for whom they stand in. What they cannot decide, or have approved,
+/// does not wait for them: the badge would never go. Nor does what their machine asked for, or what
+/// lets them in. Their accounts are `$1`, their groups `$2`, the time `$3`.
+macro_rules! waiting {
+    ($tail:literal, "id", $($arg:expr),* $(,)?) => { waiting!(@ query_scalar, $tail, $($arg),*) };
+    ($tail:literal, "row", $($arg:expr),* $(,)?) => { waiting!(@ query, $tail, $($arg),*) };
+    (@ $query:ident, $tail:literal, $($arg:expr),*) => {
+        sqlx::$query!(
+            r#"WITH at AS (SELECT coalesce($3, clock_timestamp()) AS now),
+                mine AS (
+                    SELECT name, NULL::uuid AS away FROM unnest($2::text[]) name
+                    UNION ALL
+                    SELECT g, human(f.id) FROM delegations d JOIN people a ON a.id = d.from_person
+                        JOIN people f ON f.id = ANY (human_ids(a)) AND f.status = 'active', at, unnest(f.groups) g
+                    WHERE d.to_person = ANY($1) AND d.ended_at IS NULL AND d.starts_at <= at.now AND d.ends_at > at.now),
+                waiting AS (
+                    SELECT r.id FROM mine JOIN approver_groups g ON g."group" = mine.name AND g.wanted JOIN requests r ON r.id = g.request
+                    WHERE r.state = 'pending' AND r.person <> ALL($1)
+                      AND (r.machine_owner IS NULL OR r.machine_owner <> ALL($1))
+                      AND NOT EXISTS (SELECT FROM machines m WHERE m.id = r.requested_by AND m.owner = ANY($1))
+                      AND NOT EXISTS (SELECT FROM principals o WHERE o.person = ANY($1)
+                          AND lower(o.arn) = lower(r.principal_arn)
+                          AND lower(coalesce(o.role_session_name, '')) = lower(coalesce(r.principal_session, '')))
+                      AND (SELECT d.verdict FROM decisions d WHERE d.request = r.id AND d.person = ANY($1)
+                           ORDER BY d.seq DESC LIMIT 1) IS DISTINCT FROM 'approve'
+                      AND (mine.away IS NULL OR coalesce((r.terms->'rules'->>'delegation')::boolean, true)
+                           AND mine.away <> ALL (askers(r))
+                           AND NOT EXISTS (SELECT FROM standing(r.id) s WHERE s.verdict = 'approve' AND human(s.person) = mine.away)))
+               "# + $tail,
+            $($arg),*
+        )
+    };
 }
 
 /// Up to `limit` requests before `cursor`, newest first, in `state` or in any.
@@ -73,27 +109,18 @@ pub async fn list(
             .fetch_all(&mut *conn)
             .await?
         }
-        View::Waiting(ids, groups) => {
+        View::Waiting(ids, groups, given) => {
             let ids: Vec<_> = ids.iter().map(|id| id.uuid()).collect();
-            // What the caller cannot decide, or has decided, does not wait for them: the badge
-            // would never go. Nor does what their machine asked for, or what lets them in.
-            sqlx::query_scalar!(
-                "SELECT id FROM requests r
-                 WHERE state = 'pending' AND approver_group = ANY($2) AND person <> ALL($1) AND id < $3
-                   AND (machine_owner IS NULL OR machine_owner <> ALL($1))
-                   AND NOT EXISTS (SELECT FROM machines m WHERE m.id = r.requested_by AND m.owner = ANY($1))
-                   AND NOT EXISTS (SELECT FROM principals o WHERE o.person = ANY($1)
-                       AND lower(o.arn) = lower(r.principal_arn)
-                       AND lower(coalesce(o.role_session_name, '')) = lower(coalesce(r.principal_session, '')))
-                   AND NOT EXISTS (SELECT FROM decisions d WHERE d.request = r.id AND d.person = ANY($1))
-                 ORDER BY id DESC LIMIT $4",
+            let rows = waiting!(
+                "SELECT DISTINCT id FROM waiting WHERE id < $4 ORDER BY id DESC LIMIT $5",
+                "id",
                 &ids,
                 groups,
+                *given,
                 before,
                 limit
-            )
-            .fetch_all(&mut *conn)
-            .await?
+            );
+            rows.fetch_all(&mut *conn).await?
         }
         View::Visible(person, groups) => visible(conn, *person, groups, state, before, limit).await?,
         View::All => all(conn, state, before, limit).await?,
@@ -114,20 +141,13 @@ pub async fn waiting(
     given: Option<DateTime<Utc>>,
 ) -> sqlx::Result<(i64, DateTime<Utc>)> {
     let ids: Vec<_> = ids.iter().map(|id| id.uuid()).collect();
-    let row = sqlx::query!(
-        r#"SELECT count(*) AS "count!", coalesce($4, clock_timestamp()) AS "now!" FROM (
-               SELECT FROM requests r WHERE state = 'pending' AND approver_group = ANY($2) AND person <> ALL($1)
-                 AND (machine_owner IS NULL OR machine_owner <> ALL($1))
-                 AND NOT EXISTS (SELECT FROM machines m WHERE m.id = r.requested_by AND m.owner = ANY($1))
-                 AND NOT EXISTS (SELECT FROM principals o WHERE o.person = ANY($1)
-                     AND lower(o.arn) = lower(r.principal_arn)
-                     AND lower(coalesce(o.role_session_name, '')) = lower(coalesce(r.principal_session, '')))
-                 AND NOT EXISTS (SELECT FROM decisions d WHERE d.request = r.id AND d.person = ANY($1))
-               LIMIT $3) waiting"#,
+    let row = waiting!(
+        r#"SELECT (SELECT count(*) FROM (SELECT DISTINCT id FROM waiting LIMIT $4) it) AS "count!", at.now AS "now!" FROM at"#,
+        "row",
         &ids,
         groups,
-        limit,
-        given
+        given,
+        limit
     );
     let row = row.fetch_one(conn).await?;
     Ok((row.count, row.now))
@@ -152,17 +172,17 @@ async fn visible(
                    ORDER BY id DESC LIMIT $5)
                UNION
                (SELECT own.id FROM unnest($2::text[]) AS approvers(name), LATERAL (
-                    SELECT id FROM requests
-                    WHERE (approver_group, id) >= (approvers.name, '00000000-0000-0000-0000-000000000000')
-                        AND (approver_group, id) < (approvers.name, $3)
-                    ORDER BY approver_group DESC, id DESC LIMIT $5) own
+                    SELECT DISTINCT ON ("group", request) request AS id FROM approver_groups
+                    WHERE ("group", request) >= (approvers.name, '00000000-0000-0000-0000-000000000000')
+                        AND ("group", request) < (approvers.name, $3)
+                    ORDER BY "group" DESC, request DESC LIMIT $5) own
                 WHERE $4::text IS NULL)
                UNION
                (SELECT own.id FROM unnest($2::text[]) AS approvers(name), LATERAL (
-                    SELECT id FROM requests
-                    WHERE (approver_group, state, id) >= (approvers.name, $4, '00000000-0000-0000-0000-000000000000')
-                      AND (approver_group, state, id) < (approvers.name, $4, $3)
-                    ORDER BY approver_group DESC, state DESC, id DESC LIMIT $5) own
+                    SELECT DISTINCT ON ("group", state, request) request AS id FROM approver_groups
+                    WHERE ("group", state, request) >= (approvers.name, $4, '00000000-0000-0000-0000-000000000000')
+                      AND ("group", state, request) < (approvers.name, $4, $3)
+                    ORDER BY "group" DESC, state DESC, request DESC LIMIT $5) own
                 WHERE $4::text IS NOT NULL)
                UNION
                (SELECT r.id FROM decisions d JOIN requests r ON r.id = d.request

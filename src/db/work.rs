@@ -182,8 +182,8 @@ pub async fn lasts(conn: &mut PgConnection, sent: &[(GrantId, DateTime<Utc>)]) -
 }
 
 /// Those of the grants that may still be opened: the requester is active, and they and as many of
-/// the approvers as were needed, each another human, are in the groups that the request's terms
-/// name and none of those who have asked, and the identity that is let in is the person's still.
+/// the approvers as were needed, each another human, are in groups that the request's terms name, or
+/// stood in for somebody who is, and none of those who have asked, and the identity that is let in is the person's still.
 /// Who approved and was disabled since counts: after the approval votes are history.
 ///
 /// # Errors
@@ -198,10 +198,13 @@ pub async fn eligible(
         r#"SELECT g.id AS "id: GrantId"
            FROM grants g JOIN requests r ON r.id = g.request JOIN people p ON p.id = g.person
            WHERE g.id = ANY($1) AND p.groups @> ARRAY[r.terms->>'requester_group'] AND p.status = 'active'
-             AND (SELECT count(DISTINCT coalesce(a.same_as, a.id)) FROM decisions d JOIN people a ON a.id = d.person
-                  WHERE d.request = r.id AND d.verdict = 'approve' AND a.groups @> ARRAY[r.terms->>'approver_group']
-                    AND coalesce(a.same_as, a.id) <> ALL (askers(r)))
-                 >= (r.terms->>'needed')::int
+             AND (SELECT count(*) FROM standing(r.id) d
+                  WHERE d.verdict = 'approve' AND human(d.person) <> ALL (askers(r))
+                    AND (stands_in(d.person, r.id, d.at) OR EXISTS (
+                        SELECT FROM people v JOIN people a ON a.id = ANY (human_ids(v))
+                            JOIN approver_groups ag ON a.groups @> ARRAY[ag."group"]
+                        WHERE v.id = d.person AND ag.request = r.id)))
+                 >= seats(r.terms->'stages')
              AND principal_is_own(r)"#,
         &ids
     );

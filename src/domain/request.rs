@@ -7,12 +7,12 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use super::audit::{Action, By};
 use super::change::{Change, WrongState};
 use super::entitlement::Terms;
-use super::grant::{Grant, GrantState, Marks};
+use super::grant::Grant;
 use super::machine::RequestedBy;
 use super::outlive::Outlives;
 use super::person::{Principal, Who};
 use super::text::{Ticket, Words};
-pub use approval::{Approval, Count, Verdict};
+pub use approval::{Approval, Tallied, Verdict};
 
 use crate::ids::{EntitlementId, GrantId, PersonId, PrincipalId, RequestId, TargetId};
 
@@ -337,13 +337,17 @@ impl Request {
         }
     }
 
-    /// What has lapsed by now is expired, whether or not that is on record yet.
-    fn pending(self, verb: &'static str, by: &By) -> Result<Self, WrongState> {
+    /// Whether it waits for decisions still; `verb` is what somebody wants to do.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn may_be_decided(&self, verb: &'static str, by: &By) -> Result<(), WrongState> {
+        // What has lapsed by now is expired, whether or not that is on record yet.
         let state = match self.state {
             RequestState::Pending if self.is_overdue(by.at) => {
                 RequestState::Expired(self.expires_at)
             }
-            RequestState::Pending => return Ok(self),
+            RequestState::Pending => return Ok(()),
             closed => closed,
         };
         Err(WrongState {
@@ -351,6 +355,11 @@ impl Request {
             subject: "request",
             state: state.as_str(),
         })
+    }
+
+    fn pending(self, verb: &'static str, by: &By) -> Result<Self, WrongState> {
+        self.may_be_decided(verb, by)?;
+        Ok(self)
     }
 
     fn close(

@@ -236,6 +236,15 @@ impl Stages {
         self.0.iter()
     }
 
+    /// Every group that decides, those that a stage escalates to among them.
+    pub fn groups(&self) -> impl Iterator<Item = &str> {
+        let groups = self.iter().flat_map(|it| &it.groups);
+        groups.flat_map(|it| {
+            let escalation = it.escalation.iter().map(|it| it.to.as_str());
+            std::iter::once(it.group.as_str()).chain(escalation)
+        })
+    }
+
     /// How many people have to approve in all.
     #[must_use]
     pub fn seats(&self) -> i16 {

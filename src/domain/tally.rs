@@ -139,6 +139,21 @@ pub struct StageTally {
     pub can: Vec<PersonId>,
 }
 
+/// A group that a request names, as it stands now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupTally {
+    /// The number of its stage, from 1.
+    pub stage: i16,
+    /// The group.
+    pub group: String,
+    /// Whether it is one that the stage escalates to.
+    pub escalation: bool,
+    /// From when it decides, where it is one; `None` while its stage was never open.
+    pub due_at: Option<DateTime<Utc>>,
+    /// Whether one more vote of a member would fill one more seat.
+    pub wanted: bool,
+}
+
 /// Why somebody may not vote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -307,6 +322,80 @@ impl Count<'_> {
             },
         };
         (1..).zip(self.case.stages).map(row).collect()
+    }
+
+    /// Every group that it names, each once in a stage as itself and once as one to escalate to.
+    #[must_use]
+    pub fn groups(&self) -> Vec<GroupTally> {
+        let raising = self.raising();
+        let mut groups: Vec<GroupTally> = Vec::new();
+        let opened = self
+            .case
+            .opened
+            .iter()
+            .copied()
+            .chain(std::iter::repeat(None));
+        let open = match &self.tally {
+            Tally::Open { stage, .. } => *stage,
+            Tally::Complete { .. } => i16::MAX,
+        };
+        for ((stage, it), opened) in (1..).zip(self.case.stages).zip(opened) {
+            // What is open and never was opens now.
+            let opened = opened.or((stage <= open).then_some(self.case.now));
+            for seats in &it.groups {
+                let wanted = raising
+                    .iter()
+                    .any(|seat| seat.stage == stage && seat.group == seats.group);
+                let group = seats.group.clone();
+                groups.push(GroupTally {
+                    stage,
+                    group,
+                    escalation: false,
+                    due_at: None,
+                    wanted,
+                });
+                let Some(escalation) = &seats.escalation else {
+                    continue;
+                };
+                let due_at = opened.map(|at| escalation.due_at(at));
+                let wanted = wanted && due_at.is_some_and(|at| at <= self.case.now);
+                let is_same = |it: &&mut GroupTally| {
+                    it.escalation && it.stage == stage && it.group == escalation.to
+                };
+                if let Some(same) = groups.iter_mut().find(is_same) {
+                    same.wanted |= wanted;
+                    same.due_at = same.due_at.min(due_at);
+                    continue;
+                }
+                let group = escalation.to.clone();
+                groups.push(GroupTally {
+                    stage,
+                    group,
+                    escalation: true,
+                    due_at,
+                    wanted,
+                });
+            }
+        }
+        groups
+    }
+
+    /// The seats of which one more vote needs one to fill one more.
+    fn raising(&self) -> Vec<Seat> {
+        if matches!(self.tally, Tally::Complete { .. }) {
+            return Vec::new();
+        }
+        let through = self.through();
+        let sets = self.voices.iter().map(|voice| {
+            if voice.vote == Some(Verdict::Approve) {
+                voice.sits()
+            } else {
+                0
+            }
+        });
+        let raising = Matching::of(sets, through).raising(through);
+        let raising = self.seats.iter().filter(|(at, _)| raising & (1 << at) != 0);
+        raising.map(|(_, seat)| seat).collect()
     }
 
     /// Whether that human may approve now.

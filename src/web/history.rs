@@ -88,7 +88,8 @@ const fn look(action: &Action) -> (Icon, Tone) {
         Action::RequestSubmitted { .. } => (Icon::Ask, Tone::Wait),
         Action::RequestApproved { .. } => (Icon::Check, Tone::Good),
         Action::RequestDenied { .. } => (Icon::Cross, Tone::Bad),
-        Action::RequestWithdrawn {} => (Icon::Back, Tone::Quiet),
+        Action::RequestWithdrawn {} | Action::ApprovalWithdrawn { .. } => (Icon::Back, Tone::Quiet),
+        Action::StageOpened { .. } | Action::StageReopened { .. } => (Icon::Clock, Tone::Wait),
         Action::RequestExpired { .. } => (Icon::Hourglass, Tone::Quiet),
         Action::GrantOpening { .. } | Action::GrantClosing { .. } => (Icon::Busy, Tone::Move),
         Action::GrantOpened { .. } => (Icon::Open, Tone::Good),
@@ -148,7 +149,16 @@ fn text(action: &Action, actor: &str) -> String {
             extends,
             ..
         } => asked(actor, *duration_seconds, extends.is_some()),
-        Action::RequestApproved { have, needed, .. } => approved(actor, *have, *needed),
+        Action::RequestApproved {
+            stage,
+            have,
+            needed,
+            duration_seconds,
+            ..
+        } => approved(actor, (*stage, *have, *needed), *duration_seconds),
+        Action::ApprovalWithdrawn { .. } => format!("{actor} took their approval back"),
+        Action::StageOpened { stage } => format!("Stage {stage} is open"),
+        Action::StageReopened { stage } => format!("Stage {stage} is open again"),
         Action::RequestDenied { .. } => format!("{actor} denied it"),
         Action::RequestWithdrawn {} => format!("{actor} withdrew it"),
         Action::GrantClosing { cause, .. } => closing(*cause, actor),
@@ -195,8 +205,16 @@ fn asked(actor: &str, seconds: i32, is_extension: bool) -> String {
     format!("{actor} asked for {}{more}", show::seconds(&seconds))
 }
 
-fn approved(actor: &str, have: i16, needed: i16) -> String {
-    format!("{actor} approved ({have} of {needed})")
+fn approved(actor: &str, (stage, have, needed): (i16, i16, i16), seconds: Option<i32>) -> String {
+    let stage = if stage > 1 {
+        format!(" in stage {stage}")
+    } else {
+        String::new()
+    };
+    let at_most = seconds.map_or(String::new(), |seconds| {
+        format!(", for {} at most", show::seconds(&seconds))
+    });
+    format!("{actor} approved ({have} of {needed}{stage}){at_most}")
 }
 
 fn bypassed(policy: &str) -> String {
@@ -245,7 +263,7 @@ fn quote(told: Told) -> Option<String> {
         return None;
     };
     match action {
-        Action::RequestApproved { comment, .. } => comment,
+        Action::RequestApproved { comment, .. } | Action::ApprovalWithdrawn { comment } => comment,
         Action::RequestDenied { comment } => Some(comment),
         Action::GrantClosing { reason, .. } => reason,
         _ => None,

@@ -17,12 +17,13 @@ use super::problem::answer;
 use super::show::{self, Badge, Icon};
 use super::visit::{self, Asked, Away, Kept, Named, Sent, Visit};
 use super::{assets, commands, cookie, outlives};
-use crate::app::find::{self, Approvers, Decision, Delay, May};
+use crate::app::find::{self, Decision, Delay, May, StageView};
 use crate::app::{approve, deny, withdraw};
 use crate::domain::cause::Cause;
 use crate::domain::entitlement::{Method, Scope};
 use crate::domain::grant::{Grant, GrantState};
-use crate::domain::request::{Request, RequestState};
+use crate::domain::request::{Request, RequestState, Verdict};
+use crate::domain::tally::StageState;
 use crate::domain::text::Words;
 use crate::error::{Error, FieldError};
 use crate::ids::RequestId;
@@ -58,8 +59,10 @@ pub struct RequestPage {
     pub mine: bool,
     /// Decisions until now.
     pub decisions: Vec<Decision>,
-    /// Who can still decide.
-    pub approvers: Approvers,
+    /// How far its stages are, and who can still decide.
+    pub stages: Vec<StageView>,
+    /// Whether the people that there are could still approve it.
+    pub fillable: bool,
     /// What the caller may do.
     pub may: May,
     /// Its grant.
@@ -106,25 +109,23 @@ impl RequestPage {
         show::standing(&self.request.state, self.grant.as_ref(), &self.frame.now)
     }
 
-    fn have(&self) -> usize {
-        find::have(&self.decisions)
+    fn have(&self) -> i16 {
+        self.stages.iter().map(|it| it.have).sum()
     }
 
-    fn missing(&self) -> usize {
-        usize::try_from(self.request.terms.needed)
-            .unwrap_or_default()
-            .saturating_sub(self.have())
+    fn needed(&self) -> i16 {
+        self.request.terms.stages.seats()
     }
 
-    /// Whether there are fewer people left than approvals missing.
-    fn cannot_be_approved(&self) -> bool {
-        // Where more are left than are named, nobody has counted them.
-        !self.approvers.more && self.approvers.named.len() < self.missing()
+    fn missing(&self) -> i16 {
+        self.needed() - self.have()
     }
 
     /// The voice that ended it.
     fn denial(&self) -> Option<&Decision> {
-        self.decisions.iter().find(|decided| !decided.approved)
+        self.decisions
+            .iter()
+            .find(|decided| decided.verdict == Verdict::Deny)
     }
 
     /// Whether the start that was asked for is still to come.
@@ -138,7 +139,7 @@ impl RequestPage {
         if self.missing() > 1 {
             return format!("counts as one; {} more needed after it", self.missing() - 1);
         }
-        let length = show::seconds(&self.request.duration_seconds);
+        let length = show::seconds(&self.request.effective_seconds);
         if let Some(until) = self.extends_until() {
             return format!(
                 "moves the deadline by {length}, to {}",
@@ -166,7 +167,7 @@ impl RequestPage {
     fn extends_until(&self) -> Option<DateTime<Utc>> {
         let grant = self.grant.as_ref()?;
         let is_pending = self.request.state == RequestState::Pending;
-        let by = TimeDelta::seconds(self.request.duration_seconds.into());
+        let by = TimeDelta::seconds(self.request.effective_seconds.into());
         (self.request.extends.is_some() && is_pending).then(|| grant.deadline + by)
     }
 
@@ -327,7 +328,7 @@ pub async fn decide(
     };
     let comment = visit::typed(&form.comment);
     let decided = match form.choice.as_str() {
-        "approve" => approve::approve(&visit.ctx, id, comment).await,
+        "approve" => approve::approve(&visit.ctx, id, comment, None).await,
         "deny" => deny::deny(&visit.ctx, id, comment).await,
         // Nothing was decided, so that there is nothing to put on record.
         _ => {
@@ -389,7 +390,8 @@ async fn look(
         requester: view.requester,
         mine,
         decisions: view.decisions,
-        approvers: view.approvers,
+        stages: view.stages,
+        fillable: view.fillable,
         may: view.may,
         grant: view.grant,
         delay: view.delay,

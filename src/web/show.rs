@@ -1,6 +1,8 @@
 //! How times, lengths and states look on a page: small pieces of HTML, each escaped by its own
 //! template.
 
+mod stages;
+
 use askama::Template;
 use askama::filters::HtmlSafe;
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -11,6 +13,8 @@ use crate::domain::arn;
 use crate::domain::cause::Cause;
 use crate::domain::grant::{Grant, GrantState};
 use crate::domain::request::RequestState;
+
+pub use stages::{escalations, groups, names, stage, stages};
 
 /// A drawing of 16 by 16; never alone, a word always stands beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -41,12 +41,12 @@ const HISTORY: &str = r#"
       FROM generate_series(1, 30000) n;
     INSERT INTO sessions (token_hash, person, created_at, last_seen_at, expires_at, id, user_agent, began_at)
         SELECT sha256(n::text::bytea), id, now(), now(), now() + interval '1 hour', gen_random_uuid(), '', now() FROM people, generate_series(1, 5000) n WHERE subject = 'bob';
-    INSERT INTO requests (id, version, person, principal, principal_arn, entitlement, target, approver_group, terms, justification, duration_seconds, target_checked,
+    INSERT INTO requests (id, version, person, principal, principal_arn, entitlement, target, terms, justification, duration_seconds, target_checked,
                           state, submitted_at, expires_at, closed_at)
       SELECT ('018f0000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 2,
-             p.person, p.id, p.arn, e.id, e.target, 'sre-leads',
+             p.person, p.id, p.arn, e.id, e.target,
              jsonb_build_object('account', '111122223333', 'account_name', 'Production', 'role_arn', t.arn, 'name', e.name, 'min_duration_seconds', 5, 'max_duration_seconds', 28800,
-                                'requester_group', 'engineers', 'approver_group', 'sre-leads', 'needed', 1, 'method', 'trust_policy', 'description', '', 'version', 1),
+                                'requester_group', 'engineers', 'stages', jsonb_build_array(jsonb_build_object('groups', jsonb_build_array(jsonb_build_object('group', 'sre-leads', 'needed', 1)))), 'method', 'trust_policy', 'description', '', 'version', 1),
              'Request ' || n, 3600, false,
              CASE WHEN n > 11980 THEN 'pending' WHEN n % 97 = 0 THEN 'withdrawn' WHEN n % 10 = 0 THEN 'denied' WHEN n % 11 = 0 THEN 'expired' ELSE 'approved' END,
              now() - interval '90 days', CASE WHEN n > 11980 THEN now() + interval '1 hour' ELSE now() - interval '89 days' END,
@@ -57,8 +57,9 @@ const HISTORY: &str = r#"
           JOIN principals p ON p.person = asks.person, entitlements e JOIN targets t ON t.id = e.target
       WHERE alice.subject = 'alice' AND e.name = 'prod-admin';
     ALTER TABLE decisions DISABLE TRIGGER decisions_of_stage;
-    INSERT INTO decisions (request, person, verdict, comment, at)
-      SELECT r.id, bob.id, CASE r.state WHEN 'approved' THEN 'approve' ELSE 'deny' END, 'Said.', r.closed_at FROM requests r, people bob
+    INSERT INTO decisions (id, request, seq, revision, person, verdict, comment, duration_seconds, channel, at)
+      SELECT gen_random_uuid(), r.id, 1, 1, bob.id, CASE r.state WHEN 'approved' THEN 'approve' ELSE 'deny' END, 'Said.',
+             CASE r.state WHEN 'approved' THEN r.duration_seconds END, 'portal', r.closed_at FROM requests r, people bob
       WHERE r.state IN ('approved', 'denied') AND bob.subject = 'bob';
     ALTER TABLE decisions ENABLE TRIGGER decisions_of_stage;
     INSERT INTO grants (id, request, target, person, method, principal_arn, grant_name, state, starts_at, deadline, approved_at, opening_at, opened_at, closing_at, cause,

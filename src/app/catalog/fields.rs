@@ -41,6 +41,17 @@ impl<'a> Fields<'a> {
         self.table.get(key)?.get_ref().as_str()
     }
 
+    /// Whether there is such a key.
+    pub fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
+    /// Where the value of `key` stands, or else the table.
+    pub fn span(&self, key: &str) -> Range<usize> {
+        let value = self.table.get(key);
+        value.map_or_else(|| self.at.clone(), Spanned::span)
+    }
+
     /// A text that has to be there.
     pub fn text<T>(
         &mut self,

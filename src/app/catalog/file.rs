@@ -12,6 +12,7 @@ use super::handed_out::handed_out;
 use super::opens::{Opens, opens, scope};
 use super::principals::{self, role_session, user};
 use super::same;
+use super::stages;
 use super::wrong::Wrong;
 use crate::db::same::At;
 use crate::domain::arn::{Arn, Kind};
@@ -84,7 +85,7 @@ pub(super) struct Offer {
     /// Whether that role is closed.
     pub closed: bool,
     /// Whose members may ask, and whose decide.
-    pub groups: [Spanned<String>; 2],
+    pub groups: Vec<Spanned<String>>,
     pub terms: Terms,
 }
 
@@ -188,8 +189,7 @@ fn offer(mut fields: Fields<'_>) -> Option<Offer> {
     let least = fields.text("min_duration", length);
     let most = fields.text("max_duration", length);
     let requester_group = fields.text("requester_group", seen);
-    let approver_group = fields.text("approver_group", seen);
-    let needed = fields.number("needed", 1..=10, 1);
+    let approvers = stages::approvers(&mut fields);
     let scope = scope(&mut fields, known);
     let handed_out = handed_out(&mut fields, known, most.as_ref());
     let closed = closed(&mut fields, known);
@@ -202,8 +202,10 @@ fn offer(mut fields: Fields<'_>) -> Option<Offer> {
         statements,
     } = opens?;
     let handed_out = handed_out?;
-    let groups = [requester_group?, approver_group?];
-    let [requester_group, approver_group] = groups.each_ref().map(|it| it.get_ref().clone());
+    let (stages, deciding) = approvers?;
+    let mut groups = vec![requester_group?];
+    let requester_group = groups[0].get_ref().clone();
+    groups.extend(deciding);
     let terms = Terms {
         name: name.get_ref().clone(),
         description: description?,
@@ -220,8 +222,7 @@ fn offer(mut fields: Fields<'_>) -> Option<Offer> {
         min_duration_seconds: least?.into_inner(),
         max_duration_seconds: most?.into_inner(),
         requester_group,
-        approver_group,
-        needed: needed?,
+        stages,
         version: 1,
     };
     Some(Offer {
@@ -263,7 +264,7 @@ fn manager(arn: &str, account: Option<&str>) -> Result<Identity, String> {
 }
 
 /// A name that people read.
-fn seen(text: &str) -> Result<String, String> {
+pub(super) fn seen(text: &str) -> Result<String, String> {
     check_name(text).map_err(|it| it.to_string())?;
     Ok(text.to_owned())
 }

@@ -6,39 +6,31 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
 use super::super::ctx::{Ctx, Settings};
-use super::super::load::{self, Shown};
+use super::super::load;
+use super::super::seats::Seats;
+use super::stages::{self, StageView};
 use super::{Decision, Delay, Entry, Undone, undone_of};
 use crate::db::cases::Case;
 use crate::domain::grant::{Grant, GrantState};
 use crate::domain::person::Person;
 use crate::domain::request::{Request, RequestState};
 use crate::error::{CallerError, Error};
-use crate::ids::{GrantId, PersonId, RequestId};
+use crate::ids::{GrantId, RequestId};
 use crate::{authz, db};
-
-/// How many approvers are named.
-const NAMED: usize = 20;
 
 /// What the caller may do with a request and its grant now.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct May {
-    /// Approve or deny it.
-    pub decide: bool,
+    /// Approve it.
+    pub approve: bool,
+    /// Deny it.
+    pub deny: bool,
     /// Take it back.
     pub withdraw: bool,
     /// End its grant.
     pub end: bool,
     /// Ask for a later deadline of its grant.
     pub extend: bool,
-}
-
-/// Who can still decide a request: the approvers who have not voted, never who asked.
-#[derive(Debug, Clone, Default)]
-pub struct Approvers {
-    /// By name; the first of them where there are many.
-    pub named: Vec<String>,
-    /// Whether there are more than are named.
-    pub more: bool,
 }
 
 /// One request with everything that belongs to it.
@@ -65,8 +57,11 @@ pub struct RequestView {
     pub undone: Vec<Undone>,
     /// The voices so far.
     pub decisions: Vec<Decision>,
-    /// Who can still decide it.
-    pub approvers: Approvers,
+    /// How far its stages are.
+    pub stages: Vec<StageView>,
+    /// Whether the people that there are could still approve it; of a request that is decided, that
+    /// they could.
+    pub fillable: bool,
     /// What the caller may do.
     pub may: May,
     /// What was done to it and its grant, oldest first.
@@ -100,23 +95,27 @@ pub async fn request(ctx: &Ctx, id: RequestId) -> Result<RequestView, Error> {
                 request,
                 requester,
                 caller,
-                has_decided,
+                stands_in,
+                involved,
                 extension,
                 ..
             } = case;
-            let decisions = db::decisions::of_request(conn, id).await?;
+            let seats = Seats::load(conn, id, Some(caller.human()), now).await?;
+            let request = seats.shortened(request);
             let subjects: Vec<_> = std::iter::once(id.to_string())
                 .chain(grant.iter().map(|it| it.id.to_string()))
                 .collect();
             let events = db::audit::history(conn, &subjects).await?;
-            let approvers = approvers(conn, &request, &decisions).await?;
+            let (stages, fillable) = stages::of(conn, &seats, &request, now).await?;
             let roles = ctx.app.roles();
             let open = request.state == RequestState::Pending && !request.is_overdue(now);
             // Asked of the verbs' own functions: whom they refuse, the page offers no form.
+            let decides =
+                open && authz::decide(roles, &caller, request.clone(), stands_in, involved).is_ok();
+            let count = seats.count(&request, now);
             let may = May {
-                decide: open
-                    && !has_decided
-                    && authz::decide(roles, &caller, request.clone(), has_decided).is_ok(),
+                approve: decides && count.may_vote(caller.human()).is_ok(),
+                deny: decides && count.may_deny(caller.human()).is_ok(),
                 withdraw: open && request.person == caller.id,
                 end: grant
                     .as_ref()
@@ -143,8 +142,9 @@ pub async fn request(ctx: &Ctx, id: RequestId) -> Result<RequestView, Error> {
                 settled_at,
                 dead_since,
                 extension: extension.filter(|it| *it != id),
-                decisions,
-                approvers,
+                decisions: seats.decisions,
+                stages,
+                fillable,
                 may,
                 events,
                 now,
@@ -170,26 +170,6 @@ async fn undone(conn: &mut PgConnection, request: &Request) -> sqlx::Result<Vec<
     let mut found = undone_of(conn, request.person, request.terms.method).await?;
     found.retain(|it| Some(&it.arn) == request.principal_arn.as_ref());
     Ok(found)
-}
-
-async fn approvers(
-    conn: &mut PgConnection,
-    request: &Request,
-    decisions: &[Decision],
-) -> Result<Approvers, Error> {
-    let voted = decisions.iter().map(|it| it.person.uuid());
-    let machine = request.requested_by.machine();
-    let owners = machine.into_iter().flat_map(|it| [it.owner, it.owner_then]);
-    let without: Vec<_> = voted
-        .chain([request.person.uuid()])
-        .chain(owners.map(PersonId::uuid))
-        .collect();
-    let group = &request.terms.approver_group;
-    let limit = i64::try_from(NAMED + 1).unwrap_or(i64::MAX);
-    let mut named = db::people::in_group(conn, group, &without, limit).await?;
-    let more = named.len() > NAMED;
-    named.truncate(NAMED);
-    Ok(Approvers { named, more })
 }
 
 fn may_end(ctx: &Ctx, caller: &Person, grant: &Grant, request: &Request) -> bool {
@@ -234,15 +214,40 @@ fn dead_since(grant: &Grant, settings: Settings, now: DateTime<Utc>) -> Option<D
     dead_at.filter(|at| is_closing && *at <= now)
 }
 
-/// One request with its grant.
+/// A request with its grant, and how far its decisions have brought it.
+#[derive(Debug, Clone)]
+pub struct CountedView {
+    /// The request.
+    pub request: Request,
+    /// Its grant.
+    pub grant: Option<Grant>,
+    /// What was said of it, oldest first.
+    pub decisions: Vec<Decision>,
+    /// How far its stages are.
+    pub stages: Vec<StageView>,
+    /// Whether the people that there are could still approve it; of a request that is decided, that
+    /// they could.
+    pub fillable: bool,
+}
+
+/// One request with its grant and the decisions on it.
 ///
 /// # Errors
 /// As [`request`].
-pub async fn shown(ctx: &Ctx, id: RequestId) -> Result<Shown, Error> {
+pub async fn counted(ctx: &Ctx, id: RequestId) -> Result<CountedView, Error> {
     ctx.app
-        .read(async |conn| {
+        .read_at(async |conn, now| {
             let (Case { request, .. }, grant) = load::visible(ctx, conn, id).await?;
-            Ok(Shown { request, grant })
+            let seats = Seats::load(conn, id, None, now).await?;
+            let request = seats.shortened(request);
+            let (stages, fillable) = stages::of(conn, &seats, &request, now).await?;
+            Ok(CountedView {
+                request,
+                grant,
+                decisions: seats.decisions,
+                stages,
+                fillable,
+            })
         })
         .await
 }
@@ -262,12 +267,12 @@ pub async fn grant(ctx: &Ctx, id: GrantId) -> Result<GrantView, Error> {
             let Case {
                 request,
                 caller,
-                has_decided,
+                involved,
                 extension,
                 delay,
                 ..
             } = load::case(ctx, conn, grant.request, moving).await?;
-            if !authz::sees_granted(ctx.app.roles(), &caller, &request, &grant, has_decided) {
+            if !authz::sees_granted(ctx.app.roles(), &caller, &request, &grant, involved) {
                 return Err(CallerError::NotFound.into());
             }
             Ok(GrantView {

@@ -112,8 +112,16 @@ actions! {
         seats: Vec<Taken>,
     }
     /// An approver took their approval back.
-    ApprovalWithdrawn = "request.approval_withdrawn" {
+    ApprovalWithdrawn = "approval.withdrawn" {
         comment: Option<String>,
+    }
+    /// Every earlier stage has its seats, and this one asks for its own.
+    StageOpened = "stage.opened" {
+        stage: i16,
+    }
+    /// A stage asks again: a vote that it had does not count any more.
+    StageReopened = "stage.reopened" {
+        stage: i16,
     }
     /// A denial.
     RequestDenied = "request.denied" {

@@ -13,6 +13,8 @@ pub enum Verb {
     Deny,
     /// Take a request back.
     Withdraw,
+    /// Take one's approval back.
+    WithdrawApproval,
     /// End a grant before its deadline.
     End,
     /// Ask for a grant's deadline to be moved.
@@ -49,11 +51,12 @@ pub enum Verb {
 
 impl Verb {
     /// Every verb.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Submit,
         Self::Approve,
         Self::Deny,
         Self::Withdraw,
+        Self::WithdrawApproval,
         Self::End,
         Self::Extend,
         Self::Fetch,
@@ -81,6 +84,7 @@ impl Verb {
             Self::Approve => ActionName::RequestApproved,
             Self::Deny => ActionName::RequestDenied,
             Self::Withdraw => ActionName::RequestWithdrawn,
+            Self::WithdrawApproval => ActionName::ApprovalWithdrawn,
             Self::End => ActionName::GrantClosing,
             // Done, it leaves `request.submitted` of a request of its own.
             Self::Extend => ActionName::GrantExtended,

@@ -43,7 +43,7 @@ impl Verdict {
 
 /// How far the votes bring a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Count {
+pub struct Tallied {
     /// The stage that counts, from 1.
     pub stage: i16,
     /// How many of its seats are taken.
@@ -72,7 +72,7 @@ impl Request {
     /// When the request is not pending.
     pub fn approve(
         self,
-        count: Count,
+        tallied: Tallied,
         seconds: i32,
         comment: Option<&Words>,
         by: &By,
@@ -84,7 +84,7 @@ impl Request {
         if request.effective_seconds < before {
             request.revision += 1;
         }
-        Ok(request.counted(count, comment, by))
+        Ok(request.counted(tallied, comment, by))
     }
 
     /// Approves what its votes complete although nobody has just voted: a group that it escalates to
@@ -92,21 +92,48 @@ impl Request {
     ///
     /// # Errors
     /// When the request is not pending.
-    pub fn complete(self, count: Count, by: &By) -> Result<Approval, WrongState> {
-        Ok(self.pending("approve", by)?.counted(count, None, by))
+    pub fn complete(self, tallied: Tallied, by: &By) -> Result<Approval, WrongState> {
+        Ok(self.pending("approve", by)?.counted(tallied, None, by))
     }
 
-    fn counted(mut self, count: Count, comment: Option<&Words>, by: &By) -> Approval {
-        let is_complete = !count.seats.is_empty();
+    /// Goes on without an approval that somebody has taken back; the others leave `seconds` of its
+    /// duration.
+    ///
+    /// # Errors
+    /// When the request is not pending.
+    pub fn approval_withdrawn(
+        self,
+        seconds: i32,
+        comment: Option<&Words>,
+        by: &By,
+    ) -> Result<Change<Self>, WrongState> {
+        let mut request = self.pending("take back your approval of", by)?;
+        request.version += 1;
+        if request.effective_seconds != seconds {
+            request.effective_seconds = seconds;
+            request.revision += 1;
+        }
+        let told = Action::ApprovalWithdrawn {
+            comment: comment.map(ToString::to_string),
+        };
+        let event = by.did(request.id, told);
+        Ok(Change {
+            value: request,
+            event,
+        })
+    }
+
+    fn counted(mut self, tallied: Tallied, comment: Option<&Words>, by: &By) -> Approval {
+        let is_complete = !tallied.seats.is_empty();
         let shortened = self.effective_seconds < self.duration_seconds;
         let told = |grant| Action::RequestApproved {
-            stage: count.stage,
-            have: count.have,
-            needed: count.needed,
+            stage: tallied.stage,
+            have: tallied.have,
+            needed: tallied.needed,
             grant,
             comment: comment.map(ToString::to_string),
             duration_seconds: shortened.then_some(self.effective_seconds),
-            seats: count.seats.clone(),
+            seats: tallied.seats.clone(),
         };
         // A voice that is only counted is a change too: open pages compare the version.
         self.version += 1;

@@ -33,7 +33,7 @@ impl RequestPage {
             ..
         } = &self.more;
         [
-            (&self.form.comment, self.may.decide),
+            (&self.form.comment, self.may.deny),
             (&self.reason, self.may.end),
             (justification, self.may.extend),
             (duration, self.may.extend),

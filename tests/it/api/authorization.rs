@@ -144,7 +144,7 @@ pub async fn place(service: &Api, path: &str) -> String {
     let request = service.ask("prod-admin").await;
     if path.starts_with("/grants") {
         let carol = service.ctx("carol").await;
-        countersign::app::approve::approve(&carol, request.id, None)
+        countersign::app::approve::approve(&carol, request.id, None, None)
             .await
             .unwrap();
         let alice = service.ctx("alice").await;

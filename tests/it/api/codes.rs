@@ -37,7 +37,10 @@ async fn a_second_voice_of_the_same_person_is_stale() {
     let first = service.call(&bob, "POST", &path, &json!({})).await;
     assert_eq!((first.status.as_u16(), first.code()), (200, "-"));
     let second = service.call(&bob, "POST", &path, &json!({})).await;
-    assert_eq!((second.status.as_u16(), second.code()), (409, "stale"));
+    assert_eq!(
+        (second.status.as_u16(), second.code()),
+        (409, "already_decided")
+    );
     assert_eq!(service.count("decisions").await, 1);
 }
 

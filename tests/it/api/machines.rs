@@ -97,8 +97,7 @@ async fn attack_1_whoever_owns_the_machine_that_asked_decides_nothing_of_it() {
         assert_eq!(waiting.body["items"], json!([]), "{name}");
         // Whatever a verb forgets, Postgres refuses.
         let person = service.ctx(name).await.person.id;
-        let vote =
-            "INSERT INTO decisions (request, person, verdict, at) VALUES ($1, $2, 'approve', $3)";
+        let vote = "INSERT INTO decisions (id, request, seq, revision, person, verdict, duration_seconds, channel, at) VALUES (gen_random_uuid(), $1, 1, 1, $2, 'approve', 60, 'api', $3)";
         let request = request.parse::<countersign::ids::RequestId>().unwrap();
         let vote = sqlx::query(vote)
             .bind(request.uuid())

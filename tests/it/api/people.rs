@@ -139,7 +139,7 @@ async fn two_accounts_of_one_human_are_refused_as_one() {
     for (who, status, code) in [
         ("alba", 403, "self_approval"),
         ("bob", 200, "-"),
-        ("carol", 409, "stale"),
+        ("carol", 409, "already_decided"),
     ] {
         let token = service.token(who).await;
         let told = service.call(&token, "POST", &path, &json!({})).await;

@@ -194,7 +194,7 @@ async fn a_request_keeps_its_statements() {
     let asked = company.ask("prod-admin").await;
     apply("s3:*").await;
     let bob = company.ctx("bob").await;
-    let approved = countersign::app::approve::approve(&bob, asked.id, None).await;
+    let approved = countersign::app::approve::approve(&bob, asked.id, None, None).await;
     let grant = approved.unwrap().grant.unwrap();
     let row = sqlx::query("SELECT allows->>'statements' AS it FROM parts WHERE \"grant\" = $1");
     let row = row.bind(grant.id.uuid()).fetch_one(&company.db.pool).await;

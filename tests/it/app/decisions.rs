@@ -16,6 +16,7 @@ use countersign::error::{CallerError, Error, InputError, StateError};
 use countersign::ids::GrantId;
 
 use crate::support::app::{TestApp, no_limits};
+use crate::web::facts::tallied;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_four_approvers_at_once_one_decides() {
@@ -35,7 +36,7 @@ async fn of_four_approvers_at_once_one_decides() {
                 app: app.clone(),
                 ..ctx
             })
-            .map(|ctx| tokio::spawn(async move { approve(&ctx, request.id, None).await }))
+            .map(|ctx| tokio::spawn(async move { approve(&ctx, request.id, None, None).await }))
             .collect();
         let mut won = 0;
         for attempt in tries {
@@ -73,7 +74,7 @@ async fn approve_against_withdraw_has_one_winner() {
     for _ in 0..30 {
         let id = company.ask("prod-admin").await.id;
         let (one, other) = (bob.clone(), alice.clone());
-        let approved = tokio::spawn(async move { approve(&one, id, None).await });
+        let approved = tokio::spawn(async move { approve(&one, id, None, None).await });
         let withdrawn = tokio::spawn(async move { withdraw(&other, id).await });
         let (approved, withdrawn) = (approved.await.unwrap(), withdrawn.await.unwrap());
         assert_ne!(approved.is_ok(), withdrawn.is_ok());
@@ -94,7 +95,7 @@ async fn nobody_decides_on_their_own_request_by_verb_or_by_sql() {
     let alice = company.ctx("alice").await;
     let id = company.ask("prod-admin").await.id;
     assert!(matches!(
-        approve(&alice, id, None).await,
+        approve(&alice, id, None, None).await,
         Err(Error::Caller(CallerError::SelfApproval))
     ));
     let refused = deny(&alice, id, Some("no".to_owned())).await;
@@ -103,7 +104,7 @@ async fn nobody_decides_on_their_own_request_by_verb_or_by_sql() {
         Err(Error::Caller(CallerError::SelfApproval))
     ));
     let forged = sqlx::query(
-        "INSERT INTO decisions (request, person, verdict, at) VALUES ($1, $2, 'approve', $3)",
+        "INSERT INTO decisions (id, request, seq, revision, person, verdict, duration_seconds, channel, at) VALUES (gen_random_uuid(), $1, 1, 1, $2, 'approve', 60, 'api', $3)",
     )
     .bind(id.uuid())
     .bind(alice.person.id.uuid())
@@ -135,14 +136,14 @@ async fn what_is_not_pending_is_refused_naming_its_state() {
     let withdrawn = company.ask("prod-admin").await.id;
     withdraw(&alice, withdrawn).await.unwrap();
     let approved = company.ask("prod-admin").await.id;
-    approve(&bob, approved, None).await.unwrap();
+    approve(&bob, approved, None, None).await.unwrap();
     for (id, state) in [
         (denied, "denied"),
         (withdrawn, "withdrawn"),
         (approved, "approved"),
     ] {
         for error in [
-            approve(&bob, id, None).await.unwrap_err(),
+            approve(&bob, id, None, None).await.unwrap_err(),
             deny(&bob, id, Some("no".to_owned())).await.unwrap_err(),
             withdraw(&alice, id).await.unwrap_err(),
         ] {
@@ -161,14 +162,16 @@ async fn one_person_is_one_voice() {
     let company = TestApp::new().await;
     let (bob, carol) = (company.ctx("bob").await, company.ctx("carol").await);
     let id = company.ask("prod-root").await.id;
-    let first = approve(&bob, id, Some("fine".to_owned())).await.unwrap();
+    let first = approve(&bob, id, Some("fine".to_owned()), None)
+        .await
+        .unwrap();
     assert_eq!(first.request.state, RequestState::Pending);
     assert!(matches!(
-        approve(&bob, id, None).await,
+        approve(&bob, id, None, None).await,
         Err(Error::State(StateError::AlreadyDecided))
     ));
     assert_eq!(company.count("grants").await, 0);
-    let second = approve(&carol, id, None).await.unwrap();
+    let second = approve(&carol, id, None, None).await.unwrap();
     assert_eq!(second.request.state, RequestState::Approved(company.start));
     assert_eq!(company.count("grants").await, 1);
 }
@@ -191,7 +194,9 @@ async fn a_denial_says_why() {
 async fn an_approval_makes_the_role_due() {
     let company = TestApp::new().await;
     let id = company.ask("prod-admin").await.id;
-    approve(&company.ctx("bob").await, id, None).await.unwrap();
+    approve(&company.ctx("bob").await, id, None, None)
+        .await
+        .unwrap();
     let due: Option<chrono::DateTime<chrono::Utc>> =
         sqlx::query_scalar("SELECT due_at FROM targets WHERE arn LIKE '%prod-admin'")
             .fetch_one(company.pool())
@@ -208,7 +213,7 @@ async fn nobody_decided_in_time() {
     company.later(TimeDelta::hours(24) - TimeDelta::seconds(1));
     assert_eq!(expire_due(&company.app).await.unwrap(), 0);
     company.later(TimeDelta::hours(24));
-    let late = approve(&company.ctx("bob").await, locked, None)
+    let late = approve(&company.ctx("bob").await, locked, None, None)
         .await
         .unwrap_err();
     assert!(
@@ -239,7 +244,7 @@ async fn requesters_release_and_approvers_revoke() {
         ("ada", "revoked"),
     ] {
         let id = company.ask("prod-admin").await.id;
-        approve(&company.ctx("carol").await, id, None)
+        approve(&company.ctx("carol").await, id, None, None)
             .await
             .unwrap();
         let ctx = company.ctx(who).await;
@@ -281,9 +286,10 @@ async fn what_lapses_while_it_is_decided_is_expired() {
     let by = By::system("test", request.expires_at);
     let no = Words::parse("no").unwrap();
     let second = By::system("test", request.expires_at - TimeDelta::microseconds(1));
-    assert!(request.clone().approve(1, None, &second).is_ok());
+    let last = || tallied(1, 1);
+    assert!(request.clone().approve(last(), 3600, None, &second).is_ok());
     let refused = [
-        request.clone().approve(1, None, &by).map(drop),
+        request.clone().approve(last(), 3600, None, &by).map(drop),
         request.clone().deny(&no, &by).map(drop),
         request.clone().withdraw(&by).map(drop),
     ];

@@ -215,7 +215,7 @@ async fn a_grant_asks_for_what_was_approved() {
         .change(|it| it.entitlement("prod-admin").more.clear())
         .await;
     let bob = company.ctx("bob").await;
-    let approved = countersign::app::approve::approve(&bob, id, None).await;
+    let approved = countersign::app::approve::approve(&bob, id, None, None).await;
     let grant = approved.unwrap().grant.unwrap();
     let kept = (
         grant.demands.mfa,

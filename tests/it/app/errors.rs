@@ -185,10 +185,13 @@ fn inputs() -> [InputError; 6] {
     all
 }
 
-fn states() -> [StateError; 16] {
+fn states() -> [StateError; 19] {
     let known = |error: &StateError| match error {
         StateError::Wrong(_)
         | StateError::AlreadyDecided
+        | StateError::StageNotOpen
+        | StateError::NotNeeded
+        | StateError::NothingToWithdraw
         | StateError::NotEligible
         | StateError::GroupsStale
         | StateError::NotFetched
@@ -210,6 +213,9 @@ fn states() -> [StateError; 16] {
             state: "denied",
         }),
         StateError::AlreadyDecided,
+        StateError::StageNotOpen,
+        StateError::NotNeeded,
+        StateError::NothingToWithdraw,
         StateError::NotEligible,
         StateError::GroupsStale,
         StateError::NotFetched,

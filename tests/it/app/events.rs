@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use chrono::DateTime;
 use countersign::domain::audit::verb::Verb;
-use countersign::domain::audit::{Action, NAMES, Told};
+use countersign::domain::audit::{Action, NAMES, Taken, Told};
 use countersign::domain::cause::Cause;
 use countersign::domain::fetch::Kind;
 use countersign::domain::identity::Source;
@@ -32,6 +32,9 @@ fn all() -> Vec<Action> {
     let every = |action: &Action| match action {
         Action::RequestSubmitted { .. }
         | Action::RequestApproved { .. }
+        | Action::ApprovalWithdrawn { .. }
+        | Action::StageOpened { .. }
+        | Action::StageReopened { .. }
         | Action::RequestDenied { .. }
         | Action::RequestWithdrawn {}
         | Action::RequestExpired { .. }
@@ -87,7 +90,17 @@ fn all() -> Vec<Action> {
             needed: 1,
             grant: Some(grant),
             comment: None,
+            duration_seconds: Some(1800),
+            seats: vec![Taken {
+                stage: 1,
+                group: "approvers".to_owned(),
+                person: PersonId::new(),
+                stands_for: Some(PersonId::new()),
+            }],
         },
+        Action::ApprovalWithdrawn { comment: None },
+        Action::StageOpened { stage: 2 },
+        Action::StageReopened { stage: 1 },
         Action::RequestDenied {
             comment: "No.".to_owned(),
         },

@@ -44,19 +44,21 @@ fn another(request: &Request, column: &str, value: &str) -> String {
 }
 
 #[tokio::test]
-async fn terms_ask_for_approvals_by_the_group_that_is_indexed() {
+async fn terms_have_stages_with_seats() {
     let company = TestApp::new().await;
     let request = company.ask("prod-admin").await;
-    for (column, value, constraint) in [
-        ("terms", "'{}'", "terms_approvers"),
-        ("terms", "terms || '{\"needed\": 0}'", "terms_needed"),
-        ("terms", "terms || '{\"needed\": 11}'", "terms_needed"),
-        ("terms", "terms - 'needed'", "terms_needed"),
-        ("terms", "terms - 'approver_group'", "terms_approvers"),
-        ("approver_group", "'developers'", "terms_approvers"),
+    for value in [
+        "'{}'",
+        "terms - 'stages'",
+        "terms || '{\"stages\": []}'",
+        "terms || '{\"stages\": [{\"groups\": []}]}'",
+        "terms || '{\"stages\": [{\"groups\": [{\"group\": \"\", \"needed\": 1}]}]}'",
+        "terms || '{\"stages\": [{\"groups\": [{\"group\": \"a\", \"needed\": 0}]}]}'",
+        "terms || '{\"stages\": [{\"groups\": [{\"group\": \"a\", \"needed\": 11}]}]}'",
+        "terms || '{\"stages\": [{\"groups\": [{\"group\": \"a\", \"needed\": 9}]}, {\"groups\": [{\"group\": \"b\", \"needed\": 2}]}]}'",
     ] {
-        let sql = another(&request, column, value);
-        assert_eq!(refusal(&company, &sql).await, constraint, "{sql}");
+        let sql = another(&request, "terms", value);
+        assert_eq!(refusal(&company, &sql).await, "terms_stages", "{sql}");
     }
 }
 
@@ -74,27 +76,31 @@ fn granted(request: &Request, column: &str, value: &str) -> String {
     )
 }
 
-const BOB_TWICE: &str = "INSERT INTO decisions (request, stage, person, verdict, at)
-    SELECT r.id, stage, p.id, 'approve', r.submitted_at FROM requests r, people p, generate_series(1, 2) stage WHERE p.name = 'Bob'";
+const BOB: &str = "INSERT INTO decisions (id, request, seq, revision, person, verdict, duration_seconds, channel, at)
+    SELECT gen_random_uuid(), r.id, (SELECT count(*) + 1 FROM decisions d WHERE d.request = r.id), 1, p.id, 'approve', r.duration_seconds, 'api',
+           r.submitted_at
+    FROM requests r, people p WHERE p.name = 'Bob'";
 
 #[tokio::test]
-async fn one_person_on_two_stages_is_one_voice() {
+async fn one_person_is_one_voice() {
     let company = TestApp::new().await;
     let request = company.ask("prod-root").await;
     let grant = granted(&request, "target", "target");
     let closed = "UPDATE requests SET state = 'approved', closed_at = submitted_at";
-    let sql = format!("{BOB_TWICE}; {closed}; {grant}");
+    let sql = format!("{BOB}; {closed}; {grant}");
     assert_eq!(refusal(&company, &sql).await, "approvals_missing");
+    let sql = format!("{BOB}; {BOB}");
+    assert_eq!(refusal(&company, &sql).await, "one_voice");
 }
 
 #[tokio::test]
 async fn a_grant_is_what_was_approved() {
     let company = TestApp::new().await;
     let request = company.ask("prod-admin").await;
-    let pending = format!("{BOB_TWICE}; {}", granted(&request, "target", "target"));
+    let pending = format!("{BOB}; {}", granted(&request, "target", "target"));
     assert_eq!(refusal(&company, &pending).await, "not_as_approved");
     let approved =
-        format!("{BOB_TWICE}; UPDATE requests SET state = 'approved', closed_at = submitted_at");
+        format!("{BOB}; UPDATE requests SET state = 'approved', closed_at = submitted_at");
     for (column, value) in [
         ("person", "(SELECT id FROM people WHERE name = 'Mallory')"),
         (
@@ -119,7 +125,9 @@ async fn a_grant_is_what_was_approved() {
 async fn a_deadline_that_was_sent_stays_on_record() {
     let company = TestApp::new().await;
     let id = company.ask("prod-admin").await.id;
-    approve(&company.ctx("bob").await, id, None).await.unwrap();
+    approve(&company.ctx("bob").await, id, None, None)
+        .await
+        .unwrap();
     let sent = "UPDATE grants SET state = 'opening', opening_at = starts_at;
         UPDATE parts SET sent_until = (SELECT deadline FROM grants)";
     for unsent in ["NULL", "sent_until - interval '1 second'"] {
@@ -205,8 +213,8 @@ async fn what_others_wrote_is_kept() {
 /// SQL for the voice of somebody on the request.
 fn voice(request: &Request, name: &str, at: &str) -> String {
     format!(
-        "INSERT INTO decisions (request, person, verdict, at)
-         SELECT r.id, p.id, 'approve', {at} FROM requests r, people p WHERE r.id = '{}' AND p.name = '{name}'",
+        "INSERT INTO decisions (id, request, seq, revision, person, verdict, duration_seconds, channel, at)
+         SELECT gen_random_uuid(), r.id, (SELECT count(*) + 1 FROM decisions d WHERE d.request = r.id), 1, p.id, 'approve', r.duration_seconds, 'portal', {at} FROM requests r, people p WHERE r.id = '{}' AND p.name = '{name}'",
         request.id.uuid()
     )
 }
@@ -240,7 +248,7 @@ async fn a_console_name_is_the_identitys_own() {
     let company = TestApp::new().await;
     let request = company.ask("prod-admin").await;
     let approved =
-        format!("{BOB_TWICE}; UPDATE requests SET state = 'approved', closed_at = submitted_at");
+        format!("{BOB}; UPDATE requests SET state = 'approved', closed_at = submitted_at");
     let named = |name: &str| {
         let grant = granted(&request, "target", "target");
         let grant = grant.replace("grant_name, state", "grant_name, console_name, state");
@@ -262,7 +270,9 @@ async fn a_session_name_on_a_role_is_one_principals() {
     let company = TestApp::new().await;
     for _ in 0..2 {
         let id = company.ask("prod-admin").await.id;
-        approve(&company.ctx("bob").await, id, None).await.unwrap();
+        approve(&company.ctx("bob").await, id, None, None)
+            .await
+            .unwrap();
     }
     let taken = |principal: &str, role: &str| {
         format!(
@@ -284,7 +294,9 @@ async fn a_session_name_on_a_role_is_one_principals() {
 async fn a_grant_is_what_its_parts_are() {
     let company = TestApp::new().await;
     let id = company.ask("prod-admin").await.id;
-    approve(&company.ctx("bob").await, id, None).await.unwrap();
+    approve(&company.ctx("bob").await, id, None, None)
+        .await
+        .unwrap();
     for alone in [
         "UPDATE grants SET state = 'active', opening_at = approved_at, opened_at = approved_at",
         "UPDATE grants SET state = 'ended', closing_at = approved_at, cause = 'released', ended_at = approved_at",
@@ -299,7 +311,9 @@ async fn a_grant_is_what_its_parts_are() {
 async fn a_part_is_not_closed_behind_its_grants_back() {
     let company = TestApp::new().await;
     let id = company.ask("prod-admin").await.id;
-    approve(&company.ctx("bob").await, id, None).await.unwrap();
+    approve(&company.ctx("bob").await, id, None, None)
+        .await
+        .unwrap();
     company.open_grants().await;
     let closed = "UPDATE parts SET state = 'closed', closed_at = opened_at";
     assert_eq!(refusal(&company, closed).await, "parts_of_grant");
@@ -309,7 +323,9 @@ async fn a_part_is_not_closed_behind_its_grants_back() {
 async fn a_name_that_was_given_stays_as_it_was_given() {
     let company = TestApp::new().await;
     let id = company.ask("prod-admin").await.id;
-    approve(&company.ctx("bob").await, id, None).await.unwrap();
+    approve(&company.ctx("bob").await, id, None, None)
+        .await
+        .unwrap();
     let named = r#"INSERT INTO names (target, name, "grant", principal_id, target_uid, since)
         SELECT target, console_name, id, 'AIDAALICE', 'AROAPROD', approved_at FROM grants"#;
     for set in [
@@ -337,7 +353,9 @@ async fn a_name_that_was_given_stays_as_it_was_given() {
 async fn a_grant_is_not_forgotten_before_its_end() {
     let company = TestApp::new().await;
     let id = company.ask("prod-admin").await.id;
-    approve(&company.ctx("bob").await, id, None).await.unwrap();
+    approve(&company.ctx("bob").await, id, None, None)
+        .await
+        .unwrap();
     company.open_grants().await;
     let forgotten = "UPDATE names SET guard_gone_at = since";
     assert_eq!(refusal(&company, forgotten).await, "guard_gone");

@@ -11,7 +11,7 @@ use countersign::app::{Ctx, credentials, end, extend, withdraw};
 use countersign::ids::RequestId;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 
-use crate::support::app::{TestApp, ask, code, no_limits};
+use crate::support::app::{TestApp, ask, code, have, named, no_limits};
 use crate::support::catalog::{Catalog, Entitlement, user_arn};
 
 /// alice asks, alba is her other account; bob approves, and so does bert, who is bob. `prod-three`
@@ -64,12 +64,16 @@ async fn who_asks_with_one_account_cannot_decide_with_the_other() {
     let (alice, alba) = (company.ctx("alice").await, company.ctx("alba").await);
     for (asks, decides) in [(&alice, &alba), (&alba, &alice)] {
         let request = submit(asks, ask("prod-admin")).await.unwrap().request().id;
-        assert_eq!(code(approve(decides, request, None).await), "self_approval");
+        assert_eq!(
+            code(approve(decides, request, None, None).await),
+            "self_approval"
+        );
         let no = Some("No.".to_owned());
         assert_eq!(code(deny(decides, request, no).await), "self_approval");
         let forged = format!(
-            "INSERT INTO decisions (request, person, verdict, at)
-             SELECT id, '{}', 'approve', submitted_at FROM requests WHERE id = '{}'",
+            "INSERT INTO decisions (id, request, seq, revision, person, verdict, duration_seconds, channel, at)
+             SELECT gen_random_uuid(), id, 1, 1, '{}', 'approve', duration_seconds, 'api', submitted_at
+             FROM requests WHERE id = '{}'",
             decides.person.id.uuid(),
             request.uuid()
         );
@@ -78,8 +82,8 @@ async fn who_asks_with_one_account_cannot_decide_with_the_other() {
         // Nobody is told to wait for them.
         assert!(!waiting(decides).await.contains(&request));
         let seen = find::request(decides, request).await.unwrap();
-        assert!(!seen.may.decide);
-        assert_eq!(seen.approvers.named, ["Bert", "Carol", "Dave", "Erin"]);
+        assert!(!seen.may.approve);
+        assert_eq!(named(&seen), ["Bert", "Carol", "Dave", "Erin"]);
     }
     assert_eq!(company.count("decisions").await, 0);
 }
@@ -92,17 +96,20 @@ async fn who_votes_with_both_accounts_votes_once() {
     for (first, second) in [(&bob, &bert), (&bert, &bob)] {
         let request = company.ask("prod-root").await.id;
         assert_eq!(waiting(second).await, [request]);
-        approve(first, request, None).await.unwrap();
-        assert_eq!(code(approve(second, request, None).await), "stale");
+        approve(first, request, None, None).await.unwrap();
+        assert_eq!(
+            code(approve(second, request, None, None).await),
+            "already_decided"
+        );
         let no = Some("No.".to_owned());
-        assert_eq!(code(deny(second, request, no).await), "stale");
+        assert_eq!(code(deny(second, request, no).await), "already_decided");
         assert!(waiting(second).await.is_empty());
         let seen = find::request(second, request).await.unwrap();
-        assert!(!seen.may.decide);
-        assert_eq!(find::have(&seen.decisions), 1);
-        assert_eq!(seen.approvers.named, ["Carol", "Dave", "Erin"]);
+        assert!(!seen.may.approve);
+        assert_eq!(have(&seen), 1);
+        assert_eq!(named(&seen), ["Carol", "Dave", "Erin"]);
         let carol = company.ctx("carol").await;
-        let shown = approve(&carol, request, None).await.unwrap();
+        let shown = approve(&carol, request, None, None).await.unwrap();
         assert_eq!(shown.request.state.as_str(), "approved");
     }
 }
@@ -114,23 +121,23 @@ async fn votes_that_turn_out_to_be_one_humans_count_once() {
     let request = submit(&alice, ask("prod-three")).await.unwrap();
     let request = request.request().id;
     for name in ["bob", "bert"] {
-        approve(&company.ctx(name).await, request, None)
+        approve(&company.ctx(name).await, request, None, None)
             .await
             .unwrap();
     }
     company.change(|it| it.join("bert", "bob")).await;
     let seen = find::request(&alice, request).await.unwrap();
-    assert_eq!(find::have(&seen.decisions), 1);
+    assert_eq!(have(&seen), 1);
     // alba's counts until she turns out to be alice.
-    approve(&company.ctx("alba").await, request, None)
+    approve(&company.ctx("alba").await, request, None, None)
         .await
         .unwrap();
     company.change(|it| it.join("alba", "alice")).await;
     let seen = find::request(&alice, request).await.unwrap();
-    assert_eq!(find::have(&seen.decisions), 1);
-    let second = approve(&company.ctx("carol").await, request, None).await;
+    assert_eq!(have(&seen), 1);
+    let second = approve(&company.ctx("carol").await, request, None, None).await;
     assert_eq!(second.unwrap().request.state.as_str(), "pending");
-    let third = approve(&company.ctx("dave").await, request, None).await;
+    let third = approve(&company.ctx("dave").await, request, None, None).await;
     assert_eq!(third.unwrap().request.state.as_str(), "approved");
 }
 
@@ -141,8 +148,8 @@ async fn sql_alone_counts_humans() {
     let request = company.ask("prod-root").await.id;
     let vote = |name: &str| {
         format!(
-            "INSERT INTO decisions (request, person, verdict, at)
-             SELECT r.id, p.id, 'approve', r.submitted_at FROM requests r, people p WHERE p.name = '{name}';"
+            "INSERT INTO decisions (id, request, seq, revision, person, verdict, duration_seconds, channel, at)
+             SELECT gen_random_uuid(), r.id, (SELECT count(*) + 1 FROM decisions d WHERE d.request = r.id), 1, p.id, 'approve', r.duration_seconds, 'portal', r.submitted_at FROM requests r, people p WHERE p.name = '{name}';"
         )
     };
     let grant = format!(
@@ -190,7 +197,7 @@ async fn what_one_account_has_is_not_the_others() {
     let company = TestApp::with(joined).await;
     let (alice, alba) = (company.ctx("alice").await, company.ctx("alba").await);
     let request = company.ask("prod-admin").await.id;
-    let shown = approve(&company.ctx("carol").await, request, None).await;
+    let shown = approve(&company.ctx("carol").await, request, None, None).await;
     let grant = shown.unwrap().grant.unwrap().id;
     let pending = company.ask("prod-admin").await.id;
     let page = || Page {

@@ -167,6 +167,7 @@ async fn text_that_is_nothing_is_none() {
         &company.ctx("bob").await,
         request.id,
         Some(" \n".to_owned()),
+        None,
     )
     .await
     .unwrap();

@@ -12,7 +12,7 @@ use countersign::authn;
 use countersign::ids::{GrantId, RequestId};
 use secrecy::ExposeSecret as _;
 
-use crate::support::app::{TestApp, ask, code, wanted};
+use crate::support::app::{TestApp, ask, code, have, named, wanted};
 use crate::support::catalog::user_arn;
 
 /// The company, in which dave may ask as well.
@@ -27,7 +27,7 @@ async fn company() -> TestApp {
 /// A grant of alice's, by carol.
 async fn granted(company: &TestApp) -> GrantId {
     let request = company.ask("prod-admin").await.id;
-    let shown = approve(&company.ctx("carol").await, request, None).await;
+    let shown = approve(&company.ctx("carol").await, request, None, None).await;
     shown.unwrap().grant.unwrap().id
 }
 
@@ -71,7 +71,7 @@ impl Alice {
         let (_, token) = token.await.unwrap();
         let approved = submit(&company.ctx("dave").await, ask("prod-root")).await;
         let approved = approved.unwrap().request().id;
-        approve(&alice, approved, None).await.unwrap();
+        approve(&alice, approved, None, None).await.unwrap();
         Self {
             session: session.expose_secret().to_owned(),
             token: token.expose_secret().to_owned(),
@@ -115,8 +115,8 @@ async fn whoever_is_disabled_has_nothing_left_and_it_is_on_record() {
     assert_eq!(now, ("pending".to_owned(), version + 1));
     let seen = find::request(&company.ctx("bob").await, had.approved).await;
     let seen = seen.unwrap();
-    assert_eq!(find::have(&seen.decisions), 0);
-    assert_eq!(seen.approvers.named, ["Bob", "Carol", "Erin"]);
+    assert_eq!(have(&seen), 0);
+    assert_eq!(named(&seen), ["Bob", "Carol", "Erin"]);
 
     for (subject, action, times) in [
         (id.to_string(), "person.disabled", 1),
@@ -161,14 +161,14 @@ async fn votes_of_whoever_is_disabled_count_no_more() {
     let alice = company.ctx("alice").await.person.id;
     let ada = company.ctx("ada").await;
     disable(&ada, alice, "Left").await.unwrap();
-    let first = approve(&company.ctx("bob").await, had.approved, None).await;
+    let first = approve(&company.ctx("bob").await, had.approved, None, None).await;
     assert_eq!(first.unwrap().request.state.as_str(), "pending");
     // Enabled again she has her voice back, and no second one.
     enable(&ada, alice).await.unwrap();
-    let again = approve(&company.ctx("alice").await, had.approved, None).await;
-    assert_eq!(code(again), "stale");
+    let again = approve(&company.ctx("alice").await, had.approved, None, None).await;
+    assert_eq!(code(again), "already_decided");
     disable(&ada, alice, "Left").await.unwrap();
-    let last = approve(&company.ctx("carol").await, had.approved, None).await;
+    let last = approve(&company.ctx("carol").await, had.approved, None, None).await;
     let shown = last.unwrap();
     assert_eq!(shown.request.state.as_str(), "approved");
     assert!(shown.grant.is_some());
@@ -177,7 +177,7 @@ async fn votes_of_whoever_is_disabled_count_no_more() {
     let bobs = bob.person.id;
     disable(&ada, bobs, "Left").await.unwrap();
     let seen = find::request(&company.ctx("carol").await, had.approved).await;
-    assert_eq!(find::have(&seen.unwrap().decisions), 3);
+    assert_eq!(have(&seen.unwrap()), 3);
 }
 
 #[tokio::test]
@@ -338,7 +338,7 @@ async fn equal_verified_addresses_are_a_hint_and_decide_nothing() {
     assert_eq!(seen.alike, ["Alice, alice of demo"]);
     assert!(seen.others.is_empty());
     let request = company.ask("prod-admin").await.id;
-    assert!(approve(&bob, request, None).await.is_ok());
+    assert!(approve(&bob, request, None, None).await.is_ok());
     company
         .as_owner("UPDATE people SET email_verified = false WHERE name = 'Alice'")
         .await;

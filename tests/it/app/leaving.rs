@@ -49,7 +49,7 @@ async fn a_verb_that_comes_while_its_caller_is_disabled_does_nothing() {
     );
     let asked = company.ask("prod-admin").await.id;
     let granted = company.ask("prod-admin").await.id;
-    let shown = approve(&company.ctx("carol").await, granted, None).await;
+    let shown = approve(&company.ctx("carol").await, granted, None, None).await;
     let grant = shown.unwrap().grant.unwrap().id;
     type Verb = Box<dyn Future<Output = Result<(), Error>> + Send>;
     let verbs: [(&str, Verb); 3] = {
@@ -57,7 +57,7 @@ async fn a_verb_that_comes_while_its_caller_is_disabled_does_nothing() {
         [
             (
                 "Bob",
-                Box::new(async move { approve(&one, asked, None).await.map(drop) }),
+                Box::new(async move { approve(&one, asked, None, None).await.map(drop) }),
             ),
             (
                 "Dave",
@@ -151,7 +151,7 @@ async fn disabling_against_an_approval_leaves_nothing_open() {
         let before = company.count("decisions").await;
         let (one, other): (Ctx, Ctx) = (ada.clone(), bob.clone());
         let disabled = tokio::spawn(async move { disable(&one, id, "Left").await });
-        let approved = tokio::spawn(async move { approve(&other, request, None).await });
+        let approved = tokio::spawn(async move { approve(&other, request, None, None).await });
         disabled.await.unwrap().unwrap();
         let approved = approved.await.unwrap();
         let votes = company.count("decisions").await - before;

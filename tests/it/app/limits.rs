@@ -110,7 +110,7 @@ async fn what_is_over_may_be_asked_for_again_and_so_may_what_was_asked_a_minute_
     let (is_new, approved) = again().await;
     assert!(is_new, "what was withdrawn is over");
     let bob = company.ctx("bob").await;
-    approve::approve(&bob, approved, None).await.unwrap();
+    approve::approve(&bob, approved, None, None).await.unwrap();
     assert_eq!(again().await, (false, approved), "its grant is to open");
     let found = countersign::app::find::request(&alice, approved)
         .await
@@ -209,12 +209,14 @@ async fn refusals_after_the_first_few_are_one_event_with_their_number() {
     let alice = company.ctx("alice").await;
     let before = company.count("audit_events").await;
     for _ in 0..35 {
-        let own = approve::approve(&alice, request, None).await;
+        let own = approve::approve(&alice, request, None, None).await;
         assert_eq!(own.unwrap_err().about().code, "self_approval");
     }
     assert_eq!(company.count("audit_events").await, before + 20);
     let mallory = company.ctx("mallory").await;
-    approve::approve(&mallory, request, None).await.unwrap_err();
+    approve::approve(&mallory, request, None, None)
+        .await
+        .unwrap_err();
     assert_eq!(
         company.count("audit_events").await,
         before + 21,

@@ -9,6 +9,7 @@ use countersign::domain::grant::{Grant, GrantState};
 use countersign::domain::machine::RequestedBy;
 use countersign::domain::person::Principal;
 use countersign::domain::request::{Approval, Ask, Request, RequestState};
+use countersign::domain::stages::Stages;
 use countersign::domain::text::Words;
 use countersign::ids::{PersonId, PrincipalId, TargetId};
 use proptest::prelude::*;
@@ -58,7 +59,7 @@ fn wish() -> impl Strategy<Value = Wish> {
 
 fn submit(wish: &Wish) -> Change<Request> {
     let mut entitlement = facts::entitlement();
-    entitlement.terms.needed = wish.needed;
+    entitlement.terms.stages = Stages::one("sre-leads", wish.needed).unwrap();
     let person = PersonId::new();
     let ask = Ask {
         requested_by: RequestedBy::Person("Alice".to_owned()),
@@ -104,11 +105,16 @@ type Stepped = Result<(Change<Request>, Option<Box<Grant>>), WrongState>;
 
 fn step(request: Request, verb: Verb, have: i16, by: &By) -> Stepped {
     match verb {
-        Verb::Approve => request.approve(have, None, by).map(|it| match it {
-            Approval::Counted(change) => (change, None),
-            Approval::Complete(change, grant) => (change, Some(grant)),
-            Approval::Extends(..) => unreachable!("it makes a grant of its own"),
-        }),
+        Verb::Approve => {
+            let seconds = request.effective_seconds;
+            let tallied = facts::tallied(have, request.terms.stages.seats());
+            let approval = request.approve(tallied, seconds, None, by);
+            approval.map(|it| match it {
+                Approval::Counted(change) => (change, None),
+                Approval::Complete(change, grant) => (change, Some(grant)),
+                Approval::Extends(..) => unreachable!("it makes a grant of its own"),
+            })
+        }
         Verb::Deny => request.deny(&words("no"), by).map(|it| (it, None)),
         Verb::Withdraw => request.withdraw(by).map(|it| (it, None)),
         Verb::Expire => request.expire(None, by).map(|it| (it, None)),

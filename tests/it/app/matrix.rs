@@ -56,7 +56,7 @@ async fn who_may_do_what() {
         let ctx = company.ctx(name).await;
         let id = company.ask("prod-admin").await.id;
         let open = company.ask("prod-admin").await.id;
-        approve(&company.ctx("carol").await, open, None)
+        approve(&company.ctx("carol").await, open, None, None)
             .await
             .unwrap();
         let alice = company.ctx("alice").await;
@@ -77,13 +77,17 @@ async fn who_may_do_what() {
             ("see it lapsed", word(find::request(&ctx, lapsed).await)),
             (
                 "is offered to decide",
-                if may.decide { "yes" } else { "no" },
+                match (may.approve, may.deny) {
+                    (true, true) => "yes",
+                    (false, true) => "to deny",
+                    _ => "no",
+                },
             ),
             (
                 "is offered to withdraw",
                 if may.withdraw { "yes" } else { "no" },
             ),
-            ("approve", word(approve(&ctx, id, None).await)),
+            ("approve", word(approve(&ctx, id, None, None).await)),
             (
                 "deny",
                 word(
@@ -113,7 +117,9 @@ async fn lists_hold_what_may_be_seen() {
     let company = TestApp::new().await;
     for _ in 0..3 {
         let id = company.ask("prod-admin").await.id;
-        approve(&company.ctx("bob").await, id, None).await.unwrap();
+        approve(&company.ctx("bob").await, id, None, None)
+            .await
+            .unwrap();
     }
     company.ask("prod-root").await;
     for (name, requests, grants, waiting) in [

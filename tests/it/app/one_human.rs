@@ -128,9 +128,9 @@ impl World {
         let seen = find::request(ctx, asked.id).await.unwrap();
         let is_open = seen.request.state.as_str() == "pending";
         if is_own {
-            assert!(!seen.may.decide, "a form is offered to who asked");
+            assert!(!seen.may.approve, "a form is offered to who asked");
         }
-        match approve(ctx, asked.id, None).await {
+        match approve(ctx, asked.id, None, None).await {
             Ok(_) => {
                 assert!(!is_own && is_open, "{id} has asked and approved");
                 asked.approvals.insert(id);

@@ -14,7 +14,7 @@ use crate::support::app::TestApp;
 async fn late(company: &TestApp, who: &str, verb: &str, id: RequestId) -> Result<Shown, Error> {
     let ctx = company.ctx(who).await;
     match verb {
-        "request.approved" => approve(&ctx, id, None).await,
+        "request.approved" => approve(&ctx, id, None, None).await,
         "request.denied" => deny(&ctx, id, Some("No.".to_owned())).await,
         _ => withdraw(&ctx, id).await,
     }

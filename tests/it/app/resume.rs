@@ -106,7 +106,7 @@ async fn what_waited_for_a_decision_is_not_approved_while_the_role_is_suspended(
         );
         suspend(&company, condition).await;
         let bob = company.ctx("bob").await;
-        let error = approve(&bob, first, None).await.unwrap_err();
+        let error = approve(&bob, first, None, None).await.unwrap_err();
         assert_eq!(
             (error.about().code, error.about().status),
             ("role_suspended", 409)
@@ -115,6 +115,6 @@ async fn what_waited_for_a_decision_is_not_approved_while_the_role_is_suspended(
         assert_eq!(refused.await, 1);
         deny(&bob, second, Some("No.".to_owned())).await.unwrap();
         resume(&company.admin, "test", ROLE).await.unwrap();
-        approve(&bob, first, None).await.unwrap();
+        approve(&bob, first, None, None).await.unwrap();
     }
 }

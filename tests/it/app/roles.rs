@@ -98,7 +98,7 @@ async fn room_is_taken_by_grants_of_the_same_time_and_by_those_that_close() {
     for _ in 0..6 {
         let asked = submit(&company.ctx("alice").await, from(then)).await;
         let request = asked.unwrap().request();
-        approve(&bob, request.id, None).await.unwrap();
+        approve(&bob, request.id, None, None).await.unwrap();
     }
     let (alice, _aws) = alice(&company, EMPTY).await;
     let hour = TimeDelta::hours(1);

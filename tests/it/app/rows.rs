@@ -20,12 +20,15 @@ use crate::support::app::TestApp;
 use crate::support::catalog::{self, ACCOUNT, Catalog, Entitlement, Person, role_arn, user_arn};
 use crate::support::parts::FOLLOW;
 use crate::support::wait;
+use crate::web::facts::tallied;
 
 #[tokio::test]
 async fn what_is_on_record_cannot_be_changed_by_sql() {
     let company = TestApp::new().await;
     let id = company.ask("prod-admin").await.id;
-    approve(&company.ctx("bob").await, id, None).await.unwrap();
+    approve(&company.ctx("bob").await, id, None, None)
+        .await
+        .unwrap();
     let mut conn = <sqlx::PgConnection as sqlx::Connection>::connect(&company.db.owner_url)
         .await
         .unwrap();
@@ -54,14 +57,14 @@ async fn what_is_on_record_cannot_be_changed_by_sql() {
 async fn a_grant_needs_its_approvals_by_sql_too() {
     let company = TestApp::new().await;
     let request = company.ask("prod-root").await;
-    approve(&company.ctx("bob").await, request.id, None)
+    approve(&company.ctx("bob").await, request.id, None, None)
         .await
         .unwrap();
     let mut conn = company.pool().acquire().await.unwrap();
     let by = By::system("test", company.start);
     let terms = request.terms.clone();
     let countersign::domain::request::Approval::Complete(_, grant) =
-        request.approve(2, None, &by).unwrap()
+        request.approve(tallied(2, 2), 60, None, &by).unwrap()
     else {
         panic!("two are enough");
     };
@@ -124,7 +127,7 @@ fn grants_come_back_as_they_were_stored() {
         .run(&proptest::collection::vec(any::<u8>(), 0..8), |course| {
             runtime.block_on(async {
                 let id = company.ask("prod-admin").await.id;
-                approve(&bob, id, None).await.unwrap();
+                approve(&bob, id, None, None).await.unwrap();
                 let grant = find::request(&bob, id).await.unwrap().grant.unwrap();
                 for change in walk(grant, &course, &bob) {
                     let mut tx = company.pool().begin().await.unwrap();

@@ -47,7 +47,7 @@ async fn what_would_be_refused_today_is_read_as_it_was_stored() {
     let listed = listed.unwrap().items;
     assert_eq!(listed.len(), 2);
     for it in listed {
-        approve(&bob, it.request.id, None).await.unwrap();
+        approve(&bob, it.request.id, None, None).await.unwrap();
     }
     run(
         &company,

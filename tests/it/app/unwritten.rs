@@ -60,7 +60,7 @@ async fn rows(company: &TestApp) -> Vec<String> {
 async fn granted(company: &TestApp) -> GrantId {
     let request = company.ask("prod-admin").await.id;
     let carol = company.ctx("carol").await;
-    approve(&carol, request, None).await.unwrap();
+    approve(&carol, request, None, None).await.unwrap();
     let found = find::request(&carol, request).await.unwrap();
     found.grant.unwrap().id
 }
@@ -99,14 +99,23 @@ async fn no_verb_does_what_it_cannot_put_on_record() {
     let before = rows(&company).await;
     let answers: [(&str, Result<(), Error>); 13] = [
         ("submit", submit(&alice, ask("prod-admin")).await.map(drop)),
-        ("approve", approve(&bob, pending, None).await.map(drop)),
-        ("one voice", approve(&bob, halfway, None).await.map(drop)),
+        (
+            "approve",
+            approve(&bob, pending, None, None).await.map(drop),
+        ),
+        (
+            "one voice",
+            approve(&bob, halfway, None, None).await.map(drop),
+        ),
         ("deny", deny(&bob, pending, no()).await.map(drop)),
         ("withdraw", withdraw(&alice, pending).await.map(drop)),
         ("end", end(&alice, active, no()).await.map(drop)),
         ("end at once", end(&alice, scheduled, None).await.map(drop)),
         // A refusal is a step as well.
-        ("refuse", approve(&alice, pending, None).await.map(drop)),
+        (
+            "refuse",
+            approve(&alice, pending, None, None).await.map(drop),
+        ),
         (
             "sign in",
             sign_in::start(app, bob.person.id, Browser::default())

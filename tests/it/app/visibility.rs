@@ -11,7 +11,7 @@ use crate::support::parts::FOLLOW;
 async fn granted(company: &TestApp) -> (RequestId, GrantId) {
     let id = company.ask("prod-admin").await.id;
     let bob = company.ctx("bob").await;
-    approve(&bob, id, None).await.unwrap();
+    approve(&bob, id, None, None).await.unwrap();
     (id, find::request(&bob, id).await.unwrap().grant.unwrap().id)
 }
 

@@ -31,7 +31,7 @@ async fn only_what_makes_a_target_due_wakes_the_worker() {
     assert!(!is_woken(&company).await, "a refused ask");
     deny(&bob, denied, no()).await.unwrap();
     assert!(!is_woken(&company).await, "a denial");
-    approve(&bob, denied, None).await.unwrap_err();
+    approve(&bob, denied, None, None).await.unwrap_err();
     assert!(!is_woken(&company).await, "a refused approval");
     let withdrawn = company.ask("prod-admin").await.id;
     withdraw(&alice, withdrawn).await.unwrap();
@@ -42,10 +42,10 @@ async fn only_what_makes_a_target_due_wakes_the_worker() {
     assert!(!is_woken(&company).await, "a sign-in");
 
     let halfway = company.ask("prod-root").await.id;
-    approve(&bob, halfway, None).await.unwrap();
+    approve(&bob, halfway, None, None).await.unwrap();
     assert!(!is_woken(&company).await, "one approval of two");
     let approved = company.ask("prod-admin").await.id;
-    approve(&bob, approved, None).await.unwrap();
+    approve(&bob, approved, None, None).await.unwrap();
     assert!(is_woken(&company).await, "an approval");
     assert!(!is_woken(&company).await, "once");
     let grant = find::request(&alice, approved).await.unwrap().grant;

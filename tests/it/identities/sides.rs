@@ -29,7 +29,10 @@ async fn whoever_has_signed_as_the_identity_decides_nothing_of_it() {
     let answer = link(&browser, &world.shell("alice")).await;
     assert_refused(&answer, 409, "identity_taken");
     assert!(!waits().await);
-    assert_eq!(code(approve(&bob, request, None).await), "self_approval");
+    assert_eq!(
+        code(approve(&bob, request, None, None).await),
+        "self_approval"
+    );
     assert_eq!(
         code(deny(&bob, request, Some("No.".to_owned())).await),
         "self_approval"
@@ -42,9 +45,12 @@ async fn whoever_has_signed_as_the_identity_decides_nothing_of_it() {
     identities::end(&world.portal.admin, "test", id)
         .await
         .unwrap();
-    assert_eq!(code(approve(&bob, request, None).await), "self_approval");
+    assert_eq!(
+        code(approve(&bob, request, None, None).await),
+        "self_approval"
+    );
     let dave = world.portal.ctx(dave).await;
-    assert_eq!(code(approve(&dave, request, None).await), "-");
+    assert_eq!(code(approve(&dave, request, None, None).await), "-");
 }
 
 /// The admins have found that it is not alice's: what she asked with it waits for nobody any more.
@@ -60,7 +66,10 @@ async fn an_identity_that_was_ended_lets_nobody_in_that_was_asked_for_before() {
         .await
         .unwrap();
     let dave = world.portal.ctx("dave").await;
-    assert_eq!(code(approve(&dave, request, None).await), "not_eligible");
+    assert_eq!(
+        code(approve(&dave, request, None, None).await),
+        "not_eligible"
+    );
     let page = world.portal.browser("alice").await;
     let page = page.get(&format!("/requests/{request}")).await;
     assert_eq!(page.status, StatusCode::OK);

@@ -3,6 +3,7 @@
 use countersign::domain::demands::ExternalId;
 use countersign::domain::entitlement::{EarlyEnd, Scope, Terms};
 use countersign::domain::person::Who;
+use countersign::domain::stages::Stages;
 use countersign::policy::document::Document;
 use countersign::policy::shown::Shown;
 use countersign::policy::switchable::{Unswitchable, check, denies};
@@ -30,8 +31,7 @@ fn terms(external_id: Option<&str>) -> Terms {
         min_duration_seconds: 5,
         max_duration_seconds: 3600,
         requester_group: "developers".to_owned(),
-        approver_group: "approvers".to_owned(),
-        needed: 1,
+        stages: Stages::one("approvers", 1).unwrap(),
         version: 1,
     }
 }

@@ -108,7 +108,7 @@ impl World {
             let told = answer.err().map_or("done", |error| error.told_code());
             return self.say(format!("{request} is denied or withdrawn: {told}"));
         }
-        match approve(&bob, request, None).await {
+        match approve(&bob, request, None, None).await {
             Err(error) => self.say(format!("{request} is not approved: {}", error.told_code())),
             Ok(shown) => self.granted(waiting, &shown.grant.unwrap()),
         }
@@ -177,7 +177,7 @@ impl World {
             });
         }
         let bob = self.bob().await;
-        match approve(&bob, asked, None).await {
+        match approve(&bob, asked, None, None).await {
             Err(error) => self.say(format!("{id} is not extended: {}", error.told_code())),
             Ok(shown) => {
                 let extended = Pending {

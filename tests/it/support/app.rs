@@ -14,6 +14,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use countersign::app::caller::Credential;
 use countersign::app::catalog::{self, Applied, CatalogError};
 use countersign::app::ctx::{App, Ctx};
+use countersign::app::find::RequestView;
 use countersign::app::sign_in;
 use countersign::app::submit::{NewRequest, submit};
 use countersign::app::tokens::Wanted;
@@ -233,6 +234,17 @@ impl TestApp {
             .await
             .unwrap()
     }
+}
+
+/// How many approvals count on a request, in all of its stages.
+pub fn have(seen: &RequestView) -> i16 {
+    seen.stages.iter().map(|it| it.have).sum()
+}
+
+/// Who can bring a request further.
+pub fn named(seen: &RequestView) -> Vec<&str> {
+    let can = seen.stages.iter().flat_map(|it| &it.can.named);
+    can.map(|(_, name)| name.as_str()).collect()
 }
 
 /// The code of what a verb answers, as a person is told it; `-` where it does not refuse.

@@ -208,7 +208,9 @@ impl Elevation {
             ..Self::wish(minutes)
         };
         let asked = submit(&self.alice, wish).await.unwrap();
-        let shown = approve(&self.bob, asked.request().id, None).await.unwrap();
+        let shown = approve(&self.bob, asked.request().id, None, None)
+            .await
+            .unwrap();
         shown.grant.unwrap().id
     }
 
@@ -219,7 +221,9 @@ impl Elevation {
             ..Self::wish(minutes)
         };
         let asked = submit(&self.alice, wish).await.unwrap();
-        let shown = approve(&self.bob, asked.request().id, None).await.unwrap();
+        let shown = approve(&self.bob, asked.request().id, None, None)
+            .await
+            .unwrap();
         shown.grant.unwrap().id
     }
 

@@ -136,7 +136,7 @@ impl Member {
     }
 
     pub async fn approve(&self, request: RequestId) -> GrantId {
-        let shown = approve(&self.bob, request, None).await.unwrap();
+        let shown = approve(&self.bob, request, None, None).await.unwrap();
         shown.grant.unwrap().id
     }
 

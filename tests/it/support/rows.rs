@@ -91,17 +91,17 @@ impl Rows {
         let (request, principal) = (RequestId::new(), PrincipalId::new());
         let terms = json!({
             "name": "prod-admin", "description": "", "account": ACCOUNT, "account_name": "prod", "role_arn": ROLE, "method": "trust_policy",
-            "min_duration_seconds": 300, "max_duration_seconds": 43200, "requester_group": "developers", "approver_group": "leads",
-            "needed": needed, "version": 1
+            "min_duration_seconds": 300, "max_duration_seconds": 43200, "requester_group": "developers",
+            "stages": [{"groups": [{"group": "leads", "needed": needed}]}], "version": 1
         });
         let (person, seconds) = (person.uuid(), length.num_seconds());
         let sql = format!(
             "INSERT INTO principals (id, person, account, arn) VALUES ('{}', '{person}', '{ACCOUNT}', '{principal_arn}')
              ON CONFLICT (lower(arn), lower(coalesce(role_session_name, ''))) WHERE ended_at IS NULL AND conflict_with IS NULL
              DO UPDATE SET person = excluded.person;
-             INSERT INTO requests (id, person, principal, principal_arn, entitlement, target, approver_group, terms, justification, duration_seconds,
+             INSERT INTO requests (id, person, principal, principal_arn, entitlement, target, terms, justification, duration_seconds,
                                    target_checked, state, submitted_at, expires_at)
-             SELECT '{}', '{person}', id, '{principal_arn}', '{}', '{}', 'leads', '{terms}', 'a reason', {seconds}, false, 'pending',
+             SELECT '{}', '{person}', id, '{principal_arn}', '{}', '{}', '{terms}', 'a reason', {seconds}, false, 'pending',
                     '{at}', '{at}'::timestamptz + interval '1 day'
              FROM principals WHERE person = '{person}' AND arn = '{principal_arn}'",
             principal.uuid(), request.uuid(), self.entitlement.uuid(), self.target.uuid());
@@ -268,8 +268,10 @@ impl Rows {
 
 fn voice(request: uuid::Uuid, name: &str, verdict: &str, at: DateTime<Utc>) -> String {
     format!(
-        "INSERT INTO decisions (request, person, verdict, comment, at)
-         SELECT '{request}', id, '{verdict}', 'a reason', '{at}' FROM people WHERE name = '{name}'"
+        "INSERT INTO decisions (id, request, seq, revision, person, verdict, comment, duration_seconds, channel, at)
+         SELECT gen_random_uuid(), r.id, (SELECT count(*) + 1 FROM decisions d WHERE d.request = r.id), 1, p.id, '{verdict}', 'a reason',
+                CASE '{verdict}' WHEN 'approve' THEN r.duration_seconds END, 'portal', '{at}'
+         FROM requests r, people p WHERE r.id = '{request}' AND p.name = '{name}'"
     )
 }
 

@@ -29,7 +29,9 @@ async fn no_page_names_a_role_where_none_is_opened() {
             "who decides sees on what: {page}"
         );
     }
-    approve(&company.ctx("bob").await, id, None).await.unwrap();
+    approve(&company.ctx("bob").await, id, None, None)
+        .await
+        .unwrap();
     company.open_grants().await;
     for who in ["alice", "bob"] {
         let page = look(who, &place).await;

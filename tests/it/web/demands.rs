@@ -41,7 +41,9 @@ async fn open(change: impl FnOnce(&mut Catalog), viewers: &[&str]) -> Vec<String
         !asking.contains(ID),
         "who has asked for nothing is told nothing"
     );
-    approve(&company.ctx("bob").await, id, None).await.unwrap();
+    approve(&company.ctx("bob").await, id, None, None)
+        .await
+        .unwrap();
     company.open_grants().await;
     let mut pages = Vec::new();
     for who in viewers {

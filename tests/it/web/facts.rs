@@ -1,12 +1,14 @@
 //! Made-up facts: one entitlement, one request, one grant, in each state.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use countersign::domain::audit::Taken;
 use countersign::domain::cause::Cause;
 use countersign::domain::demands::Demands;
 use countersign::domain::entitlement::{EarlyEnd, Entitlement, Method, Scope, Terms};
 use countersign::domain::grant::{Closing, Grant, GrantState, Marks};
 use countersign::domain::machine::RequestedBy;
-use countersign::domain::request::{Request, RequestState};
+use countersign::domain::request::{Request, RequestState, Tallied};
+use countersign::domain::stages::Stages;
 use countersign::domain::text::Text;
 use countersign::ids::{EntitlementId, GrantId, PersonId, PrincipalId, RequestId, TargetId};
 use uuid::Uuid;
@@ -42,8 +44,7 @@ pub fn terms() -> Terms {
         min_duration_seconds: 5,
         max_duration_seconds: 28_800,
         requester_group: "engineers".into(),
-        approver_group: "sre-leads".into(),
-        needed: 1,
+        stages: Stages::one("sre-leads", 1).expect("stages"),
         version: 1,
     }
 }
@@ -60,6 +61,7 @@ pub fn request(state: RequestState) -> Request {
     Request {
         id: RequestId::from_uuid(uuid(3)),
         version: 1,
+        revision: 1,
         person: PersonId::from_uuid(uuid(4)),
         requested_by: RequestedBy::Person("Alice Archer".into()),
         principal: Some(PrincipalId::from_uuid(uuid(5))),
@@ -74,6 +76,7 @@ pub fn request(state: RequestState) -> Request {
         justification: Text::parse("Orders are stuck behind a poisoned message in checkout-dlq.\nI need to redrive the queue by hand and check that the consumers come back.")
             .expect("a text"),
         duration_seconds: 3600,
+        effective_seconds: 3600,
         extends: None,
         starts_at: None,
         ticket: Some(Text::parse("INC-4711").expect("a text")),
@@ -180,5 +183,22 @@ pub fn failed() -> GrantState {
         requested_at: now() - minutes(3),
         cause: Cause::CouldNotOpen,
         at: now() - minutes(2),
+    }
+}
+
+/// That many of so many approvals, in one stage.
+pub fn tallied(have: i16, needed: i16) -> Tallied {
+    let seat = |_| Taken {
+        stage: 1,
+        group: "sre-leads".to_owned(),
+        person: PersonId::new(),
+        stands_for: None,
+    };
+    let taken = if have < needed { 0 } else { needed };
+    Tallied {
+        stage: 1,
+        have,
+        needed,
+        seats: (0..taken).map(seat).collect(),
     }
 }

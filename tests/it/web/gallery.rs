@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use askama::Template;
-use countersign::app::find::Approvers;
 use countersign::app::sessions::ListedSession;
 use countersign::demo;
 use countersign::domain::entitlement::Entitlement;
@@ -132,7 +131,8 @@ fn every() -> Vec<(&'static str, Sample)> {
         (
             "request-last-voice",
             sample(&RequestPage {
-                approvers: Approvers::default(),
+                stages: vec![stage(&second_voice().request.terms, 1, &[], false)],
+                fillable: false,
                 ..second_voice()
             }),
         ),

@@ -1,9 +1,9 @@
 //! The pages once more, with markup in every text that people, AWS or a catalog can bring in.
 
-use countersign::app::find::Approvers;
 use countersign::domain::entitlement::{Entitlement, Terms};
 use countersign::domain::grant::Grant;
 use countersign::domain::request::{Request, RequestState};
+use countersign::domain::stages::Stages;
 use countersign::domain::text::Text;
 use countersign::error::{CallerError, Error};
 use countersign::web::ask::{Ask, AskForm};
@@ -26,7 +26,7 @@ pub fn all() -> Vec<(&'static str, String)> {
         account_name: text(),
         role_arn: Some(text()),
         statements: Vec::new(),
-        approver_group: text(),
+        stages: Stages::one(HOSTILE, 1).expect("stages"),
         ..terms()
     };
     let asked = Request {
@@ -43,10 +43,8 @@ pub fn all() -> Vec<(&'static str, String)> {
         request: asked.clone(),
         requester: text(),
         decisions: vec![voice(HOSTILE, true)],
-        approvers: Approvers {
-            named: vec![text()],
-            more: true,
-        },
+        stages: vec![stage(&terms, 0, &[HOSTILE], true)],
+        fillable: true,
         history: vec![entry(
             1,
             Tone::Good,

@@ -1,12 +1,14 @@
 //! Every page of the portal in its states, filled with made-up facts.
 
 use askama::Template;
-use countersign::app::find::{Approvers, Decision, Delay, May, Troubles};
+use countersign::app::find::{Approvers, Decision, Delay, May, StageView, Troubles};
 use countersign::domain::change::WrongState;
 use countersign::domain::entitlement::{Method, PolicyArns, Scope, Terms};
 use countersign::domain::grant::{Grant, GrantState};
 use countersign::domain::person::Person;
-use countersign::domain::request::{Request, RequestState};
+use countersign::domain::request::{Request, RequestState, Verdict};
+use countersign::domain::stages::Stages;
+use countersign::domain::tally::StageState;
 use countersign::error::{Error, FieldError, StateError};
 use countersign::ids::{GrantId, PersonId, RequestId};
 use countersign::web::audit::{Audit, Filter, Line};
@@ -131,12 +133,11 @@ pub fn page(state: RequestState, granted: Option<Grant>) -> RequestPage {
             .then(|| voice("Bob Brandt", !matches!(state, RequestState::Denied(_))))
             .into_iter()
             .collect(),
-        approvers: Approvers {
-            named: vec!["Bob Brandt".into(), "Carol Costa".into()],
-            more: false,
-        },
+        stages: vec![stage(&terms(), 0, &["Bob Brandt", "Carol Costa"], false)],
+        fillable: true,
         may: May {
-            decide: false,
+            approve: false,
+            deny: false,
             withdraw: state == RequestState::Pending,
             end: granted.as_ref().is_some_and(|g| g.state == active()),
             extend: granted.as_ref().is_some_and(|g| g.state == active()),
@@ -210,11 +211,41 @@ pub fn handed_out_terms() -> Terms {
     }
 }
 
+/// The only stage of these terms.
+pub fn stage(terms: &Terms, have: i16, can: &[&str], more: bool) -> StageView {
+    let only = terms.stages.iter().next().expect("a stage");
+    let named = can
+        .iter()
+        .map(|it| (PersonId::from_uuid(uuid(7)), (*it).to_owned()));
+    StageView {
+        stage: 1,
+        state: if have == only.seats() {
+            StageState::Closed
+        } else {
+            StageState::Open
+        },
+        needed: only.seats(),
+        have,
+        groups: only.groups.clone(),
+        can: Approvers {
+            named: named.collect(),
+            more,
+        },
+    }
+}
+
 pub fn voice(name: &str, approved: bool) -> Decision {
     Decision {
         person: PersonId::from_uuid(uuid(7)),
         name: name.into(),
-        approved,
+        seq: 1,
+        verdict: if approved {
+            Verdict::Approve
+        } else {
+            Verdict::Deny
+        },
+        duration_seconds: approved.then_some(3600),
+        channel: "portal".to_owned(),
         comment: None,
         at: now(),
         human: PersonId::from_uuid(uuid(7)),
@@ -227,7 +258,8 @@ pub fn review() -> RequestPage {
         frame: frame(Here::Waiting, "Bob Brandt", 1),
         mine: false,
         may: May {
-            decide: true,
+            approve: true,
+            deny: true,
             withdraw: false,
             end: false,
             extend: false,
@@ -240,14 +272,13 @@ pub fn review() -> RequestPage {
 pub fn second_voice() -> RequestPage {
     let mut page = RequestPage {
         decisions: vec![voice("Bob Brandt", true)],
-        approvers: Approvers {
-            named: vec!["Carol Costa".into()],
-            more: false,
-        },
+        stages: vec![stage(&terms(), 0, &["Carol Costa"], false)],
+        fillable: true,
         frame: frame(Here::Waiting, "Carol Costa", 1),
         ..review()
     };
-    page.request.terms.needed = 2;
+    page.request.terms.stages = Stages::one("sre-leads", 2).expect("stages");
+    page.stages = vec![stage(&page.request.terms, 1, &["Carol Costa"], false)];
     page.request.target_checked = false;
     page.request.starts_at = Some(now() + minutes(90));
     page
@@ -302,7 +333,8 @@ fn long_request_row() -> Row {
     let mut row = row(RequestState::Approved(now()), Some(grant(active())));
     row.request.terms.name = "productionadministrator".repeat(3)[..63].into();
     row.request.terms.account_name = "Produktionsumgebung".repeat(4);
-    row.request.terms.approver_group = "sitereliabilityengineers".repeat(3);
+    row.request.terms.stages =
+        Stages::one(&"sitereliabilityengineers".repeat(3), 1).expect("stages");
     row.requester = "Wolfeschlegelsteinhausenbergerdorff".repeat(2);
     row
 }
@@ -328,10 +360,8 @@ pub fn long_request() -> RequestPage {
             ..row.request
         },
         decisions: vec![voice(&row.requester, true)],
-        approvers: Approvers {
-            named: vec![row.requester.clone(), row.requester.clone()],
-            more: true,
-        },
+        stages: vec![stage(&terms(), 0, &[&row.requester, &row.requester], true)],
+        fillable: true,
         requester: row.requester,
         ..review()
     }

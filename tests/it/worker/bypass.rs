@@ -117,7 +117,9 @@ async fn i3_a_role_that_names_her_meanwhile_is_told_with_the_next_look() {
     world.stage.cloud.edit_trust(|_| named);
     world.stage.pass(minutes(1)).await;
     assert_eq!(told(&world, open).await, ["the role's trust policy"]);
-    let error = approve(&world.bob, more.unwrap(), None).await.unwrap_err();
+    let error = approve(&world.bob, more.unwrap(), None, None)
+        .await
+        .unwrap_err();
     assert_eq!(error.told_code(), "bypassed", "it was asked for before");
     world.stage.pass(minutes(29)).await;
     assert_eq!(world.stage.state(open).await, "active");

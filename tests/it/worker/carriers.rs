@@ -110,7 +110,7 @@ async fn a_role_that_is_not_pinned_is_switched_to_all_the_same() {
         ..Elevation::wish(60)
     };
     let keys = submit(&world.alice, wish).await.unwrap().request();
-    let shown = countersign::app::approve::approve(&world.bob, keys.id, None).await;
+    let shown = countersign::app::approve::approve(&world.bob, keys.id, None, None).await;
     let keys = shown.unwrap().grant.unwrap().id;
     let switch = world.approved(60).await;
     world.stage.work().await;

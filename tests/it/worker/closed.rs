@@ -152,7 +152,7 @@ async fn a_closed_role_whose_guard_stands_is_not_called_unguarded() {
     };
     let asked = extend(&member.alice, grant, more).await.unwrap();
     let asked = asked.extension.unwrap();
-    approve(&member.bob, asked, None).await.unwrap();
+    approve(&member.bob, asked, None, None).await.unwrap();
     member.pass(minutes(2)).await;
     let failed = "SELECT count(*) FROM targets WHERE closed AND last_error = 'denied'";
     let row = member.stage.rows.pool.fetch_one(failed).await.unwrap();

@@ -34,7 +34,7 @@ async fn asked(world: &Elevation, grant: GrantId, count: i64) -> RequestId {
 /// Asked for and approved.
 pub async fn extended(world: &Elevation, grant: GrantId, count: i64) {
     let asked = asked(world, grant, count).await;
-    approve(&world.bob, asked, None).await.unwrap();
+    approve(&world.bob, asked, None, None).await.unwrap();
 }
 
 #[tokio::test]
@@ -55,7 +55,7 @@ async fn a_switch_goes_on_without_a_gap_and_ends_at_the_later_deadline() {
     );
     assert_eq!(shown.extension, Some(asked));
     world.stage.cloud.take_writes();
-    approve(&world.bob, asked, None).await.unwrap();
+    approve(&world.bob, asked, None, None).await.unwrap();
     world.stage.work().await;
     let writes = world.stage.cloud.take_writes();
     assert_eq!(
@@ -237,10 +237,10 @@ async fn what_is_asked_for_too_late_or_twice_or_for_too_long_is_refused() {
         .unwrap();
     let third = asked(&world, grant, 11 * 60).await;
     assert_eq!(
-        code(approve(&world.alice, third, None).await),
+        code(approve(&world.alice, third, None, None).await),
         "self_approval"
     );
-    approve(&world.bob, third, None).await.unwrap();
+    approve(&world.bob, third, None, None).await.unwrap();
     assert_eq!(
         code(extend(&world.alice, grant, more(1)).await),
         "as_long_as_may_be"
@@ -259,7 +259,7 @@ async fn what_is_approved_after_the_end_or_the_deadline_moves_nothing() {
     let waiting = asked(&world, grant, 60).await;
     world.end(grant).await;
     assert_eq!(
-        code(approve(&world.bob, waiting, None).await),
+        code(approve(&world.bob, waiting, None, None).await),
         "wrong_state"
     );
     world.stage.work().await;
@@ -270,7 +270,7 @@ async fn what_is_approved_after_the_end_or_the_deadline_moves_nothing() {
     let waiting = asked(&world, grant, 60).await;
     world.advance(3_600);
     assert_eq!(
-        code(approve(&world.bob, waiting, None).await),
+        code(approve(&world.bob, waiting, None, None).await),
         "wrong_state",
         "it has lapsed"
     );
@@ -377,7 +377,8 @@ async fn sql_moves_no_deadline_without_its_approvals() {
     assert!(!tried(&[&approved, &later]).await, "nobody has approved it");
     let bob = world.bob.person.id.uuid();
     let voice = format!(
-        "INSERT INTO decisions (request, stage, person, verdict, at) VALUES ('{waiting}', 1, '{bob}', 'approve', '2026-01-05T09:01:00Z')"
+        "INSERT INTO decisions (id, request, seq, revision, person, verdict, duration_seconds, channel, at)
+             SELECT gen_random_uuid(), id, 1, 1, '{bob}', 'approve', duration_seconds, 'api', '2026-01-05T09:01:00Z' FROM requests WHERE id = '{waiting}'"
     );
     let longer = later.replace("1 hour", "61 minutes");
     assert!(
@@ -388,7 +389,7 @@ async fn sql_moves_no_deadline_without_its_approvals() {
     assert!(tried(&[&voice, &approved, &later]).await);
     assert!(!tried(&[&voice, &approved, &later, &later]).await, "once");
     // An approval of an earlier transaction moves nothing more.
-    approve(&world.bob, RequestId::from_uuid(waiting), None)
+    approve(&world.bob, RequestId::from_uuid(waiting), None, None)
         .await
         .unwrap();
     assert!(!tried(&[&later]).await);

@@ -53,7 +53,7 @@ async fn an_extension_lapses_with_its_grant_at_once() {
         }
         let shown = find::request(&world.bob, asked).await.unwrap();
         assert_eq!(shown.request.state.as_str(), "expired", "{by}");
-        assert!(!shown.may.decide, "{by}");
+        assert!(!shown.may.deny, "{by}");
         let sql = format!(
             "SELECT details->>'closed_grant_id' FROM audit_events WHERE action = 'request.expired' AND subject = '{asked}'"
         );
@@ -79,7 +79,7 @@ async fn an_extension_that_is_being_decided_lapses_with_the_next_sweep() {
     world.end(grant).await;
     assert_ne!(world.stage.state(grant).await, "active");
     deciding.rollback().await.unwrap();
-    let error = approve(&world.bob, asked, None).await.unwrap_err();
+    let error = approve(&world.bob, asked, None, None).await.unwrap_err();
     assert_eq!(error.told_code(), "wrong_state");
     assert_eq!(expire_due(&world.app.app).await.unwrap(), 1);
     let shown = find::request(&world.bob, asked).await.unwrap();

@@ -41,7 +41,7 @@ async fn asked(member: &Member) -> Vec<Outlives> {
 }
 
 async fn stored(member: &Member, id: countersign::ids::RequestId) -> Vec<Outlives> {
-    let bob = countersign::app::find::shown(&member.bob, id)
+    let bob = countersign::app::find::counted(&member.bob, id)
         .await
         .unwrap();
     bob.request.outlives.expect("somebody looked")

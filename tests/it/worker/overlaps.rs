@@ -34,7 +34,7 @@ async fn approved(world: &Elevation, who: &Ctx, entitlement: &str) -> GrantId {
         ..Elevation::wish(60)
     };
     let asked = submit(who, wish).await.unwrap().request();
-    let shown = approve(&world.bob, asked.id, None).await.unwrap();
+    let shown = approve(&world.bob, asked.id, None, None).await.unwrap();
     shown.grant.unwrap().id
 }
 

@@ -245,7 +245,9 @@ async fn c7_one_session_name_of_two_roles_is_one_persons_at_a_time() {
 async fn approved_for(world: &Elevation, subject: &str) -> GrantId {
     let person = world.app.ctx(subject).await;
     let asked = submit(&person, Elevation::wish(60)).await.unwrap();
-    let shown = approve(&world.bob, asked.request().id, None).await.unwrap();
+    let shown = approve(&world.bob, asked.request().id, None, None)
+        .await
+        .unwrap();
     shown.grant.unwrap().id
 }
 
@@ -343,7 +345,7 @@ async fn i7_postgres_itself_keeps_what_is_opened_and_what_carries_apart() {
         .execute(sqlx::raw_sql(AssertSqlSafe(swap)))
         .await
         .unwrap();
-    assert!(approve(&world.bob, request.id, None).await.is_err());
+    assert!(approve(&world.bob, request.id, None, None).await.is_err());
 }
 
 /// Her keys work, whoever has them; those of the role's other sessions never did.

@@ -102,7 +102,9 @@ async fn i5_a_grant_of_the_new_role_revives_nothing_of_the_old_one() {
     let clouds = Clouds::with(&endpoint, world.stage.key, "secret", timeout).await;
     let alice_again = world.app.clone().with_clouds(clouds).ctx("alice").await;
     let asked = submit(&alice_again, Elevation::wish(60)).await.unwrap();
-    let shown = approve(&world.bob, asked.request().id, None).await.unwrap();
+    let shown = approve(&world.bob, asked.request().id, None, None)
+        .await
+        .unwrap();
     let after = shown.grant.unwrap().id;
     world.stage.work().await;
     for _ in 0..2 {

@@ -126,7 +126,7 @@ async fn each_scope_ends_the_live_session_and_keeps_the_next_one_from_opening() 
             named(&world, grant, "grant.closing").await,
             [id.to_string()]
         );
-        let refused = approve(&world.bob, waiting, None).await;
+        let refused = approve(&world.bob, waiting, None, None).await;
         assert_eq!(code(refused), "on_hold", "{scope:?}");
         let (view, grants) = seen(&ada, id).await;
         assert!(view.is_done(), "{view:?}");
@@ -136,7 +136,7 @@ async fn each_scope_ends_the_live_session_and_keeps_the_next_one_from_opening() 
         assert!(grants[0].of.admitting_confirmed_at.is_some());
         lift(&ada, id).await.unwrap();
         // What waited may be approved now; what was ended stays so.
-        let shown = approve(&world.bob, waiting, None).await.unwrap();
+        let shown = approve(&world.bob, waiting, None, None).await.unwrap();
         world.stage.work().await;
         assert_eq!(world.stage.state(grant).await, "ended");
         let next = shown.grant.unwrap().id;
@@ -341,7 +341,7 @@ async fn a_user_or_their_account_is_meant_by_what_lets_them_in() {
         assert_eq!(world.stage.state(grant).await, "ended");
         let (view, grants) = seen(&ada, id).await;
         assert!(view.is_proven() && grants.len() == 1, "{view:?}");
-        let refused = approve(&world.bob, waiting.request().id, None).await;
+        let refused = approve(&world.bob, waiting.request().id, None, None).await;
         assert_eq!(code(refused), "on_hold");
     }
 }

@@ -127,7 +127,7 @@ async fn an_end_stops_fetches_at_once_and_waits_for_the_last_keys_to_expire() {
         ..NewExtension::default()
     };
     let asked = extend(&world.alice, grant, more.clone()).await.unwrap();
-    approve(&world.bob, asked.extension.unwrap(), None)
+    approve(&world.bob, asked.extension.unwrap(), None, None)
         .await
         .unwrap();
     let shown = find::grant(&world.alice, grant).await.unwrap().grant;
@@ -175,7 +175,7 @@ async fn an_extension_is_a_fetch_away() {
         ..NewExtension::default()
     };
     let asked = extend(&world.alice, grant, more).await.unwrap();
-    approve(&world.bob, asked.extension.unwrap(), None)
+    approve(&world.bob, asked.extension.unwrap(), None, None)
         .await
         .unwrap();
     assert_eq!(state(&world, grant).await, "active");

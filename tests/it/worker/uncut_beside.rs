@@ -123,10 +123,10 @@ async fn a_guard_and_keys_that_it_would_cut_are_never_on_a_role_at_once() {
         let world = both().await;
         let one = asked(&world, first).await.unwrap();
         let other = asked(&world, second).await.unwrap();
-        approve(&world.bob, one, None).await.unwrap();
+        approve(&world.bob, one, None, None).await.unwrap();
         // Approved beside it, and asked for after it.
         assert_eq!(
-            code(approve(&world.bob, other, None).await),
+            code(approve(&world.bob, other, None, None).await),
             told,
             "{first}"
         );
@@ -138,7 +138,9 @@ async fn a_guard_and_keys_that_it_would_cut_are_never_on_a_role_at_once() {
         // What is over by then keeps nobody away; a guard stays for longer.
         let later = submit(&world.alice, later).await.map(Submitted::request);
         if second == "guarded" {
-            approve(&world.bob, later.unwrap().id, None).await.unwrap();
+            approve(&world.bob, later.unwrap().id, None, None)
+                .await
+                .unwrap();
         } else {
             assert_eq!(code(later), told);
         }

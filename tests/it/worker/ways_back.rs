@@ -24,7 +24,7 @@ async fn twenty_approvals_in_one_second_leave_twenty_ways_back() {
         let request = submit(&world.alice, Elevation::wish(30 + nth)).await;
         asked.push(request.unwrap().request().id);
     }
-    let approvals = asked.iter().map(|id| approve(&world.bob, *id, None));
+    let approvals = asked.iter().map(|id| approve(&world.bob, *id, None, None));
     let approved = futures_util::future::join_all(approvals).await;
     let approved = approved.into_iter();
     let grants: Vec<GrantId> = approved.map(|it| it.unwrap().grant.unwrap().id).collect();
@@ -92,7 +92,9 @@ async fn a_renewal_in_the_last_second_makes_nothing_endless() {
         world.advance(3_598);
         let asked = extend(&world.alice, grant, more()).await.unwrap().extension;
         world.advance(1);
-        approve(&world.bob, asked.unwrap(), None).await.unwrap();
+        approve(&world.bob, asked.unwrap(), None, None)
+            .await
+            .unwrap();
         world.stage.work().await;
         world.advance(1);
         let way = way_in(&world, method, grant).await.unwrap();
@@ -103,7 +105,7 @@ async fn a_renewal_in_the_last_second_makes_nothing_endless() {
         assert!(way.work().await, "{method}");
         world.advance(1);
         assert!(!way.work().await, "{method}: at the new deadline");
-        let refused = approve(&world.bob, last.unwrap(), None).await;
+        let refused = approve(&world.bob, last.unwrap(), None, None).await;
         assert_eq!(code(refused), "wrong_state", "{method}: too late");
         assert_eq!(
             code(extend(&world.alice, grant, more()).await),
@@ -131,7 +133,9 @@ async fn a_renewal_that_comes_to_aws_after_the_deadline_ends_as_well() {
         world.advance(3_598);
         let asked = extend(&world.alice, grant, more()).await.unwrap().extension;
         world.advance(1);
-        approve(&world.bob, asked.unwrap(), None).await.unwrap();
+        approve(&world.bob, asked.unwrap(), None, None)
+            .await
+            .unwrap();
         world.advance(60);
         assert!(!way.work().await, "{method}: the old deadline");
         world.stage.work().await;

@@ -1,0 +1,108 @@
+//! How far a request's stages are, and who can bring it further.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use super::super::seats::Seats;
+use crate::db;
+use crate::domain::request::{Request, RequestState};
+use crate::domain::stages::GroupSeats;
+use crate::domain::tally::{StageState, StageTally, Tally};
+use crate::error::Error;
+use crate::ids::PersonId;
+
+/// How many approvers are named.
+const NAMED: usize = 20;
+
+/// Who can still decide: those whose voice would bring the request further.
+#[derive(Debug, Clone, Default)]
+pub struct Approvers {
+    /// With their names, by name; the first of them where there are many.
+    pub named: Vec<(PersonId, String)>,
+    /// Whether there are more than are named.
+    pub more: bool,
+}
+
+/// One stage of a request.
+#[derive(Debug, Clone)]
+pub struct StageView {
+    /// Its number, from 1.
+    pub stage: i16,
+    /// Where it stands.
+    pub state: StageState,
+    /// How many seats it has.
+    pub needed: i16,
+    /// How many of them are taken.
+    pub have: i16,
+    /// Whose seats they are.
+    pub groups: Vec<GroupSeats>,
+    /// Who can take one now; nobody unless the stage is open.
+    pub can: Approvers,
+}
+
+/// How far each stage is, and whether the people that there are could still approve the request.
+pub(super) async fn of(
+    conn: &mut PgConnection,
+    seats: &Seats,
+    request: &Request,
+    now: DateTime<Utc>,
+) -> Result<(Vec<StageView>, bool), Error> {
+    let count = seats.count(request, now);
+    let (tallies, fillable) = match (request.state, count.tally()) {
+        (RequestState::Pending, Tally::Open { fillable, .. }) => (count.stages(), *fillable),
+        // What was decided is history, whatever groups people are in by now.
+        _ => (history(request, seats.approvals()), true),
+    };
+    let mut views = Vec::new();
+    for (tally, stage) in tallies.into_iter().zip(&request.terms.stages) {
+        views.push(StageView {
+            stage: tally.stage,
+            state: tally.state,
+            needed: tally.needed,
+            have: tally.have,
+            groups: stage.groups.clone(),
+            can: named(conn, &tally.can).await?,
+        });
+    }
+    Ok((views, fillable))
+}
+
+/// The stages of a request that waits for nobody any more: its approvals have filled them in their
+/// order.
+fn history(request: &Request, approvals: usize) -> Vec<StageTally> {
+    let mut left = i16::try_from(approvals).unwrap_or(i16::MAX);
+    let mut is_open = false;
+    let stages = (1..).zip(&request.terms.stages);
+    let stages = stages.map(|(number, stage)| {
+        let needed = stage.seats();
+        let have = left.min(needed);
+        left -= have;
+        let state = match (have == needed, is_open) {
+            (true, _) => StageState::Closed,
+            (false, false) => StageState::Open,
+            (false, true) => StageState::Waiting,
+        };
+        is_open |= state == StageState::Open;
+        StageTally {
+            stage: number,
+            state,
+            needed,
+            have,
+            can: Vec::new(),
+        }
+    });
+    stages.collect()
+}
+
+async fn named(conn: &mut PgConnection, can: &[PersonId]) -> Result<Approvers, Error> {
+    if can.is_empty() {
+        return Ok(Approvers::default());
+    }
+    let ids: Vec<_> = can.iter().map(|it| it.uuid()).collect();
+    let names = db::people::names(conn, &ids).await?;
+    let mut named: Vec<_> = names.into_iter().collect();
+    named.sort_by(|one, other| (&one.1, one.0).cmp(&(&other.1, other.0)));
+    let more = named.len() > NAMED;
+    named.truncate(NAMED);
+    Ok(Approvers { named, more })
+}

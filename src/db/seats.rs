@@ -1,0 +1,145 @@
+//! Who may sit where on a request, as the tally asks for it; and how far that has brought it.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::domain::tally::{Count, Delegation, Human, People, StageState};
+use crate::ids::{PersonId, RequestId};
+
+/// What a tally depends on beside the votes.
+#[derive(Debug)]
+pub struct Around {
+    /// Everybody who may count.
+    pub people: People,
+    /// When each stage was opened first.
+    pub opened: Vec<Option<DateTime<Utc>>>,
+    /// The humans who have asked.
+    pub askers: Vec<PersonId>,
+}
+
+/// Everybody who may count on a request. Of many who are in the same of its groups some are enough,
+/// as there are ten seats at most; `named` are there in any case: who has voted, and who calls.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn around(
+    conn: &mut PgConnection,
+    request: RequestId,
+    named: &[PersonId],
+    now: DateTime<Utc>,
+) -> sqlx::Result<Around> {
+    let row = sqlx::query!(
+        r#"WITH live AS (
+               SELECT human(f.id) AS from_human, human(d.to_person) AS to_human
+               FROM delegations d JOIN people f ON f.id = d.from_person
+               WHERE d.ended_at IS NULL AND d.starts_at <= $2 AND d.ends_at > $2 AND EXISTS (
+                   SELECT FROM people p JOIN approver_groups g ON p.groups @> ARRAY[g."group"]
+                   WHERE g.request = $1 AND p.id = ANY (human_ids(f)) AND p.status = 'active'))
+           SELECT askers(r) AS "askers!: Vec<PersonId>",
+                  ARRAY(SELECT s.opened_at FROM request_stages s WHERE s.request = r.id ORDER BY s.stage)
+                      AS "opened!: Vec<Option<DateTime<Utc>>>",
+                  ARRAY(SELECT from_human FROM live ORDER BY from_human) AS "away!: Vec<PersonId>",
+                  ARRAY(SELECT to_human FROM live ORDER BY from_human) AS "delegates!: Vec<PersonId>"
+           FROM requests r WHERE r.id = $1"#,
+        request.uuid(),
+        now,
+    );
+    let row = row.fetch_one(&mut *conn).await?;
+    let away = row.away.iter().zip(&row.delegates);
+    let delegations = away.map(|(from, to)| Delegation {
+        from: *from,
+        to: *to,
+    });
+    let delegations: Vec<Delegation> = delegations.collect();
+    let all = named.iter().chain(&row.askers).chain(&row.away);
+    let all = all.chain(&row.delegates).map(|it| it.uuid());
+    let humans = humans(conn, request, &all.collect::<Vec<_>>()).await?;
+    Ok(Around {
+        people: People::new(humans, &delegations),
+        opened: row.opened,
+        askers: row.askers,
+    })
+}
+
+async fn humans(
+    conn: &mut PgConnection,
+    request: RequestId,
+    named: &[Uuid],
+) -> sqlx::Result<Vec<Human>> {
+    // Who has voted, who has asked and who stands in for somebody are not more than the ten times
+    // five that are left of each kind.
+    let rows = sqlx::query!(
+        r#"WITH wanted AS (SELECT DISTINCT g."group" FROM approver_groups g WHERE g.request = $1),
+                members AS (
+                    SELECT coalesce(p.same_as, p.id) AS id, array_agg(DISTINCT w."group" ORDER BY w."group") AS groups
+                    FROM wanted w JOIN people p ON p.groups @> ARRAY[w."group"] WHERE p.status = 'active' GROUP BY 1),
+                counted AS (SELECT id, groups, row_number() OVER (PARTITION BY groups ORDER BY id) AS nth FROM members)
+           SELECT id AS "id!: PersonId", groups AS "groups!" FROM counted WHERE nth <= 50 OR id = ANY($2)
+           UNION ALL
+           SELECT coalesce(p.same_as, p.id), '{}' FROM people p
+           WHERE p.status = 'active' AND (p.id = ANY($2) OR p.same_as = ANY($2))"#,
+        request.uuid(),
+        named,
+    );
+    let rows = rows.fetch_all(conn).await?.into_iter().map(|row| Human {
+        id: row.id,
+        is_active: true,
+        groups: row.groups,
+    });
+    Ok(rows.collect())
+}
+
+/// Stores how far a request is: which of its stages are open, and whose votes would bring it
+/// further. The caller has the request's lock.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn store(
+    conn: &mut PgConnection,
+    request: RequestId,
+    count: &Count<'_>,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    let stages = count.stages();
+    let numbers: Vec<i16> = stages.iter().map(|it| it.stage).collect();
+    let is = |state| stages.iter().map(move |it| it.state == state);
+    let closed: Vec<bool> = is(StageState::Closed).collect();
+    let waiting: Vec<bool> = is(StageState::Waiting).collect();
+    sqlx::query!(
+        "UPDATE request_stages s SET opened_at = CASE WHEN it.waiting THEN s.opened_at ELSE coalesce(s.opened_at, $5) END,
+             closed_at = CASE WHEN it.closed THEN coalesce(s.closed_at, $5) END
+         FROM unnest($2::smallint[], $3::boolean[], $4::boolean[]) it(stage, closed, waiting)
+         WHERE s.request = $1 AND s.stage = it.stage
+           AND (it.closed <> (s.closed_at IS NOT NULL) OR s.opened_at IS NULL AND NOT it.waiting)",
+        request.uuid(),
+        &numbers,
+        &closed,
+        &waiting,
+        now,
+    )
+    .execute(&mut *conn)
+    .await?;
+    let groups = count.groups();
+    let stages: Vec<i16> = groups.iter().map(|it| it.stage).collect();
+    let names: Vec<String> = groups.iter().map(|it| it.group.clone()).collect();
+    let escalations: Vec<bool> = groups.iter().map(|it| it.escalation).collect();
+    let wanted: Vec<bool> = groups.iter().map(|it| it.wanted).collect();
+    let due: Vec<Option<DateTime<Utc>>> = groups.iter().map(|it| it.due_at).collect();
+    sqlx::query!(
+        r#"UPDATE approver_groups g SET wanted = it.wanted, due_at = it.due_at
+           FROM unnest($2::smallint[], $3::text[], $4::boolean[], $5::boolean[], $6::timestamptz[])
+               it(stage, name, escalation, wanted, due_at)
+           WHERE g.request = $1 AND (g.stage, g."group", g.escalation) = (it.stage, it.name, it.escalation)
+             AND (g.wanted, g.due_at) IS DISTINCT FROM (it.wanted, it.due_at)"#,
+        request.uuid(),
+        &stages,
+        &names,
+        &escalations,
+        &wanted,
+        &due as _,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
