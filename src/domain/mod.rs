@@ -21,6 +21,8 @@ pub mod revocation;
 pub mod scope;
 pub mod sign_in;
 pub mod signed_call;
+pub mod stages;
+pub mod tally;
 pub mod target;
 pub mod text;
 
