@@ -183,20 +183,20 @@ pub fn tally(case: Case<'_>) -> Count<'_> {
 }
 
 fn count(seats: &Seats<'_>, voices: &[Voice]) -> Tally {
+    let approves = |who: &usize| voices[*who].vote == Some(Verdict::Approve);
+    let voters: Vec<usize> = (0..voices.len()).filter(approves).collect();
     let mut matching = Matching::default();
     let mut before = 0;
     for (stage, through) in (1..).zip(seats.through().iter().copied()) {
-        for (who, voice) in voices.iter().enumerate() {
-            if voice.vote == Some(Verdict::Approve) {
-                matching.seat(who, voice.sits(), through);
-            }
+        for who in &voters {
+            matching.seat(*who, voices[*who].sits(), through);
         }
         if matching.size() < through.count_ones() {
             return Tally::Open {
                 stage,
                 have: number(matching.size() - before),
                 needed: number(through.count_ones() - before),
-                can: can(voices, &matching, through),
+                can: can(voices, &voters, &matching, through),
                 fillable: is_fillable(seats, voices),
             };
         }
@@ -216,42 +216,46 @@ fn count(seats: &Seats<'_>, voices: &[Voice]) -> Tally {
 }
 
 /// Whoever has no vote, and whose vote would seat one more on `through`.
-fn can(voices: &[Voice], matching: &Matching, through: Set) -> Vec<PersonId> {
+fn can(voices: &[Voice], voters: &[usize], matching: &Matching, through: Set) -> Vec<PersonId> {
     let raising = matching.raising(through);
-    let raises = |(who, voice): &(usize, &Voice)| {
-        if voice.vote.is_some() || voice.sits() == 0 {
-            return false;
-        }
-        // Who votes takes their voice back from whoever has voted in their place.
-        let delegate = voice.delegate.filter(|to| to != who);
-        let delegate = delegate.filter(|to| voices[*to].vote == Some(Verdict::Approve));
-        match delegate.map(|to| (to, voices[to].loses(voice))) {
-            None | Some((_, 0)) => voice.sits() & raising != 0,
-            Some((to, lost)) => recount(voices, *who, to, lost, through) > matching.size(),
-        }
+    let is_needed = |voice: &&Voice| match taken_back(voices, voters, voice) {
+        _ if voice.vote.is_some() => false,
+        None => voice.sits() & raising != 0,
+        Some(lost) => recount(voices, voters, voice, lost, through) > matching.size(),
     };
-    let can = voices.iter().enumerate().filter(raises);
-    can.map(|(_, voice)| voice.id).collect()
+    let can = voices.iter().filter(is_needed);
+    can.map(|it| it.id).collect()
 }
 
-/// How many would sit with one more vote, by which the delegate `to` loses these seats.
-fn recount(voices: &[Voice], more: usize, to: usize, lost: Set, through: Set) -> u32 {
-    let sets = voices.iter().enumerate().map(|(who, voice)| {
-        if who == to {
-            voice.sits() & !lost
-        } else if who == more || voice.vote == Some(Verdict::Approve) {
-            voice.sits()
-        } else {
-            0
-        }
+/// Who has voted in the place of `voice`, and what they could not sit on any more after the vote of
+/// `voice` itself; `None` where they lose nothing.
+fn taken_back(voices: &[Voice], voters: &[usize], voice: &Voice) -> Option<(usize, Set)> {
+    let delegate = voice.delegate.filter(|it| voters.contains(it))?;
+    let lost = voices[delegate].loses(voice);
+    (lost != 0).then_some((delegate, lost))
+}
+
+/// How many would sit after the vote of `voice`.
+fn recount(
+    voices: &[Voice],
+    voters: &[usize],
+    voice: &Voice,
+    (delegate, lost): (usize, Set),
+    through: Set,
+) -> u32 {
+    let sets = voters.iter().map(|it| {
+        let lost = if *it == delegate { lost } else { 0 };
+        voices[*it].sits() & !lost
     });
-    Matching::of(sets, through).size()
+    let with_one_more = sets.chain([voice.sits()]);
+    Matching::of(with_one_more, through).size()
 }
 
 /// Whether the people that there are could fill every seat. Delegations change nothing about it:
-/// whose seat a delegate could fill, could fill it instead, and a human has one delegate at most.
+/// whoever lends a seat could sit there instead, and lends it to one human alone.
 fn is_fillable(seats: &Seats<'_>, voices: &[Voice]) -> bool {
-    let sets = voices.iter().map(Voice::sits_by_own);
+    let may_be_yes = voices.iter().filter(|it| it.vote != Some(Verdict::Deny));
+    let sets = may_be_yes.map(Voice::sits_by_own);
     Matching::of(sets, seats.whole()).set() == seats.whole()
 }
 

@@ -27,7 +27,7 @@ fn config() -> ProptestConfig {
         return base;
     }
     ProptestConfig {
-        cases: 400,
+        cases: 500,
         rng_seed: RngSeed::Fixed(1),
         ..base
     }
@@ -81,7 +81,7 @@ fn stages() -> impl Strategy<Value = Stages> {
 fn accounts() -> impl Strategy<Value = Vec<Human>> {
     let account = (0..HUMANS.len(), prop::bool::weighted(0.85), groups(3));
     let more = prop::collection::vec(account, 0..4);
-    let first = prop::collection::vec((prop::bool::weighted(0.9), groups(3)), 1..=HUMANS.len());
+    let first = prop::collection::vec((prop::bool::weighted(0.9), groups(3)), 2..=HUMANS.len());
     (first, more).prop_map(|(first, more)| {
         let humans = first.len();
         let first = first.into_iter().enumerate();
@@ -114,7 +114,7 @@ fn votes() -> impl Strategy<Value = Vec<Vote>> {
 
 fn scenes() -> impl Strategy<Value = Scene> {
     let delegation = (human(), human()).prop_map(|(from, to)| Delegation { from, to });
-    let delegations = prop::collection::vec(delegation, 0..6);
+    let delegations = prop::collection::vec(delegation, 0..9);
     let opened = prop::collection::vec(prop::option::of(0..120_i64), 0..=5);
     let asked_by = prop_oneof![
         3 => Just(vec![id("alice")]),

@@ -147,6 +147,8 @@ fn a_no_stands_and_fills_no_seat() {
         verdict: Verdict::Deny,
     }];
     assert_eq!(said_no.told(), "stage 1, 0 of 1, can hal, fillable");
+    said_no.accounts.retain(|it| it.id != id("hal"));
+    assert_eq!(said_no.told(), "stage 1, 0 of 1, can –, not fillable");
 }
 
 #[test]
