@@ -96,7 +96,8 @@ pub enum Tally {
         needed: i16,
         /// Who can vote now, by id.
         can: Vec<PersonId>,
-        /// Whether some further votes of the people that there are now would complete it.
+        /// Whether some further votes of the people that there are now would complete it: without
+        /// those whom an escalation would add later.
         fillable: bool,
     },
 }

@@ -142,10 +142,13 @@ fn a_vote_of_who_may_sit_nowhere_fills_no_seat() {
 #[test]
 fn a_no_stands_and_fills_no_seat() {
     let mut said_no = scene("B1", "dan:B gus:Z hal:B").delegations("dan>gus");
-    said_no.votes = vec![Vote {
-        person: id("dan"),
-        verdict: Verdict::Deny,
-    }];
+    // The last word counts.
+    said_no.votes = [Verdict::Approve, Verdict::Deny]
+        .map(|verdict| Vote {
+            person: id("dan"),
+            verdict,
+        })
+        .to_vec();
     assert_eq!(said_no.told(), "stage 1, 0 of 1, can hal, fillable");
     said_no.accounts.retain(|it| it.id != id("hal"));
     assert_eq!(said_no.told(), "stage 1, 0 of 1, can –, not fillable");
