@@ -40,6 +40,7 @@ CREATE TABLE request_stages (
     CHECK (closed_at IS NULL OR opened_at IS NOT NULL)
 );
 COMMENT ON TABLE request_stages IS 'The stages of a request, and how far they are.';
+COMMENT ON COLUMN request_stages.request IS 'The request.';
 COMMENT ON COLUMN request_stages.stage IS 'The stage, from 1.';
 COMMENT ON COLUMN request_stages.opened_at IS 'When it was first open; null while an earlier one waits.';
 COMMENT ON COLUMN request_stages.closed_at IS 'Since when it and all before have their seats; null again where a vote that it needs does not count any more.';
@@ -57,6 +58,9 @@ CREATE TABLE approver_groups (
     CHECK (escalation OR due_at IS NULL)
 );
 COMMENT ON TABLE approver_groups IS 'Whose members may decide a request, for the lists.';
+COMMENT ON COLUMN approver_groups.request IS 'The request.';
+COMMENT ON COLUMN approver_groups.stage IS 'The stage, from 1.';
+COMMENT ON COLUMN approver_groups."group" IS 'The group.';
 COMMENT ON COLUMN approver_groups.needed IS 'How many seats of the stage are theirs, or of the group whose escalation they are.';
 COMMENT ON COLUMN approver_groups.escalation IS 'Whether they decide only once the stage has been open for some time.';
 COMMENT ON COLUMN approver_groups.due_at IS 'From when an escalation decides; null while its stage was never open.';
@@ -125,6 +129,9 @@ COMMENT ON TABLE delegations IS 'Who decides for whom, and for how long.';
 COMMENT ON COLUMN delegations.id IS 'TypeID delegation_….';
 COMMENT ON COLUMN delegations.from_person IS 'Who is away.';
 COMMENT ON COLUMN delegations.to_person IS 'Who decides for them.';
+COMMENT ON COLUMN delegations.starts_at IS 'From when.';
+COMMENT ON COLUMN delegations.ends_at IS 'Until when; 30 days at most.';
+COMMENT ON COLUMN delegations.made_at IS 'When it was made.';
 COMMENT ON COLUMN delegations.ended_at IS 'When it was ended before its time.';
 CREATE INDEX delegations_from ON delegations (from_person) WHERE ended_at IS NULL;
 CREATE INDEX delegations_to ON delegations (to_person) WHERE ended_at IS NULL;
@@ -166,6 +173,13 @@ CREATE TABLE questions (
     CHECK ((answer IS NULL) = (answered_at IS NULL))
 );
 COMMENT ON TABLE questions IS 'Questions to the requester, and what they answered.';
+COMMENT ON COLUMN questions.request IS 'The request.';
+COMMENT ON COLUMN questions.seq IS 'The how-manieth of the request, from 1.';
+COMMENT ON COLUMN questions.asked_by IS 'Who asks.';
+COMMENT ON COLUMN questions.text IS 'What they ask.';
+COMMENT ON COLUMN questions.at IS 'When.';
+COMMENT ON COLUMN questions.answer IS 'What the requester answered.';
+COMMENT ON COLUMN questions.answered_at IS 'When; null while it is open.';
 CREATE UNIQUE INDEX questions_open ON questions (request) WHERE answered_at IS NULL;
 CREATE FUNCTION freeze_question() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

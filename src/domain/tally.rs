@@ -5,6 +5,7 @@
 //! the votes to the seats of all stages up to the open one, and is made anew each time: whoever is
 //! in two groups is never in the way of somebody who is in one of them.
 
+mod groups;
 mod matching;
 mod people;
 mod seats;
@@ -12,6 +13,7 @@ mod voices;
 
 use chrono::{DateTime, Utc};
 
+pub use self::groups::GroupTally;
 use self::matching::Matching;
 pub use self::people::{Delegation, Human, People};
 use self::seats::{Seats, Set};
@@ -96,7 +98,8 @@ pub enum Tally {
         needed: i16,
         /// Who can vote now, by id.
         can: Vec<PersonId>,
-        /// Whether some further votes of the people that there are now would complete it.
+        /// Whether some further votes of the people that there are now would complete it: without
+        /// those whom an escalation would add later.
         fillable: bool,
     },
 }
@@ -137,21 +140,6 @@ pub struct StageTally {
     pub have: i16,
     /// Who can vote now; nobody unless it is open.
     pub can: Vec<PersonId>,
-}
-
-/// A group that a request names, as it stands now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GroupTally {
-    /// The number of its stage, from 1.
-    pub stage: i16,
-    /// The group.
-    pub group: String,
-    /// Whether it is one that the stage escalates to.
-    pub escalation: bool,
-    /// From when it decides, where it is one; `None` while its stage was never open.
-    pub due_at: Option<DateTime<Utc>>,
-    /// Whether one more vote of a member would fill one more seat.
-    pub wanted: bool,
 }
 
 /// Why somebody may not vote.
@@ -198,20 +186,20 @@ pub fn tally(case: Case<'_>) -> Count<'_> {
 }
 
 fn count(seats: &Seats<'_>, voices: &[Voice]) -> Tally {
+    let approves = |who: &usize| voices[*who].vote == Some(Verdict::Approve);
+    let voters: Vec<usize> = (0..voices.len()).filter(approves).collect();
     let mut matching = Matching::default();
     let mut before = 0;
     for (stage, through) in (1..).zip(seats.through().iter().copied()) {
-        for (who, voice) in voices.iter().enumerate() {
-            if voice.vote == Some(Verdict::Approve) {
-                matching.seat(who, voice.sits(), through);
-            }
+        for who in &voters {
+            matching.seat(*who, voices[*who].sits(), through);
         }
         if matching.size() < through.count_ones() {
             return Tally::Open {
                 stage,
                 have: number(matching.size() - before),
                 needed: number(through.count_ones() - before),
-                can: can(voices, &matching, through),
+                can: can(voices, &voters, &matching, through),
                 fillable: is_fillable(seats, voices),
             };
         }
@@ -231,42 +219,46 @@ fn count(seats: &Seats<'_>, voices: &[Voice]) -> Tally {
 }
 
 /// Whoever has no vote, and whose vote would seat one more on `through`.
-fn can(voices: &[Voice], matching: &Matching, through: Set) -> Vec<PersonId> {
+fn can(voices: &[Voice], voters: &[usize], matching: &Matching, through: Set) -> Vec<PersonId> {
     let raising = matching.raising(through);
-    let raises = |(who, voice): &(usize, &Voice)| {
-        if voice.vote.is_some() || voice.sits() == 0 {
-            return false;
-        }
-        // Who votes takes their voice back from whoever has voted in their place.
-        let delegate = voice.delegate.filter(|to| to != who);
-        let delegate = delegate.filter(|to| voices[*to].vote == Some(Verdict::Approve));
-        match delegate.map(|to| (to, voices[to].loses(voice))) {
-            None | Some((_, 0)) => voice.sits() & raising != 0,
-            Some((to, lost)) => recount(voices, *who, to, lost, through) > matching.size(),
-        }
+    let is_needed = |voice: &&Voice| match taken_back(voices, voters, voice) {
+        _ if voice.vote.is_some() => false,
+        None => voice.sits() & raising != 0,
+        Some(lost) => recount(voices, voters, voice, lost, through) > matching.size(),
     };
-    let can = voices.iter().enumerate().filter(raises);
-    can.map(|(_, voice)| voice.id).collect()
+    let can = voices.iter().filter(is_needed);
+    can.map(|it| it.id).collect()
 }
 
-/// How many would sit with one more vote, by which the delegate `to` loses these seats.
-fn recount(voices: &[Voice], more: usize, to: usize, lost: Set, through: Set) -> u32 {
-    let sets = voices.iter().enumerate().map(|(who, voice)| {
-        if who == to {
-            voice.sits() & !lost
-        } else if who == more || voice.vote == Some(Verdict::Approve) {
-            voice.sits()
-        } else {
-            0
-        }
+/// Who has voted in the place of `voice`, and what they could not sit on any more after the vote of
+/// `voice` itself; `None` where they lose nothing.
+fn taken_back(voices: &[Voice], voters: &[usize], voice: &Voice) -> Option<(usize, Set)> {
+    let delegate = voice.delegate.filter(|it| voters.contains(it))?;
+    let lost = voices[delegate].loses(voice);
+    (lost != 0).then_some((delegate, lost))
+}
+
+/// How many would sit after the vote of `voice`.
+fn recount(
+    voices: &[Voice],
+    voters: &[usize],
+    voice: &Voice,
+    (delegate, lost): (usize, Set),
+    through: Set,
+) -> u32 {
+    let sets = voters.iter().map(|it| {
+        let lost = if *it == delegate { lost } else { 0 };
+        voices[*it].sits() & !lost
     });
-    Matching::of(sets, through).size()
+    let with_one_more = sets.chain([voice.sits()]);
+    Matching::of(with_one_more, through).size()
 }
 
 /// Whether the people that there are could fill every seat. Delegations change nothing about it:
-/// whose seat a delegate could fill, could fill it instead, and a human has one delegate at most.
+/// whoever lends a seat could sit there instead, and lends it to one human alone.
 fn is_fillable(seats: &Seats<'_>, voices: &[Voice]) -> bool {
-    let sets = voices.iter().map(Voice::sits_by_own);
+    let may_be_yes = voices.iter().filter(|it| it.vote != Some(Verdict::Deny));
+    let sets = may_be_yes.map(Voice::sits_by_own);
     Matching::of(sets, seats.whole()).set() == seats.whole()
 }
 
@@ -322,80 +314,6 @@ impl Count<'_> {
             },
         };
         (1..).zip(self.case.stages).map(row).collect()
-    }
-
-    /// Every group that it names, each once in a stage as itself and once as one to escalate to.
-    #[must_use]
-    pub fn groups(&self) -> Vec<GroupTally> {
-        let raising = self.raising();
-        let mut groups: Vec<GroupTally> = Vec::new();
-        let opened = self
-            .case
-            .opened
-            .iter()
-            .copied()
-            .chain(std::iter::repeat(None));
-        let open = match &self.tally {
-            Tally::Open { stage, .. } => *stage,
-            Tally::Complete { .. } => i16::MAX,
-        };
-        for ((stage, it), opened) in (1..).zip(self.case.stages).zip(opened) {
-            // What is open and never was opens now.
-            let opened = opened.or((stage <= open).then_some(self.case.now));
-            for seats in &it.groups {
-                let wanted = raising
-                    .iter()
-                    .any(|seat| seat.stage == stage && seat.group == seats.group);
-                let group = seats.group.clone();
-                groups.push(GroupTally {
-                    stage,
-                    group,
-                    escalation: false,
-                    due_at: None,
-                    wanted,
-                });
-                let Some(escalation) = &seats.escalation else {
-                    continue;
-                };
-                let due_at = opened.map(|at| escalation.due_at(at));
-                let wanted = wanted && due_at.is_some_and(|at| at <= self.case.now);
-                let is_same = |it: &&mut GroupTally| {
-                    it.escalation && it.stage == stage && it.group == escalation.to
-                };
-                if let Some(same) = groups.iter_mut().find(is_same) {
-                    same.wanted |= wanted;
-                    same.due_at = same.due_at.min(due_at);
-                    continue;
-                }
-                let group = escalation.to.clone();
-                groups.push(GroupTally {
-                    stage,
-                    group,
-                    escalation: true,
-                    due_at,
-                    wanted,
-                });
-            }
-        }
-        groups
-    }
-
-    /// The seats of which one more vote needs one to fill one more.
-    fn raising(&self) -> Vec<Seat> {
-        if matches!(self.tally, Tally::Complete { .. }) {
-            return Vec::new();
-        }
-        let through = self.through();
-        let sets = self.voices.iter().map(|voice| {
-            if voice.vote == Some(Verdict::Approve) {
-                voice.sits()
-            } else {
-                0
-            }
-        });
-        let raising = Matching::of(sets, through).raising(through);
-        let raising = self.seats.iter().filter(|(at, _)| raising & (1 << at) != 0);
-        raising.map(|(_, seat)| seat).collect()
     }
 
     /// Whether that human may approve now.

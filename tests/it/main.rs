@@ -14,5 +14,6 @@ mod sign_in;
 mod simulate;
 mod simulation;
 mod support;
+mod tally;
 mod web;
 mod worker;

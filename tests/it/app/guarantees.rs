@@ -48,7 +48,6 @@ async fn terms_have_stages_with_seats() {
     let company = TestApp::new().await;
     let request = company.ask("prod-admin").await;
     for value in [
-        "'{}'",
         "terms - 'stages'",
         "terms || '{\"stages\": []}'",
         "terms || '{\"stages\": [{\"groups\": []}]}'",

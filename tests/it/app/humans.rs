@@ -83,7 +83,7 @@ async fn who_asks_with_one_account_cannot_decide_with_the_other() {
         assert!(!waiting(decides).await.contains(&request));
         let seen = find::request(decides, request).await.unwrap();
         assert!(!seen.may.approve);
-        assert_eq!(named(&seen), ["Bert", "Carol", "Dave", "Erin"]);
+        assert_eq!(named(&seen), ["Bob", "Carol", "Dave", "Erin"]);
     }
     assert_eq!(company.count("decisions").await, 0);
 }
@@ -101,8 +101,6 @@ async fn who_votes_with_both_accounts_votes_once() {
             code(approve(second, request, None, None).await),
             "already_decided"
         );
-        let no = Some("No.".to_owned());
-        assert_eq!(code(deny(second, request, no).await), "already_decided");
         assert!(waiting(second).await.is_empty());
         let seen = find::request(second, request).await.unwrap();
         assert!(!seen.may.approve);

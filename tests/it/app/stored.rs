@@ -39,7 +39,7 @@ async fn what_would_be_refused_today_is_read_as_it_was_stored() {
     company.ask("prod-admin").await;
     another(
         &company,
-        "'terms', r.terms || '{\"stages\": 2}', 'ticket', ' ', 'justification', E'pay \\u202ebob'",
+        "'terms', r.terms || '{\"color\": 2}', 'ticket', ' ', 'justification', E'pay \\u202ebob'",
     )
     .await;
     let (alice, bob) = (company.ctx("alice").await, company.ctx("bob").await);
