@@ -9,6 +9,7 @@ mod limit;
 mod role;
 mod sign_in;
 mod state;
+mod vote;
 mod wire;
 
 use std::borrow::Cow;
@@ -25,6 +26,7 @@ pub use limit::LimitError;
 pub use role::RoleError;
 pub use sign_in::{Refusal, SignInError};
 pub use state::{StateError, Unextendable, Unprobed};
+pub use vote::VoteError;
 pub use wire::{SlowBody, WireError};
 
 /// What is told of an error. It never holds anything internal.
@@ -96,6 +98,12 @@ pub enum Error {
 
 impl From<Unprobed> for Error {
     fn from(error: Unprobed) -> Self {
+        StateError::from(error).into()
+    }
+}
+
+impl From<VoteError> for Error {
+    fn from(error: VoteError) -> Self {
         StateError::from(error).into()
     }
 }

@@ -10,7 +10,7 @@ use crate::db::tx::Tx;
 use crate::domain::audit::{Action, Taken};
 use crate::domain::request::{Request, Tallied, Verdict};
 use crate::domain::tally::{self, Case, Count, Refusal, Tally, Vote};
-use crate::error::{CallerError, Error, StateError};
+use crate::error::{CallerError, Error, VoteError};
 use crate::ids::{PersonId, RequestId};
 
 /// The votes on a request, and everybody who may count on it.
@@ -169,8 +169,8 @@ pub(super) fn refused(refusal: Refusal) -> Error {
         Refusal::SelfApproval => CallerError::SelfApproval.into(),
         // They have been told apart from strangers before.
         Refusal::NotApprover => CallerError::Forbidden.into(),
-        Refusal::AlreadyDecided => StateError::AlreadyDecided.into(),
-        Refusal::StageNotOpen => StateError::StageNotOpen.into(),
-        Refusal::NotNeeded => StateError::NotNeeded.into(),
+        Refusal::AlreadyDecided => VoteError::AlreadyDecided.into(),
+        Refusal::StageNotOpen => VoteError::StageNotOpen.into(),
+        Refusal::NotNeeded => VoteError::NotNeeded.into(),
     }
 }

@@ -14,7 +14,7 @@ use crate::domain::change::WrongState;
 use crate::domain::grant::{Grant, GrantState};
 use crate::domain::request::{Request, RequestState, Verdict};
 use crate::domain::text::Words;
-use crate::error::{CallerError, Error, StateError};
+use crate::error::{CallerError, Error, VoteError};
 use crate::ids::{PersonId, RequestId};
 
 /// Takes the caller's approval back. While the request waits, it counts no more; once it is
@@ -58,7 +58,7 @@ async fn take_back(
     }
     let (now, human) = (tx.now(), caller.human());
     if !seats.has_approved(human) {
-        return Err(StateError::NothingToWithdraw.into());
+        return Err(VoteError::NothingToWithdraw.into());
     }
     let grant = match request.state {
         RequestState::Approved(_) => Some(closable(tx, &request).await?),

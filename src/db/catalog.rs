@@ -343,7 +343,8 @@ pub async fn put_entitlement(
              statements = excluded.statements, mfa = excluded.mfa, early_end = excluded.early_end,
              session_tags = excluded.session_tags,
              min_duration_seconds = excluded.min_duration_seconds, max_duration_seconds = excluded.max_duration_seconds,
-             requester_group = excluded.requester_group, stages = excluded.stages, version = e.version + 1, retired_at = NULL
+             requester_group = excluded.requester_group, stages = excluded.stages, version = e.version + 1,
+             retired_at = NULL
          WHERE (e.description, e.target, e.method, e.min_duration_seconds, e.max_duration_seconds,
                 e.requester_group, e.stages, e.session_scope, e.account, e.statements, e.mfa,
                 e.early_end, e.session_tags, e.retired_at)

@@ -72,9 +72,11 @@ async fn humans(
     let rows = sqlx::query!(
         r#"WITH wanted AS (SELECT DISTINCT g."group" FROM approver_groups g WHERE g.request = $1),
                 members AS (
-                    SELECT coalesce(p.same_as, p.id) AS id, array_agg(DISTINCT w."group" ORDER BY w."group") AS groups
+                    SELECT coalesce(p.same_as, p.id) AS id,
+                           array_agg(DISTINCT w."group" ORDER BY w."group") AS groups
                     FROM wanted w JOIN people p ON p.groups @> ARRAY[w."group"] WHERE p.status = 'active' GROUP BY 1),
-                counted AS (SELECT id, groups, row_number() OVER (PARTITION BY groups ORDER BY id) AS nth FROM members)
+                counted AS (
+                    SELECT id, groups, row_number() OVER (PARTITION BY groups ORDER BY id) AS nth FROM members)
            SELECT id AS "id!: PersonId", groups AS "groups!" FROM counted WHERE nth <= 50 OR id = ANY($2)
            UNION ALL
            SELECT coalesce(p.same_as, p.id), '{}' FROM people p
@@ -107,7 +109,8 @@ pub async fn store(
     let closed: Vec<bool> = is(StageState::Closed).collect();
     let waiting: Vec<bool> = is(StageState::Waiting).collect();
     sqlx::query!(
-        "UPDATE request_stages s SET opened_at = CASE WHEN it.waiting THEN s.opened_at ELSE coalesce(s.opened_at, $5) END,
+        "UPDATE request_stages s
+         SET opened_at = CASE WHEN it.waiting THEN s.opened_at ELSE coalesce(s.opened_at, $5) END,
              closed_at = CASE WHEN it.closed THEN coalesce(s.closed_at, $5) END
          FROM unnest($2::smallint[], $3::boolean[], $4::boolean[]) it(stage, closed, waiting)
          WHERE s.request = $1 AND s.stage = it.stage

@@ -182,9 +182,10 @@ pub async fn lasts(conn: &mut PgConnection, sent: &[(GrantId, DateTime<Utc>)]) -
 }
 
 /// Those of the grants that may still be opened: the requester is active, and they and as many of
-/// the approvers as were needed, each another human, are in groups that the request's terms name, or
-/// stood in for somebody who is, and none of those who have asked, and the identity that is let in is the person's still.
-/// Who approved and was disabled since counts: after the approval votes are history.
+/// the approvers as were needed, each another human, are in groups that the request's terms name,
+/// or stood in for somebody who is, and none of those who have asked, and the identity that is let
+/// in is the person's still. Who approved and was disabled since counts: after the approval votes
+/// are history.
 ///
 /// # Errors
 /// When the database does not answer.

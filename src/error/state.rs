@@ -1,6 +1,7 @@
 //! What does not go with where a request or grant stands.
 
 use super::About;
+use super::vote::VoteError;
 use crate::domain::change::WrongState;
 
 /// A verb that comes too late, or for people who have changed since.
@@ -9,18 +10,9 @@ pub enum StateError {
     /// The verb does not go with the state.
     #[error(transparent)]
     Wrong(#[from] WrongState),
-    /// They have decided already.
-    #[error("already decided")]
-    AlreadyDecided,
-    /// A later stage may need them.
-    #[error("stage not open")]
-    StageNotOpen,
-    /// Nothing that is missing can come from them.
-    #[error("not needed")]
-    NotNeeded,
-    /// There is no approval that could be taken back.
-    #[error("nothing to withdraw")]
-    NothingToWithdraw,
+    /// A voice is not taken.
+    #[error(transparent)]
+    Vote(#[from] VoteError),
     /// Who asked may not ask for it any more.
     #[error("not eligible")]
     NotEligible,
@@ -71,30 +63,7 @@ impl StateError {
                 "It is too late for this",
                 format!("You cannot {verb} it: this {subject} is {state}."),
             ),
-            Self::AlreadyDecided => About::new(
-                "already_decided",
-                409,
-                "You have decided already",
-                "Your voice on this request counts once.",
-            ),
-            Self::StageNotOpen => About::new(
-                "stage_not_open",
-                409,
-                "It is not your turn yet",
-                "Others decide first. The request waits for your group once they have approved.",
-            ),
-            Self::NotNeeded => About::new(
-                "not_needed",
-                409,
-                "Your voice is not needed",
-                "Your groups have given all the approvals that this request asks of them. It waits for others.",
-            ),
-            Self::NothingToWithdraw => About::new(
-                "nothing_to_withdraw",
-                409,
-                "You have no approval to take back",
-                "You have not approved this request, or have taken that back already.",
-            ),
+            Self::Vote(error) => error.about(),
             Self::NotEligible => About::new(
                 "not_eligible",
                 409,

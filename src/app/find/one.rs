@@ -107,23 +107,13 @@ pub async fn request(ctx: &Ctx, id: RequestId) -> Result<RequestView, Error> {
                 .collect();
             let events = db::audit::history(conn, &subjects).await?;
             let (stages, fillable) = stages::of(conn, &seats, &request, now).await?;
-            let roles = ctx.app.roles();
             let open = request.state == RequestState::Pending && !request.is_overdue(now);
-            // Asked of the verbs' own functions: whom they refuse, the page offers no form.
-            let decides =
-                open && authz::decide(roles, &caller, request.clone(), stands_in, involved).is_ok();
-            let count = seats.count(&request, now);
+            let asked = (&request, grant.as_ref());
             let may = May {
-                approve: decides && count.may_vote(caller.human()).is_ok(),
-                deny: decides && count.may_deny(caller.human()).is_ok(),
                 withdraw: open && request.person == caller.id,
-                end: grant
-                    .as_ref()
-                    .is_some_and(|it| may_end(ctx, &caller, it, &request)),
-                extend: extension.is_none()
-                    && grant
-                        .as_ref()
-                        .is_some_and(|it| may_extend(ctx, &caller, it, &request, now)),
+                extend: extension.is_none() && may_extend(ctx, &caller, asked, now),
+                end: may_end(ctx, &caller, asked),
+                ..may_decide(ctx, &caller, &request, (&seats, stands_in, involved), now)
             };
             let settings = ctx.app.settings();
             let propagation = settings.propagation;
@@ -172,25 +162,55 @@ async fn undone(conn: &mut PgConnection, request: &Request) -> sqlx::Result<Vec<
     Ok(found)
 }
 
-fn may_end(ctx: &Ctx, caller: &Person, grant: &Grant, request: &Request) -> bool {
-    grant.state.is_open()
-        // `true` matters only to which refusal it would be, and that is not told here.
-        && authz::end(ctx.app.roles(), caller, grant.clone(), request, true).is_ok()
+/// Asked of the verbs' own functions: whom they refuse, the page offers no form.
+fn may_decide(
+    ctx: &Ctx,
+    caller: &Person,
+    request: &Request,
+    (seats, stands_in, involved): (&Seats, bool, bool),
+    now: DateTime<Utc>,
+) -> May {
+    let decides = authz::decide(
+        ctx.app.roles(),
+        caller,
+        request.clone(),
+        stands_in,
+        involved,
+    );
+    let is_open = request.state == RequestState::Pending && !request.is_overdue(now);
+    if !is_open || decides.is_err() {
+        return May::default();
+    }
+    let count = seats.count(request, now);
+    May {
+        approve: count.may_vote(caller.human()).is_ok(),
+        deny: count.may_deny(caller.human()).is_ok(),
+        ..May::default()
+    }
+}
+
+fn may_end(ctx: &Ctx, caller: &Person, (request, grant): (&Request, Option<&Grant>)) -> bool {
+    let Some(grant) = grant.filter(|it| it.state.is_open()) else {
+        return false;
+    };
+    // `true` matters only to which refusal it would be, and that is not told here.
+    authz::end(ctx.app.roles(), caller, grant.clone(), request, true).is_ok()
 }
 
 fn may_extend(
     ctx: &Ctx,
     caller: &Person,
-    grant: &Grant,
-    request: &Request,
+    (request, grant): (&Request, Option<&Grant>),
     now: DateTime<Utc>,
 ) -> bool {
     let margin = ctx.app.settings().propagation;
-    grant.person == caller.id
-        && grant.marks.bypassed.is_none()
-        && grant.is_open_for(margin, now)
-        && caller.is_in(&request.terms.requester_group)
-        && grant.longest_extension(&request.terms) >= TimeDelta::seconds(1)
+    grant.is_some_and(|grant| {
+        grant.person == caller.id
+            && grant.marks.bypassed.is_none()
+            && grant.is_open_for(margin, now)
+            && caller.is_in(&request.terms.requester_group)
+            && grant.longest_extension(&request.terms) >= TimeDelta::seconds(1)
+    })
 }
 
 /// P after AWS was read back without the grant.

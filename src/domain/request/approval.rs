@@ -87,8 +87,8 @@ impl Request {
         Ok(request.counted(tallied, comment, by))
     }
 
-    /// Approves what its votes complete although nobody has just voted: a group that it escalates to
-    /// decides from now on, or somebody stands in for another one.
+    /// Approves what its votes complete although nobody has just voted: a group that it escalates
+    /// to decides from now on, or somebody stands in for another one.
     ///
     /// # Errors
     /// When the request is not pending.

@@ -12,7 +12,7 @@ use countersign::domain::audit::By;
 use countersign::domain::grant::GrantState;
 use countersign::domain::request::RequestState;
 use countersign::domain::text::Words;
-use countersign::error::{CallerError, Error, InputError, StateError};
+use countersign::error::{CallerError, Error, InputError, StateError, VoteError};
 use countersign::ids::GrantId;
 
 use crate::support::app::{TestApp, no_limits};
@@ -168,7 +168,7 @@ async fn one_person_is_one_voice() {
     assert_eq!(first.request.state, RequestState::Pending);
     assert!(matches!(
         approve(&bob, id, None, None).await,
-        Err(Error::State(StateError::AlreadyDecided))
+        Err(Error::State(StateError::Vote(VoteError::AlreadyDecided)))
     ));
     assert_eq!(company.count("grants").await, 0);
     let second = approve(&carol, id, None, None).await.unwrap();

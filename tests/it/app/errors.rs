@@ -10,7 +10,8 @@ use countersign::domain::signed_call::Unfit;
 use countersign::domain::target::Condition;
 use countersign::error::{
     CallerError, Error, FieldCode, FieldError, IdentityError, InputError, LimitError, NobodysOwn,
-    Refusal, RoleError, SignInError, StateError, StsError, Unextendable, Unprobed, WireError,
+    Refusal, RoleError, SignInError, StateError, StsError, Unextendable, Unprobed, VoteError,
+    WireError,
 };
 use countersign::ids::RequestId;
 
@@ -188,10 +189,12 @@ fn inputs() -> [InputError; 6] {
 fn states() -> [StateError; 19] {
     let known = |error: &StateError| match error {
         StateError::Wrong(_)
-        | StateError::AlreadyDecided
-        | StateError::StageNotOpen
-        | StateError::NotNeeded
-        | StateError::NothingToWithdraw
+        | StateError::Vote(
+            VoteError::AlreadyDecided
+            | VoteError::StageNotOpen
+            | VoteError::NotNeeded
+            | VoteError::NothingToWithdraw,
+        )
         | StateError::NotEligible
         | StateError::GroupsStale
         | StateError::NotFetched
@@ -212,10 +215,10 @@ fn states() -> [StateError; 19] {
             subject: "request",
             state: "denied",
         }),
-        StateError::AlreadyDecided,
-        StateError::StageNotOpen,
-        StateError::NotNeeded,
-        StateError::NothingToWithdraw,
+        StateError::Vote(VoteError::AlreadyDecided),
+        StateError::Vote(VoteError::StageNotOpen),
+        StateError::Vote(VoteError::NotNeeded),
+        StateError::Vote(VoteError::NothingToWithdraw),
         StateError::NotEligible,
         StateError::GroupsStale,
         StateError::NotFetched,

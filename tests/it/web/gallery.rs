@@ -31,6 +31,7 @@ use super::token_samples::*;
 use super::troubles::{bypassed, dead, troubled};
 use super::uncut::{active_uncut, ask_uncut, closing_uncut, review_uncut};
 use super::undone::{ask_undone, review_undone};
+use super::voices::stage;
 
 /// A page, and the type that it is of.
 pub struct Sample {

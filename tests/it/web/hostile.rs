@@ -16,6 +16,7 @@ use countersign::web::show::{Icon, Tone};
 
 use super::facts::*;
 use super::samples::*;
+use super::voices::{stage, voice};
 
 /// Pages whose every text came from somebody who means harm.
 pub fn all() -> Vec<(&'static str, String)> {

@@ -34,3 +34,4 @@ mod tokens;
 mod troubles;
 mod uncut;
 mod undone;
+mod voices;

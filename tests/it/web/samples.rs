@@ -1,14 +1,13 @@
 //! Every page of the portal in its states, filled with made-up facts.
 
 use askama::Template;
-use countersign::app::find::{Approvers, Decision, Delay, May, StageView, Troubles};
+use countersign::app::find::{Delay, May, Troubles};
 use countersign::domain::change::WrongState;
 use countersign::domain::entitlement::{Method, PolicyArns, Scope, Terms};
 use countersign::domain::grant::{Grant, GrantState};
 use countersign::domain::person::Person;
-use countersign::domain::request::{Request, RequestState, Verdict};
+use countersign::domain::request::{Request, RequestState};
 use countersign::domain::stages::Stages;
-use countersign::domain::tally::StageState;
 use countersign::error::{Error, FieldError, StateError};
 use countersign::ids::{GrantId, PersonId, RequestId};
 use countersign::web::audit::{Audit, Filter, Line};
@@ -24,6 +23,7 @@ use countersign::web::requests::Requests;
 use countersign::web::show::{Icon, Tone};
 
 use super::facts::*;
+use super::voices::{stage, voice};
 
 pub fn frame(here: Here, name: &str, waiting: i64) -> Frame {
     Frame {
@@ -208,48 +208,6 @@ pub fn handed_out_terms() -> Terms {
         method: Method::StsCredentials,
         scope: Scope::PolicyArns(PolicyArns::try_from(arns).expect("an ARN")),
         ..terms()
-    }
-}
-
-/// The only stage of these terms.
-pub fn stage(terms: &Terms, have: i16, can: &[&str], more: bool) -> StageView {
-    let only = terms.stages.iter().next().expect("a stage");
-    let named = can
-        .iter()
-        .map(|it| (PersonId::from_uuid(uuid(7)), (*it).to_owned()));
-    StageView {
-        stage: 1,
-        state: if have == only.seats() {
-            StageState::Closed
-        } else {
-            StageState::Open
-        },
-        needed: only.seats(),
-        have,
-        groups: only.groups.clone(),
-        can: Approvers {
-            named: named.collect(),
-            more,
-        },
-    }
-}
-
-pub fn voice(name: &str, approved: bool) -> Decision {
-    Decision {
-        person: PersonId::from_uuid(uuid(7)),
-        name: name.into(),
-        seq: 1,
-        verdict: if approved {
-            Verdict::Approve
-        } else {
-            Verdict::Deny
-        },
-        duration_seconds: approved.then_some(3600),
-        channel: "portal".to_owned(),
-        comment: None,
-        at: now(),
-        human: PersonId::from_uuid(uuid(7)),
-        counts: true,
     }
 }
 
