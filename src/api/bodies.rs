@@ -34,12 +34,12 @@ pub(super) struct NewRequest {
 /// An approval.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Decision {
+pub(super) struct Approval {
     /// In the approver's words.
     #[schema(max_length = 2000)]
     pub(super) comment: Option<String>,
-    /// The longest grant that the approver approves, ISO 8601: at least what the entitlement allows,
-    /// at most the request's `effective_duration`, and that where it is left out.
+    /// The longest grant that the approver approves, ISO 8601: at least what the entitlement
+    /// allows, at most the request's `effective_duration`, and that where it is left out.
     #[schema(example = "PT30M", pattern = r"^\+?P[Tt][0-9]")]
     pub(super) duration: Option<String>,
 }

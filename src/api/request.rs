@@ -191,6 +191,9 @@ impl From<&outlive::Outlives> for Outlives {
     }
 }
 
+/// How many of those who can decide are named.
+const NAMED: usize = 20;
+
 /// A request, and how far the decisions on it have brought it.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Decided {
@@ -200,8 +203,8 @@ pub(super) struct Decided {
     decisions: Vec<Decision>,
     /// Its stages, in the order in which they open.
     stages: Vec<Stage>,
-    /// Whether the people that there are could still approve it: false where its groups have too few
-    /// members who may decide it.
+    /// Whether the people that there are could still approve it: false where its groups have too
+    /// few members who may decide it.
     fillable: bool,
 }
 
@@ -293,8 +296,8 @@ impl From<&StageView> for Stage {
             needed: it.needed,
             have: it.have,
             groups: groups.collect(),
-            can: it.can.named.iter().map(|(id, _)| id.to_string()).collect(),
-            more: it.can.more,
+            can: it.can.iter().take(NAMED).map(ToString::to_string).collect(),
+            more: it.can.len() > NAMED,
         }
     }
 }

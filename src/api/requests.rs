@@ -4,13 +4,14 @@ use axum::Json;
 use axum::http::StatusCode;
 use serde::Deserialize;
 
-use super::bodies::{Comment, Decision, Denial, NewRequest, Nothing};
+use super::bodies::{Approval, Comment, Denial, NewRequest, Nothing};
 use super::extract::{Asked, Bearer, Body, Caller, Id, Said, length, page};
 use super::problem::Problem;
 use super::request::{Decided, Request};
 use super::types::List;
 use crate::app::ctx::Ctx;
 use crate::app::find::RequestFilter;
+use crate::app::load::Shown;
 use crate::app::submit::Submitted;
 use crate::app::{self, find};
 use crate::domain::audit::verb::Verb;
@@ -60,7 +61,7 @@ pub(super) async fn submit(
         // 200, not 201: nothing was made. A client that tries again gets the id of its first try.
         Submitted::Again(asked) => (StatusCode::OK, asked),
     };
-    Ok((status, show(&ctx, asked.request.id).await?))
+    Ok((status, show(&ctx, asked).await?))
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -114,18 +115,19 @@ pub(super) async fn list(
     responses((status = 200, body = Decided)))]
 pub(super) async fn get(caller: Bearer, Id(id): Id<RequestId>) -> Answer {
     let ctx = caller.of_request(None, id).await?;
-    show(&ctx, id).await
+    let view = find::counted(&ctx, id).await?;
+    Ok(Json(Decided::of(&ctx, &view)))
 }
 
 /// Approve a request
 #[utoipa::path(post, path = "/requests/{id}/approve",
     params(("id" = String, Path, description = "TypeID", format = "req")),
-    request_body = Option<Decision>,
+    request_body = Option<Approval>,
     responses((status = 200, body = Decided)))]
 pub(super) async fn approve(
     Caller(ctx): Caller,
     Id(id): Id<RequestId>,
-    Said(said): Said<Decision>,
+    Said(said): Said<Approval>,
 ) -> Answer {
     let seconds = match said.duration.as_deref().map(length) {
         Some((seconds, wrong)) if wrong.is_empty() => Some(seconds),
@@ -135,8 +137,8 @@ pub(super) async fn approve(
         }
         None => None,
     };
-    app::approve::approve(&ctx, id, said.comment, seconds).await?;
-    show(&ctx, id).await
+    let shown = app::approve::approve(&ctx, id, said.comment, seconds).await?;
+    show(&ctx, shown).await
 }
 
 /// Deny a request
@@ -149,8 +151,8 @@ pub(super) async fn deny(
     Id(id): Id<RequestId>,
     Body(said): Body<Denial>,
 ) -> Answer {
-    app::deny::deny(&ctx, id, said.comment).await?;
-    show(&ctx, id).await
+    let shown = app::deny::deny(&ctx, id, said.comment).await?;
+    show(&ctx, shown).await
 }
 
 /// Take one's approval back
@@ -166,8 +168,8 @@ pub(super) async fn withdraw_approval(
     Id(id): Id<RequestId>,
     Said(said): Said<Comment>,
 ) -> Answer {
-    app::withdraw_approval::withdraw_approval(&ctx, id, said.comment).await?;
-    show(&ctx, id).await
+    let shown = app::withdraw_approval::withdraw_approval(&ctx, id, said.comment).await?;
+    show(&ctx, shown).await
 }
 
 /// Take a request back
@@ -181,12 +183,12 @@ pub(super) async fn withdraw(
     Said(_): Said<Nothing>,
 ) -> Answer {
     let ctx = caller.of_request(Some(Verb::Withdraw), id).await?;
-    app::withdraw::withdraw(&ctx, id).await?;
-    show(&ctx, id).await
+    let shown = app::withdraw::withdraw(&ctx, id).await?;
+    show(&ctx, shown).await
 }
 
-async fn show(ctx: &Ctx, id: RequestId) -> Answer {
-    let view = find::counted(ctx, id).await?;
+async fn show(ctx: &Ctx, shown: Shown) -> Answer {
+    let view = find::after(ctx, shown).await?;
     Ok(Json(Decided::of(ctx, &view)))
 }
 

@@ -19,8 +19,8 @@ use crate::error::{
 use crate::ids::{GrantId, RequestId};
 use crate::{authz, db};
 
-/// Counts the caller's voice, on a grant of `seconds` at most where they say so. The last one needed
-/// makes the grant and its target due, in the same transaction.
+/// Counts the caller's voice, on a grant of `seconds` at most where they say so. The last one
+/// needed makes the grant and its target due, in the same transaction.
 ///
 /// # Errors
 /// When the caller may not decide it, has decided already or is not needed, it is not pending, its

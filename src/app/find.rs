@@ -29,7 +29,9 @@ pub use crate::db::leavers::Listed as ListedPerson;
 pub use crate::db::request_lists::Listed;
 pub use crate::db::troubles::{Contested, Troubles, Unguarded};
 use one::delays;
-pub use one::{CountedView, GrantView, May, RequestView, counted, external_id, grant, request};
+pub use one::{
+    CountedView, GrantView, May, RequestView, after, counted, external_id, grant, request,
+};
 pub use people::{PeopleFilter, everybody, people, person, sees_people};
 pub use revocations::{RevocationView, RevokedView, revocation, revocations, revoked};
 pub use stages::{Approvers, StageView};

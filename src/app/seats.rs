@@ -100,8 +100,8 @@ const fn approval(person: PersonId) -> Vote {
     }
 }
 
-/// Stores how far a request is after its votes have changed, with an event for each stage that opens
-/// or asks again. The caller has the request's lock.
+/// Stores how far a request is after its votes have changed, with an event for each stage that
+/// opens or asks again. The caller has the request's lock.
 pub(super) async fn follow(
     tx: &mut Tx,
     request: &Request,

@@ -30,8 +30,8 @@ pub struct Decision {
     pub at: DateTime<Utc>,
     /// The account that counts for all of that human's.
     pub human: PersonId,
-    /// Whether it counts: where that human stands, and as long as the request waits only of somebody
-    /// who is active, and none of those who have asked. After that it is history.
+    /// Whether it counts: where that human stands, and as long as the request waits only of
+    /// somebody who is active, and none of those who have asked. After that it is history.
     pub counts: bool,
 }
 
@@ -96,8 +96,8 @@ pub async fn of_request(
     request: RequestId,
 ) -> sqlx::Result<Vec<Decision>> {
     let rows = sqlx::query!(
-        r#"SELECT d.seq, d.person AS "person: PersonId", p.name, d.verdict, d.comment, d.duration_seconds, d.channel, d.at,
-                  human(p.id) AS "human!: PersonId",
+        r#"SELECT d.seq, d.person AS "person: PersonId", p.name, d.verdict, d.comment, d.duration_seconds,
+                  d.channel, d.at, human(p.id) AS "human!: PersonId",
                   (d.seq IN (SELECT s.seq FROM standing(r.id) s)
                    AND (r.state <> 'pending' OR p.status = 'active' AND human(p.id) <> ALL (askers(r)))) AS "counts!"
            FROM decisions d JOIN people p ON p.id = d.person JOIN requests r ON r.id = d.request

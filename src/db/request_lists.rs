@@ -38,9 +38,9 @@ pub struct Listed {
 }
 
 /// What waits for a human: pending requests that one more vote of theirs would bring further, by a
-/// group of theirs or of somebody for whom they stand in. What they cannot decide, or have approved,
-/// does not wait for them: the badge would never go. Nor does what their machine asked for, or what
-/// lets them in. Their accounts are `$1`, their groups `$2`, the time `$3`.
+/// group of theirs or of somebody for whom they stand in. What they cannot decide, or have
+/// approved, does not wait for them: the badge would never go. Nor does what their machine asked
+/// for, or what lets them in. Their accounts are `$1`, their groups `$2`, the time `$3`.
 macro_rules! waiting {
     ($tail:literal, "id", $($arg:expr),* $(,)?) => { waiting!(@ query_scalar, $tail, $($arg),*) };
     ($tail:literal, "row", $($arg:expr),* $(,)?) => { waiting!(@ query, $tail, $($arg),*) };
@@ -52,9 +52,11 @@ macro_rules! waiting {
                     UNION ALL
                     SELECT g, human(f.id) FROM delegations d JOIN people a ON a.id = d.from_person
                         JOIN people f ON f.id = ANY (human_ids(a)) AND f.status = 'active', at, unnest(f.groups) g
-                    WHERE d.to_person = ANY($1) AND d.ended_at IS NULL AND d.starts_at <= at.now AND d.ends_at > at.now),
+                    WHERE d.to_person = ANY($1) AND d.ended_at IS NULL AND d.starts_at <= at.now
+                      AND d.ends_at > at.now),
                 waiting AS (
-                    SELECT r.id FROM mine JOIN approver_groups g ON g."group" = mine.name AND g.wanted JOIN requests r ON r.id = g.request
+                    SELECT r.id FROM mine JOIN approver_groups g ON g."group" = mine.name AND g.wanted
+                        JOIN requests r ON r.id = g.request
                     WHERE r.state = 'pending' AND r.person <> ALL($1)
                       AND (r.machine_owner IS NULL OR r.machine_owner <> ALL($1))
                       AND NOT EXISTS (SELECT FROM machines m WHERE m.id = r.requested_by AND m.owner = ANY($1))
@@ -65,7 +67,8 @@ macro_rules! waiting {
                            ORDER BY d.seq DESC LIMIT 1) IS DISTINCT FROM 'approve'
                       AND (mine.away IS NULL OR coalesce((r.terms->'rules'->>'delegation')::boolean, true)
                            AND mine.away <> ALL (askers(r))
-                           AND NOT EXISTS (SELECT FROM standing(r.id) s WHERE s.verdict = 'approve' AND human(s.person) = mine.away)))
+                           AND NOT EXISTS (SELECT FROM standing(r.id) s
+                               WHERE s.verdict = 'approve' AND human(s.person) = mine.away)))
                "# + $tail,
             $($arg),*
         )

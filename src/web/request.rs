@@ -17,7 +17,7 @@ use super::problem::answer;
 use super::show::{self, Badge, Icon};
 use super::visit::{self, Asked, Away, Kept, Named, Sent, Visit};
 use super::{assets, commands, cookie, outlives};
-use crate::app::find::{self, Decision, Delay, May, StageView};
+use crate::app::find::{self, Approvers, Decision, Delay, May, StageView};
 use crate::app::{approve, deny, withdraw};
 use crate::domain::cause::Cause;
 use crate::domain::entitlement::{Method, Scope};
@@ -59,8 +59,10 @@ pub struct RequestPage {
     pub mine: bool,
     /// Decisions until now.
     pub decisions: Vec<Decision>,
-    /// How far its stages are, and who can still decide.
+    /// How far its stages are.
     pub stages: Vec<StageView>,
+    /// Who can still decide.
+    pub approvers: Approvers,
     /// Whether the people that there are could still approve it.
     pub fillable: bool,
     /// What the caller may do.
@@ -391,6 +393,7 @@ async fn look(
         mine,
         decisions: view.decisions,
         stages: view.stages,
+        approvers: view.approvers,
         fillable: view.fillable,
         may: view.may,
         grant: view.grant,

@@ -6,9 +6,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
 use super::super::ctx::{Ctx, Settings};
-use super::super::load;
+use super::super::load::{self, Shown};
 use super::super::seats::Seats;
-use super::stages::{self, StageView};
+use super::stages::{self, Approvers, StageView};
 use super::{Decision, Delay, Entry, Undone, undone_of};
 use crate::db::cases::Case;
 use crate::domain::grant::{Grant, GrantState};
@@ -59,6 +59,8 @@ pub struct RequestView {
     pub decisions: Vec<Decision>,
     /// How far its stages are.
     pub stages: Vec<StageView>,
+    /// Who can still decide it.
+    pub approvers: Approvers,
     /// Whether the people that there are could still approve it; of a request that is decided, that
     /// they could.
     pub fillable: bool,
@@ -106,7 +108,8 @@ pub async fn request(ctx: &Ctx, id: RequestId) -> Result<RequestView, Error> {
                 .chain(grant.iter().map(|it| it.id.to_string()))
                 .collect();
             let events = db::audit::history(conn, &subjects).await?;
-            let (stages, fillable) = stages::of(conn, &seats, &request, now).await?;
+            let (stages, fillable) = stages::of(&seats, &request, now);
+            let approvers = stages::named(conn, &stages).await?;
             let open = request.state == RequestState::Pending && !request.is_overdue(now);
             let asked = (&request, grant.as_ref());
             let may = May {
@@ -134,6 +137,7 @@ pub async fn request(ctx: &Ctx, id: RequestId) -> Result<RequestView, Error> {
                 extension: extension.filter(|it| *it != id),
                 decisions: seats.decisions,
                 stages,
+                approvers,
                 fillable,
                 may,
                 events,
@@ -258,18 +262,35 @@ pub async fn counted(ctx: &Ctx, id: RequestId) -> Result<CountedView, Error> {
     ctx.app
         .read_at(async |conn, now| {
             let (Case { request, .. }, grant) = load::visible(ctx, conn, id).await?;
-            let seats = Seats::load(conn, id, None, now).await?;
-            let request = seats.shortened(request);
-            let (stages, fillable) = stages::of(conn, &seats, &request, now).await?;
-            Ok(CountedView {
-                request,
-                grant,
-                decisions: seats.decisions,
-                stages,
-                fillable,
-            })
+            count(conn, Shown { request, grant }, now).await
         })
         .await
+}
+
+/// What a verb has answered with, and how far it is now.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn after(ctx: &Ctx, shown: Shown) -> Result<CountedView, Error> {
+    let count = async |conn: &mut PgConnection, now| count(conn, shown, now).await;
+    ctx.app.read_at(count).await
+}
+
+async fn count(
+    conn: &mut PgConnection,
+    Shown { request, grant }: Shown,
+    now: DateTime<Utc>,
+) -> Result<CountedView, Error> {
+    let seats = Seats::load(conn, request.id, None, now).await?;
+    let request = seats.shortened(request);
+    let (stages, fillable) = stages::of(&seats, &request, now);
+    Ok(CountedView {
+        request,
+        grant,
+        decisions: seats.decisions,
+        stages,
+        fillable,
+    })
 }
 
 /// One grant.

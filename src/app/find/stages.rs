@@ -17,8 +17,8 @@ const NAMED: usize = 20;
 /// Who can still decide: those whose voice would bring the request further.
 #[derive(Debug, Clone, Default)]
 pub struct Approvers {
-    /// With their names, by name; the first of them where there are many.
-    pub named: Vec<(PersonId, String)>,
+    /// By name; the first of them where there are many.
+    pub named: Vec<String>,
     /// Whether there are more than are named.
     pub more: bool,
 }
@@ -36,35 +36,28 @@ pub struct StageView {
     pub have: i16,
     /// Whose seats they are.
     pub groups: Vec<GroupSeats>,
-    /// Who can take one now; nobody unless the stage is open.
-    pub can: Approvers,
+    /// Who can take one now, by id; nobody unless the stage is open.
+    pub can: Vec<PersonId>,
 }
 
 /// How far each stage is, and whether the people that there are could still approve the request.
-pub(super) async fn of(
-    conn: &mut PgConnection,
-    seats: &Seats,
-    request: &Request,
-    now: DateTime<Utc>,
-) -> Result<(Vec<StageView>, bool), Error> {
+pub(super) fn of(seats: &Seats, request: &Request, now: DateTime<Utc>) -> (Vec<StageView>, bool) {
     let count = seats.count(request, now);
     let (tallies, fillable) = match (request.state, count.tally()) {
         (RequestState::Pending, Tally::Open { fillable, .. }) => (count.stages(), *fillable),
         // What was decided is history, whatever groups people are in by now.
         _ => (history(request, seats.approvals()), true),
     };
-    let mut views = Vec::new();
-    for (tally, stage) in tallies.into_iter().zip(&request.terms.stages) {
-        views.push(StageView {
-            stage: tally.stage,
-            state: tally.state,
-            needed: tally.needed,
-            have: tally.have,
-            groups: stage.groups.clone(),
-            can: named(conn, &tally.can).await?,
-        });
-    }
-    Ok((views, fillable))
+    let stages = tallies.into_iter().zip(&request.terms.stages);
+    let views = stages.map(|(tally, stage)| StageView {
+        stage: tally.stage,
+        state: tally.state,
+        needed: tally.needed,
+        have: tally.have,
+        groups: stage.groups.clone(),
+        can: tally.can,
+    });
+    (views.collect(), fillable)
 }
 
 /// The stages of a request that waits for nobody any more: its approvals have filled them in their
@@ -94,14 +87,19 @@ fn history(request: &Request, approvals: usize) -> Vec<StageTally> {
     stages.collect()
 }
 
-async fn named(conn: &mut PgConnection, can: &[PersonId]) -> Result<Approvers, Error> {
-    if can.is_empty() {
+/// Who they are that can decide now.
+pub(super) async fn named(
+    conn: &mut PgConnection,
+    stages: &[StageView],
+) -> Result<Approvers, Error> {
+    let can = stages.iter().flat_map(|it| &it.can);
+    let ids: Vec<_> = can.map(|it| it.uuid()).collect();
+    if ids.is_empty() {
         return Ok(Approvers::default());
     }
-    let ids: Vec<_> = can.iter().map(|it| it.uuid()).collect();
     let names = db::people::names(conn, &ids).await?;
-    let mut named: Vec<_> = names.into_iter().collect();
-    named.sort_by(|one, other| (&one.1, one.0).cmp(&(&other.1, other.0)));
+    let mut named: Vec<_> = names.into_values().collect();
+    named.sort();
     let more = named.len() > NAMED;
     named.truncate(NAMED);
     Ok(Approvers { named, more })

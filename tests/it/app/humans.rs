@@ -11,7 +11,7 @@ use countersign::app::{Ctx, credentials, end, extend, withdraw};
 use countersign::ids::RequestId;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 
-use crate::support::app::{TestApp, ask, code, have, named, no_limits};
+use crate::support::app::{TestApp, ask, code, have, no_limits};
 use crate::support::catalog::{Catalog, Entitlement, user_arn};
 
 /// alice asks, alba is her other account; bob approves, and so does bert, who is bob. `prod-three`
@@ -83,7 +83,7 @@ async fn who_asks_with_one_account_cannot_decide_with_the_other() {
         assert!(!waiting(decides).await.contains(&request));
         let seen = find::request(decides, request).await.unwrap();
         assert!(!seen.may.approve);
-        assert_eq!(named(&seen), ["Bob", "Carol", "Dave", "Erin"]);
+        assert_eq!(seen.approvers.named, ["Bob", "Carol", "Dave", "Erin"]);
     }
     assert_eq!(company.count("decisions").await, 0);
 }
@@ -105,7 +105,7 @@ async fn who_votes_with_both_accounts_votes_once() {
         let seen = find::request(second, request).await.unwrap();
         assert!(!seen.may.approve);
         assert_eq!(have(&seen), 1);
-        assert_eq!(named(&seen), ["Carol", "Dave", "Erin"]);
+        assert_eq!(seen.approvers.named, ["Carol", "Dave", "Erin"]);
         let carol = company.ctx("carol").await;
         let shown = approve(&carol, request, None, None).await.unwrap();
         assert_eq!(shown.request.state.as_str(), "approved");

@@ -12,7 +12,7 @@ use countersign::authn;
 use countersign::ids::{GrantId, RequestId};
 use secrecy::ExposeSecret as _;
 
-use crate::support::app::{TestApp, ask, code, have, named, wanted};
+use crate::support::app::{TestApp, ask, code, have, wanted};
 use crate::support::catalog::user_arn;
 
 /// The company, in which dave may ask as well.
@@ -116,7 +116,7 @@ async fn whoever_is_disabled_has_nothing_left_and_it_is_on_record() {
     let seen = find::request(&company.ctx("bob").await, had.approved).await;
     let seen = seen.unwrap();
     assert_eq!(have(&seen), 0);
-    assert_eq!(named(&seen), ["Bob", "Carol", "Erin"]);
+    assert_eq!(seen.approvers.named, ["Bob", "Carol", "Erin"]);
 
     for (subject, action, times) in [
         (id.to_string(), "person.disabled", 1),

@@ -171,7 +171,7 @@ async fn the_application_cannot_write_catalog_people_and_tokens() {
         "UPDATE people SET groups = '{sre-leads}'",
         "DELETE FROM people",
         "UPDATE principals SET arn = 'x'",
-        "UPDATE entitlements SET needed = 1",
+        "UPDATE entitlements SET stages = stages",
         "INSERT INTO targets (id, account, kind, arn) VALUES (gen_random_uuid(), '111122223333', 'role', 'x')",
         "INSERT INTO api_tokens SELECT * FROM api_tokens",
         "UPDATE api_tokens SET expires_at = 'infinity'",

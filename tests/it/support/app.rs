@@ -241,12 +241,6 @@ pub fn have(seen: &RequestView) -> i16 {
     seen.stages.iter().map(|it| it.have).sum()
 }
 
-/// Who can bring a request further.
-pub fn named(seen: &RequestView) -> Vec<&str> {
-    let can = seen.stages.iter().flat_map(|it| &it.can.named);
-    can.map(|(_, name)| name.as_str()).collect()
-}
-
 /// The code of what a verb answers, as a person is told it; `-` where it does not refuse.
 pub fn code<T>(answer: Result<T, Error>) -> &'static str {
     answer.err().map_or("-", |error| error.told_code())

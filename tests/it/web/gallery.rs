@@ -31,7 +31,7 @@ use super::token_samples::*;
 use super::troubles::{bypassed, dead, troubled};
 use super::uncut::{active_uncut, ask_uncut, closing_uncut, review_uncut};
 use super::undone::{ask_undone, review_undone};
-use super::voices::stage;
+use super::voices::{approvers, stage};
 
 /// A page, and the type that it is of.
 pub struct Sample {
@@ -132,7 +132,8 @@ fn every() -> Vec<(&'static str, Sample)> {
         (
             "request-last-voice",
             sample(&RequestPage {
-                stages: vec![stage(&second_voice().request.terms, 1, &[], false)],
+                stages: vec![stage(&second_voice().request.terms, 1)],
+                approvers: approvers(&[], false),
                 fillable: false,
                 ..second_voice()
             }),

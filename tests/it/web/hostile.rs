@@ -16,7 +16,7 @@ use countersign::web::show::{Icon, Tone};
 
 use super::facts::*;
 use super::samples::*;
-use super::voices::{stage, voice};
+use super::voices::{approvers, stage, voice};
 
 /// Pages whose every text came from somebody who means harm.
 pub fn all() -> Vec<(&'static str, String)> {
@@ -44,7 +44,8 @@ pub fn all() -> Vec<(&'static str, String)> {
         request: asked.clone(),
         requester: text(),
         decisions: vec![voice(HOSTILE, true)],
-        stages: vec![stage(&terms, 0, &[HOSTILE], true)],
+        stages: vec![stage(&terms, 0)],
+        approvers: approvers(&[HOSTILE], true),
         fillable: true,
         history: vec![entry(
             1,

@@ -23,7 +23,7 @@ use countersign::web::requests::Requests;
 use countersign::web::show::{Icon, Tone};
 
 use super::facts::*;
-use super::voices::{stage, voice};
+use super::voices::{approvers, stage, voice};
 
 pub fn frame(here: Here, name: &str, waiting: i64) -> Frame {
     Frame {
@@ -133,7 +133,8 @@ pub fn page(state: RequestState, granted: Option<Grant>) -> RequestPage {
             .then(|| voice("Bob Brandt", !matches!(state, RequestState::Denied(_))))
             .into_iter()
             .collect(),
-        stages: vec![stage(&terms(), 0, &["Bob Brandt", "Carol Costa"], false)],
+        stages: vec![stage(&terms(), 0)],
+        approvers: approvers(&["Bob Brandt", "Carol Costa"], false),
         fillable: true,
         may: May {
             approve: false,
@@ -230,13 +231,15 @@ pub fn review() -> RequestPage {
 pub fn second_voice() -> RequestPage {
     let mut page = RequestPage {
         decisions: vec![voice("Bob Brandt", true)],
-        stages: vec![stage(&terms(), 0, &["Carol Costa"], false)],
+        stages: vec![stage(&terms(), 0)],
+        approvers: approvers(&["Carol Costa"], false),
         fillable: true,
         frame: frame(Here::Waiting, "Carol Costa", 1),
         ..review()
     };
     page.request.terms.stages = Stages::one("sre-leads", 2).expect("stages");
-    page.stages = vec![stage(&page.request.terms, 1, &["Carol Costa"], false)];
+    page.stages = vec![stage(&page.request.terms, 1)];
+    page.approvers = approvers(&["Carol Costa"], false);
     page.request.target_checked = false;
     page.request.starts_at = Some(now() + minutes(90));
     page
@@ -318,7 +321,8 @@ pub fn long_request() -> RequestPage {
             ..row.request
         },
         decisions: vec![voice(&row.requester, true)],
-        stages: vec![stage(&terms(), 0, &[&row.requester, &row.requester], true)],
+        stages: vec![stage(&terms(), 0)],
+        approvers: approvers(&[&row.requester, &row.requester], true),
         fillable: true,
         requester: row.requester,
         ..review()

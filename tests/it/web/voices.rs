@@ -9,11 +9,8 @@ use countersign::ids::PersonId;
 use super::facts::{now, uuid};
 
 /// The only stage of these terms.
-pub fn stage(terms: &Terms, have: i16, can: &[&str], more: bool) -> StageView {
+pub fn stage(terms: &Terms, have: i16) -> StageView {
     let only = terms.stages.iter().next().expect("a stage");
-    let named = can
-        .iter()
-        .map(|it| (PersonId::from_uuid(uuid(7)), (*it).to_owned()));
     StageView {
         stage: 1,
         state: if have == only.seats() {
@@ -24,10 +21,15 @@ pub fn stage(terms: &Terms, have: i16, can: &[&str], more: bool) -> StageView {
         needed: only.seats(),
         have,
         groups: only.groups.clone(),
-        can: Approvers {
-            named: named.collect(),
-            more,
-        },
+        can: vec![],
+    }
+}
+
+/// These can decide.
+pub fn approvers(named: &[&str], more: bool) -> Approvers {
+    Approvers {
+        named: named.iter().map(|it| (*it).to_owned()).collect(),
+        more,
     }
 }
 
