@@ -195,16 +195,18 @@ CREATE TRIGGER questions_keep BEFORE DELETE ON questions FOR EACH ROW EXECUTE FU
 -- For whom of a request's groups a person stands in.
 CREATE FUNCTION stands_in(voter uuid, asked uuid, moment timestamptz) RETURNS boolean LANGUAGE sql STABLE AS $$
     SELECT EXISTS (
-        SELECT FROM people v JOIN delegations d ON d.to_person = ANY (human_ids(v)) JOIN people a ON a.id = d.from_person
-            JOIN people p ON p.id = ANY (human_ids(a)) AND p.status = 'active' JOIN approver_groups g ON p.groups @> ARRAY[g."group"]
-        WHERE v.id = voter AND g.request = asked AND d.starts_at <= moment AND d.ends_at > moment AND (d.ended_at IS NULL OR d.ended_at > moment))
+        SELECT FROM people v, unnest(human_ids(v)) own(id) JOIN delegations d ON d.to_person = own.id JOIN people a ON a.id = d.from_person,
+            unnest(human_ids(a)) away(id) JOIN people p ON p.id = away.id AND p.status = 'active'
+            JOIN approver_groups g ON g.request = asked AND p.groups @> ARRAY[g."group"]
+        WHERE v.id = voter AND d.starts_at <= moment AND d.ends_at > moment AND (d.ended_at IS NULL OR d.ended_at > moment))
 $$;
 COMMENT ON FUNCTION stands_in IS 'Whether a person stands in for somebody in a group that decides the request.';
 -- Which seat they may have is not asked here.
 CREATE FUNCTION may_sit(voter uuid, asked uuid, moment timestamptz) RETURNS boolean LANGUAGE sql STABLE AS $$
     SELECT stands_in(voter, asked, moment) OR EXISTS (
-        SELECT FROM people v JOIN people p ON p.id = ANY (human_ids(v)) AND p.status = 'active' JOIN approver_groups g ON p.groups @> ARRAY[g."group"]
-        WHERE v.id = voter AND g.request = asked)
+        SELECT FROM people v, unnest(human_ids(v)) own(id) JOIN people p ON p.id = own.id AND p.status = 'active'
+            JOIN approver_groups g ON g.request = asked AND p.groups @> ARRAY[g."group"]
+        WHERE v.id = voter)
 $$;
 COMMENT ON FUNCTION may_sit IS 'Whether a person is in a group that decides the request, by whichever account, or stands in for somebody who is.';
 

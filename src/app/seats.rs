@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use crate::db;
 use crate::db::decisions::{self, Decision};
@@ -57,6 +58,13 @@ impl Seats {
     pub fn has_approved(&self, human: PersonId) -> bool {
         let mut own = self.decisions.iter().rev().filter(|it| it.human == human);
         own.next().is_some_and(|it| it.verdict == Verdict::Approve)
+    }
+
+    /// The humans whose approval counts, and those who have asked.
+    pub fn decided_or_asked(&self) -> Vec<Uuid> {
+        let decided = self.votes.iter().map(|it| it.person);
+        let all = decided.chain(self.around.askers.iter().copied());
+        all.map(PersonId::uuid).collect()
     }
 
     /// How many humans' approvals count.

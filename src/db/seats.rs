@@ -2,10 +2,15 @@
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::domain::tally::{Count, Delegation, Human, People, StageState};
 use crate::ids::{PersonId, RequestId};
+
+/// Of people who are in the same of a request's groups, so many are loaded: there are ten seats at
+/// most, and who has voted, has asked or stands in for somebody is loaded beside them.
+pub const LOADED: usize = 50;
 
 /// What a tally depends on beside the votes.
 #[derive(Debug)]
@@ -29,67 +34,61 @@ pub async fn around(
     named: &[PersonId],
     now: DateTime<Utc>,
 ) -> sqlx::Result<Around> {
+    let named: Vec<Uuid> = named.iter().map(|it| it.uuid()).collect();
+    let loaded = i64::try_from(LOADED).unwrap_or(i64::MAX);
     let row = sqlx::query!(
         r#"WITH live AS (
                SELECT human(f.id) AS from_human, human(d.to_person) AS to_human
                FROM delegations d JOIN people f ON f.id = d.from_person
                WHERE d.ended_at IS NULL AND d.starts_at <= $2 AND d.ends_at > $2 AND EXISTS (
                    SELECT FROM people p JOIN approver_groups g ON p.groups @> ARRAY[g."group"]
-                   WHERE g.request = $1 AND p.id = ANY (human_ids(f)) AND p.status = 'active'))
+                   WHERE g.request = $1 AND p.id = ANY (human_ids(f)) AND p.status = 'active')),
+               named AS (
+                   SELECT unnest($3::uuid[]) AS id
+                   UNION SELECT unnest(askers(r)) FROM requests r WHERE r.id = $1
+                   UNION SELECT from_human FROM live UNION SELECT to_human FROM live),
+               members AS (
+                   SELECT coalesce(p.same_as, p.id) AS id,
+                          array_agg(DISTINCT w."group" ORDER BY w."group") AS groups
+                   FROM (SELECT DISTINCT g."group" FROM approver_groups g WHERE g.request = $1) w
+                       JOIN people p ON p.groups @> ARRAY[w."group"] WHERE p.status = 'active' GROUP BY 1),
+               counted AS (
+                   SELECT id, groups, row_number() OVER (PARTITION BY groups ORDER BY id) AS nth FROM members),
+               humans AS (
+                   SELECT id, groups FROM counted WHERE nth <= $4 OR id IN (SELECT id FROM named)
+                   UNION ALL
+                   SELECT n.id, '{}' FROM named n
+                   WHERE EXISTS (SELECT FROM people p WHERE p.id = n.id AND p.status = 'active')
+                      OR EXISTS (SELECT FROM people p WHERE p.same_as = n.id AND p.status = 'active'))
            SELECT askers(r) AS "askers!: Vec<PersonId>",
                   ARRAY(SELECT s.opened_at FROM request_stages s WHERE s.request = r.id ORDER BY s.stage)
                       AS "opened!: Vec<Option<DateTime<Utc>>>",
                   ARRAY(SELECT from_human FROM live ORDER BY from_human) AS "away!: Vec<PersonId>",
-                  ARRAY(SELECT to_human FROM live ORDER BY from_human) AS "delegates!: Vec<PersonId>"
+                  ARRAY(SELECT to_human FROM live ORDER BY from_human) AS "delegates!: Vec<PersonId>",
+                  (SELECT coalesce(jsonb_agg(jsonb_build_array(id, groups)), '[]') FROM humans)
+                      AS "humans!: Json<Vec<(Uuid, Vec<String>)>>"
            FROM requests r WHERE r.id = $1"#,
         request.uuid(),
         now,
+        &named,
+        loaded,
     );
-    let row = row.fetch_one(&mut *conn).await?;
+    let row = row.fetch_one(conn).await?;
     let away = row.away.iter().zip(&row.delegates);
     let delegations = away.map(|(from, to)| Delegation {
         from: *from,
         to: *to,
     });
-    let delegations: Vec<Delegation> = delegations.collect();
-    let all = named.iter().chain(&row.askers).chain(&row.away);
-    let all = all.chain(&row.delegates).map(|it| it.uuid());
-    let humans = humans(conn, request, &all.collect::<Vec<_>>()).await?;
+    let humans = row.humans.0.into_iter().map(|(id, groups)| Human {
+        id: PersonId::from_uuid(id),
+        is_active: true,
+        groups,
+    });
     Ok(Around {
-        people: People::new(humans, &delegations),
+        people: People::new(humans.collect(), &delegations.collect::<Vec<_>>()),
         opened: row.opened,
         askers: row.askers,
     })
-}
-
-async fn humans(
-    conn: &mut PgConnection,
-    request: RequestId,
-    named: &[Uuid],
-) -> sqlx::Result<Vec<Human>> {
-    // Who has voted, who has asked and who stands in for somebody are not more than the ten times
-    // five that are left of each kind.
-    let rows = sqlx::query!(
-        r#"WITH wanted AS (SELECT DISTINCT g."group" FROM approver_groups g WHERE g.request = $1),
-                members AS (
-                    SELECT coalesce(p.same_as, p.id) AS id,
-                           array_agg(DISTINCT w."group" ORDER BY w."group") AS groups
-                    FROM wanted w JOIN people p ON p.groups @> ARRAY[w."group"] WHERE p.status = 'active' GROUP BY 1),
-                counted AS (
-                    SELECT id, groups, row_number() OVER (PARTITION BY groups ORDER BY id) AS nth FROM members)
-           SELECT id AS "id!: PersonId", groups AS "groups!" FROM counted WHERE nth <= 50 OR id = ANY($2)
-           UNION ALL
-           SELECT coalesce(p.same_as, p.id), '{}' FROM people p
-           WHERE p.status = 'active' AND (p.id = ANY($2) OR p.same_as = ANY($2))"#,
-        request.uuid(),
-        named,
-    );
-    let rows = rows.fetch_all(conn).await?.into_iter().map(|row| Human {
-        id: row.id,
-        is_active: true,
-        groups: row.groups,
-    });
-    Ok(rows.collect())
 }
 
 /// Stores how far a request is: which of its stages are open, and whose votes would bring it

@@ -202,9 +202,9 @@ pub async fn eligible(
              AND (SELECT count(*) FROM standing(r.id) d
                   WHERE d.verdict = 'approve' AND human(d.person) <> ALL (askers(r))
                     AND (stands_in(d.person, r.id, d.at) OR EXISTS (
-                        SELECT FROM people v JOIN people a ON a.id = ANY (human_ids(v))
-                            JOIN approver_groups ag ON a.groups @> ARRAY[ag."group"]
-                        WHERE v.id = d.person AND ag.request = r.id)))
+                        SELECT FROM people v, unnest(human_ids(v)) account(id) JOIN people a ON a.id = account.id
+                            JOIN approver_groups ag ON ag.request = r.id AND a.groups @> ARRAY[ag."group"]
+                        WHERE v.id = d.person)))
                  >= seats(r.terms->'stages')
              AND principal_is_own(r)"#,
         &ids

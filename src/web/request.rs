@@ -111,6 +111,19 @@ impl RequestPage {
         show::standing(&self.request.state, self.grant.as_ref(), &self.frame.now)
     }
 
+    /// Whether there is one stage of one group, so that nothing has to be said of which.
+    fn is_plain(&self) -> bool {
+        let [stage] = self.stages.as_slice() else {
+            return false;
+        };
+        let escalates = stage.groups.iter().any(|it| it.escalation.is_some());
+        stage.groups.len() == 1 && !escalates
+    }
+
+    fn open_stage(&self) -> Option<&StageView> {
+        self.stages.iter().find(|it| it.state == StageState::Open)
+    }
+
     fn have(&self) -> i16 {
         self.stages.iter().map(|it| it.have).sum()
     }

@@ -109,7 +109,7 @@ pub async fn request(ctx: &Ctx, id: RequestId) -> Result<RequestView, Error> {
                 .collect();
             let events = db::audit::history(conn, &subjects).await?;
             let (stages, fillable) = stages::of(&seats, &request, now);
-            let approvers = stages::named(conn, &stages).await?;
+            let approvers = stages::named(conn, &seats, &request, now).await?;
             let open = request.state == RequestState::Pending && !request.is_overdue(now);
             let asked = (&request, grant.as_ref());
             let may = May {

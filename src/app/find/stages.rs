@@ -90,16 +90,28 @@ fn history(request: &Request, approvals: usize) -> Vec<StageTally> {
 /// Who they are that can decide now.
 pub(super) async fn named(
     conn: &mut PgConnection,
-    stages: &[StageView],
+    seats: &Seats,
+    request: &Request,
+    now: DateTime<Utc>,
 ) -> Result<Approvers, Error> {
-    let can = stages.iter().flat_map(|it| &it.can);
-    let ids: Vec<_> = can.map(|it| it.uuid()).collect();
-    if ids.is_empty() {
-        return Ok(Approvers::default());
-    }
-    let names = db::people::names(conn, &ids).await?;
-    let mut named: Vec<_> = names.into_values().collect();
-    named.sort();
+    let count = seats.count(request, now);
+    let can = match (request.state, count.tally()) {
+        (RequestState::Pending, Tally::Open { can, .. }) => can.as_slice(),
+        _ => return Ok(Approvers::default()),
+    };
+    let mut named = if can.len() < db::seats::LOADED {
+        let ids: Vec<_> = can.iter().map(|it| it.uuid()).collect();
+        let names = db::people::names(conn, &ids).await?;
+        let mut named: Vec<_> = names.into_values().collect();
+        named.sort();
+        named
+    } else {
+        // The tally does not know all of them.
+        let groups = count.groups().into_iter().filter(|it| it.wanted);
+        let groups: Vec<_> = groups.map(|it| it.group).collect();
+        let limit = i64::try_from(NAMED + 1).unwrap_or(i64::MAX);
+        db::people::in_groups(conn, &groups, &seats.decided_or_asked(), limit).await?
+    };
     let more = named.len() > NAMED;
     named.truncate(NAMED);
     Ok(Approvers { named, more })

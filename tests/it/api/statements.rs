@@ -92,14 +92,14 @@ async fn calls_take_few(app: TestApp) {
     };
     for (verb, who, body, most) in [
         // Each begins with the caller's own row, which who disables them waits for.
-        ("approve", &bob, json!({}), 10),
-        ("deny", &bob, json!({"comment": "No."}), 6),
-        ("withdraw", &alice, json!({}), 5),
+        ("approve", &bob, json!({}), 17),
+        ("deny", &bob, json!({"comment": "No."}), 11),
+        ("withdraw", &alice, json!({}), 10),
     ] {
-        let asked = calls.call(&alice, "POST", "/requests", &ask(), 11).await;
+        let asked = calls.call(&alice, "POST", "/requests", &ask(), 14).await;
         assert_eq!(asked.status, StatusCode::CREATED);
         let path = format!("/requests/{}", asked.body["id"].as_str().unwrap());
-        calls.call(&bob, "GET", &path, &Value::Null, 3).await;
+        calls.call(&bob, "GET", &path, &Value::Null, 6).await;
         let decide = format!("{path}/{verb}");
         let decided = calls.call(who, "POST", &decide, &body, most).await;
         let Some(grant) = decided.body["grant_id"].as_str() else {
