@@ -210,6 +210,15 @@ CREATE FUNCTION may_sit(voter uuid, asked uuid, moment timestamptz) RETURNS bool
 $$;
 COMMENT ON FUNCTION may_sit IS 'Whether a person is in a group that decides the request, by whichever account, or stands in for somebody who is.';
 
+-- Who has left since has sat there all the same.
+CREATE FUNCTION has_sat(voter uuid, asked uuid, moment timestamptz) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT stands_in(voter, asked, moment) OR EXISTS (
+        SELECT FROM people v, unnest(human_ids(v)) own(id) JOIN people p ON p.id = own.id
+            JOIN approver_groups g ON g.request = asked AND p.groups @> ARRAY[g."group"]
+        WHERE v.id = voter)
+$$;
+COMMENT ON FUNCTION has_sat IS 'As may_sit, also of somebody who is disabled by now.';
+
 CREATE OR REPLACE FUNCTION refuse_idle_vote() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     asked requests;
@@ -351,7 +360,7 @@ BEGIN
         SELECT p.oid::regprocedure AS name, CASE WHEN p.prosecdef THEN 'pg_catalog, ' ELSE '' END AS first FROM pg_proc p
         WHERE p.pronamespace = current_schema()::regnamespace AND pg_has_role(p.proowner, 'USAGE')
           AND p.proname IN ('stages_fit', 'seats', 'standing', 'approvals', 'effective_duration', 'delegates_once', 'freeze_delegation', 'freeze_question',
-                            'stands_in', 'may_sit', 'refuse_idle_vote', 'stages_of_request', 'freeze_request', 'extends_its_own', 'require_approvals', 'freeze_grant')
+                            'stands_in', 'may_sit', 'has_sat', 'refuse_idle_vote', 'stages_of_request', 'freeze_request', 'extends_its_own', 'require_approvals', 'freeze_grant')
     LOOP
         EXECUTE format('ALTER FUNCTION %s SET search_path = %s%I, pg_temp', item.name, item.first, current_schema());
     END LOOP;

@@ -74,11 +74,8 @@ pub async fn around(
         loaded,
     );
     let row = row.fetch_one(conn).await?;
-    let away = row.away.iter().zip(&row.delegates);
-    let delegations = away.map(|(from, to)| Delegation {
-        from: *from,
-        to: *to,
-    });
+    let away = row.away.into_iter().zip(row.delegates);
+    let delegations = away.map(|(from, to)| Delegation { from, to });
     let humans = row.humans.0.into_iter().map(|(id, groups)| Human {
         id: PersonId::from_uuid(id),
         is_active: true,

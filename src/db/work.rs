@@ -201,10 +201,7 @@ pub async fn eligible(
            WHERE g.id = ANY($1) AND p.groups @> ARRAY[r.terms->>'requester_group'] AND p.status = 'active'
              AND (SELECT count(*) FROM standing(r.id) d
                   WHERE d.verdict = 'approve' AND human(d.person) <> ALL (askers(r))
-                    AND (stands_in(d.person, r.id, d.at) OR EXISTS (
-                        SELECT FROM people v, unnest(human_ids(v)) account(id) JOIN people a ON a.id = account.id
-                            JOIN approver_groups ag ON ag.request = r.id AND a.groups @> ARRAY[ag."group"]
-                        WHERE v.id = d.person)))
+                    AND has_sat(d.person, r.id, d.at))
                  >= seats(r.terms->'stages')
              AND principal_is_own(r)"#,
         &ids
