@@ -88,7 +88,14 @@ async fn record(
 ) -> Result<Result<(), IdentityError>, Error> {
     let (arn, session) = (identity.arn.clone(), identity.session.clone());
     let event = match claimed {
-        Claimed::New(id) => tx.by.did(person, linked(id, identity, source)),
+        Claimed::New { id, left_by } => {
+            // It changes hands where everybody can read it.
+            if let Some(former) = left_by {
+                let event = tx.by.did(former, Action::IdentityEnded { arn });
+                db::audit::append(tx.conn(), &event).await?;
+            }
+            tx.by.did(person, linked(id, identity, source))
+        }
         Claimed::Kept(id) if tells_kept => tx.by.did(person, linked(id, identity, source)),
         Claimed::Kept(_) => return Ok(Ok(())),
         Claimed::Taken(owner) => {

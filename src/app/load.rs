@@ -47,10 +47,10 @@ pub(super) struct Locked {
 }
 
 impl Locked {
-    /// By whichever account of theirs.
+    /// By whichever account of theirs that was not disabled since.
     pub fn has_decided(&self) -> bool {
         let mut voices = self.decisions.iter();
-        voices.any(|vote| self.caller.is(vote.person))
+        voices.any(|vote| vote.stands && self.caller.is(vote.person))
     }
 }
 

@@ -158,6 +158,10 @@ pub async fn start(
         .await?
         .ok_or(CallerError::NotFound)?;
     let token = app.transaction(system(), Channel::Portal, async |tx: &mut Tx| {
+        // Before the session that it replaces, as whoever disables people does.
+        if !db::leavers::acts(tx.conn(), person.id).await? {
+            return Err(SignInError::Disabled.into());
+        }
         let new = New {
             person: (person.id, &person.name),
             identity: None,

@@ -24,8 +24,11 @@ pub struct Decision {
     pub at: DateTime<Utc>,
     /// The account that counts for all of that human's.
     pub human: PersonId,
-    /// Whether it counts: while the request waits, only that of somebody who is active, and none of
-    /// those who have asked. After that it is history.
+    /// Whether it stands: its person was not disabled since. One that does not stand never counts
+    /// again, and leaves them the voice that they have not used.
+    pub stands: bool,
+    /// Whether it counts: while the request waits, only one that stands, of somebody who is active,
+    /// and none of those who have asked. After that it is history.
     pub counts: bool,
 }
 
@@ -74,9 +77,12 @@ pub async fn of_request(
     sqlx::query_as!(
         Decision,
         r#"SELECT d.person, p.name, d.verdict = 'approve' AS "approved!", d.comment, d.at,
-                  coalesce(p.same_as, p.id) AS "human!: PersonId",
-                  (r.state <> 'pending' OR p.status = 'active' AND coalesce(p.same_as, p.id) <> ALL (askers(r)))
-                      AS "counts!"
+                  coalesce(p.same_as, p.id) AS "human!: PersonId", d.times_disabled = p.times_disabled AS "stands!",
+                  CASE WHEN r.state = 'pending' THEN p.status = 'active' AND d.times_disabled = p.times_disabled
+                           AND coalesce(p.same_as, p.id) <> ALL (askers(r))
+                       -- Who has voted once more had lost the voice before.
+                       ELSE NOT EXISTS (SELECT FROM decisions n WHERE n.request = d.request AND n.person = d.person
+                                        AND n.times_disabled > d.times_disabled) END AS "counts!"
            FROM decisions d JOIN people p ON p.id = d.person JOIN requests r ON r.id = d.request
            WHERE d.request = $1 ORDER BY d.at"#,
         request.uuid()
@@ -110,7 +116,8 @@ pub async fn voters(
 ) -> sqlx::Result<Voters> {
     let rows = sqlx::query!(
         r#"SELECT p.id, p.name, p.email, p.groups, human_ids(p) AS "ids!: Vec<PersonId>",
-                  p.status = 'active' AND coalesce(p.same_as, p.id) <> ALL (askers(r)) AS "counts!",
+                  d.times_disabled = p.times_disabled AS stands,
+                  p.status = 'active' AND coalesce(p.same_as, p.id) <> ALL (askers(r)) AS "may_count!",
                   principal_is_own(r) AS "is_own!", d.verdict = 'approve' AS approved, d.comment, d.at AS "at?"
            FROM requests r, people p LEFT JOIN decisions d ON d.person = p.id AND d.request = $1
            WHERE r.id = $1 AND p.id = ANY($2::uuid[] || ARRAY(SELECT v.person FROM decisions v WHERE v.request = $1))
@@ -135,7 +142,7 @@ pub async fn voters(
             groups: row.groups,
             ids: row.ids,
         };
-        if let (Some(approved), Some(at)) = (row.approved, row.at) {
+        if let (Some(approved), Some(at), Some(stands)) = (row.approved, row.at, row.stands) {
             voters.decisions.push(Decision {
                 person: person.id,
                 name: person.name.clone(),
@@ -143,7 +150,8 @@ pub async fn voters(
                 comment: row.comment,
                 at,
                 human: person.human(),
-                counts: row.counts,
+                stands,
+                counts: stands && row.may_count,
             });
         }
         // The requester may be the caller: one row, and both of them.

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
 use crate::domain::person::{Person, Principal};
-use crate::ids::PersonId;
+use crate::ids::{PersonId, PrincipalId};
 
 /// A person.
 ///
@@ -39,7 +39,7 @@ pub async fn with_email(conn: &mut PgConnection, email: &str) -> sqlx::Result<Ve
 }
 
 /// Who is named by an id, or by an e-mail address that they alone have verified; nobody who is
-/// disabled.
+/// disabled. Of several accounts of one human with that address it is the one that counts for all.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -49,8 +49,9 @@ pub async fn named(conn: &mut PgConnection, text: &str) -> sqlx::Result<Option<P
     let email = Some(text).filter(|it| it.contains('@') && !it.contains('\0'));
     let people = sqlx::query_as!(
         Person,
-        r#"SELECT id, name, email, groups, human_ids(p) AS "ids!: Vec<PersonId>" FROM people p
-           WHERE (id = $1 OR (email = $2 AND email_verified)) AND status = 'active' LIMIT 2"#,
+        r#"SELECT DISTINCT ON (coalesce(same_as, id)) id, name, email, groups, human_ids(p) AS "ids!: Vec<PersonId>"
+           FROM people p WHERE (id = $1 OR (email = $2 AND email_verified)) AND status = 'active'
+           ORDER BY coalesce(same_as, id), same_as IS NOT NULL, id LIMIT 2"#,
         id.map(PersonId::uuid) as Option<uuid::Uuid>,
         email as Option<&str>
     );
@@ -132,15 +133,21 @@ pub async fn in_group(
     .await
 }
 
-/// The AWS identities of a person, in every account. One that was ended is none.
+/// The AWS identities that a person may ask with, in every account: those of all accounts of theirs
+/// that are active. One that was ended is none; of a role they have one, their own account's first.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn principals(conn: &mut PgConnection, person: PersonId) -> sqlx::Result<Vec<Principal>> {
     sqlx::query_as!(
         Principal,
-        "SELECT id, person, account, arn, role_session_name AS session, unique_id FROM principals
-         WHERE person = $1 AND ended_at IS NULL AND conflict_with IS NULL ORDER BY arn",
+        r#"SELECT id AS "id!: PrincipalId", $1 AS "person!: PersonId", account AS "account!", arn AS "arn!", session, unique_id
+           FROM (SELECT DISTINCT ON (lower(o.arn)) o.id, o.account, o.arn, o.role_session_name AS session, o.unique_id
+                 FROM people p JOIN people w ON w.id = ANY(human_ids(p)) AND w.status = 'active'
+                     JOIN principals o ON o.person = w.id
+                 WHERE p.id = $1 AND o.ended_at IS NULL AND o.conflict_with IS NULL
+                 ORDER BY lower(o.arn), o.person <> $1, o.id) own
+           ORDER BY arn"#,
         person.uuid()
     )
     .fetch_all(conn)

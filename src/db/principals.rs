@@ -90,7 +90,7 @@ pub async fn without_identity(conn: &mut PgConnection) -> sqlx::Result<Vec<Lacki
          LEFT JOIN targets t ON t.id = e.target
          WHERE e.retired_at IS NULL AND e.method IN ('trust_policy', 'switch', 'attach') AND p.status = 'active'
            AND NOT EXISTS \
-         (SELECT FROM principals o WHERE o.person = p.id AND o.ended_at IS NULL AND o.conflict_with IS NULL
+         (SELECT FROM principals o WHERE o.person = ANY(human_ids(p)) AND o.ended_at IS NULL AND o.conflict_with IS NULL
            AND (o.account = e.account OR e.method <> 'attach')
           AND (o.role_session_name IS NULL OR NOT (e.mfa OR coalesce(t.mfa, false))
                AND (e.method = 'trust_policy' OR o.arn NOT LIKE 'arn:%:role/aws-reserved/%')))

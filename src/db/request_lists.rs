@@ -85,7 +85,8 @@ pub async fn list(
                    AND NOT EXISTS (SELECT FROM principals o WHERE o.person = ANY($1)
                        AND lower(o.arn) = lower(r.principal_arn)
                        AND lower(coalesce(o.role_session_name, '')) = lower(coalesce(r.principal_session, '')))
-                   AND NOT EXISTS (SELECT FROM decisions d WHERE d.request = r.id AND d.person = ANY($1))
+                   AND NOT EXISTS (SELECT FROM decisions d JOIN people v ON v.id = d.person
+                                   WHERE d.request = r.id AND d.person = ANY($1) AND v.times_disabled = d.times_disabled)
                  ORDER BY id DESC LIMIT $4",
                 &ids,
                 groups,
@@ -122,7 +123,8 @@ pub async fn waiting(
                  AND NOT EXISTS (SELECT FROM principals o WHERE o.person = ANY($1)
                      AND lower(o.arn) = lower(r.principal_arn)
                      AND lower(coalesce(o.role_session_name, '')) = lower(coalesce(r.principal_session, '')))
-                 AND NOT EXISTS (SELECT FROM decisions d WHERE d.request = r.id AND d.person = ANY($1))
+                 AND NOT EXISTS (SELECT FROM decisions d JOIN people v ON v.id = d.person
+                                 WHERE d.request = r.id AND d.person = ANY($1) AND v.times_disabled = d.times_disabled)
                LIMIT $3) waiting"#,
         &ids,
         groups,

@@ -177,7 +177,8 @@ async fn approvers(
     request: &Request,
     decisions: &[Decision],
 ) -> Result<Approvers, Error> {
-    let voted = decisions.iter().map(|it| it.person.uuid());
+    let standing = decisions.iter().filter(|it| it.stands);
+    let voted = standing.map(|it| it.person.uuid());
     let machine = request.requested_by.machine();
     let owners = machine.into_iter().flat_map(|it| [it.owner, it.owner_then]);
     let without: Vec<_> = voted

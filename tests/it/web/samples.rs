@@ -218,6 +218,7 @@ pub fn voice(name: &str, approved: bool) -> Decision {
         comment: None,
         at: now(),
         human: PersonId::from_uuid(uuid(7)),
+        stands: true,
         counts: true,
     }
 }
