@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
 use crate::domain::person::{Person, Principal};
+use crate::domain::sign_in::Identity;
 use crate::ids::{PersonId, PrincipalId};
 
 /// A person.
@@ -58,6 +59,23 @@ pub async fn named(conn: &mut PgConnection, text: &str) -> sqlx::Result<Option<P
     let mut people = people.fetch_all(conn).await?;
     // Addresses are not unique, and nobody is meant who only has the same one.
     Ok(people.pop().filter(|_| people.is_empty()))
+}
+
+/// The groups that are on record of whom a provider tells of, where they are known.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn groups_at(
+    conn: &mut PgConnection,
+    identity: &Identity,
+) -> sqlx::Result<Option<Vec<String>>> {
+    sqlx::query_scalar!(
+        "SELECT groups FROM people WHERE issuer = $1 AND subject = $2 AND groups_known",
+        identity.issuer,
+        identity.subject
+    )
+    .fetch_optional(conn)
+    .await
 }
 
 /// Whether a person's groups are known, and were told within `fresh` where the provider tells them.
