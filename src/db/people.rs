@@ -151,8 +151,9 @@ pub async fn in_group(
     .await
 }
 
-/// The AWS identities that a person may ask with, in every account: those of all accounts of theirs
-/// that are active. One that was ended is none; of a role they have one, their own account's first.
+/// The AWS identities that a person may ask with, in every account: their own, and those of other
+/// accounts of theirs that are active. One that was ended is none; of a role they have one, their
+/// own before another's.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -161,7 +162,7 @@ pub async fn principals(conn: &mut PgConnection, person: PersonId) -> sqlx::Resu
         Principal,
         r#"SELECT id AS "id!: PrincipalId", $1 AS "person!: PersonId", account AS "account!", arn AS "arn!", session, unique_id
            FROM (SELECT DISTINCT ON (lower(o.arn)) o.id, o.account, o.arn, o.role_session_name AS session, o.unique_id
-                 FROM people p JOIN people w ON w.id = ANY(human_ids(p)) AND w.status = 'active'
+                 FROM people p JOIN people w ON w.id = ANY(human_ids(p)) AND (w.id = p.id OR w.status = 'active')
                      JOIN principals o ON o.person = w.id
                  WHERE p.id = $1 AND o.ended_at IS NULL AND o.conflict_with IS NULL
                  ORDER BY lower(o.arn), o.person <> $1, o.id) own
