@@ -245,7 +245,9 @@ async fn a_vote_that_was_lost_is_cast_once_more_and_no_more_often() {
     enable(&ada, id).await.unwrap();
     assert_eq!(code(approve(&alice, had.approved, None).await), "stale");
     let details = "SELECT details->>'approvals' FROM audit_events WHERE action = 'person.disabled' ORDER BY id DESC LIMIT 1";
-    assert_eq!(one(&company, details).await, "1", "the last one alone");
+    assert_eq!(one(&company, details).await, "1");
+    disable(&ada, id, "Left").await.unwrap();
+    assert_eq!(one(&company, details).await, "0", "it was lost before");
 }
 
 #[tokio::test]

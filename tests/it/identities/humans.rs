@@ -42,13 +42,19 @@ async fn the_identity_of_whoever_is_disabled_gives_way_and_it_is_told_whose_it_w
 #[tokio::test]
 async fn two_accounts_of_one_human_have_one_identity_and_ask_with_it() {
     let world = World::with(|it| it.regroup("bob", &["developers", "approvers"])).await;
-    world.portal.change(|it| it.join("bob", "alice")).await;
     let browser = world.portal.browser("bob").await;
+    let ada = world.portal.browser("ada").await;
+    let is_told = async || ada.get("/").await.body.contains("Two people are said");
+    let refused = link(&browser, &world.shell("alice")).await;
+    assert_refused(&refused, 409, "identity_taken");
+    assert!(is_told().await);
+    world.portal.change(|it| it.join("bob", "alice")).await;
+    assert!(!is_told().await, "one human is no two people");
     let linked = link(&browser, &world.shell("alice")).await;
     assert_eq!(linked.status, StatusCode::SEE_OTHER, "{}", linked.body);
     let all = world.identities().await;
     assert_eq!(all, [format!("Alice {ALICES} catalog")]);
-    assert!(world.events("identity.refused").await.is_empty());
+    assert_eq!(world.events("identity.refused").await.len(), 1);
     let of_bob = world.portal.ctx("bob").await;
     let listed = identities::own(&of_bob).await.unwrap();
     assert_eq!(listed.len(), 1);

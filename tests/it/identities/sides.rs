@@ -21,7 +21,8 @@ async fn asked(world: &World) -> RequestId {
     asked.request().id
 }
 
-/// Somebody asks with it while it is given up, and has not stored the request yet.
+/// Somebody asks with it while it is given up: they have seen that it is theirs, and have not stored
+/// the request yet.
 #[tokio::test]
 async fn an_identity_that_is_being_asked_with_is_not_given_up_beside_that() {
     let world = World::with(|it| it.regroup("bob", &["developers", "approvers"])).await;
@@ -38,11 +39,11 @@ async fn an_identity_that_is_being_asked_with_is_not_given_up_beside_that() {
     asks::lock(&mut tx, bob.person.human()).await.unwrap();
     let again = "INSERT INTO requests SELECT (jsonb_populate_record(r, jsonb_build_object(
                      'id', gen_random_uuid(), 'state', 'pending', 'closed_at', null))).* FROM requests r";
-    tx.execute(again).await.unwrap();
     let mut admin = world.portal.db.superuser().await;
     let (ctx, id) = (bob.clone(), asked.principal.unwrap());
     let given_up = tokio::spawn(async move { identities::unlink(&ctx, id).await });
     somebody_waits(&mut admin).await;
+    tx.execute(again).await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!(code(given_up.await.unwrap()), "identity_in_use");
 }

@@ -254,7 +254,13 @@ async fn tokens_that_are_no_logout_tokens_sign_nobody_out() {
     let id_token = world.claims(&flow);
     world.portal.later(TimeDelta::seconds(2));
     let now = world.now().timestamp();
-    let cases: [(&str, Change); 17] = [
+    let cases: [(&str, Change); 19] = [
+        ("a sub that no database holds", |it, _| {
+            it["sub"] = json!("a\0")
+        }),
+        ("a jti that no database holds", |it, _| {
+            it["jti"] = json!("a\0")
+        }),
         ("another issuer", |it, _| {
             it["iss"] = json!("https://evil.example")
         }),
