@@ -62,8 +62,9 @@ pub async fn of_request(
                   requester.name AS requester,
                   caller.id AS caller_id, caller.name AS caller_name, caller.email AS caller_email,
                   caller.groups AS caller_groups, human_ids(caller) AS "caller_ids!: Vec<PersonId>",
-                  EXISTS (SELECT FROM decisions d JOIN people v ON v.id = d.person AND v.times_disabled = d.times_disabled
-                          WHERE d.request = r.id AND d.person = ANY(human_ids(caller)))
+                  EXISTS (SELECT FROM decisions d JOIN people v ON v.id = d.person
+                          WHERE d.request = r.id AND d.person = ANY(human_ids(caller))
+                            AND v.times_disabled = d.times_disabled)
                       AS "has_decided!",
                   (SELECT x.id FROM requests x WHERE x.state = 'pending'
                    AND x.extends IN (SELECT g.id FROM grants g WHERE g.request = r.id UNION ALL SELECT r.extends))

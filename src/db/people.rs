@@ -151,22 +151,24 @@ pub async fn in_group(
     .await
 }
 
-/// The AWS identities that a person may ask with, in every account: their own, and those of other
-/// accounts of theirs that are active. One that was ended is none; of a role they have one, their
-/// own before another's.
+/// The AWS identities that a person may ask with, in every account of AWS: those that this account
+/// of theirs has, and where it has none, those of their other accounts that are active. One that
+/// was ended is none.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn principals(conn: &mut PgConnection, person: PersonId) -> sqlx::Result<Vec<Principal>> {
+    // Of a role two accounts may have a session name each: its ARN alone is what requests name.
     sqlx::query_as!(
         Principal,
-        r#"SELECT id AS "id!: PrincipalId", $1 AS "person!: PersonId", account AS "account!", arn AS "arn!", session, unique_id
-           FROM (SELECT DISTINCT ON (lower(o.arn)) o.id, o.account, o.arn, o.role_session_name AS session, o.unique_id
-                 FROM people p JOIN people w ON w.id = ANY(human_ids(p)) AND (w.id = p.id OR w.status = 'active')
-                     JOIN principals o ON o.person = w.id
-                 WHERE p.id = $1 AND o.ended_at IS NULL AND o.conflict_with IS NULL
-                 ORDER BY lower(o.arn), o.person <> $1, o.id) own
-           ORDER BY arn"#,
+        r#"WITH own AS (
+               SELECT o.* FROM people p JOIN people w ON w.id = ANY(human_ids(p)) JOIN principals o ON o.person = w.id
+               WHERE p.id = $1 AND (w.id = p.id OR w.status = 'active')
+                 AND o.ended_at IS NULL AND o.conflict_with IS NULL)
+           SELECT DISTINCT ON (arn) id AS "id!: PrincipalId", $1 AS "person!: PersonId", account AS "account!",
+                  arn AS "arn!", role_session_name AS session, unique_id
+           FROM own WHERE person = $1 OR account NOT IN (SELECT account FROM own WHERE person = $1)
+           ORDER BY arn, id"#,
         person.uuid()
     )
     .fetch_all(conn)

@@ -73,33 +73,42 @@ pub async fn list(
             .fetch_all(&mut *conn)
             .await?
         }
-        View::Waiting(ids, groups) => {
-            let ids: Vec<_> = ids.iter().map(|id| id.uuid()).collect();
-            // What the caller cannot decide, or has decided, does not wait for them: the badge
-            // would never go. Nor does what their machine asked for, or what lets them in.
-            sqlx::query_scalar!(
-                "SELECT id FROM requests r
-                 WHERE state = 'pending' AND approver_group = ANY($2) AND person <> ALL($1) AND id < $3
-                   AND (machine_owner IS NULL OR machine_owner <> ALL($1))
-                   AND NOT EXISTS (SELECT FROM machines m WHERE m.id = r.requested_by AND m.owner = ANY($1))
-                   AND NOT EXISTS (SELECT FROM principals o WHERE o.person = ANY($1)
-                       AND lower(o.arn) = lower(r.principal_arn)
-                       AND lower(coalesce(o.role_session_name, '')) = lower(coalesce(r.principal_session, '')))
-                   AND NOT EXISTS (SELECT FROM decisions d JOIN people v ON v.id = d.person
-                                   WHERE d.request = r.id AND d.person = ANY($1) AND v.times_disabled = d.times_disabled)
-                 ORDER BY id DESC LIMIT $4",
-                &ids,
-                groups,
-                before,
-                limit
-            )
-            .fetch_all(&mut *conn)
-            .await?
-        }
+        View::Waiting(ids, groups) => waiting_for(conn, ids, groups, before, limit).await?,
         View::Visible(person, groups) => visible(conn, *person, groups, state, before, limit).await?,
         View::All => all(conn, state, before, limit).await?,
     };
     listed(conn, &ids).await
+}
+
+/// What waits for a human with these accounts, who is in these groups, newest first.
+async fn waiting_for(
+    conn: &mut PgConnection,
+    ids: &[PersonId],
+    groups: &[String],
+    before: uuid::Uuid,
+    limit: i64,
+) -> sqlx::Result<Vec<RequestId>> {
+    let ids: Vec<_> = ids.iter().map(|id| id.uuid()).collect();
+    // What the caller cannot decide, or has decided, does not wait for them: the badge
+    // would never go. Nor does what their machine asked for, or what lets them in.
+    sqlx::query_scalar!(
+        "SELECT id FROM requests r
+         WHERE state = 'pending' AND approver_group = ANY($2) AND person <> ALL($1) AND id < $3
+           AND (machine_owner IS NULL OR machine_owner <> ALL($1))
+           AND NOT EXISTS (SELECT FROM machines m WHERE m.id = r.requested_by AND m.owner = ANY($1))
+           AND NOT EXISTS (SELECT FROM principals o WHERE o.person = ANY($1)
+               AND lower(o.arn) = lower(r.principal_arn)
+               AND lower(coalesce(o.role_session_name, '')) = lower(coalesce(r.principal_session, '')))
+           AND NOT EXISTS (SELECT FROM decisions d JOIN people v ON v.id = d.person
+               WHERE d.request = r.id AND d.person = ANY($1) AND v.times_disabled = d.times_disabled)
+         ORDER BY id DESC LIMIT $4",
+        &ids,
+        groups,
+        before,
+        limit
+    )
+    .fetch_all(conn)
+    .await
 }
 
 /// How many requests wait for a human with these accounts, who is in these groups, counted up to
@@ -124,7 +133,7 @@ pub async fn waiting(
                      AND lower(o.arn) = lower(r.principal_arn)
                      AND lower(coalesce(o.role_session_name, '')) = lower(coalesce(r.principal_session, '')))
                  AND NOT EXISTS (SELECT FROM decisions d JOIN people v ON v.id = d.person
-                                 WHERE d.request = r.id AND d.person = ANY($1) AND v.times_disabled = d.times_disabled)
+                     WHERE d.request = r.id AND d.person = ANY($1) AND v.times_disabled = d.times_disabled)
                LIMIT $3) waiting"#,
         &ids,
         groups,

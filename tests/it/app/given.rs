@@ -1,5 +1,5 @@
-//! Machines get another owner and leave their names, and what ends while somebody is on the way with
-//! it is told as what it is.
+//! Machines get another owner and leave their names, and what ends while somebody is on the way
+//! with it is told as what it is.
 
 use chrono::TimeDelta;
 use countersign::app::approve::approve;

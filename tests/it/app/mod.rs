@@ -23,6 +23,7 @@ mod leavers;
 mod leaving;
 mod limits;
 mod locks;
+mod lost_votes;
 mod machines;
 mod matrix;
 mod meanwhile;

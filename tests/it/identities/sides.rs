@@ -21,8 +21,8 @@ async fn asked(world: &World) -> RequestId {
     asked.request().id
 }
 
-/// Somebody asks with it while it is given up: they have seen that it is theirs, and have not stored
-/// the request yet.
+/// Somebody asks with it while it is given up: they have seen that it is theirs, and have not
+/// stored the request yet.
 #[tokio::test]
 async fn an_identity_that_is_being_asked_with_is_not_given_up_beside_that() {
     let world = World::with(|it| it.regroup("bob", &["developers", "approvers"])).await;
