@@ -4,6 +4,7 @@
 use axum::http::StatusCode;
 use countersign::app::approve::approve;
 use countersign::app::submit::submit;
+use countersign::app::withdraw::withdraw;
 use countersign::app::{disable, enable, identities};
 
 use super::{World, assert_refused, link};
@@ -36,6 +37,56 @@ async fn the_identity_of_whoever_is_disabled_gives_way_and_it_is_told_whose_it_w
     let refused = link(&browser, &world.shell("alice")).await;
     assert_refused(&refused, 409, "identity_taken");
     assert_eq!(world.identities().await.len(), 1);
+}
+
+/// A catalog that says so is as good.
+#[tokio::test]
+async fn a_catalog_gives_the_identity_of_whoever_is_disabled_to_somebody_else() {
+    let world = World::new().await;
+    let mut catalog = world.portal.catalog();
+    catalog.person("alice").principals.clear();
+    catalog.person("bob").principals = vec![ALICES.to_owned()];
+    let file = catalog.render();
+    let refused = world.portal.apply(&file).await.unwrap_err().to_string();
+    assert!(
+        refused.contains("belongs to alice@example.com"),
+        "{refused}"
+    );
+    let (admin, email) = (&world.portal.admin, "alice@example.com");
+    let left = disable::by_command(admin, "test", email, None).await;
+    let alice = left.unwrap().0.to_string();
+    let applied = world.portal.apply(&file).await.unwrap();
+    let told = format!("principal {ALICES} of bob@example.com");
+    assert!(applied.changes.contains(&told), "{:?}", applied.changes);
+    let all = world.identities().await;
+    assert_eq!(all, [format!("Bob {ALICES} catalog")]);
+    let ended = "SELECT string_agg(subject || ' ' || (details->>'arn'), ',') FROM audit_events
+                 WHERE action = 'identity.ended'";
+    assert_eq!(world.one(ended).await, format!("{alice} {ALICES}"));
+    // In another case it is told as that, whoever has it.
+    catalog.person("bob").principals = vec![ALICES.replace("alice", "ALICE")];
+    let refused = world.portal.apply(&catalog.render()).await.unwrap_err();
+    assert!(refused.to_string().contains("by case"), "{refused}");
+}
+
+/// What one account has asked with, the other does not give up.
+#[tokio::test]
+async fn an_identity_that_another_account_asks_with_is_not_given_up() {
+    let world = World::with(|it| {
+        it.person("alice").principals.clear();
+        it.join("alice", "bob");
+    })
+    .await;
+    let browser = world.portal.browser("bob").await;
+    let linked = link(&browser, &world.shell("bob")).await;
+    assert_eq!(linked.status, StatusCode::SEE_OTHER, "{}", linked.body);
+    let alice = world.portal.ctx("alice").await;
+    let asked = submit(&alice, ask("prod-admin")).await.unwrap().request();
+    let (id, bob) = (asked.principal.unwrap(), world.portal.ctx("bob").await);
+    assert_eq!(code(identities::unlink(&bob, id).await), "identity_in_use");
+    assert_eq!(code(identities::unlink(&alice, id).await), "not_found");
+    withdraw(&alice, asked.id).await.unwrap();
+    assert_eq!(code(identities::unlink(&bob, id).await), "-");
 }
 
 /// Both accounts ask with it, as long as they are one human's; it stays where it was.
