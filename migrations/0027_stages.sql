@@ -82,8 +82,8 @@ UPDATE decisions d SET id = gen_random_uuid(), revision = 1, seq = it.seq,
     duration_seconds = CASE WHEN d.verdict = 'approve' THEN r.duration_seconds END,
     channel = coalesce((SELECT e.channel FROM audit_events e WHERE e.at = d.at AND e.concerns = r.person
         AND e.action = CASE d.verdict WHEN 'approve' THEN 'request.approved' ELSE 'request.denied' END LIMIT 1), 'portal')
-FROM (SELECT request, stage, person, row_number() OVER (PARTITION BY request ORDER BY at, person) AS seq FROM decisions) it, requests r
-WHERE it.request = d.request AND it.stage = d.stage AND it.person = d.person AND r.id = d.request;
+FROM (SELECT request, stage, person, times_disabled, row_number() OVER (PARTITION BY request ORDER BY at, person) AS seq FROM decisions) it, requests r
+WHERE (it.request, it.stage, it.person, it.times_disabled) = (d.request, d.stage, d.person, d.times_disabled) AND r.id = d.request;
 ALTER TABLE decisions ADD PRIMARY KEY (id), ALTER COLUMN seq SET NOT NULL, ALTER COLUMN revision SET NOT NULL, ALTER COLUMN channel SET NOT NULL,
     DROP COLUMN stage,
     ADD CONSTRAINT decisions_seq UNIQUE (request, seq),
@@ -106,7 +106,7 @@ CREATE FUNCTION standing(asked uuid) RETURNS SETOF decisions LANGUAGE sql STABLE
 $$;
 CREATE OR REPLACE FUNCTION approvals(of_request requests) RETURNS bigint LANGUAGE sql STABLE AS $$
     SELECT count(*) FROM standing(of_request.id) d JOIN people p ON p.id = d.person
-    WHERE d.verdict = 'approve' AND p.status = 'active' AND human(d.person) <> ALL (askers(of_request))
+    WHERE d.verdict = 'approve' AND p.status = 'active' AND d.times_disabled = p.times_disabled AND human(d.person) <> ALL (askers(of_request))
 $$;
 CREATE FUNCTION effective_duration(of_request requests) RETURNS integer LANGUAGE sql STABLE AS $$
     SELECT least(of_request.duration_seconds, (SELECT min(d.duration_seconds) FROM standing(of_request.id) d WHERE d.verdict = 'approve'))
@@ -225,7 +225,9 @@ DECLARE
     stands text;
 BEGIN
     SELECT * INTO asked FROM requests WHERE id = NEW.request FOR SHARE;
-    SELECT d.verdict INTO stands FROM standing(NEW.request) d WHERE human(d.person) = human(NEW.person);
+    -- Of whoever was disabled since, nothing stands.
+    SELECT d.verdict INTO stands FROM standing(NEW.request) d JOIN people p ON p.id = d.person AND p.times_disabled = d.times_disabled
+        WHERE human(d.person) = human(NEW.person);
     IF NEW.verdict = 'withdraw' THEN
         IF stands IS DISTINCT FROM 'approve' THEN
             RAISE EXCEPTION 'there is no approval to take back' USING ERRCODE = 'check_violation', CONSTRAINT = 'nothing_to_withdraw';

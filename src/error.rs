@@ -226,6 +226,15 @@ impl From<sqlx::Error> for Error {
             sqlx::Error::Database(refusal) if refusal.constraint() == Some("person_disabled") => {
                 return SignInError::Disabled.into();
             }
+            // What somebody calls with was good when it was looked up, and has ended since.
+            sqlx::Error::Database(refusal)
+                if matches!(
+                    refusal.constraint(),
+                    Some("made_without_session" | "asked_by_machine")
+                ) =>
+            {
+                return CallerError::Unauthenticated.into();
+            }
             sqlx::Error::Database(refusal) => refusal.code().is_some_and(|code| is_busy(&code)),
             _ => false,
         };

@@ -3,6 +3,7 @@
 use crate::domain::audit::Actor;
 use crate::domain::machine::Machine;
 use crate::domain::scope::Scopes;
+use crate::error::{CallerError, Error, StateError};
 use crate::ids::{MachineId, PersonId};
 
 /// What a caller has shown of themselves, and what it is good for.
@@ -23,6 +24,15 @@ impl Credential {
         machine: None,
         groups_unknown: false,
     };
+
+    /// What is told where the person was disabled meanwhile.
+    pub(super) fn left(&self) -> Error {
+        match &self.machine {
+            // Who calls is the machine, whose token works: it is the person who may not ask.
+            Some(_) => StateError::NotEligible.into(),
+            None => CallerError::Unauthenticated.into(),
+        }
+    }
 }
 
 /// Who calls, as calls and refusals are counted.

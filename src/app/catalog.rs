@@ -366,6 +366,7 @@ async fn put_person(
         let kind = session.as_ref().map_or("user", |_| "carrier");
         db::catalog::put_target(tx.conn(), account, kind, arn).await?;
         let session = session.as_deref();
+        principals::give_way(tx, id, identity.get_ref()).await?;
         if db::principals::put(tx.conn(), id, account, arn, session).await? {
             let who = identity.get_ref().who();
             changes.push(format!("principal {who} of {email}"));

@@ -22,7 +22,8 @@ use crate::db::tx::Tx;
 use crate::domain::audit::verb::Verb;
 use crate::domain::audit::{Actor, Channel};
 use crate::domain::person::Person;
-use crate::error::{CallerError, Error};
+use crate::error::Error;
+use crate::ids::PersonId;
 
 /// The application: what every verb needs, whoever calls. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -395,15 +396,30 @@ impl Ctx {
         let work = async |tx: &mut Tx| {
             // Before any other lock, as whoever disables people does.
             if !db::leavers::acts(tx.conn(), self.person.id).await? {
-                return Err(CallerError::Unauthenticated.into());
+                return Err(self.credential.left());
             }
             work(tx).await
         };
         self.outcome(verb, subject, work).await
     }
 
-    /// The same for what came of a verb whose intent is on record: that is told whoever the caller
-    /// is by now.
+    /// The same of a verb that changes another account, or what it has: both are held.
+    pub(super) async fn verb_on<T>(
+        &self,
+        verb: Verb,
+        (subject, other): (impl ToString, PersonId),
+        work: impl AsyncFnOnce(&mut Tx) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let work = async |tx: &mut Tx| {
+            if !db::leavers::acts_on(tx.conn(), self.person.id, other).await? {
+                return Err(self.credential.left());
+            }
+            work(tx).await
+        };
+        self.outcome(verb, subject, work).await
+    }
+
+    /// The same for what came of a verb whose intent is on record, whoever the caller is by now.
     ///
     /// # Errors
     /// As [`Self::verb`].

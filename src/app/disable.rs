@@ -24,7 +24,7 @@ const PART: &str = "leavers";
 /// When the caller is no admin, or it is an account of their own; when there is nobody of that id,
 /// or they are disabled; when the reason does not fit.
 pub async fn disable(ctx: &Ctx, id: PersonId, reason: &str) -> Result<(), Error> {
-    ctx.verb(Verb::Disable, id, async |tx: &mut Tx| {
+    ctx.verb_on(Verb::Disable, (id, id), async |tx: &mut Tx| {
         let caller = db::people::get(tx.conn(), ctx.person.id).await?;
         let caller = caller.ok_or(CallerError::Forbidden)?;
         authz::manage(ctx.app.roles(), &caller, id)?;

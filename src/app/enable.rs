@@ -17,13 +17,14 @@ use crate::ids::PersonId;
 /// When the caller is no admin, or it is an account of their own; when there is nobody of that id,
 /// or they are not disabled.
 pub async fn enable(ctx: &Ctx, id: PersonId) -> Result<(), Error> {
-    ctx.verb(Verb::Enable, id, async |tx: &mut Tx| {
+    ctx.verb_on(Verb::Enable, (id, id), async |tx: &mut Tx| {
         let caller = db::people::get(tx.conn(), ctx.person.id).await?;
         let caller = caller.ok_or(CallerError::Forbidden)?;
         authz::manage(ctx.app.roles(), &caller, id)?;
         let person = db::people::get(tx.conn(), id).await?;
         person.ok_or(CallerError::NotFound)?;
-        again(tx, id, Some(caller.id)).await
+        let was = db::leavers::enable(tx.conn(), id, caller.id).await?;
+        again(tx, id, was).await
     })
     .await
 }
@@ -43,14 +44,16 @@ pub async fn by_command(
     };
     app.transaction(actor, Channel::Cli, async |tx: &mut Tx| {
         let person = tokens::named(tx, person).await?;
-        again(tx, person.id, None).await?;
+        let was = db::leavers::enable_by_command(tx.conn(), person.id).await?;
+        again(tx, person.id, was).await?;
         Ok((person.id, person.name))
     })
     .await
 }
 
-async fn again(tx: &mut Tx, id: PersonId, by: Option<PersonId>) -> Result<(), Error> {
-    if !db::leavers::enable(tx.conn(), id, by).await? {
+/// Puts it on record, where they were disabled.
+async fn again(tx: &mut Tx, id: PersonId, was: bool) -> Result<(), Error> {
+    if !was {
         return Err(already("enable", "active").into());
     }
     let event = tx.by.did(id, Action::PersonEnabled {});

@@ -12,7 +12,7 @@ use crate::db::tx::Tx;
 use crate::domain::arn::{Arn, Kind};
 use crate::domain::audit::verb::Verb;
 use crate::domain::audit::{Action, Actor, Channel};
-use crate::domain::identity::{AwsIdentity, OfClaims, Signer, Source};
+use crate::domain::identity::{AwsIdentity, Signer, Source};
 use crate::domain::signed_call::{Sendable, SignedCall, Unfit};
 use crate::error::{CallerError, Error, IdentityError, NobodysOwn};
 use crate::ids::{PersonId, PrincipalId};
@@ -88,7 +88,14 @@ async fn record(
 ) -> Result<Result<(), IdentityError>, Error> {
     let (arn, session) = (identity.arn.clone(), identity.session.clone());
     let event = match claimed {
-        Claimed::New(id) => tx.by.did(person, linked(id, identity, source)),
+        Claimed::New { id, left_by } => {
+            // It changes hands where everybody can read it.
+            if let Some(former) = left_by {
+                let event = tx.by.did(former, Action::IdentityEnded { arn });
+                db::audit::append(tx.conn(), &event).await?;
+            }
+            tx.by.did(person, linked(id, identity, source))
+        }
         Claimed::Kept(id) if tells_kept => tx.by.did(person, linked(id, identity, source)),
         Claimed::Kept(_) => return Ok(Ok(())),
         Claimed::Taken(owner) => {
@@ -232,21 +239,17 @@ fn silent(_: AwsError) -> Error {
     IdentityError::Silent.into()
 }
 
-/// Takes over what the claims of somebody who signs in make, in the sign-in's own transaction. One
-/// that is somebody else's is on record, and given back as what keeps them out.
+/// Takes over what the claims of somebody who signs in make, in the sign-in's own transaction; what
+/// they made before ends, also where there is no template any more. One that is somebody else's is
+/// on record, and given back as what keeps them out.
 ///
 /// # Errors
 /// When the database does not answer.
 pub(super) async fn take_over(
     tx: &mut Tx,
     person: PersonId,
-    told: &OfClaims,
+    identity: Option<&AwsIdentity>,
 ) -> Result<Result<(), IdentityError>, Error> {
-    let identity = match told {
-        OfClaims::NotAsked => return Ok(Ok(())),
-        OfClaims::None => None,
-        OfClaims::Is(identity) => Some(identity),
-    };
     let now = tx.now();
     let (claimed, ended) = db::identities::template(tx.conn(), person, identity, now).await?;
     let ended = ended

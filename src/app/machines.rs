@@ -47,11 +47,15 @@ pub struct Wanted {
 /// `Forbidden` where the caller is no admin; fields that do not fit.
 pub async fn create(ctx: &Ctx, session: &str, wanted: Wanted) -> Result<MachineId, Error> {
     let id = MachineId::new();
-    ctx.verb(Verb::CreateMachine, ctx.person.id, async |tx: &mut Tx| {
+    // Before the verb, which holds both accounts before anything else. Whether they are active
+    // still, the database asks.
+    let owner = named(ctx, &wanted.owner).await?;
+    let subject = (ctx.person.id, owner.unwrap_or(ctx.person.id));
+    ctx.verb_on(Verb::CreateMachine, subject, async |tx: &mut Tx| {
         if !is_admin(ctx, tx.conn()).await? {
             return Err(CallerError::Forbidden.into());
         }
-        let owner = check(tx.conn(), &wanted).await?;
+        let owner = check(tx.conn(), &wanted, owner).await?;
         let machine = NewMachine {
             id,
             name: &wanted.name,
@@ -85,8 +89,24 @@ fn taken(error: sqlx::Error) -> Error {
     error.into()
 }
 
+/// Who is named as an owner.
+async fn named(ctx: &Ctx, owner: &str) -> Result<Option<PersonId>, Error> {
+    let found = ctx
+        .app
+        .read(async |conn| Ok(db::people::named(conn, owner.trim()).await?));
+    Ok(found.await?.map(|it| it.id))
+}
+
+/// What an owner that names nobody is told.
+const NO_OWNER: &str =
+    "must be a person's id, or the address of exactly one person who has it verified";
+
 /// Every field at once; gives the owner.
-async fn check(conn: &mut PgConnection, wanted: &Wanted) -> Result<PersonId, Error> {
+async fn check(
+    conn: &mut PgConnection,
+    wanted: &Wanted,
+    owner: Option<PersonId>,
+) -> Result<PersonId, Error> {
     let mut wrong = wanted.unread.clone();
     let mut invalid = |field, detail: String| wrong.push(FieldError::invalid(field, detail));
     if let Err(error) = check_name(&wanted.name) {
@@ -94,10 +114,8 @@ async fn check(conn: &mut PgConnection, wanted: &Wanted) -> Result<PersonId, Err
     } else if wanted.name.chars().count() > LONGEST {
         invalid("name", format!("must have {LONGEST} characters at most"));
     }
-    let owner = db::people::named(conn, wanted.owner.trim()).await?;
     if owner.is_none() {
-        let one = "must be a person's id, or the address of exactly one person who has it verified";
-        invalid("owner", one.to_owned());
+        invalid("owner", NO_OWNER.to_owned());
     }
     if wanted.scopes.is_empty() || !wanted.scopes.is_within(Scopes::OF_MACHINES) {
         invalid(
@@ -112,7 +130,7 @@ async fn check(conn: &mut PgConnection, wanted: &Wanted) -> Result<PersonId, Err
         invalid(field, detail);
     }
     match owner {
-        Some(owner) if wrong.is_empty() => Ok(owner.id),
+        Some(owner) if wrong.is_empty() => Ok(owner),
         _ => Err(InputError::Fields(wrong).into()),
     }
 }
@@ -175,6 +193,40 @@ pub async fn end(ctx: &Ctx, session: &str, id: MachineId) -> Result<(), Error> {
         }
         let event = tx.by.did(id, Action::MachineEnded {});
         Ok(db::audit::append(tx.conn(), &event).await?)
+    })
+    .await
+}
+
+/// Gives a machine to another owner as an admin. Its tokens end: whoever had it before may have
+/// kept one. `session` is the secret of the session that asks.
+///
+/// # Errors
+/// `NotFound` where there is none or the caller may not see it, `Forbidden` where they are no
+/// admin; an owner who is nobody, or whose it is already; 409 where it is ended.
+pub async fn give(ctx: &Ctx, session: &str, id: MachineId, owner: &str) -> Result<(), Error> {
+    let named = named(ctx, owner).await?;
+    let subject = (id, named.unwrap_or(ctx.person.id));
+    ctx.verb_on(Verb::GiveMachine, subject, async |tx: &mut Tx| {
+        let machine = own(ctx, tx.conn(), id).await?.machine;
+        if !is_admin(ctx, tx.conn()).await? {
+            return Err(CallerError::Forbidden.into());
+        }
+        let owner = named.ok_or_else(|| Error::field("owner", NO_OWNER))?;
+        if owner == machine.owner {
+            return Err(Error::field("owner", "is its owner already"));
+        }
+        let (now, admins) = (tx.now(), &ctx.app.roles().admin);
+        let given = db::machines::give(tx.conn(), &hash(session), id, owner, now, admins).await?;
+        // Somebody else was faster.
+        let given = given.ok_or(ended())?;
+        let action = Action::MachineGiven {
+            owner,
+            owner_before: given.was,
+        };
+        let mut events = vec![tx.by.did(id, action)];
+        let tokens = given.tokens.iter();
+        events.extend(tokens.map(|token| tx.by.did(token, Action::TokenRevoked {})));
+        Ok(db::audit::append_all(tx.conn(), &events).await?)
     })
     .await
 }

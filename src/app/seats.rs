@@ -9,7 +9,7 @@ use crate::db::decisions::{self, Decision};
 use crate::db::seats::Around;
 use crate::db::tx::Tx;
 use crate::domain::audit::{Action, Taken};
-use crate::domain::request::{Request, Tallied, Verdict};
+use crate::domain::request::{Request, Tallied};
 use crate::domain::tally::{self, Case, Count, Refusal, Tally, Vote};
 use crate::error::{CallerError, Error, VoteError};
 use crate::ids::{PersonId, RequestId};
@@ -56,8 +56,7 @@ impl Seats {
 
     /// Whether that human's approval stands, also after the request has been approved.
     pub fn has_approved(&self, human: PersonId) -> bool {
-        let mut own = self.decisions.iter().rev().filter(|it| it.human == human);
-        own.next().is_some_and(|it| it.verdict == Verdict::Approve)
+        decisions::approvals(&self.decisions).any(|it| it.human == human)
     }
 
     /// The humans whose approval counts, and those who have asked.

@@ -8,15 +8,15 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 
 use super::ctx::App;
-use super::identities;
 use super::secrets::{hash, secret};
+use super::{disable, identities};
 use crate::db;
 use crate::db::sessions::NewSession;
 use crate::db::sign_in::{NewAttempt, Turn};
 use crate::db::tx::Tx;
 use crate::domain::audit::{Action, Actor, By, Channel};
 use crate::domain::person::Person;
-use crate::domain::sign_in::{Attempt, Identity, Logout};
+use crate::domain::sign_in::{Attempt, Groups, Identity, Logout};
 use crate::error::{CallerError, Error, SignInError};
 use crate::ids::{DraftId, PersonId};
 
@@ -103,6 +103,31 @@ pub async fn come_back(
     .await
 }
 
+/// Whether somebody is in one of the groups that may sign in, which may be all. Who is known to be
+/// in none of them is disabled; of whom nothing is known nothing is touched.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn is_allowed(app: &App, identity: &Identity, allowed: &[String]) -> Result<bool, Error> {
+    if allowed.is_empty() {
+        return Ok(true);
+    }
+    let groups = match &identity.groups {
+        Groups::Known(groups) => Some(groups.clone()),
+        Groups::Unknown => None,
+        Groups::InCatalog => {
+            app.read(async |conn| Ok(db::people::groups_at(conn, identity).await?))
+                .await?
+        }
+    };
+    let is_in = |groups: &Vec<String>| groups.iter().any(|it| allowed.contains(it));
+    let is_allowed = groups.as_ref().map(is_in);
+    if is_allowed == Some(false) {
+        disable::not_allowed(app, identity).await?;
+    }
+    Ok(is_allowed.unwrap_or(false))
+}
+
 /// Begins the session of a person whom the provider tells of, and gives its token.
 ///
 /// # Errors
@@ -125,7 +150,7 @@ pub async fn signed_in(
             id: person,
             name: identity.name.clone(),
         };
-        if let Err(taken) = identities::take_over(tx, person, &identity.aws).await? {
+        if let Err(taken) = identities::take_over(tx, person, identity.aws.as_ref()).await? {
             return Ok(Err(taken));
         }
         let new = New {
@@ -158,6 +183,10 @@ pub async fn start(
         .await?
         .ok_or(CallerError::NotFound)?;
     let token = app.transaction(system(), Channel::Portal, async |tx: &mut Tx| {
+        // Before the session that it replaces, as whoever disables people does.
+        if !db::leavers::acts(tx.conn(), person.id).await? {
+            return Err(SignInError::Disabled.into());
+        }
         let new = New {
             person: (person.id, &person.name),
             identity: None,

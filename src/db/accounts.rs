@@ -144,7 +144,8 @@ pub async fn needs(
                   EXISTS (SELECT FROM entitlements e WHERE e.retired_at IS NULL
                           AND (e.method = 'switch' OR (e.method = 'attach' AND e.account = a.id))) AS "carries!",
                   EXISTS (SELECT FROM entitlements e JOIN people o ON o.groups @> ARRAY[e.requester_group]
-                          JOIN principals p ON p.person = o.id AND p.account = a.id AND p.conflict_with IS NULL
+                          JOIN principals p ON p.person = ANY(human_ids(o)) AND p.account = a.id
+                               AND p.conflict_with IS NULL
                           WHERE e.retired_at IS NULL AND e.method = 'trust_policy' AND e.account <> a.id) AS "leaves!"
            FROM accounts a WHERE a.id = $1"#,
         account

@@ -78,7 +78,8 @@ pub async fn before(
                                      AND g.state IN ('scheduled', 'opening', 'active')))
                    ORDER BY r.id DESC LIMIT 1) AS "same: RequestId",
                   count(*) AS "waiting!", count(*) FILTER (WHERE entitlement = $2) AS "of_entitlement!",
-                  ($3::uuid IS NULL OR EXISTS (SELECT FROM principals o WHERE o.id = $3 AND o.person = $1
+                  ($3::uuid IS NULL OR EXISTS (SELECT FROM principals o JOIN people w ON w.id = o.person
+                   WHERE o.id = $3 AND o.person = ANY($11) AND (o.person = $1 OR w.status = 'active')
                    AND o.ended_at IS NULL AND o.conflict_with IS NULL
                    AND o.role_session_name IS NOT DISTINCT FROM $12)) AS "is_own!"
            FROM (SELECT entitlement FROM requests WHERE person = ANY($11) AND state = 'pending' LIMIT $9) waiting"#,

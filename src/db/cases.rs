@@ -64,7 +64,9 @@ pub async fn of_request(
                   requester.name AS requester,
                   caller.id AS caller_id, caller.name AS caller_name, caller.email AS caller_email,
                   caller.groups AS caller_groups, human_ids(caller) AS "caller_ids!: Vec<PersonId>",
-                  EXISTS (SELECT FROM decisions d WHERE d.request = r.id AND d.person = ANY(human_ids(caller)))
+                  EXISTS (SELECT FROM decisions d JOIN people v ON v.id = d.person
+                          WHERE d.request = r.id AND d.person = ANY(human_ids(caller))
+                            AND v.times_disabled = d.times_disabled)
                       AS "has_decided!",
                   stands_in(caller.id, r.id, coalesce($6, clock_timestamp())) AS "stands_in!",
                   (SELECT x.id FROM requests x WHERE x.state = 'pending'

@@ -99,7 +99,8 @@ pub async fn of_request(
         r#"SELECT d.seq, d.person AS "person: PersonId", p.name, d.verdict, d.comment, d.duration_seconds,
                   d.channel, d.at, human(p.id) AS "human!: PersonId",
                   (d.seq IN (SELECT s.seq FROM standing(r.id) s)
-                   AND (r.state <> 'pending' OR p.status = 'active' AND human(p.id) <> ALL (askers(r)))) AS "counts!"
+                   AND (r.state <> 'pending' OR p.status = 'active' AND d.times_disabled = p.times_disabled
+                        AND human(p.id) <> ALL (askers(r)))) AS "counts!"
            FROM decisions d JOIN people p ON p.id = d.person JOIN requests r ON r.id = d.request
            WHERE d.request = $1 ORDER BY d.seq"#,
         request.uuid()

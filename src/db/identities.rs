@@ -66,8 +66,13 @@ pub async fn tidy(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<(
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Claimed {
     /// It is the person's from now on.
-    New(PrincipalId),
-    /// It was the person's already.
+    New {
+        /// Its id.
+        id: PrincipalId,
+        /// Whose it was until now: of an account that is disabled.
+        left_by: Option<PersonId>,
+    },
+    /// It was the person's already, or that of another account of theirs.
     Kept(PrincipalId),
     /// It is somebody else's, and stays so; the claim is on record.
     Taken(PersonId),
@@ -90,7 +95,7 @@ impl Claimed {
         let identity = identity.map(PrincipalId::from_uuid);
         let other = other.map(PersonId::from_uuid);
         match (outcome.unwrap_or_default(), identity, other) {
-            ("new", Some(id), _) => Ok(Self::New(id)),
+            ("new", Some(id), left_by) => Ok(Self::New { id, left_by }),
             ("kept", Some(id), _) => Ok(Self::Kept(id)),
             ("taken", _, Some(other)) => Ok(Self::Taken(other)),
             ("no_account", ..) => Ok(Self::NoAccount),
@@ -225,6 +230,8 @@ pub async fn end(
 pub struct ListedIdentity {
     /// Its id.
     pub id: PrincipalId,
+    /// Whether this account has it, and no other one of theirs.
+    pub is_own_account: bool,
     /// What it is.
     pub identity: AwsIdentity,
     /// From where it is known.
@@ -233,7 +240,7 @@ pub struct ListedIdentity {
     pub verified_at: Option<DateTime<Utc>>,
 }
 
-/// The identities of a person that count, by ARN.
+/// The identities of a person that count, of all accounts of theirs that are active, by ARN.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -242,8 +249,11 @@ pub async fn of_person(
     person: PersonId,
 ) -> sqlx::Result<Vec<ListedIdentity>> {
     let rows = sqlx::query!(
-        r#"SELECT id AS "id: PrincipalId", account, arn, role_session_name, source, verified_at FROM principals
-           WHERE person = $1 AND ended_at IS NULL AND conflict_with IS NULL ORDER BY arn"#,
+        r#"SELECT o.id AS "id: PrincipalId", o.person = $1 AS "is_own_account!", o.account, o.arn,
+                  o.role_session_name, o.source, o.verified_at
+           FROM people p JOIN people w ON w.id = ANY(human_ids(p)) AND w.status = 'active'
+               JOIN principals o ON o.person = w.id
+           WHERE p.id = $1 AND o.ended_at IS NULL AND o.conflict_with IS NULL ORDER BY o.arn, o.id"#,
         person.uuid()
     );
     let rows = rows.fetch_all(conn).await?.into_iter();
@@ -251,6 +261,7 @@ pub async fn of_person(
         let unknown = || sqlx::Error::Decode(format!("unknown source {}", row.source).into());
         Ok(ListedIdentity {
             id: row.id,
+            is_own_account: row.is_own_account,
             source: Source::parse(&row.source).ok_or_else(unknown)?,
             identity: AwsIdentity {
                 account: row.account,

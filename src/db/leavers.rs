@@ -25,6 +25,22 @@ pub async fn acts(conn: &mut PgConnection, person: PersonId) -> sqlx::Result<boo
         .await
 }
 
+/// The same of somebody who is about to change another account: both rows are held, by id, so that
+/// of two who disable each other the second finds that they are disabled.
+///
+/// # Errors
+/// When the database does not answer, or the locks cannot be had in time.
+pub async fn acts_on(
+    conn: &mut PgConnection,
+    person: PersonId,
+    other: PersonId,
+) -> sqlx::Result<bool> {
+    let (person, other) = (person.uuid(), other.uuid());
+    sqlx::query_scalar!(r#"SELECT person_acts_on($1, $2) AS "acts!""#, person, other)
+        .fetch_one(conn)
+        .await
+}
+
 /// What a person signed in and called with.
 #[derive(Debug)]
 pub struct Ended {
@@ -67,27 +83,37 @@ pub async fn disable(
 ///
 /// # Errors
 /// When the database does not answer, or `by` is the same human.
-pub async fn enable(
-    conn: &mut PgConnection,
-    person: PersonId,
-    by: Option<PersonId>,
-) -> sqlx::Result<bool> {
-    sqlx::query_scalar!(
-        r#"SELECT person_enabled($1, $2) AS "was!""#,
-        person.uuid(),
-        by.map(PersonId::uuid)
-    )
-    .fetch_one(conn)
-    .await
+pub async fn enable(conn: &mut PgConnection, person: PersonId, by: PersonId) -> sqlx::Result<bool> {
+    let (person, by) = (person.uuid(), by.uuid());
+    sqlx::query_scalar!(r#"SELECT person_enabled($1, $2) AS "was!""#, person, by)
+        .fetch_one(conn)
+        .await
 }
 
-/// Locks the pending requests of a person, and those that they have approved, by id.
+/// Enables a person for the server's command line, whose database role writes people; tells
+/// whether they were disabled.
+///
+/// # Errors
+/// When the database does not answer or refuses.
+pub async fn enable_by_command(conn: &mut PgConnection, person: PersonId) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "UPDATE people SET status = 'active', disabled_at = NULL, disabled_by = NULL
+         WHERE id = $1 AND status = 'disabled'",
+        person.uuid()
+    );
+    Ok(done.execute(conn).await?.rows_affected() == 1)
+}
+
+/// Locks the pending requests of a person who has just been disabled, and those on which a vote of
+/// theirs counts no more for that, by id.
 ///
 /// # Errors
 /// When the database does not answer, or a row spells no state.
 pub async fn requests(conn: &mut PgConnection, person: PersonId) -> sqlx::Result<Vec<Request>> {
     let rows = requests!(
-        "WHERE state = 'pending' AND (person = $1 OR id IN (SELECT d.request FROM decisions d WHERE d.person = $1))
+        "WHERE state = 'pending' AND (person = $1 OR id IN (
+             SELECT d.request FROM decisions d JOIN people v ON v.id = d.person
+             WHERE d.person = $1 AND d.times_disabled = v.times_disabled - 1))
          ORDER BY id FOR UPDATE",
         person.uuid()
     );

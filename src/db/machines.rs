@@ -7,7 +7,7 @@ use sqlx::types::Json;
 use crate::domain::machine::Machine;
 use crate::domain::person::Person;
 use crate::domain::scope::Scopes;
-use crate::ids::{GrantId, MachineId, PersonId, RequestId};
+use crate::ids::{GrantId, MachineId, PersonId, RequestId, TokenId};
 
 /// A machine before it is stored.
 #[derive(Debug)]
@@ -66,7 +66,8 @@ impl Workload {
 /// is, and whether they may.
 ///
 /// # Errors
-/// When the database does not answer, or refuses it: `machines_name_key` where the name is taken.
+/// When the database does not answer, or refuses it: `machines_name_key` where a machine that has
+/// not ended has the name.
 pub async fn create(
     conn: &mut PgConnection,
     session: &[u8; 32],
@@ -114,6 +115,42 @@ pub async fn end(
     )
     .fetch_one(conn)
     .await
+}
+
+/// A machine that has got another owner.
+#[derive(Debug)]
+pub struct Given {
+    /// Whose it was.
+    pub was: PersonId,
+    /// Its tokens, which have ended.
+    pub tokens: Vec<TokenId>,
+}
+
+/// Gives a machine to another owner, for the session's person, and ends its tokens; none where it
+/// has ended, or is theirs already.
+///
+/// # Errors
+/// When the database does not answer, the session does not work or is no admin's, or the owner is
+/// disabled.
+pub async fn give(
+    conn: &mut PgConnection,
+    session: &[u8; 32],
+    id: MachineId,
+    owner: PersonId,
+    now: DateTime<Utc>,
+    admins: &[String],
+) -> sqlx::Result<Option<Given>> {
+    let row = sqlx::query!(
+        r#"SELECT was AS "was: PersonId", tokens AS "tokens: Vec<TokenId>" FROM machine_given($1, $2, $3, $4, $5)"#,
+        session,
+        id.uuid(),
+        owner.uuid(),
+        now,
+        admins
+    );
+    let row = row.fetch_one(conn).await?;
+    let given = row.was.zip(row.tokens);
+    Ok(given.map(|(was, tokens)| Given { was, tokens }))
 }
 
 /// A machine as it is listed.

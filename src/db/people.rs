@@ -6,7 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
 use crate::domain::person::{Person, Principal};
-use crate::ids::PersonId;
+use crate::domain::sign_in::Identity;
+use crate::ids::{PersonId, PrincipalId};
 
 /// A person.
 ///
@@ -39,7 +40,7 @@ pub async fn with_email(conn: &mut PgConnection, email: &str) -> sqlx::Result<Ve
 }
 
 /// Who is named by an id, or by an e-mail address that they alone have verified; nobody who is
-/// disabled.
+/// disabled. Of several accounts of one human with that address it is the one that counts for all.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -49,14 +50,32 @@ pub async fn named(conn: &mut PgConnection, text: &str) -> sqlx::Result<Option<P
     let email = Some(text).filter(|it| it.contains('@') && !it.contains('\0'));
     let people = sqlx::query_as!(
         Person,
-        r#"SELECT id, name, email, groups, human_ids(p) AS "ids!: Vec<PersonId>" FROM people p
-           WHERE (id = $1 OR (email = $2 AND email_verified)) AND status = 'active' LIMIT 2"#,
+        r#"SELECT DISTINCT ON (coalesce(same_as, id)) id, name, email, groups, human_ids(p) AS "ids!: Vec<PersonId>"
+           FROM people p WHERE (id = $1 OR (email = $2 AND email_verified)) AND status = 'active'
+           ORDER BY coalesce(same_as, id), same_as IS NOT NULL, id LIMIT 2"#,
         id.map(PersonId::uuid) as Option<uuid::Uuid>,
         email as Option<&str>
     );
     let mut people = people.fetch_all(conn).await?;
     // Addresses are not unique, and nobody is meant who only has the same one.
     Ok(people.pop().filter(|_| people.is_empty()))
+}
+
+/// The groups that are on record of whom a provider tells of, where they are known.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn groups_at(
+    conn: &mut PgConnection,
+    identity: &Identity,
+) -> sqlx::Result<Option<Vec<String>>> {
+    sqlx::query_scalar!(
+        "SELECT groups FROM people WHERE issuer = $1 AND subject = $2 AND groups_known",
+        identity.issuer,
+        identity.subject
+    )
+    .fetch_optional(conn)
+    .await
 }
 
 /// Whether a person's groups are known, and were told within `fresh` where the provider tells them.
@@ -130,15 +149,24 @@ pub async fn in_groups(
     .await
 }
 
-/// The AWS identities of a person, in every account. One that was ended is none.
+/// The AWS identities that a person may ask with, in every account of AWS: those that this account
+/// of theirs has, and where it has none, those of their other accounts that are active. One that
+/// was ended is none.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn principals(conn: &mut PgConnection, person: PersonId) -> sqlx::Result<Vec<Principal>> {
+    // Of a role two accounts may have a session name each: its ARN alone is what requests name.
     sqlx::query_as!(
         Principal,
-        "SELECT id, person, account, arn, role_session_name AS session, unique_id FROM principals
-         WHERE person = $1 AND ended_at IS NULL AND conflict_with IS NULL ORDER BY arn",
+        r#"WITH own AS (
+               SELECT o.* FROM people p JOIN people w ON w.id = ANY(human_ids(p)) JOIN principals o ON o.person = w.id
+               WHERE p.id = $1 AND (w.id = p.id OR w.status = 'active')
+                 AND o.ended_at IS NULL AND o.conflict_with IS NULL)
+           SELECT DISTINCT ON (arn) id AS "id!: PrincipalId", $1 AS "person!: PersonId", account AS "account!",
+                  arn AS "arn!", role_session_name AS session, unique_id
+           FROM own WHERE person = $1 OR account NOT IN (SELECT account FROM own WHERE person = $1)
+           ORDER BY arn, id"#,
         person.uuid()
     )
     .fetch_all(conn)

@@ -1,5 +1,6 @@
 //! People's AWS identities, as the catalog writes them.
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::ids::{PersonId, PrincipalId};
@@ -32,6 +33,33 @@ pub async fn put(
     Ok(done.execute(conn).await?.rows_affected() == 1)
 }
 
+/// Ends an AWS identity of an account that is disabled, and another one than that of `to`, who gets
+/// it; gives whose it was, where there was one.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn give_way(
+    conn: &mut PgConnection,
+    to: PersonId,
+    arn: &str,
+    session: Option<&str>,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Option<PersonId>> {
+    sqlx::query_scalar!(
+        r#"UPDATE principals o SET ended_at = $4 FROM people p
+           WHERE p.id = o.person AND p.status = 'disabled' AND p.id <> $1 AND lower(o.arn) = lower($2)
+             AND lower(coalesce(o.role_session_name, '')) = lower(coalesce($3, ''))
+             AND o.ended_at IS NULL AND o.conflict_with IS NULL
+           RETURNING o.person AS "person: PersonId""#,
+        to.uuid(),
+        arn,
+        session,
+        now
+    )
+    .fetch_optional(conn)
+    .await
+}
+
 /// Whose an AWS identity is.
 #[derive(Debug)]
 pub struct Owner {
@@ -45,6 +73,8 @@ pub struct Owner {
     pub subject: String,
     /// E-mail address of the person.
     pub email: String,
+    /// Whether their account is active.
+    pub is_active: bool,
 }
 
 /// Whose these AWS identities are, in whatever case they are on record: IAM does not tell names
@@ -55,10 +85,10 @@ pub struct Owner {
 pub async fn owners(conn: &mut PgConnection, arns: &[String]) -> sqlx::Result<Vec<Owner>> {
     sqlx::query_as!(
         Owner,
-        "SELECT o.arn, o.role_session_name AS session, p.issuer, p.subject, p.email
-         FROM principals o JOIN people p ON p.id = o.person
-         WHERE o.ended_at IS NULL AND o.conflict_with IS NULL
-             AND lower(o.arn) IN (SELECT lower(a) FROM unnest($1::text[]) a)",
+        r#"SELECT o.arn, o.role_session_name AS session, p.issuer, p.subject, p.email, p.status = 'active' AS "is_active!"
+           FROM principals o JOIN people p ON p.id = o.person
+           WHERE o.ended_at IS NULL AND o.conflict_with IS NULL
+               AND lower(o.arn) IN (SELECT lower(a) FROM unnest($1::text[]) a)"#,
         arns
     )
     .fetch_all(conn)
@@ -90,7 +120,7 @@ pub async fn without_identity(conn: &mut PgConnection) -> sqlx::Result<Vec<Lacki
          LEFT JOIN targets t ON t.id = e.target
          WHERE e.retired_at IS NULL AND e.method IN ('trust_policy', 'switch', 'attach') AND p.status = 'active'
            AND NOT EXISTS \
-         (SELECT FROM principals o WHERE o.person = p.id AND o.ended_at IS NULL AND o.conflict_with IS NULL
+         (SELECT FROM principals o WHERE o.person = ANY(human_ids(p)) AND o.ended_at IS NULL AND o.conflict_with IS NULL
            AND (o.account = e.account OR e.method <> 'attach')
           AND (o.role_session_name IS NULL OR NOT (e.mfa OR coalesce(t.mfa, false))
                AND (e.method = 'trust_policy' OR o.arn NOT LIKE 'arn:%:role/aws-reserved/%')))

@@ -63,11 +63,13 @@ macro_rules! waiting {
                       AND NOT EXISTS (SELECT FROM principals o WHERE o.person = ANY($1)
                           AND lower(o.arn) = lower(r.principal_arn)
                           AND lower(coalesce(o.role_session_name, '')) = lower(coalesce(r.principal_session, '')))
-                      AND (SELECT d.verdict FROM decisions d WHERE d.request = r.id AND d.person = ANY($1)
+                      AND (SELECT d.verdict FROM decisions d JOIN people v ON v.id = d.person
+                           WHERE d.request = r.id AND d.person = ANY($1) AND d.times_disabled = v.times_disabled
                            ORDER BY d.seq DESC LIMIT 1) IS DISTINCT FROM 'approve'
                       AND (mine.away IS NULL OR coalesce((r.terms->'rules'->>'delegation')::boolean, true)
                            AND mine.away <> ALL (askers(r))
                            AND NOT EXISTS (SELECT FROM standing(r.id) s
+                                   JOIN people v ON v.id = s.person AND v.times_disabled = s.times_disabled
                                WHERE s.verdict = 'approve' AND human(s.person) = mine.away)))
                "# + $tail,
             $($arg),*

@@ -202,12 +202,16 @@ pub async fn sign_out(
     if is_new.rows_affected() == 0 {
         return Ok(Vec::new());
     }
-    // A session of the provider that is named is meant alone, whoever is named beside it.
+    // A session of the provider that is named is meant alone, whoever is named beside it. Locked
+    // by id: whoever is disabled meanwhile ends the same sessions.
     sqlx::query_scalar!(
-        "UPDATE sessions SET ended_at = $5 WHERE ended_at IS NULL AND issuer = $1
-             AND CASE WHEN $3::text IS NULL THEN subject = $2 AND began_at < $4
-                      ELSE sid = $3 AND ($2::text IS NULL OR subject = $2) END
-         RETURNING person",
+        "WITH meant AS (
+             SELECT id FROM sessions WHERE ended_at IS NULL AND issuer = $1
+                 AND CASE WHEN $3::text IS NULL THEN subject = $2 AND began_at < $4
+                          ELSE sid = $3 AND ($2::text IS NULL OR subject = $2) END
+             ORDER BY id FOR UPDATE)
+         UPDATE sessions s SET ended_at = $5 FROM meant WHERE s.id = meant.id
+         RETURNING s.person",
         logout.issuer,
         logout.subject,
         logout.sid,

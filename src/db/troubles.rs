@@ -74,7 +74,9 @@ pub async fn read(conn: &mut PgConnection) -> sqlx::Result<Troubles> {
                   c.verified_at AS "since!"
            FROM principals c JOIN principals p ON p.id = c.conflict_with AND p.ended_at IS NULL
                JOIN people o ON o.id = p.person JOIN people w ON w.id = c.person
-           WHERE c.conflict_with IS NOT NULL AND c.ended_at IS NULL ORDER BY c.verified_at DESC, c.id LIMIT $1"#,
+           WHERE c.conflict_with IS NOT NULL AND c.ended_at IS NULL
+               AND coalesce(o.same_as, o.id) <> coalesce(w.same_as, w.id)
+           ORDER BY c.verified_at DESC, c.id LIMIT $1"#,
         MOST
     );
     Ok(Troubles {

@@ -15,6 +15,7 @@ use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::database::Database;
+use super::machines;
 use super::people::{ACCOUNT, PEOPLE};
 use super::postgres::{self, AWS_LOCK, DESCRIPTION, Mode, Postgres};
 use super::seed::{self, AllKeys};
@@ -203,6 +204,9 @@ async fn countersign(
     admin.close().await;
     let app = App::new(pool, Clock::Database, clouds, &config);
     write_private(&keys_file(folder), &keys)?;
+    let machine_file = folder.join("machine.json");
+    let machine = machines::token(&app, machines::known(&machine_file), TOKEN_LIFE).await?;
+    write_private(&machine_file, &machine)?;
 
     // With a provider the router brings its own way to sign in, and nobody can be picked.
     let picking = (!arguments.oidc).then_some(super::sign_in::PEOPLE);
@@ -211,7 +215,8 @@ async fn countersign(
     let end = interrupted()?;
     let mut service = Service::start(listener, &app, worker_pool, &config, router)?;
     let portal = config.public_url();
-    write_private(&described, &description(&portal, aws_url, &keys))?;
+    let description = description(&portal, aws_url, &keys, machine.as_deref());
+    write_private(&described, &description)?;
     std::io::stdout().write_all(welcome(&portal, aws_url, arguments).as_bytes())?;
 
     let broken = tokio::select! {
@@ -292,7 +297,12 @@ async fn give_tokens(app: &App, keys: &mut AllKeys) -> Result<(), Failure> {
     Ok(())
 }
 
-fn description(portal: &str, aws: &str, keys: &AllKeys) -> serde_json::Value {
+fn description(
+    portal: &str,
+    aws: &str,
+    keys: &AllKeys,
+    machine: Option<&str>,
+) -> serde_json::Value {
     let people = PEOPLE.iter().filter_map(|person| {
         let own = keys.get(person.user)?;
         let mut aws = json!({
@@ -316,6 +326,8 @@ fn description(portal: &str, aws: &str, keys: &AllKeys) -> serde_json::Value {
         "portal_url": portal,
         "aws_endpoint_url": aws,
         "people": people.collect::<Vec<_>>(),
+        "machines": machine.iter().map(|token| json!({ "name": machines::NAME, "token": token }))
+            .collect::<Vec<_>>(),
         "unlinked": keys.get(seed::UNLINKED).map(|own| json!({
             "arn": seed::user_arn(seed::UNLINKED),
             "access_key_id": own.access_key_id, "secret_access_key": own.secret_access_key,

@@ -193,18 +193,6 @@ impl Template {
     }
 }
 
-/// What a sign-in says of its person's identity in AWS.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum OfClaims {
-    /// No template makes one of their claims.
-    #[default]
-    NotAsked,
-    /// Their claims make none.
-    None,
-    /// They make this one.
-    Is(AwsIdentity),
-}
-
 /// Who has signed a call, as STS tells it (STS API Reference, GetCallerIdentity).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signer {

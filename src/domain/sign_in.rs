@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 
-use super::identity::OfClaims;
+use super::identity::AwsIdentity;
 use crate::ids::DraftId;
 
 /// A sign-in that was begun in a browser, and has come back.
@@ -43,8 +43,8 @@ pub struct Identity {
     pub auth_time: Option<DateTime<Utc>>,
     /// `acr`: how strongly.
     pub acr: Option<String>,
-    /// Their identity in AWS, where claims make it.
-    pub aws: OfClaims,
+    /// Their identity in AWS, where claims make one.
+    pub aws: Option<AwsIdentity>,
 }
 
 /// In which groups somebody is.

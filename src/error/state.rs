@@ -68,7 +68,7 @@ impl StateError {
                 "not_eligible",
                 409,
                 "The requester may not ask for this",
-                "They are not in the group that may ask, or not any more.",
+                "They are not in the group that may ask, or not any more, or they are disabled.",
             ),
             Self::GroupsStale => groups_stale(),
             Self::NotFetched => About::new(

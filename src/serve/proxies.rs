@@ -28,8 +28,9 @@ pub async fn forwarded(
 
 /// The client of a request that has come from `peer`: each of our proxies writes at the end of
 /// `X-Forwarded-For` from whom it has the request, so that the last address which is none of theirs
-/// is the client's. What stands before that the client may have written itself. What is no address
-/// where one of ours has to stand says nothing: it counts as the peer's.
+/// is the client's. What stands before that the client may have written itself, whatever bytes it
+/// is made of. What is no address where one of ours has to stand says nothing: it counts as the
+/// peer's.
 #[must_use]
 pub fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let is_trusted = |it: IpAddr| trusted.iter().any(|net| net.contains(&it.to_canonical()));
@@ -39,11 +40,8 @@ pub fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let mut farthest = peer;
     // Several headers are one list (RFC 9110 §5.3).
     for line in headers.get_all(FORWARDED_FOR).iter().rev() {
-        let Ok(line) = line.to_str() else {
-            return peer;
-        };
-        for told in line.rsplit(',') {
-            let Some(told) = address(told.trim()) else {
+        for told in line.as_bytes().rsplit(|byte| *byte == b',') {
+            let Some(told) = std::str::from_utf8(told).ok().and_then(address) else {
                 return peer;
             };
             if !is_trusted(told) {
@@ -57,6 +55,7 @@ pub fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
 
 /// An address, which some proxies write with a port.
 fn address(text: &str) -> Option<IpAddr> {
+    let text = text.trim();
     let with_port = || text.parse::<SocketAddr>().ok().map(|it| it.ip());
     let in_brackets = || {
         let text = text.strip_prefix('[')?.strip_suffix(']')?;

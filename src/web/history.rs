@@ -123,6 +123,7 @@ const fn look(action: &Action) -> (Icon, Tone) {
         | Action::TokenCreated { .. }
         | Action::TokenRevoked {}
         | Action::MachineCreated { .. }
+        | Action::MachineGiven { .. }
         | Action::MachineEnded {}
         | Action::CatalogApplied { .. }
         | Action::CredentialsRequested { .. }

@@ -152,6 +152,22 @@ impl Machines {
     }
 }
 
+/// What was typed on the page of a machine.
+#[derive(Debug, Clone, Default)]
+pub struct Typed {
+    /// For a new token.
+    pub token: TokenForm,
+    /// TypeID or e-mail address of another owner.
+    pub owner: String,
+}
+
+/// What the form for another owner sends.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OwnerForm {
+    owner: String,
+}
+
 /// `GET /admin/machines/{id}/tokens`
 #[derive(Template)]
 #[template(path = "pages/machine.html")]
@@ -164,6 +180,10 @@ pub struct Machine {
     pub tokens: Vec<tokens::Listed>,
     /// What was typed for a new one.
     pub form: TokenForm,
+    /// Whether the caller may give it to another owner.
+    pub may_give: bool,
+    /// Who was typed as that.
+    pub owner: String,
     /// What is wrong with it.
     pub errors: Vec<FieldError>,
     /// What browsers call us.
@@ -181,6 +201,10 @@ impl Machine {
 
     fn action(&self) -> String {
         place(self.it.machine.id)
+    }
+
+    fn is_over(&self) -> bool {
+        self.it.ended_at.is_some()
     }
 }
 
@@ -243,14 +267,14 @@ pub async fn create(
 /// # Errors
 /// 404 where the caller does not look after it.
 pub async fn one(visit: Visit, Named(id): Named) -> Result<Response, Failed> {
-    let form = TokenForm::default();
-    show_one(&visit, id.parse()?, form, vec![], StatusCode::OK).await
+    let typed = Typed::default();
+    show_one(&visit, id.parse()?, typed, vec![], StatusCode::OK).await
 }
 
 async fn show_one(
     visit: &Visit,
     id: MachineId,
-    form: TokenForm,
+    typed: Typed,
     errors: Vec<FieldError>,
     status: StatusCode,
 ) -> Result<Response, Failed> {
@@ -259,7 +283,9 @@ async fn show_one(
         frame: visit.frame(Here::Elsewhere).await?,
         it,
         tokens,
-        form,
+        form: typed.token,
+        may_give: machines::may_create(&visit.ctx),
+        owner: typed.owner,
         errors,
         public_url: visit.portal.settings.public_url.clone(),
     };
@@ -279,7 +305,34 @@ pub async fn make_token(
     let wanted = form.wanted();
     match tokens::make(&visit.ctx, session, Some(id), wanted.clone()).await {
         Ok((_, token)) => token_form::made(&visit, &wanted, token, place(id)).await,
-        Err(error) => again(&visit, id, form, error).await,
+        Err(error) => {
+            let typed = Typed {
+                token: form,
+                ..Typed::default()
+            };
+            again(&visit, id, typed, error).await
+        }
+    }
+}
+
+/// `POST /admin/machines/{id}/owner`
+pub async fn give(
+    visit: Visit,
+    headers: HeaderMap,
+    Named(id): Named,
+    Sent(OwnerForm { owner }): Sent<OwnerForm>,
+) -> Result<Response, Failed> {
+    let id = id.parse::<MachineId>()?;
+    let session = token_form::session(&visit, &headers)?;
+    match machines::give(&visit.ctx, session, id, &owner).await {
+        Ok(()) => Ok(Redirect::to(&place(id)).into_response()),
+        Err(error) => {
+            let typed = Typed {
+                owner,
+                ..Typed::default()
+            };
+            again(&visit, id, typed, error).await
+        }
     }
 }
 
@@ -294,7 +347,7 @@ pub async fn end(visit: Visit, headers: HeaderMap, Named(id): Named) -> Result<R
     let session = token_form::session(&visit, &headers)?;
     match machines::end(&visit.ctx, session, id).await {
         Ok(()) => Ok(Redirect::to(&place(id)).into_response()),
-        Err(error) => again(&visit, id, TokenForm::default(), error).await,
+        Err(error) => again(&visit, id, Typed::default(), error).await,
     }
 }
 
@@ -302,12 +355,12 @@ pub async fn end(visit: Visit, headers: HeaderMap, Named(id): Named) -> Result<R
 async fn again(
     visit: &Visit,
     id: MachineId,
-    form: TokenForm,
+    typed: Typed,
     error: Error,
 ) -> Result<Response, Failed> {
     if !page::mends(&error) {
         return Err(error.into());
     }
     let (status, errors) = (failed::status(&error), page::errors(&error));
-    show_one(visit, id, form, errors, status).await
+    show_one(visit, id, typed, errors, status).await
 }

@@ -15,7 +15,6 @@ use super::portal::Portal;
 use super::problem::answer;
 use super::visit::{Asked, Kept, Peer, Sent};
 use super::{assets, cookie, show};
-use crate::app::disable;
 use crate::app::sign_in::{self, Browser};
 use crate::authn::oidc::RelyingParty;
 use crate::error::{Error, Refusal, SignInError};
@@ -153,8 +152,7 @@ async fn finish(
     let identity = party
         .identity(&attempt, code, said.iss.as_deref(), now)
         .await?;
-    if !party.allows(&identity) {
-        disable::not_allowed(&portal.app, &identity).await?;
+    if !sign_in::is_allowed(&portal.app, &identity, party.allowed_groups()).await? {
         return Err(SignInError::NotAllowed.into());
     }
     let browser = browser(headers, https);

@@ -178,6 +178,11 @@ pub const ROUTES: &[Route] = &[
         handler: || get(machines::one).post(machines::make_token),
     },
     Route {
+        path: "/admin/machines/{id}/owner",
+        methods: &[("GET", None), ("POST", Some(Verb::GiveMachine))],
+        handler: || get(machines::back).post(machines::give),
+    },
+    Route {
         path: "/admin/machines/{id}/end",
         methods: &[("GET", None), ("POST", Some(Verb::EndMachine))],
         handler: || get(machines::back).post(machines::end),

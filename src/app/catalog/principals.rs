@@ -13,8 +13,10 @@ use crate::db;
 use crate::db::principals::Owner;
 use crate::db::tx::Tx;
 use crate::domain::arn::{Arn, Kind};
+use crate::domain::audit::Action;
 use crate::domain::person::is_session_name;
 use crate::error::Error;
+use crate::ids::PersonId;
 use crate::policy::authority::is_of_identity_center;
 use crate::policy::capacity::is_protected;
 
@@ -203,12 +205,28 @@ fn owned(person: &Somebody, identity: &Identity, owners: &[Owner]) -> Option<Str
         ));
     }
     let session = |it: Option<&str>| it.unwrap_or_default().to_ascii_lowercase();
-    let mut others = same.filter(|it| !is_theirs(it));
+    // That of an account that is disabled gives way.
+    let mut others = same.filter(|it| !is_theirs(it) && it.is_active);
     let owner = others.find(|it| session(it.session.as_deref()) == session(who.session))?;
     Some(format!(
         "{email}: principals: {who} belongs to {}: one AWS identity is one person's",
         owner.email
     ))
+}
+
+/// An identity of an account that is disabled ends, where the file says that it is somebody else's.
+///
+/// # Errors
+/// When the database does not answer.
+pub(super) async fn give_way(tx: &mut Tx, to: PersonId, identity: &Identity) -> Result<(), Error> {
+    let (now, who) = (tx.now(), identity.who());
+    let given = db::principals::give_way(tx.conn(), to, who.arn, who.session, now).await?;
+    if let Some(former) = given {
+        let arn = who.arn.to_owned();
+        let event = tx.by.did(former, Action::IdentityEnded { arn });
+        db::audit::append(tx.conn(), &event).await?;
+    }
+    Ok(())
 }
 
 fn roles_of(person: &Somebody) -> impl Iterator<Item = &Spanned<Identity>> {

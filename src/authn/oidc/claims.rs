@@ -28,6 +28,11 @@ pub(super) fn text<'a>(claims: &'a Claims, name: &str) -> Option<&'a str> {
     claims.get(name).and_then(Value::as_str)
 }
 
+/// A text that can be stored: Postgres takes no NUL.
+pub(super) fn storable<'a>(claims: &'a Claims, name: &str) -> Option<&'a str> {
+    text(claims, name).filter(|it| !it.contains('\0'))
+}
+
 /// A time, in seconds since 1970; providers may tell parts of a second.
 pub(super) fn time(claims: &Claims, name: &str) -> Option<DateTime<Utc>> {
     let number = claims.get(name)?;

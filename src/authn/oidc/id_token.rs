@@ -3,10 +3,9 @@
 
 use serde_json::Value;
 
-use super::claims::{Expected, text, time};
+use super::claims::{Expected, storable, text, time};
 use super::jwt::{Claims, Types};
 use crate::config::{GroupsFrom, Oidc};
-use crate::domain::identity::OfClaims;
 use crate::domain::sign_in::{Groups, Identity};
 use crate::domain::text::check_name;
 
@@ -36,7 +35,7 @@ pub(super) fn identity(
     if claims.contains_key("events") {
         return Err("events");
     }
-    let subject = text(claims, "sub").filter(|it| (1..=LONGEST_SUBJECT).contains(&it.len()));
+    let subject = storable(claims, "sub").filter(|it| (1..=LONGEST_SUBJECT).contains(&it.len()));
     let subject = subject.ok_or("sub")?;
     let email = text(claims, "email")
         .filter(|it| is_told(it))
@@ -56,15 +55,13 @@ pub(super) fn identity(
             GroupsFrom::Claim => groups(claims, &settings.groups_claim),
             GroupsFrom::Catalog => Groups::InCatalog,
         },
-        sid: text(claims, "sid").map(str::to_owned),
+        sid: storable(claims, "sid").map(str::to_owned),
         auth_time: time(claims, "auth_time"),
-        acr: text(claims, "acr").map(str::to_owned),
-        aws: match &settings.principal_template {
-            None => OfClaims::NotAsked,
-            Some(template) => template
-                .fill(|claim| text(claims, claim))
-                .map_or(OfClaims::None, OfClaims::Is),
-        },
+        acr: storable(claims, "acr").map(str::to_owned),
+        aws: settings
+            .principal_template
+            .as_ref()
+            .and_then(|template| template.fill(|claim| text(claims, claim))),
     })
 }
 
@@ -92,7 +89,10 @@ fn groups(claims: &Claims, claim: &str) -> Groups {
         return Groups::Unknown;
     }
     let texts = all.iter().map(|it| it.as_str().map(str::to_owned));
-    texts
-        .collect::<Option<_>>()
-        .map_or(Groups::Unknown, Groups::Known)
+    let Some(mut texts) = texts.collect::<Option<Vec<_>>>() else {
+        return Groups::Unknown;
+    };
+    // Postgres takes no NUL, so that no rule names such a group.
+    texts.retain(|it| !it.contains('\0'));
+    Groups::Known(texts)
 }

@@ -1,7 +1,7 @@
 //! What a logout token says, once its signature is known to be the provider's (OpenID Connect
 //! Back-Channel Logout 1.0, 2.4 and 2.6).
 
-use super::claims::{Expected, text, time};
+use super::claims::{Expected, storable, time};
 use super::jwt::{Claims, Types};
 use crate::domain::sign_in::Logout;
 
@@ -25,7 +25,7 @@ pub(super) fn logout(claims: &Claims, expected: &Expected<'_>) -> Result<Logout,
         return Err("nonce");
     }
     let named = |claim| {
-        let text = text(claims, claim);
+        let text = storable(claims, claim);
         text.filter(|it| (1..=LONGEST).contains(&it.len()))
             .map(str::to_owned)
     };

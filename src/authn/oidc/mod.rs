@@ -121,13 +121,10 @@ impl RelyingParty {
         }
     }
 
-    /// Whether an identity is in one of the groups that may sign in. Where the provider tells none,
-    /// nobody is kept out by them.
+    /// The groups that may sign in; none where all may.
     #[must_use]
-    pub fn allows(&self, identity: &Identity) -> bool {
-        let allowed = &self.settings.allowed_groups;
-        let told = identity.groups.told();
-        allowed.is_empty() || told.is_none_or(|it| it.iter().any(|group| allowed.contains(group)))
+    pub fn allowed_groups(&self) -> &[String] {
+        &self.settings.allowed_groups
     }
 
     /// Whom a logout token signs out; `None` where it does not hold.

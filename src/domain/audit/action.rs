@@ -366,6 +366,13 @@ actions! {
         /// Who signs its workload identity.
         issuer: Option<String>,
     }
+    /// Another person answers for it from now on; its tokens have ended.
+    MachineGiven = "machine.given" {
+        #[serde(rename = "owner_id")]
+        owner: PersonId,
+        #[serde(rename = "owner_before_id")]
+        owner_before: PersonId,
+    }
     /// Nothing of it works any more.
     MachineEnded = "machine.ended" {}
     /// The catalog was applied from a file.

@@ -41,6 +41,8 @@ pub enum Verb {
     RevokeToken,
     /// Let a program ask on behalf of people.
     CreateMachine,
+    /// Give it to another owner.
+    GiveMachine,
     /// End that.
     EndMachine,
     /// Link an AWS identity.
@@ -51,7 +53,7 @@ pub enum Verb {
 
 impl Verb {
     /// Every verb.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Submit,
         Self::Approve,
         Self::Deny,
@@ -70,6 +72,7 @@ impl Verb {
         Self::CreateToken,
         Self::RevokeToken,
         Self::CreateMachine,
+        Self::GiveMachine,
         Self::EndMachine,
         Self::Link,
         Self::Unlink,
@@ -99,6 +102,7 @@ impl Verb {
             Self::CreateToken => ActionName::TokenCreated,
             Self::RevokeToken => ActionName::TokenRevoked,
             Self::CreateMachine => ActionName::MachineCreated,
+            Self::GiveMachine => ActionName::MachineGiven,
             Self::EndMachine => ActionName::MachineEnded,
             Self::Link => ActionName::IdentityLinked,
             Self::Unlink => ActionName::IdentityEnded,

@@ -282,6 +282,26 @@ async fn whoever_is_not_named_well_is_asked_for_in_vain() {
     assert_eq!(made.status, 201, "{}", made.body);
 }
 
+/// An address that two accounts have verified names a human where it is one human's.
+#[tokio::test]
+async fn an_address_of_two_accounts_of_one_human_names_the_one_that_counts_for_both() {
+    let (service, _, machine) = service().await;
+    service
+        .change(|it| it.person("mallory").email = "alice@example.com".to_owned())
+        .await;
+    let refused = asked(&service, &machine, "alice@example.com").await;
+    assert_eq!(told(&refused), (422, "person_unknown"), "of two humans");
+    service.change(|it| it.join("mallory", "alice")).await;
+    let made = asked(&service, &machine, "alice@example.com").await;
+    assert_eq!(made.status, 201, "{}", made.body);
+    let alice = service.ctx("alice").await.person.id.to_string();
+    assert_eq!(made.body["person_id"], alice.as_str());
+    // By the id it is the account that is named, whichever that is.
+    let mallory = service.ctx("mallory").await.person.id.to_string();
+    let refused = asked(&service, &machine, &mallory).await;
+    assert_eq!(told(&refused), (409, "not_eligible"));
+}
+
 /// Another's words are not the machine's: what it repeats is what it asked for itself.
 #[tokio::test]
 async fn a_repetition_is_one_of_the_same_caller() {

@@ -74,6 +74,7 @@ fn all() -> Vec<Action> {
         | Action::TokenCreated { .. }
         | Action::TokenRevoked {}
         | Action::MachineCreated { .. }
+        | Action::MachineGiven { .. }
         | Action::MachineEnded {}
         | Action::CatalogApplied { .. } => {}
     };
@@ -232,6 +233,10 @@ fn all() -> Vec<Action> {
             scopes: vec!["request:create".to_owned()],
             entitlements: vec!["prod-admin".to_owned()],
             issuer: Some("https://tokens.example.com".to_owned()),
+        },
+        Action::MachineGiven {
+            owner: PersonId::from_uuid(Uuid::nil()),
+            owner_before: PersonId::from_uuid(Uuid::max()),
         },
         Action::MachineEnded {},
         Action::CatalogApplied {

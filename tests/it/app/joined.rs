@@ -241,7 +241,7 @@ async fn history(seed: u64) -> usize {
     for step in 0..STEPS {
         match dice.random_range(0..10) {
             0 => join(&company, &mut known, &mut dice).await,
-            1 => turn(&company, &mut known, &mut dice).await,
+            1 => turn(&company, &mut known, &mut asked, &mut dice).await,
             2 | 3 if asked.len() < 6 => {
                 asked.extend(submit(&company, &known, &mut dice).await);
             }
@@ -313,8 +313,8 @@ async fn join(company: &TestApp, known: &mut Known, dice: &mut StdRng) {
         .await;
 }
 
-/// An account is disabled, or enabled again.
-async fn turn(company: &TestApp, known: &mut Known, dice: &mut StdRng) {
+/// An account is disabled, and its votes are lost for good; or it is enabled again.
+async fn turn(company: &TestApp, known: &mut Known, asked: &mut [Asked], dice: &mut StdRng) {
     let account = dice.random_range(0..ACCOUNTS);
     let email = format!("{}@example.com", name(account));
     if known.disabled.remove(&account) {
@@ -322,6 +322,9 @@ async fn turn(company: &TestApp, known: &mut Known, dice: &mut StdRng) {
         done.await.unwrap();
     } else {
         known.disabled.insert(account);
+        for it in asked {
+            it.votes.remove(&account);
+        }
         let done = disable::by_command(&company.admin, "test", &email, None);
         done.await.unwrap();
     }
@@ -338,8 +341,7 @@ async fn vote(
     let answer = approve(&ctx, asked.id, None, None).await;
     let human = known.human(voter);
     let humans = |votes: &BTreeSet<usize>| {
-        let counted = votes.iter().filter(|it| !known.disabled.contains(it));
-        let counted = counted.map(|it| known.human(*it));
+        let counted = votes.iter().map(|it| known.human(*it));
         counted
             .filter(|it| *it != known.human(asked.by))
             .collect::<BTreeSet<_>>()

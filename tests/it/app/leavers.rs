@@ -16,7 +16,7 @@ use crate::support::app::{TestApp, ask, code, have, wanted};
 use crate::support::catalog::user_arn;
 
 /// The company, in which dave may ask as well.
-async fn company() -> TestApp {
+pub async fn company() -> TestApp {
     TestApp::with(|catalog| {
         catalog.regroup("dave", &["developers", "approvers"]);
         catalog.person("dave").principals = vec![user_arn("dave")];
@@ -31,7 +31,7 @@ async fn granted(company: &TestApp) -> GrantId {
     shown.unwrap().grant.unwrap().id
 }
 
-async fn one(company: &TestApp, sql: &str) -> String {
+pub async fn one(company: &TestApp, sql: &str) -> String {
     let sql = sqlx::query_scalar(sqlx::AssertSqlSafe(sql.to_owned()));
     sql.fetch_one(company.pool()).await.unwrap()
 }
@@ -43,7 +43,7 @@ async fn state_of(company: &TestApp, id: RequestId) -> (String, i32) {
 }
 
 /// alice with everything that somebody can have.
-struct Alice {
+pub struct Alice {
     session: String,
     token: String,
     /// Pending.
@@ -51,11 +51,11 @@ struct Alice {
     active: GrantId,
     scheduled: GrantId,
     /// dave's, which needs two and which she has approved.
-    approved: RequestId,
+    pub approved: RequestId,
 }
 
 impl Alice {
-    async fn new(company: &TestApp) -> Self {
+    pub async fn new(company: &TestApp) -> Self {
         let alice = company.ctx("alice").await;
         let active = granted(company).await;
         company.open_grants().await;
@@ -152,33 +152,6 @@ async fn the_status_alone_keeps_sessions_and_tokens_out() {
     assert_eq!(code(session), "unauthenticated");
     let token = authn::bearer(&company.app, &had.token).await;
     assert_eq!(code(token), "unauthenticated");
-}
-
-#[tokio::test]
-async fn votes_of_whoever_is_disabled_count_no_more() {
-    let company = company().await;
-    let had = Alice::new(&company).await;
-    let alice = company.ctx("alice").await.person.id;
-    let ada = company.ctx("ada").await;
-    disable(&ada, alice, "Left").await.unwrap();
-    let first = approve(&company.ctx("bob").await, had.approved, None, None).await;
-    assert_eq!(first.unwrap().request.state.as_str(), "pending");
-    // Enabled again she has her voice back, and no second one.
-    enable(&ada, alice).await.unwrap();
-    let again = approve(&company.ctx("alice").await, had.approved, None, None).await;
-    assert_eq!(code(again), "already_decided");
-    disable(&ada, alice, "Left").await.unwrap();
-    let last = approve(&company.ctx("carol").await, had.approved, None, None).await;
-    let shown = last.unwrap();
-    assert_eq!(shown.request.state.as_str(), "approved");
-    assert!(shown.grant.is_some());
-    // After that the votes are history.
-    let bob = company.ctx("bob").await;
-    let bobs = bob.person.id;
-    disable(&ada, bobs, "Left").await.unwrap();
-    let seen = find::request(&company.ctx("carol").await, had.approved).await;
-    let seen = seen.unwrap();
-    assert_eq!(have(&seen), seen.request.terms.stages.seats());
 }
 
 #[tokio::test]
@@ -378,6 +351,20 @@ async fn as_the_application_nobody_is_disabled_or_enabled_wrongly() {
         ),
         (format!("person_disabled({alice}, {bob}, NULL)"), "disabled"),
         (
+            format!("person_disabled(NULL, {bob}, now())"),
+            "told_nothing",
+        ),
+        (
+            "person_disabled(NULL, NULL, now())".to_owned(),
+            "told_nothing",
+        ),
+        (
+            format!("person_enabled({alice}, NULL)"),
+            "managed_by_nobody",
+        ),
+        (format!("person_enabled(NULL, {bob})"), "told_nothing"),
+        ("person_enabled(NULL, NULL)".to_owned(), "managed_by_nobody"),
+        (
             format!("person_enabled({alice}, {alice})"),
             "managed_by_themselves",
         ),
@@ -417,6 +404,11 @@ async fn as_the_application_nobody_is_disabled_or_enabled_wrongly() {
             of("Carol")
         ),
         format!("SELECT (NOT person_enabled({alice}, {bob}))::text"),
+        "SELECT (NOT person_acts(NULL))::text".to_owned(),
+        "SELECT (NOT person_acts_on(NULL, NULL))::text".to_owned(),
+        format!("SELECT (NOT person_acts_on(NULL, {bob}))::text"),
+        format!("SELECT (NOT person_acts_on({}, {bob}))::text", of("Carol")),
+        format!("SELECT person_acts_on({bob}, NULL)::text"),
     ] {
         assert_eq!(one(&company, &call).await, "true", "{call}");
     }

@@ -9,22 +9,10 @@ use countersign::app::end::end;
 use countersign::app::sign_in::{self, Browser};
 use countersign::app::submit::submit;
 use countersign::error::Error;
-use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 
 use crate::support::app::{TestApp, ask, code};
-use crate::support::wait;
-
-/// Waits until somebody on the database of this connection waits for a lock. It is opened before
-/// anybody does: a verb waits for a lock for a second and a half.
-async fn somebody_waits(admin: &mut PgConnection) {
-    let waiting = "SELECT count(*) FROM pg_stat_activity
-        WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    wait::until_async("somebody waits for a lock", async || {
-        let row = admin.fetch_one(waiting).await.unwrap();
-        row.get::<i64, _>(0) > 0
-    })
-    .await;
-}
+use crate::support::wait::somebody_waits;
 
 /// A transaction of the owner that has disabled somebody, not committed.
 async fn disabling(company: &TestApp, name: &str) -> PgConnection {

@@ -62,7 +62,14 @@ fn the_last_address_that_is_no_proxy_of_ours_is_the_client() {
         assert_eq!(told, meant, "{peer}: {headers}");
     }
     assert_eq!(client(PROXY, &[]), PROXY);
-    assert_eq!(client(PROXY, &[b"\xff, 203.0.113.9"]), PROXY);
+    // Nor does it hide the client behind it if it is no text at all.
+    for garbage in [b"\xff".as_slice(), b"\xff\xfe, 203.0.113.1", b"\xc3\xa9"] {
+        let line = [garbage, b", 203.0.113.9, 10.9.9.9"].concat();
+        assert_eq!(client(PROXY, &[&line]), "203.0.113.9", "{garbage:?}");
+        assert_eq!(client(PROXY, &[garbage, b"203.0.113.9"]), "203.0.113.9");
+    }
+    // Where one of ours has to stand it says nothing.
+    assert_eq!(client(PROXY, &[b"203.0.113.9, \xff"]), PROXY);
     // Several headers are one list.
     assert_eq!(
         client(PROXY, &[b"203.0.113.1", b"203.0.113.9"]),

@@ -171,6 +171,38 @@ async fn nobody_writes_identities_but_by_these_functions() {
     };
     assert_eq!(call(pool, &unlink("Bob")).await, "none");
     assert_eq!(call(pool, &unlink("Alice")).await, "not_linked");
+    // Of nobody and at no time nothing is claimed or ended.
+    let alice = "(SELECT id FROM people WHERE name = 'Alice')";
+    for (function, refused) in [
+        (
+            format!("identity_unlinked({alice}, (SELECT id FROM principals), NULL)"),
+            "told_nothing",
+        ),
+        (
+            "identity_unlinked(NULL, (SELECT id FROM principals), now())".to_owned(),
+            "none",
+        ),
+        (
+            format!("identity_templated(gen_random_uuid(), {alice}, NULL, NULL, NULL, NULL)"),
+            "told_nothing",
+        ),
+        (
+            "identity_templated(gen_random_uuid(), NULL, NULL, NULL, NULL, now())".to_owned(),
+            "told_nothing",
+        ),
+        (
+            format!("identity_templated(NULL, {alice}, '111122223333', '{BOB}', NULL, now())"),
+            "told_nothing",
+        ),
+        (
+            format!("identity_linked(NULL, NULL, NULL, '111122223333', '{BOB}', NULL, {ID}, NULL)"),
+            "linked_without_challenge",
+        ),
+    ] {
+        let sql = format!("SELECT outcome FROM {function}");
+        assert_eq!(call(pool, &sql).await, refused, "{function}");
+    }
+    assert_eq!(world.identities().await.len(), 1);
     // They are for serve alone.
     let catalog = world.portal.db.catalog().await;
     for function in [

@@ -7,6 +7,7 @@
 mod alike;
 mod chosen;
 mod functions;
+mod humans;
 mod linked;
 mod refused;
 mod sides;

@@ -6,15 +6,46 @@ use countersign::app::approve::approve;
 use countersign::app::deny::deny;
 use countersign::app::identities;
 use countersign::app::submit::submit;
+use countersign::app::withdraw::withdraw;
+use countersign::db::asks;
 use countersign::ids::{PrincipalId, RequestId};
+use sqlx::{Connection as _, Executor as _, PgConnection};
 
 use super::{World, assert_refused, link};
 use crate::support::app::{ask, code};
+use crate::support::wait::somebody_waits;
 
 async fn asked(world: &World) -> RequestId {
     let alice = world.portal.ctx("alice").await;
     let asked = submit(&alice, ask("prod-admin")).await.unwrap();
     asked.request().id
+}
+
+/// Somebody asks with it while it is given up: they have seen that it is theirs, and have not
+/// stored the request yet.
+#[tokio::test]
+async fn an_identity_that_is_being_asked_with_is_not_given_up_beside_that() {
+    let world = World::with(|it| it.regroup("bob", &["developers", "approvers"])).await;
+    let browser = world.portal.browser("bob").await;
+    let linked = link(&browser, &world.shell("bob")).await;
+    assert_eq!(linked.status, StatusCode::SEE_OTHER, "{}", linked.body);
+    let bob = world.portal.ctx("bob").await;
+    let asked = submit(&bob, ask("prod-admin")).await.unwrap().request();
+    withdraw(&bob, asked.id).await.unwrap();
+    let mut asking = PgConnection::connect(&world.portal.db.app_url)
+        .await
+        .unwrap();
+    let mut tx = asking.begin().await.unwrap();
+    asks::lock(&mut tx, bob.person.human()).await.unwrap();
+    let again = "INSERT INTO requests SELECT (jsonb_populate_record(r, jsonb_build_object(
+                     'id', gen_random_uuid(), 'state', 'pending', 'closed_at', null))).* FROM requests r";
+    let mut admin = world.portal.db.superuser().await;
+    let (ctx, id) = (bob.clone(), asked.principal.unwrap());
+    let given_up = tokio::spawn(async move { identities::unlink(&ctx, id).await });
+    somebody_waits(&mut admin).await;
+    tx.execute(again).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(code(given_up.await.unwrap()), "identity_in_use");
 }
 
 /// bob has alice's keys: what lets them in is as good as his own.

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::Server;
 use super::children::{below, is_left};
-use super::described::assert_described;
+use super::described::{assert_asks, assert_described};
 use super::refusals::refusal;
 use crate::support::{another, open_folder, wait};
 
@@ -250,6 +250,7 @@ async fn what_is_open_outlives_a_sigkill_and_ctrl_c_leaves_nothing_running() {
     let (_temporary, folder) = folder();
     let first = Demo::start(&folder);
     assert_described(&first);
+    assert_asks(&first).await;
     let portal = reqwest::get(text(&first.described["portal_url"])).await;
     assert_eq!(portal.expect("the portal answers").status(), 200);
     let request = first.submit().await;
@@ -266,7 +267,9 @@ async fn what_is_open_outlives_a_sigkill_and_ctrl_c_leaves_nothing_running() {
     let mut command = demo(&folder, &FREE);
     command.process_group(0);
     let second = Demo::of(command, &folder);
-    assert_eq!(second.described["people"], before["people"]);
+    for kept in ["people", "machines"] {
+        assert_eq!(second.described[kept], before[kept]);
+    }
     let path = format!("/requests/{request}");
     let found = second.server.get(second.token("alice"), &path).await;
     assert_eq!(text(&found["grant_id"]), grant);

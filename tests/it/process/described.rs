@@ -3,9 +3,21 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::demo::{Demo, text};
+
+/// What docs/machines.md has one type works as it stands there.
+pub async fn assert_asks(demo: &Demo) {
+    let page = fs::read_to_string("docs/machines.md").expect("it is there");
+    let (_, rest) = page.split_once("-d '").expect("an ask");
+    let (body, _) = rest.split_once('\'').expect("its end");
+    let body: Value = serde_json::from_str(body).expect("JSON");
+    let token = text(&demo.described["machines"][0]["token"]);
+    let (status, asked) = demo.server.post(token, "/requests", &body).await;
+    assert_eq!(status, 201, "{asked}");
+    assert_eq!(text(&asked["requested_by"]["name"]), "deploys");
+}
 
 pub fn assert_described(demo: &Demo) {
     let people = demo.described["people"].as_array().expect("a list");
@@ -47,6 +59,10 @@ pub fn assert_described(demo: &Demo) {
         ];
         assert!(secrets.iter().all(|it| text(it).len() >= 16), "{person}");
     }
+    let machines = demo.described["machines"].as_array().expect("a list");
+    assert_eq!(machines.len(), 1);
+    assert_eq!(text(&machines[0]["name"]), "deploys");
+    assert!(text(&machines[0]["token"]).starts_with("csm_"));
     let unlinked = &demo.described["unlinked"];
     assert_eq!(
         text(&unlinked["arn"]),
@@ -67,7 +83,7 @@ pub fn assert_described(demo: &Demo) {
             {"name": "vendor-support", "role_arn": "arn:aws:iam::777788889999:role/vendor-support", "method": "trust_policy"},
         ])
     );
-    for file in ["demo.json", "keys.json"] {
+    for file in ["demo.json", "keys.json", "machine.json"] {
         let file = fs::metadata(demo.folder.join(file)).expect("it is there");
         assert_eq!(file.mode() & 0o777, 0o600, "it holds secrets");
     }

@@ -6,7 +6,7 @@
 
 use axum::http::StatusCode;
 use countersign::app::{disable, enable};
-use countersign::config::Config;
+use countersign::config::{Config, GroupsFrom};
 use serde_json::{Value, json};
 
 use super::World;
@@ -61,6 +61,36 @@ async fn who_is_known_to_be_in_none_of_the_groups_that_may_sign_in_is_disabled()
         world.assert_refused(&answer, 403, "not_allowed").await;
         assert_eq!(world.portal.done("person.disabled").await, 1);
     }
+}
+
+/// By the groups that the catalog says, where it says them; whatever the provider tells.
+#[tokio::test]
+async fn where_the_catalog_says_the_groups_those_are_asked_who_may_sign_in() {
+    let world = World::with(|config| {
+        allowed(config);
+        config.oidc.groups_from = GroupsFrom::Catalog;
+    })
+    .await;
+    let apply = async |groups: &str| {
+        let issuer = &world.provider.issuer;
+        let file = format!(
+            "[[people]]\nissuer = '{issuer}'\nsubject = 'alice-1'\nname = 'Alice'\nemail = 'alice@example.org'\ngroups = {groups}\n"
+        );
+        world.portal.apply(&file).await.unwrap();
+    };
+    // Nobody has said anything of her: she stays out, and is nobody who has left.
+    let answer = with_groups(&world, json!(["staff"])).await;
+    world.assert_refused(&answer, 403, "not_allowed").await;
+    assert_eq!(world.portal.done("person.disabled").await, 0);
+    apply("['developers']").await;
+    let answer = with_groups(&world, json!([])).await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
+    let inside = world.browser(&answer);
+    apply("['auditors']").await;
+    let answer = with_groups(&world, json!(["staff"])).await;
+    world.assert_refused(&answer, 403, "not_allowed").await;
+    assert_eq!(standing(&world).await.0, "disabled");
+    assert_eq!(inside.get("/requests").await.status, StatusCode::SEE_OTHER);
 }
 
 /// Attack 6: an outage of the provider, or too many groups for a token, looks like no groups.

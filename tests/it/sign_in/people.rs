@@ -142,6 +142,15 @@ async fn the_function_that_serve_calls_refuses_what_no_sign_in_brings() {
             "NULL, 's', 'S', '', false, '{}', now()",
             "signed_in_as_nobody",
         ),
+        // They would never be told too long ago.
+        (
+            "'https://i', 's', 'S', '', false, '{}', NULL",
+            "told_nothing",
+        ),
+        (
+            "'https://i', 's', 'S', '', NULL, '{}', now()",
+            "told_nothing",
+        ),
         (
             "'https://i', '', 'S', '', false, '{}', now()",
             "signed_in_as_nobody",

@@ -1,12 +1,16 @@
 //! AWS identities that are made of what the provider says of a person.
 
 use axum::http::StatusCode;
+use countersign::app::disable;
 use countersign::domain::identity::Template;
+use countersign::ids::PersonId;
+use countersign::web::BY_PROVIDER;
 use serde_json::{Value, json};
 
 use super::{World, set_cookies};
+
 use crate::support::catalog::user_arn;
-use crate::support::portal::Answer;
+use crate::support::portal::{Answer, ORIGIN, Portal};
 
 fn template(text: &str) -> Template {
     Template::try_from(text.to_owned()).unwrap()
@@ -19,6 +23,16 @@ async fn world(text: &str) -> World {
 const USERS: &str = "arn:aws:iam::111122223333:user/{preferred_username}";
 
 impl World {
+    /// The same portal, started anew without a template.
+    fn without_template(self) -> Self {
+        let app = self.portal.clone();
+        let app = app.configured(|it| it.oidc.principal_template = None);
+        Self {
+            portal: Portal::with(app, ORIGIN, BY_PROVIDER),
+            ..self
+        }
+    }
+
     /// Somebody signs in of whom the provider says that they are called so.
     async fn signs_in_as(&self, subject: &str, name: &Value) -> Answer {
         let flow = self.start("/").await;
@@ -92,6 +106,68 @@ async fn an_editable_claim_does_not_make_bobs_identity_somebody_elses() {
     assert_eq!(mallory.status, StatusCode::SEE_OTHER, "{}", mallory.body);
     assert!(!ada.get("/").await.body.contains("Two people are said"));
     assert_eq!(world.identities().await[0], bobs[0]);
+}
+
+/// The account that the same human had before is disabled, or joined to the new one.
+#[tokio::test]
+async fn a_new_account_of_the_same_human_is_kept_out_by_no_old_one() {
+    let world = world(USERS).await;
+    world.signs_in_as("bob-1", &json!("bob")).await;
+    let again = world.signs_in_as("bob-2", &json!("bob")).await;
+    assert_eq!(again.status, StatusCode::CONFLICT, "{}", again.body);
+    let person = |subject: &str, more: &str| {
+        let issuer = &world.provider.issuer;
+        format!(
+            "[[people]]\nissuer = '{issuer}'\nsubject = '{subject}'\nname = 'Bob'\nemail = 'bob@example.org'\n{more}\n"
+        )
+    };
+    let same = format!(
+        "same_as = {{ issuer = '{}', subject = 'bob-1' }}",
+        world.provider.issuer
+    );
+    let joined = person("bob-2", &same);
+    world.portal.apply(&joined).await.unwrap();
+    let joined = world.signs_in_as("bob-2", &json!("bob")).await;
+    assert_eq!(joined.status, StatusCode::SEE_OTHER, "{}", joined.body);
+    let bobs = [format!("bob-1 {} template", user_arn("bob"))];
+    assert_eq!(world.identities().await, bobs, "it stays where it was");
+    world.portal.apply(&person("bob-2", "")).await.unwrap();
+    let parted = world.signs_in_as("bob-2", &json!("bob")).await;
+    assert_eq!(parted.status, StatusCode::CONFLICT, "{}", parted.body);
+
+    let id = "SELECT id FROM people WHERE subject = 'bob-1'";
+    let id: uuid::Uuid = sqlx::query_scalar(id)
+        .fetch_one(&world.portal.db.pool)
+        .await
+        .unwrap();
+    let id = PersonId::from_uuid(id).to_string();
+    let left = disable::by_command(&world.portal.admin, "test", &id, None).await;
+    left.unwrap();
+    let successor = world.signs_in_as("bob-2", &json!("bob")).await;
+    assert_eq!(
+        successor.status,
+        StatusCode::SEE_OTHER,
+        "{}",
+        successor.body
+    );
+    let bobs = [format!("bob-2 {} template", user_arn("bob"))];
+    assert_eq!(world.identities().await, bobs);
+    assert_eq!(world.told("identity.ended").await.len(), 1);
+}
+
+/// The configuration says nothing of claims any more.
+#[tokio::test]
+async fn what_a_template_has_made_ends_with_it_at_the_next_sign_in() {
+    let world = world(USERS).await;
+    world.signs_in_as("bob-1", &json!("bob")).await;
+    assert_eq!(world.identities().await.len(), 1);
+    let world = world.without_template();
+    let answer = world.signs_in_as("bob-1", &json!("bob")).await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
+    assert_eq!(world.identities().await, [""; 0]);
+    let ended = world.told("identity.ended").await;
+    assert_eq!(ended.len(), 1);
+    assert_eq!(ended[0].2, json!({ "arn": user_arn("bob") }));
 }
 
 #[tokio::test]

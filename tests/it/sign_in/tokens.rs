@@ -1,5 +1,9 @@
 //! ID tokens that do not hold: the cases of the conformance suite for relying parties by their
 //! names, and more.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the tests' own SQL is not in the offline data of the query macros"
+)]
 
 use axum::http::StatusCode;
 use base64::Engine as _;
@@ -34,13 +38,35 @@ fn without(claims: &mut Value, name: &str) {
     claims.as_object_mut().unwrap().remove(name);
 }
 
+/// NUL, which Postgres takes in no text.
+#[tokio::test]
+async fn what_no_database_holds_is_left_out_where_nobody_depends_on_it() {
+    let world = World::new().await;
+    let flow = world.start("/").await;
+    let mut claims = world.claims(&flow);
+    for claim in ["name", "email", "sid", "acr", "preferred_username"] {
+        claims[claim] = json!("a\0lice@example.com");
+    }
+    claims["groups"] = json!(["developers", "adm\0ins"]);
+    let answer = world.come_back(&flow, &claims).await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
+    let stored =
+        "SELECT concat_ws(' ', p.name, p.email, array_to_string(p.groups, ','), s.sid, s.acr)
+                  FROM people p JOIN sessions s ON s.person = p.id";
+    let stored: String = sqlx::query_scalar(stored)
+        .fetch_one(&world.portal.db.pool)
+        .await
+        .unwrap();
+    assert_eq!(stored, "alice-1  developers");
+}
+
 #[tokio::test]
 async fn claims_that_do_not_fit_are_refused() {
     let known =
         |config: &mut Config| config.oidc.extra_audiences = vec!["another-known".to_owned()];
     let world = World::with(known).await;
     let now = world.portal.start.timestamp();
-    let cases: [(&str, &str, Change); 24] = [
+    let cases: [(&str, &str, Change); 25] = [
         ("oidcc-client-test-invalid-iss", "iss", |it, _| {
             it["iss"] = json!("https://evil.example")
         }),
@@ -56,6 +82,9 @@ async fn claims_that_do_not_fit_are_refused() {
             it["sub"] = json!("s".repeat(256))
         }),
         ("a sub that is no text", "sub", |it, _| it["sub"] = json!(7)),
+        ("a sub that no database holds", "sub", |it, _| {
+            it["sub"] = json!("alice\0-1")
+        }),
         ("oidcc-client-test-invalid-aud", "aud", |it, _| {
             it["aud"] = json!("another")
         }),

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use sqlx::{Executor as _, PgConnection, Row as _};
+
 /// Far beyond what anything takes; a test that waits this long has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -27,4 +29,16 @@ pub async fn until_async(what: &str, mut check: impl AsyncFnMut() -> bool) {
         assert!(started.elapsed() < PATIENCE, "waited in vain until {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+}
+
+/// Waits until somebody on the database of this connection waits for a lock. It is opened before
+/// anybody does: a verb waits for a lock for a second and a half.
+pub async fn somebody_waits(admin: &mut PgConnection) {
+    let waiting = "SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    until_async("somebody waits for a lock", async || {
+        let row = admin.fetch_one(waiting).await.unwrap();
+        row.get::<i64, _>(0) > 0
+    })
+    .await;
 }

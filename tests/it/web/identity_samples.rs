@@ -36,6 +36,7 @@ pub fn linking(errors: Vec<FieldError>) -> Identities {
     let listed = source.into_iter().zip(identities());
     let listed = listed.map(|(source, of)| ListedIdentity {
         id: PrincipalId::from_uuid(uuid::Uuid::nil()),
+        is_own_account: source != Source::Template,
         identity: AwsIdentity {
             account: of.account,
             arn: of.arn,

@@ -83,6 +83,8 @@ pub fn form(path: &str) -> Vec<(&'static str, &'static str)> {
             ("scopes", "request:create"),
             ("entitlements", "prod-admin"),
         ]
+    } else if path.ends_with("/owner") {
+        vec![("owner", "carol@example.com")]
     } else if path.ends_with("/tokens") {
         vec![
             ("name", "laptop"),
@@ -154,6 +156,7 @@ async fn whatever_is_done_leaves_its_event() {
         let who = match it.route {
             "/requests/{id}/decide" => "bob",
             "/revocations" | "/revocations/{id}/lift" | "/admin/machines" => "ada",
+            "/admin/machines/{id}/owner" => "ada",
             route if route.starts_with("/admin/people") => "ada",
             "/admin/machines/{id}/tokens" | "/admin/machines/{id}/end" => "bob",
             _ => "alice",

@@ -129,6 +129,8 @@ pub fn machine() -> Machine {
         it: listed(),
         tokens: vec![token(24, "runner", Some(id()), Scopes::OF_MACHINES)],
         form: TokenForm::default(),
+        may_give: true,
+        owner: String::new(),
         errors: vec![],
         public_url: "https://countersign.example.com".into(),
     }

@@ -130,6 +130,46 @@ async fn machine(ada: &Browser<'_>) -> String {
 }
 
 #[tokio::test]
+async fn an_admin_gives_a_machine_to_another_owner_and_nobody_else_does() {
+    let (portal, api) = world().await;
+    let (ada, bob) = (portal.browser("ada").await, portal.browser("bob").await);
+    let place = machine(&ada).await;
+    let give = place.replace("/tokens", "/owner");
+    let old = shown(&bob.post(&place, &GOOD).await);
+    assert_eq!(
+        api.call(&old, "GET", "/requests", &json!({})).await.status,
+        200
+    );
+    assert!(ada.get(&place).await.body.contains(&give));
+    assert!(!bob.get(&place).await.body.contains(&give));
+    let carols = [("owner", "carol@example.com")];
+    assert_eq!(bob.post(&give, &carols).await.status, StatusCode::FORBIDDEN);
+    let wrong = ada.post(&give, &[("owner", "<zoe>")]).await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(wrong.body.contains("id=\"owner-error\""), "{}", wrong.body);
+    assert!(
+        wrong.body.contains("&#60;zoe&#62;"),
+        "what was typed stays: {}",
+        wrong.body
+    );
+    let more = [("owner", "carol@example.com"), ("name", "x")];
+    assert_eq!(
+        ada.post(&give, &more).await.status,
+        StatusCode::UNPROCESSABLE_ENTITY
+    );
+    let given = ada.post(&give, &carols).await;
+    assert_eq!(given.place(), place);
+    assert!(ada.get(&place).await.body.contains("<dd>Carol</dd>"));
+    assert_eq!(
+        api.call(&old, "GET", "/requests", &json!({})).await.status,
+        401
+    );
+    assert_eq!(bob.get(&place).await.status, StatusCode::NOT_FOUND);
+    let carol = portal.browser("carol").await;
+    assert_eq!(carol.get(&place).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn an_admin_makes_a_machine_and_its_owner_gives_it_tokens_until_it_is_ended() {
     let (portal, api) = world().await;
     let (ada, bob, alice) = (
