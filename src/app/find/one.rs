@@ -121,17 +121,11 @@ pub async fn request(ctx: &Ctx, id: RequestId) -> Result<RequestView, Error> {
             let questions = db::questions::of_request(conn, id).await?;
             let is_asked = questions.last().is_some_and(|it| it.answer.is_none());
             let asked = (&request, grant.as_ref());
+            let voices = (&seats, stands_in, involved);
             let may = May {
                 extend: extension.is_none() && may_extend(ctx, &caller, asked, now),
                 end: may_end(ctx, &caller, asked),
-                ..may_speak(
-                    ctx,
-                    &caller,
-                    asked,
-                    (&seats, stands_in, involved),
-                    is_asked,
-                    now,
-                )
+                ..may_speak(ctx, &caller, asked, voices, is_asked, now)
             };
             let settings = ctx.app.settings();
             let propagation = settings.propagation;
