@@ -15,7 +15,8 @@ const FREE: [&str; 3] = ["action", "actor", "subject"];
 /// Texts that break a constraint of the schema, and the longest one that keeps all of them, where
 /// there is one.
 fn texts(schema: &Value) -> (Vec<Value>, Option<Value>) {
-    let mut bad = vec![json!(7)];
+    let is_number = schema["type"].to_string().contains("integer");
+    let mut bad = vec![if is_number { json!("7") } else { json!(7) }];
     bad.extend(schema.get("pattern").map(|_| json!("!")));
     bad.extend((schema["format"] == "date-time").then(|| json!("tomorrow")));
     bad.extend((schema["minLength"] == 1).then(|| json!("")));

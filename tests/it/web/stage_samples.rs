@@ -50,7 +50,7 @@ fn escalating() -> Stages {
 /// A page of these stages: of each where it stands, how many it has, and who can decide.
 fn staged(stages: Stages, rows: &[(StageState, i16, &[&str])], page: RequestPage) -> RequestPage {
     let views = (1..).zip(&stages).zip(rows);
-    let views = views.map(|((number, stage), (state, have, can))| StageView {
+    let views = views.map(|((number, stage), (state, have, _))| StageView {
         stage: number,
         state: *state,
         needed: stage.seats(),
