@@ -37,6 +37,10 @@ impl Roles {
 #[derive(Debug)]
 pub struct Decidable(pub Request);
 
+/// A request of the caller's own, of which they may answer questions.
+#[derive(Debug)]
+pub struct Answerable(pub Request);
+
 /// A request that the caller may take back.
 #[derive(Debug)]
 pub struct Withdrawable(pub Request);
@@ -131,6 +135,22 @@ pub fn withdraw(
         return Ok(Withdrawable(request));
     }
     // Nobody takes a request back in the requester's name, admins neither.
+    Err(hidden_or_forbidden(sees(roles, person, &request, involved)))
+}
+
+/// Whether the person may answer what approvers ask of the request: only its requester.
+///
+/// # Errors
+/// `NotFound` or `Forbidden`.
+pub fn answer(
+    roles: &Roles,
+    person: &Person,
+    request: Request,
+    involved: bool,
+) -> Result<Answerable, CallerError> {
+    if request.person == person.id {
+        return Ok(Answerable(request));
+    }
     Err(hidden_or_forbidden(sees(roles, person, &request, involved)))
 }
 

@@ -182,7 +182,7 @@ impl Error {
     #[must_use]
     pub fn is_refusal(&self) -> bool {
         // Not 401: there is nobody to name. 400, 413 and their like have reached no verb.
-        matches!(self.about().status, 403 | 404 | 409 | 422)
+        matches!(self.about().status, 403 | 404 | 409 | 412 | 422)
     }
 
     /// One field that does not fit.

@@ -42,6 +42,9 @@ pub(super) struct Approval {
     /// allows, at most the request's `effective_duration`, and that where it is left out.
     #[schema(example = "PT30M", pattern = r"^\+?P[Tt][0-9]")]
     pub(super) duration: Option<String>,
+    /// The request's `revision` as the approver saw it: if it is another one by now, nothing is
+    /// decided (412).
+    pub(super) revision: Option<i32>,
 }
 
 /// What goes with a step that needs no words.
@@ -63,6 +66,18 @@ pub(super) struct Denial {
     #[serde(default)]
     #[schema(value_type = String, required, min_length = 1, max_length = 2000)]
     pub(super) comment: Option<String>,
+    /// The request's `revision` as the approver saw it: if it is another one by now, nothing is
+    /// decided (412).
+    pub(super) revision: Option<i32>,
+}
+
+/// A question to the requester, or their answer.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Spoken {
+    /// In their words.
+    #[schema(min_length = 1, max_length = 2000)]
+    pub(super) text: String,
 }
 
 /// An early end.

@@ -27,8 +27,9 @@ use crate::ids::{
          description = "Just-in-time elevation for AWS IAM: ask, countersign, real access, deadline, audit."),
     servers((url = "/api/v1")),
     paths(requests::submit, requests::list, requests::get, requests::approve, requests::deny,
-          requests::withdraw, requests::withdraw_approval, grants::list, grants::get, grants::end, grants::extend,
-          grants::credentials, grants::console_link, probes::probe, revocations::revoke, revocations::list, revocations::get,
+          requests::withdraw, requests::withdraw_approval, requests::ask, requests::answer, grants::list,
+          grants::get, grants::end, grants::extend, grants::credentials, grants::console_link,
+          probes::probe, revocations::revoke, revocations::list, revocations::get,
           revocations::grants, revocations::lift, catalog::entitlements, catalog::me, people::disable,
           people::enable, tokens::list, tokens::revoke, audit::list, get),
     components(schemas(ProblemDetails)),
@@ -121,6 +122,10 @@ fn problems(operation: &Operation) -> Vec<u16> {
         // 404: a body may name an entitlement that the caller may not ask for.
         all.extend([400, 404, 408, 413, 415, 422]);
     }
+    // What is decided may be sent with its revision.
+    if matches!(operation.operation_id.as_deref(), Some("approve" | "deny")) {
+        all.push(412);
+    }
     all
 }
 
@@ -187,6 +192,7 @@ fn problem(status: u16) -> Response {
             "It does not go with the state of the request, the grant, the role, the person or the \
              caller's groups"
         }
+        412 => "The request is not what was judged: its `revision` is another one by now",
         413 => "The body is larger than 64 kB",
         414 => "The address is longer than 8 kB",
         415 => "The body is not JSON",

@@ -201,6 +201,8 @@ pub(super) struct Decided {
     request: Request,
     /// What was said of it, oldest first. The last decision of a person is where they stand.
     decisions: Vec<Decision>,
+    /// What approvers have asked, oldest first; one waits for its answer at most, the last.
+    questions: Vec<Question>,
     /// Its stages, in the order in which they open.
     stages: Vec<Stage>,
     /// Whether the people that there are could still approve it: false where its groups have too
@@ -227,6 +229,24 @@ struct Decision {
     channel: String,
     /// When.
     at: DateTime<Utc>,
+}
+
+/// What an approver has asked.
+#[derive(Debug, Serialize, ToSchema)]
+struct Question {
+    /// TypeID of the approver.
+    #[schema(format = "person")]
+    asked_by: String,
+    /// Their name as it is now.
+    name: String,
+    /// The question, in their words.
+    text: String,
+    /// When.
+    at: DateTime<Utc>,
+    /// What the requester answered; null while it waits.
+    answer: Option<String>,
+    /// When they did.
+    answered_at: Option<DateTime<Utc>>,
 }
 
 /// One stage.
@@ -264,6 +284,7 @@ impl Decided {
         Self {
             request: Request::of(Some(ctx), &view.request, view.grant.as_ref()),
             decisions: view.decisions.iter().map(Into::into).collect(),
+            questions: view.questions.iter().map(Into::into).collect(),
             stages: view.stages.iter().map(Into::into).collect(),
             fillable: view.fillable,
         }
@@ -280,6 +301,20 @@ impl From<&find::Decision> for Decision {
             duration: it.duration_seconds.map(duration::print),
             channel: it.channel.clone(),
             at: it.at,
+        }
+    }
+}
+
+impl From<&find::Question> for Question {
+    fn from(it: &find::Question) -> Self {
+        let (answer, answered_at) = it.answer.clone().unzip();
+        Self {
+            asked_by: it.asked_by.to_string(),
+            name: it.name.clone(),
+            text: it.text.clone(),
+            at: it.at,
+            answer,
+            answered_at,
         }
     }
 }

@@ -4,16 +4,16 @@ use axum::Json;
 use axum::http::StatusCode;
 use serde::Deserialize;
 
-use super::bodies::{Approval, Comment, Denial, NewRequest, Nothing};
+use super::bodies::{Approval, Comment, Denial, NewRequest, Nothing, Spoken};
 use super::extract::{Asked, Bearer, Body, Caller, Id, Said, length, page};
 use super::problem::Problem;
 use super::request::{Decided, Request};
 use super::types::List;
 use crate::app::ctx::Ctx;
 use crate::app::find::RequestFilter;
-use crate::app::load::Shown;
+use crate::app::load::{Seen, Shown};
 use crate::app::submit::Submitted;
-use crate::app::{self, find};
+use crate::app::{self, ask_question, find};
 use crate::domain::audit::verb::Verb;
 use crate::error::{CallerError, Error, InputError};
 use crate::ids::RequestId;
@@ -137,7 +137,11 @@ pub(super) async fn approve(
         }
         None => None,
     };
-    let shown = app::approve::approve(&ctx, id, said.comment, seconds).await?;
+    let seen = Seen {
+        id,
+        revision: said.revision,
+    };
+    let shown = app::approve::approve(&ctx, seen, said.comment, seconds).await?;
     show(&ctx, shown).await
 }
 
@@ -151,7 +155,11 @@ pub(super) async fn deny(
     Id(id): Id<RequestId>,
     Body(said): Body<Denial>,
 ) -> Answer {
-    let shown = app::deny::deny(&ctx, id, said.comment).await?;
+    let seen = Seen {
+        id,
+        revision: said.revision,
+    };
+    let shown = app::deny::deny(&ctx, seen, said.comment).await?;
     show(&ctx, shown).await
 }
 
@@ -169,6 +177,36 @@ pub(super) async fn withdraw_approval(
     Said(said): Said<Comment>,
 ) -> Answer {
     let shown = app::withdraw_approval::withdraw_approval(&ctx, id, said.comment).await?;
+    show(&ctx, shown).await
+}
+
+/// Ask the requester something
+///
+/// Whoever could approve now may ask instead. One question waits at a time; it stops no decision.
+#[utoipa::path(post, path = "/requests/{id}/ask",
+    params(("id" = String, Path, description = "TypeID", format = "req")),
+    request_body = Spoken,
+    responses((status = 200, body = Decided)))]
+pub(super) async fn ask(
+    Caller(ctx): Caller,
+    Id(id): Id<RequestId>,
+    Body(said): Body<Spoken>,
+) -> Answer {
+    let shown = ask_question::ask(&ctx, id, &said.text).await?;
+    show(&ctx, shown).await
+}
+
+/// Answer what an approver has asked
+#[utoipa::path(post, path = "/requests/{id}/answer",
+    params(("id" = String, Path, description = "TypeID", format = "req")),
+    request_body = Spoken,
+    responses((status = 200, body = Decided)))]
+pub(super) async fn answer(
+    Caller(ctx): Caller,
+    Id(id): Id<RequestId>,
+    Body(said): Body<Spoken>,
+) -> Answer {
+    let shown = ask_question::answer(&ctx, id, &said.text).await?;
     show(&ctx, shown).await
 }
 

@@ -55,6 +55,16 @@ pub const ROUTES: &[Route] = &[
         handler: || post(requests::withdraw_approval),
     },
     Route {
+        path: "/requests/{id}/ask",
+        methods: &[("POST", Some(Verb::Ask), &[Scope::Decide])],
+        handler: || post(requests::ask),
+    },
+    Route {
+        path: "/requests/{id}/answer",
+        methods: &[("POST", Some(Verb::Answer), &[Scope::Create])],
+        handler: || post(requests::answer),
+    },
+    Route {
         path: "/grants",
         methods: &[("GET", None, &[Scope::Read])],
         handler: || get(grants::list),

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::ctx::Ctx;
-use super::load::{self, Locked, Shown};
+use super::load::{self, Locked, Seen, Shown};
 use super::seats;
 use super::submit::guarded::is_alone;
 use crate::db::decisions::Voice;
@@ -16,21 +16,24 @@ use crate::domain::text::Words;
 use crate::error::{
     CallerError, Error, FieldCode, FieldError, InputError, RoleError, StateError, Unextendable,
 };
-use crate::ids::{GrantId, RequestId};
+use crate::ids::GrantId;
 use crate::{authz, db};
 
 /// Counts the caller's voice, on a grant of `seconds` at most where they say so. The last one
 /// needed makes the grant and its target due, in the same transaction.
 ///
 /// # Errors
-/// When the caller may not decide it, has decided already or is not needed, it is not pending, its
-/// requester may not ask for it any more, its role is suspended, or the duration does not fit.
+/// When the caller may not decide it, it is not what they have `seen` any more, they have decided
+/// already or are not needed, it is not pending, its requester may not ask for it any more, its
+/// role is suspended, or the duration does not fit.
 pub async fn approve(
     ctx: &Ctx,
-    id: RequestId,
+    seen: impl Into<Seen>,
     comment: Option<String>,
     seconds: Option<i64>,
 ) -> Result<Shown, Error> {
+    let seen = seen.into();
+    let id = seen.id;
     let comment = match Words::optional(comment.as_deref()) {
         Ok(comment) => comment,
         Err(error) => {
@@ -38,8 +41,9 @@ pub async fn approve(
             return Err(ctx.refused(Verb::Approve, id, error).await);
         }
     };
-    let count =
-        async |tx: &mut Tx, locked: Locked| count(ctx, tx, locked, comment.as_ref(), seconds).await;
+    let count = async |tx: &mut Tx, locked: Locked| {
+        count(ctx, tx, locked, (seen, comment.as_ref(), seconds)).await
+    };
     load::on_request(ctx, Verb::Approve, id, count).await
 }
 
@@ -47,8 +51,7 @@ async fn count(
     ctx: &Ctx,
     tx: &mut Tx,
     locked: Locked,
-    comment: Option<&Words>,
-    seconds: Option<i64>,
+    (seen, comment, seconds): (Seen, Option<&Words>, Option<i64>),
 ) -> Result<Shown, Error> {
     let Locked {
         request,
@@ -62,6 +65,7 @@ async fn count(
     let roles = ctx.app.roles();
     // Who may not see the request learns nothing of what follows.
     let authz::Decidable(request) = authz::decide(roles, &caller, request, stands_in, involved)?;
+    seen.is_still(&request)?;
     let group = &request.terms.requester_group;
     let still_eligible = requester.is_some_and(|person| person.is_in(group));
     request.may_be_decided("approve", &tx.by)?;
@@ -110,11 +114,7 @@ fn approved(request: &Request, seconds: Option<i64>) -> Result<i32, Error> {
     let Some(asked) = seconds else {
         return Ok(most);
     };
-    // By how much later a deadline is to be has no least length of its own.
-    let least = match request.extends {
-        Some(_) => 1,
-        None => request.terms.min_duration_seconds.min(most),
-    };
+    let least = request.least_seconds();
     let fitting = i32::try_from(asked).ok();
     let fitting = fitting.filter(|it| (least..=most).contains(it));
     fitting.ok_or_else(|| {

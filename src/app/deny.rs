@@ -1,7 +1,7 @@
 //! Denying a request: one no ends it.
 
 use super::ctx::Ctx;
-use super::load::{self, Locked, Shown};
+use super::load::{self, Locked, Seen, Shown};
 use super::seats;
 use crate::db::decisions::Voice;
 use crate::db::tx::Tx;
@@ -9,15 +9,20 @@ use crate::domain::audit::verb::Verb;
 use crate::domain::request::Verdict;
 use crate::domain::text::{InvalidText, Words};
 use crate::error::{Error, InputError};
-use crate::ids::RequestId;
 use crate::{authz, db};
 
 /// Ends a pending request with the caller's no, also after their yes.
 ///
 /// # Errors
-/// When there is no comment, the caller may not decide it, or not in a stage that is open, or it is
-/// not pending.
-pub async fn deny(ctx: &Ctx, id: RequestId, comment: Option<String>) -> Result<Shown, Error> {
+/// When there is no comment, the caller may not decide it, or not in a stage that is open, it is
+/// not what they have `seen` any more, or it is not pending.
+pub async fn deny(
+    ctx: &Ctx,
+    seen: impl Into<Seen>,
+    comment: Option<String>,
+) -> Result<Shown, Error> {
+    let seen = seen.into();
+    let id = seen.id;
     let comment = match Words::parse(comment.as_deref().unwrap_or_default()) {
         Ok(comment) => comment,
         // It has a code of its own (`comment_required`), so that clients can ask for the words.
@@ -44,6 +49,7 @@ pub async fn deny(ctx: &Ctx, id: RequestId, comment: Option<String>) -> Result<S
         let roles = ctx.app.roles();
         let authz::Decidable(request) =
             authz::decide(roles, &caller, request, stands_in, involved)?;
+        seen.is_still(&request)?;
         request.may_be_decided("deny", &tx.by)?;
         let (now, human) = (tx.now(), caller.human());
         let may = seats.count(&request, now).may_deny(human);

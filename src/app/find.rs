@@ -1,6 +1,7 @@
 //! Reading. What a caller may see is decided in the SQL of a list, and by `authz::sees` for one
 //! row; not visible is not found.
 
+mod health;
 mod one;
 mod people;
 mod revocations;
@@ -26,8 +27,10 @@ pub use crate::db::audit::Entry;
 pub use crate::db::decisions::Decision;
 pub use crate::db::delays::Delay;
 pub use crate::db::leavers::Listed as ListedPerson;
+pub use crate::db::questions::Question;
 pub use crate::db::request_lists::Listed;
 pub use crate::db::troubles::{Contested, Troubles, Unguarded};
+pub use health::{Health, health};
 use one::delays;
 pub use one::{
     CountedView, GrantView, May, RequestView, after, counted, external_id, grant, request,

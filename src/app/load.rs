@@ -14,8 +14,34 @@ use crate::domain::audit::verb::Verb;
 use crate::domain::grant::Grant;
 use crate::domain::person::Person;
 use crate::domain::request::Request;
-use crate::error::{CallerError, Error};
+use crate::error::{CallerError, Error, VoteError};
 use crate::ids::{GrantId, RequestId};
+
+/// A request as it was when somebody looked who decides it now.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen {
+    /// The request.
+    pub id: RequestId,
+    /// Its revision as they saw it; none where they do not say.
+    pub revision: Option<i32>,
+}
+
+impl From<RequestId> for Seen {
+    fn from(id: RequestId) -> Self {
+        Self { id, revision: None }
+    }
+}
+
+impl Seen {
+    /// Whether that is still what there is to judge.
+    pub(super) fn is_still(self, request: &Request) -> Result<(), VoteError> {
+        let now = request.revision;
+        match self.revision {
+            Some(seen) if seen != now => Err(VoteError::Changed { seen, now }),
+            _ => Ok(()),
+        }
+    }
+}
 
 /// A request with its grant, once there is one: what is shown of it, and what verbs answer with.
 #[derive(Debug, Clone)]

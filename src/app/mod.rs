@@ -1,6 +1,7 @@
 //! What can be done: one verb per file, and `find` for reading.
 
 pub mod approve;
+pub mod ask_question;
 pub mod asker;
 pub mod aws_setup;
 pub mod caller;

@@ -51,7 +51,7 @@ impl Seats {
     pub fn take_back(&mut self, human: PersonId) {
         self.votes.retain(|it| it.person != human);
         let own = self.decisions.iter_mut().filter(|it| it.human == human);
-        own.for_each(|it| it.counts = false);
+        own.for_each(|it| (it.stands, it.counts) = (false, false));
     }
 
     /// Whether that human's approval stands, also after the request has been approved.
@@ -84,9 +84,11 @@ impl Seats {
         })
     }
 
-    /// As much of what was asked for as every approval approves, seconds.
+    /// As much of what was asked for as every approval approves, seconds. One that does not count,
+    /// since its human was disabled, shortens it all the same: nobody has taken that back.
     pub fn effective_seconds(&self, request: &Request) -> i32 {
-        let approved = decisions::approvals(&self.decisions).filter_map(|it| it.duration_seconds);
+        let standing = self.decisions.iter().filter(|it| it.stands);
+        let approved = standing.filter_map(|it| it.duration_seconds);
         approved.fold(request.duration_seconds, i32::min)
     }
 

@@ -11,7 +11,7 @@ use crate::domain::audit::Action;
 use crate::domain::audit::verb::Verb;
 use crate::domain::cause::Cause;
 use crate::domain::change::WrongState;
-use crate::domain::grant::{Grant, GrantState};
+use crate::domain::grant::Grant;
 use crate::domain::request::{Request, RequestState, Verdict};
 use crate::domain::text::Words;
 use crate::error::{CallerError, Error, VoteError};
@@ -99,15 +99,15 @@ async fn closable(tx: &mut Tx, request: &Request) -> Result<Grant, Error> {
     let grant = db::grants::lock(tx.conn(), grant.id).await?;
     let grant = grant.ok_or(CallerError::NotFound)?;
     // What an extension has moved is open, or was.
-    match grant.state {
-        GrantState::Scheduled | GrantState::Opening { .. } => Ok(grant),
-        ref open => Err(WrongState {
-            verb: "take back your approval of",
-            subject: "grant",
-            state: open.as_str(),
-        }
-        .into()),
+    if grant.state.is_to_open() {
+        return Ok(grant);
     }
+    Err(WrongState {
+        verb: "take back your approval of",
+        subject: "grant",
+        state: grant.state.as_str(),
+    }
+    .into())
 }
 
 /// Ends the grant, as an approver who revokes it: the request stays approved.

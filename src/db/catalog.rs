@@ -103,6 +103,16 @@ pub async fn entitlements(
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
+/// Every entitlement of the catalog, by name.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn all_entitlements(conn: &mut PgConnection) -> sqlx::Result<Vec<Entitlement>> {
+    let rows = offered!("true ORDER BY e.name",);
+    let rows = rows.fetch_all(conn).await?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
 /// One entitlement of the catalog.
 ///
 /// # Errors

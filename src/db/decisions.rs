@@ -30,6 +30,10 @@ pub struct Decision {
     pub at: DateTime<Utc>,
     /// The account that counts for all of that human's.
     pub human: PersonId,
+    /// The revision of the request that they judged.
+    pub revision: i32,
+    /// Whether it is where that human stands: the last that they said.
+    pub stands: bool,
     /// Whether it counts: where that human stands, and as long as the request waits only of
     /// somebody who is active, and none of those who have asked. After that it is history.
     pub counts: bool,
@@ -97,7 +101,8 @@ pub async fn of_request(
 ) -> sqlx::Result<Vec<Decision>> {
     let rows = sqlx::query!(
         r#"SELECT d.seq, d.person AS "person: PersonId", p.name, d.verdict, d.comment, d.duration_seconds,
-                  d.channel, d.at, human(p.id) AS "human!: PersonId",
+                  d.channel, d.at, d.revision, human(p.id) AS "human!: PersonId",
+                  d.seq IN (SELECT s.seq FROM standing(r.id) s) AS "stands!",
                   (d.seq IN (SELECT s.seq FROM standing(r.id) s)
                    AND (r.state <> 'pending' OR p.status = 'active' AND d.times_disabled = p.times_disabled
                         AND human(p.id) <> ALL (askers(r)))) AS "counts!"
@@ -116,6 +121,8 @@ pub async fn of_request(
             channel: row.channel,
             at: row.at,
             human: row.human,
+            revision: row.revision,
+            stands: row.stands,
             counts: row.counts,
         })
     });

@@ -1,6 +1,7 @@
 //! SQL and nothing else: plain functions on a connection, checked at compile time.
 
 pub mod accounts;
+pub mod approvers;
 pub mod asks;
 pub mod audit;
 pub mod cases;
@@ -29,6 +30,7 @@ pub mod people;
 pub mod pool;
 pub mod principals;
 pub mod probes;
+pub mod questions;
 pub mod request_lists;
 pub mod requests;
 pub mod restored;

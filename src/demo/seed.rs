@@ -64,25 +64,46 @@ pub struct Offer {
     pub account: Option<&'static str>,
     /// How it is opened.
     pub method: Method,
+    /// Who approves, as the catalog says it.
+    approvers: &'static str,
     /// What else the catalog says of it.
     more: &'static str,
     /// What for.
     description: &'static str,
 }
 
+/// One approval of the leads.
+const LEADS: &str = "approver_group = \"sre-leads\"\nneeded = 1\n";
+/// One of the leads, then one of security.
+const TWO_STAGES: &str = concat!(
+    r#"stages = [{ groups = [{ group = "sre-leads" }] }, "#,
+    r#"{ groups = [{ group = "security-admins" }] }]"#,
+    "\n"
+);
+
 /// What may be asked for.
-pub const ENTITLEMENTS: [Offer; 6] = [
+pub const ENTITLEMENTS: [Offer; 7] = [
     Offer {
         name: "prod-admin",
         account: Some(ACCOUNT),
         method: Method::TrustPolicy,
+        approvers: LEADS,
         more: "",
         description: "Everything in the production account, for incidents and changes that automation cannot make.",
+    },
+    Offer {
+        name: "prod-change",
+        account: Some(ACCOUNT),
+        method: Method::TrustPolicy,
+        approvers: TWO_STAGES,
+        more: "",
+        description: "Planned changes in the production account: a lead approves, then security does.",
     },
     Offer {
         name: "prod-db",
         account: Some(ACCOUNT),
         method: Method::TrustPolicy,
+        approvers: LEADS,
         more: "mfa = true\n",
         description: "The databases of the production account, with your MFA device.",
     },
@@ -90,6 +111,7 @@ pub const ENTITLEMENTS: [Offer; 6] = [
         name: "prod-s3-write",
         account: None,
         method: Method::Attach,
+        approvers: LEADS,
         more: "",
         description: "Writing to the buckets of the production account, with your own keys.",
     },
@@ -97,6 +119,7 @@ pub const ENTITLEMENTS: [Offer; 6] = [
         name: "staging-power",
         account: Some(STAGING),
         method: Method::StsCredentials,
+        approvers: LEADS,
         more: "",
         description: "Everything in the staging account, with credentials that are handed out.",
     },
@@ -104,6 +127,7 @@ pub const ENTITLEMENTS: [Offer; 6] = [
         name: "staging-switch",
         account: Some(STAGING),
         method: Method::Switch,
+        approvers: LEADS,
         // Nobody comes to the role but by a grant.
         more: "closed = true\n",
         description: "Everything in the staging account, by switching from your own identity.",
@@ -112,6 +136,7 @@ pub const ENTITLEMENTS: [Offer; 6] = [
         name: "vendor-support",
         account: Some(VENDOR),
         method: Method::TrustPolicy,
+        approvers: LEADS,
         more: "external_id = \"example-corp-4711\"\n",
         description: "Support in a vendor's account, which asks for an external ID.",
     },
@@ -234,6 +259,7 @@ pub fn catalog(oidc: &Oidc) -> String {
             name,
             account,
             method,
+            approvers,
             more,
             description,
         } = offer;
@@ -246,7 +272,7 @@ pub fn catalog(oidc: &Oidc) -> String {
             text,
             "\n[[entitlements]]\nname = \"{name}\"\ndescription = \"{description}\"\n{opens}\n\
              method = \"{method}\"\n{more}min_duration = \"PT5S\"\nmax_duration = \"PT8H\"\n\
-             requester_group = \"engineers\"\napprover_group = \"sre-leads\"\nneeded = 1\n"
+             requester_group = \"engineers\"\n{approvers}"
         );
     }
     text
@@ -342,6 +368,7 @@ pub fn aws(keys: &AllKeys) -> Seed {
                 users.collect(),
                 vec![
                     role("prod-admin", TRUST, EVERYTHING),
+                    role("prod-change", TRUST, EVERYTHING),
                     role("prod-db", TRUST, EVERYTHING),
                     role(OF_IDENTITY_CENTER, FEDERATED, &visiting()),
                     role(OF_SAML, FEDERATED, &visiting()),

@@ -1,6 +1,7 @@
 //! A person's ask for one entitlement: `pending → approved | denied | withdrawn | expired`.
 
 mod approval;
+mod question;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 

@@ -17,6 +17,20 @@ pub enum VoteError {
     /// There is no approval that could be taken back.
     #[error("nothing to withdraw")]
     NothingToWithdraw,
+    /// A question waits for its answer already.
+    #[error("question open")]
+    QuestionOpen,
+    /// No question waits for an answer.
+    #[error("no question")]
+    NoQuestion,
+    /// What they judged is not what the request is now.
+    #[error("changed")]
+    Changed {
+        /// The revision that they judged.
+        seen: i32,
+        /// The present one.
+        now: i32,
+    },
 }
 
 impl VoteError {
@@ -44,7 +58,26 @@ impl VoteError {
                 "You have no approval to take back",
                 "You have not approved this request, or have taken that back already.",
             ),
+            Self::QuestionOpen => (
+                "question_open",
+                "A question waits already",
+                "One question waits at a time. It has to be answered before another one can be asked.",
+            ),
+            Self::NoQuestion => (
+                "no_question",
+                "There is no question to answer",
+                "Nobody has asked anything of this request, or it was answered already.",
+            ),
+            Self::Changed { seen, now } => return changed(seen, now),
         };
         About::new(code, 409, title, detail)
     }
+}
+
+fn changed(seen: i32, now: i32) -> About {
+    let detail = format!(
+        "Its duration is another one than you saw, or something was asked or answered. Nothing was decided. \
+         Look at it as it is now (revision {now}, and yours was {seen}), and decide then."
+    );
+    About::new("changed", 412, "The request has changed", detail)
 }

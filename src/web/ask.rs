@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::failed::{self, Failed};
+use super::forms::LENGTHS;
 use super::page::{self, Frame, Here};
 use super::problem::answer;
 use super::show::Icon;
@@ -17,9 +18,6 @@ use crate::domain::entitlement::{Entitlement, Method};
 use crate::domain::fetch::LEAST_LEFT;
 use crate::domain::person::Principal;
 use crate::error::{Error, FieldError};
-
-/// Lengths that the form offers, as far as the entitlement allows them (seconds).
-const LENGTHS: [i32; 10] = [30, 60, 300, 900, 1800, 3600, 7200, 14_400, 28_800, 43_200];
 
 /// The fields in the order of the form.
 const FIELDS: [&str; 5] = [

@@ -85,7 +85,9 @@ const PLAIN: (Icon, Tone) = (Icon::Key, Tone::Quiet);
 const fn look(action: &Action) -> (Icon, Tone) {
     // By name, each of them: a new action must not slip into a rest.
     match action {
-        Action::RequestSubmitted { .. } => (Icon::Ask, Tone::Wait),
+        Action::RequestSubmitted { .. }
+        | Action::RequestQuestioned { .. }
+        | Action::RequestAnswered { .. } => (Icon::Ask, Tone::Wait),
         Action::RequestApproved { .. } => (Icon::Check, Tone::Good),
         Action::RequestDenied { .. } => (Icon::Cross, Tone::Bad),
         Action::RequestWithdrawn {} | Action::ApprovalWithdrawn { .. } => (Icon::Back, Tone::Quiet),
@@ -158,6 +160,8 @@ fn text(action: &Action, actor: &str) -> String {
             ..
         } => approved(actor, (*stage, *have, *needed), *duration_seconds),
         Action::ApprovalWithdrawn { .. } => format!("{actor} took their approval back"),
+        Action::RequestQuestioned { .. } => format!("{actor} asked"),
+        Action::RequestAnswered { .. } => format!("{actor} answered"),
         Action::StageOpened { stage } => format!("Stage {stage} is open"),
         Action::StageReopened { stage } => format!("Stage {stage} is open again"),
         Action::RequestDenied { .. } => format!("{actor} denied it"),
@@ -266,6 +270,8 @@ fn quote(told: Told) -> Option<String> {
     match action {
         Action::RequestApproved { comment, .. } | Action::ApprovalWithdrawn { comment } => comment,
         Action::RequestDenied { comment } => Some(comment),
+        Action::RequestQuestioned { question } => Some(question),
+        Action::RequestAnswered { answer } => Some(answer),
         Action::GrantClosing { reason, .. } => reason,
         _ => None,
     }

@@ -20,6 +20,8 @@ pub enum Here {
     Requests,
     /// What waits for the caller.
     Waiting,
+    /// What the catalog offers.
+    Entitlements,
     /// What admins have ended and hold.
     Revocations,
     /// Who there is.
@@ -171,7 +173,7 @@ pub fn errors(error: &Error) -> Vec<FieldError> {
 /// page of its own.
 #[must_use]
 pub fn mends(error: &Error) -> bool {
-    matches!(error.about().status, 409 | 422)
+    matches!(error.about().status, 409 | 412 | 422)
 }
 
 /// What stands above the errors: what there is to put right, or that the whole of it was not done.
@@ -197,7 +199,8 @@ pub fn label<'a>(error: &FieldError) -> &'a str {
         "ticket" => "Ticket",
         "starts_at" => "Start",
         "principal" => "AWS identity",
-        "comment" => "Comment",
+        "comment" | "back" => "Comment",
+        "answer" => "Answer",
         "choice" => "Decision",
         "person" => "Person",
         "role" => "Role",

@@ -1,5 +1,7 @@
 //! The review page of one request: what is asked for, who decides, what came of it.
 
+mod changed;
+mod decide;
 mod kept;
 mod uses;
 
@@ -15,34 +17,25 @@ use super::history::{self, Entry};
 use super::page::{self, Frame, Here};
 use super::problem::answer;
 use super::show::{self, Badge, Icon};
-use super::visit::{self, Asked, Away, Kept, Named, Sent, Visit};
+use super::visit::{Asked, Kept, Named, Visit};
 use super::{assets, commands, cookie, outlives};
-use crate::app::find::{self, Approvers, Decision, Delay, May, StageView};
-use crate::app::{approve, deny, withdraw};
+use crate::app::find::{self, Approvers, Decision, Delay, May, Question, StageView};
+use crate::app::withdraw;
 use crate::domain::cause::Cause;
 use crate::domain::entitlement::{Method, Scope};
 use crate::domain::grant::{Grant, GrantState};
 use crate::domain::request::{Request, RequestState, Verdict};
 use crate::domain::tally::StageState;
-use crate::domain::text::Words;
-use crate::error::{Error, FieldError};
+use crate::error::{Error, FieldError, StateError, VoteError};
 use crate::ids::RequestId;
+
+pub use decide::{DecideForm, answer_question, decide, withdraw_approval};
 
 /// A step towards the end of a grant.
 pub struct Moment {
     word: &'static str,
     means: &'static str,
     at: Option<DateTime<Utc>>,
-}
-
-/// What the decision's form sends.
-#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct DecideForm {
-    /// `approve` or `deny`.
-    pub choice: String,
-    /// In the approver's words.
-    pub comment: String,
 }
 
 /// `GET /requests/{id}`
@@ -59,6 +52,10 @@ pub struct RequestPage {
     pub mine: bool,
     /// Decisions until now.
     pub decisions: Vec<Decision>,
+    /// What approvers have asked, and the answers.
+    pub questions: Vec<Question>,
+    /// What has changed since the caller looked, where that is why nothing was decided.
+    pub changed: Vec<String>,
     /// How far its stages are.
     pub stages: Vec<StageView>,
     /// Who can still decide.
@@ -96,6 +93,10 @@ pub struct RequestPage {
     pub form: DecideForm,
     /// What was typed as the reason of an end.
     pub reason: String,
+    /// What was typed beside taking an approval back.
+    pub back: String,
+    /// What was typed as an answer.
+    pub answer: String,
     /// What is wrong with it.
     pub errors: Vec<FieldError>,
     /// The external ID, where the caller is told it.
@@ -313,52 +314,12 @@ pub struct Typed {
     pub form: DecideForm,
     /// As the reason of an end.
     pub reason: String,
+    /// Beside taking an approval back.
+    pub back: String,
+    /// As an answer.
+    pub answer: String,
     /// For a later deadline.
     pub more: ExtendForm,
-}
-
-impl From<DecideForm> for Typed {
-    fn from(form: DecideForm) -> Self {
-        Self {
-            form,
-            ..Self::default()
-        }
-    }
-}
-
-/// `POST /requests/{id}/decide`
-pub async fn decide(
-    visit: Result<Visit, Away>,
-    Named(id): Named,
-    Sent(form): Sent<DecideForm>,
-) -> Result<Response, Failed> {
-    let id = id.parse::<RequestId>()?;
-    let visit = match visit {
-        Ok(visit) => visit,
-        Err(away) => {
-            // The choice is left out: what fills a form in never decides.
-            let choice = String::new();
-            return Ok(away.keeping(&DecideForm { choice, ..form }).await);
-        }
-    };
-    let comment = visit::typed(&form.comment);
-    let decided = match form.choice.as_str() {
-        "approve" => approve::approve(&visit.ctx, id, comment, None).await,
-        "deny" => deny::deny(&visit.ctx, id, comment).await,
-        // Nothing was decided, so that there is nothing to put on record.
-        _ => {
-            let mut wrong = vec![FieldError::invalid("choice", "is missing: approve or deny")];
-            if let Some(Err(error)) = comment.as_deref().map(Words::parse) {
-                wrong.push(FieldError::invalid("comment", error.to_string()));
-            }
-            let page = look(&visit, id, form.into(), wrong).await?;
-            return Ok(answer(StatusCode::UNPROCESSABLE_ENTITY, &page));
-        }
-    };
-    match decided {
-        Ok(_) => Ok(to(id).into_response()),
-        Err(error) => again(&visit, id, form.into(), error).await,
-    }
 }
 
 /// `POST /requests/{id}/withdraw`
@@ -387,7 +348,12 @@ pub async fn again(
     if !page::mends(&error) {
         return Err(error.into());
     }
-    let page = look(visit, id, typed, page::errors(&error)).await?;
+    let mut page = look(visit, id, typed, page::errors(&error)).await?;
+    if let Error::State(StateError::Vote(VoteError::Changed { seen, .. })) = &error {
+        page.changed = page.since(*seen);
+        // They choose anew, by what stands there now.
+        page.form.choice.clear();
+    }
     Ok(answer(failed::status(&error), &page))
 }
 
@@ -405,6 +371,8 @@ async fn look(
         requester: view.requester,
         mine,
         decisions: view.decisions,
+        questions: view.questions,
+        changed: vec![],
         stages: view.stages,
         approvers: view.approvers,
         fillable: view.fillable,
@@ -423,6 +391,8 @@ async fn look(
         more: typed.more,
         form: typed.form,
         reason: typed.reason,
+        back: typed.back,
+        answer: typed.answer,
         errors,
         external_id: find::external_id(&visit.ctx, &view.request),
         request: view.request,

@@ -4,8 +4,8 @@ use axum::routing::{MethodRouter, get, post};
 
 use super::portal::Portal;
 use super::{
-    ask, assets, audit, console, grants, home, identities, machines, oidc, people, request,
-    requests, revocations, sessions, sign_in, tokens,
+    ask, assets, audit, console, entitlements, grants, home, identities, machines, oidc, people,
+    request, requests, revocations, sessions, sign_in, tokens,
 };
 use crate::authn::oidc::CALLBACK;
 use crate::domain::audit::verb::Verb;
@@ -50,7 +50,7 @@ pub const ROUTES: &[Route] = &[
         methods: &[("GET", None)],
         handler: || get(request::page),
     },
-    // `Verb::Deny` with the other choice.
+    // `Verb::Deny` and `Verb::Ask` with the other choices.
     Route {
         path: "/requests/{id}/decide",
         methods: &[("GET", None), ("POST", Some(Verb::Approve))],
@@ -60,6 +60,21 @@ pub const ROUTES: &[Route] = &[
         path: "/requests/{id}/withdraw",
         methods: &[("GET", None), ("POST", Some(Verb::Withdraw))],
         handler: || get(request::back).post(request::withdraw),
+    },
+    Route {
+        path: "/requests/{id}/withdraw-approval",
+        methods: &[("GET", None), ("POST", Some(Verb::WithdrawApproval))],
+        handler: || get(request::back).post(request::withdraw_approval),
+    },
+    Route {
+        path: "/requests/{id}/answer",
+        methods: &[("GET", None), ("POST", Some(Verb::Answer))],
+        handler: || get(request::back).post(request::answer_question),
+    },
+    Route {
+        path: "/catalog",
+        methods: &[("GET", None)],
+        handler: || get(entitlements::page),
     },
     Route {
         path: "/waiting",

@@ -14,7 +14,7 @@ use crate::domain::cause::Cause;
 use crate::domain::grant::{Grant, GrantState};
 use crate::domain::request::RequestState;
 
-pub use stages::{escalations, groups, names, stage, stages};
+pub use stages::{escalates, escalations, groups, names, stage, stages};
 
 /// A drawing of 16 by 16; never alone, a word always stands beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -20,9 +20,9 @@ const titled = (page, word) =>
     return (await page.title()).startsWith(`${word}:`) || (await page.title()).includes(`· ${word}:`);
   });
 
-async function ask(page, { length, why, ticket = "" }) {
+async function ask(page, { length, why, ticket = "", what = "prod-admin" }) {
   await page.goto(demo.portal_url);
-  await page.getByRole("link", { name: "Ask for prod-admin" }).click();
+  await page.getByRole("link", { name: `Ask for ${what}` }).click();
   await page.getByRole("radio", { name: "Other" }).check({ force: true });
   await page.getByLabel("Another length").fill(length);
   await page.getByLabel("Justification").fill(why);
@@ -175,6 +175,51 @@ async function theKeyboard(alice, bob) {
   });
 }
 
+/** Two stages, a question, and an approval that is shorter than what was asked. */
+async function theStages(alice, bob, dave) {
+  await ask(alice.page, { what: "prod-change", length: "10m", why: "The planned change of tonight." });
+  const url = alice.page.url();
+  await check("dave is not asked before a lead has approved", async () => {
+    await open(dave.page, url);
+    await dave.page.getByText("Waits for the stage before").waitFor();
+    expect((await dave.page.getByRole("button", { name: "Send decision" }).count()) === 0, "he is offered a decision");
+  });
+  await open(bob.page, url);
+  await check("bob asks a question, and alice answers", async () => {
+    await bob.page.getByRole("radio", { name: /Ask a question/ }).check();
+    await bob.page.getByLabel("Comment").fill("Which window?");
+    await bob.page.getByRole("button", { name: "Send decision" }).click();
+    await bob.page.getByText("has not answered yet").waitFor();
+    // A page into which something was typed is not replaced by itself.
+    await bob.page.getByLabel("Comment").fill("Go.");
+    await open(alice.page, url);
+    await inspect(alice.page, "answering");
+    await alice.page.getByLabel("Your answer").fill("From ten to eleven.");
+    await alice.page.getByRole("button", { name: "Send answer" }).click();
+    await alice.page.getByText("From ten to eleven.").first().waitFor();
+  });
+  await check("bob, whose page is older, is told so, and then approves for five minutes", async () => {
+    await bob.page.getByRole("radio", { name: /Approve/ }).check();
+    await bob.page.getByRole("button", { name: "Send decision" }).click();
+    await bob.page.getByText("What has changed since you looked").waitFor();
+    await bob.page.getByRole("radio", { name: /Approve/ }).check();
+    await bob.page.getByRole("radio", { name: "5 min", exact: true }).check({ force: true });
+    await bob.page.getByRole("button", { name: "Send decision" }).click();
+    await bob.page.getByRole("button", { name: "Take my approval back" }).waitFor();
+  });
+  await inspect(bob.page, "stages-half-way");
+  await check("with dave's approval it opens, for five minutes", async () => {
+    await open(dave.page, url);
+    await inspect(dave.page, "stages-review");
+    await dave.page.getByRole("radio", { name: /Approve/ }).check();
+    await dave.page.getByRole("button", { name: "Send decision" }).click();
+    await titled(alice.page, "Active");
+    expect(/5 min/.test(await alice.page.locator("main").innerText()), "five minutes are not told");
+    await alice.page.getByRole("button", { name: "End now" }).click();
+    await titled(alice.page, "Ended");
+  });
+}
+
 /** Who has no IAM user: the keys of a session of Identity Center as the default ones, and the profile that the page shows. */
 async function theProfile(frank, bob) {
   await ask(frank.page, { length: "10m", why: "I come from Identity Center." });
@@ -255,6 +300,7 @@ const bob = await signIn("bob");
 const url = await theWalk(alice, bob);
 const grant = await theUse(alice, bob);
 await theKeyboard(alice, bob);
+await theStages(alice, bob, await signIn("dave"));
 await theProfile(await signIn("frank"), bob);
 await withoutScript();
 await inspect(await open(alice.page, `${demo.portal_url}/requests`), "my-requests");

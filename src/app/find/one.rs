@@ -9,7 +9,7 @@ use super::super::ctx::{Ctx, Settings};
 use super::super::load::{self, Shown};
 use super::super::seats::Seats;
 use super::stages::{self, Approvers, StageView};
-use super::{Decision, Delay, Entry, Undone, undone_of};
+use super::{Decision, Delay, Entry, Question, Undone, undone_of};
 use crate::db::cases::Case;
 use crate::domain::grant::{Grant, GrantState};
 use crate::domain::person::Person;
@@ -31,6 +31,12 @@ pub struct May {
     pub end: bool,
     /// Ask for a later deadline of its grant.
     pub extend: bool,
+    /// Take their approval back.
+    pub withdraw_approval: bool,
+    /// Ask its requester something.
+    pub ask: bool,
+    /// Answer what an approver has asked.
+    pub answer: bool,
 }
 
 /// One request with everything that belongs to it.
@@ -57,6 +63,8 @@ pub struct RequestView {
     pub undone: Vec<Undone>,
     /// The voices so far.
     pub decisions: Vec<Decision>,
+    /// What approvers have asked, and the answers, oldest first.
+    pub questions: Vec<Question>,
     /// How far its stages are.
     pub stages: Vec<StageView>,
     /// Who can still decide it.
@@ -110,13 +118,14 @@ pub async fn request(ctx: &Ctx, id: RequestId) -> Result<RequestView, Error> {
             let events = db::audit::history(conn, &subjects).await?;
             let (stages, fillable) = stages::of(&seats, &request, now);
             let approvers = stages::named(conn, &seats, &request, now).await?;
-            let open = request.state == RequestState::Pending && !request.is_overdue(now);
+            let questions = db::questions::of_request(conn, id).await?;
+            let is_asked = questions.last().is_some_and(|it| it.answer.is_none());
             let asked = (&request, grant.as_ref());
+            let voices = (&seats, stands_in, involved);
             let may = May {
-                withdraw: open && request.person == caller.id,
                 extend: extension.is_none() && may_extend(ctx, &caller, asked, now),
                 end: may_end(ctx, &caller, asked),
-                ..may_decide(ctx, &caller, &request, (&seats, stands_in, involved), now)
+                ..may_speak(ctx, &caller, asked, voices, is_asked, now)
             };
             let settings = ctx.app.settings();
             let propagation = settings.propagation;
@@ -136,6 +145,7 @@ pub async fn request(ctx: &Ctx, id: RequestId) -> Result<RequestView, Error> {
                 dead_since,
                 extension: extension.filter(|it| *it != id),
                 decisions: seats.decisions,
+                questions,
                 stages,
                 approvers,
                 fillable,
@@ -166,30 +176,38 @@ async fn undone(conn: &mut PgConnection, request: &Request) -> sqlx::Result<Vec<
     Ok(found)
 }
 
-/// Asked of the verbs' own functions: whom they refuse, the page offers no form.
-fn may_decide(
+/// Asked of the verbs' own functions: whom they refuse, the page offers no form. `is_asked`: a
+/// question waits for its answer.
+fn may_speak(
     ctx: &Ctx,
     caller: &Person,
-    request: &Request,
+    (request, grant): (&Request, Option<&Grant>),
     (seats, stands_in, involved): (&Seats, bool, bool),
+    is_asked: bool,
     now: DateTime<Utc>,
 ) -> May {
-    let decides = authz::decide(
-        ctx.app.roles(),
-        caller,
-        request.clone(),
-        stands_in,
-        involved,
-    );
     let is_open = request.state == RequestState::Pending && !request.is_overdue(now);
+    let is_to_open = grant.is_some_and(|it| it.state.is_to_open());
+    let has_approved = seats.has_approved(caller.human());
+    let is_theirs = request.person == caller.id;
+    let may = May {
+        withdraw: is_open && is_theirs,
+        answer: is_open && is_asked && is_theirs,
+        withdraw_approval: has_approved && (is_open || is_to_open),
+        ..May::default()
+    };
+    let roles = ctx.app.roles();
+    let decides = authz::decide(roles, caller, request.clone(), stands_in, involved);
     if !is_open || decides.is_err() {
-        return May::default();
+        return may;
     }
     let count = seats.count(request, now);
+    let approve = count.may_vote(caller.human()).is_ok();
     May {
-        approve: count.may_vote(caller.human()).is_ok(),
+        approve,
+        ask: approve && !is_asked,
         deny: count.may_deny(caller.human()).is_ok(),
-        ..May::default()
+        ..may
     }
 }
 
@@ -247,6 +265,8 @@ pub struct CountedView {
     pub grant: Option<Grant>,
     /// What was said of it, oldest first.
     pub decisions: Vec<Decision>,
+    /// What approvers have asked, and the answers, oldest first.
+    pub questions: Vec<Question>,
     /// How far its stages are.
     pub stages: Vec<StageView>,
     /// Whether the people that there are could still approve it; of a request that is decided, that
@@ -285,6 +305,7 @@ async fn count(
     let request = seats.shortened(request);
     let (stages, fillable) = stages::of(&seats, &request, now);
     Ok(CountedView {
+        questions: db::questions::of_request(conn, request.id).await?,
         request,
         grant,
         decisions: seats.decisions,

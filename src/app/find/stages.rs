@@ -68,8 +68,14 @@ fn history(request: &Request, approvals: usize) -> Vec<StageTally> {
     let stages = (1..).zip(&request.terms.stages);
     let stages = stages.map(|(number, stage)| {
         let needed = stage.seats();
-        let have = left.min(needed);
-        left -= have;
+        // An approval that was taken back before anything was open has ended the grant alone.
+        let is_approved = matches!(request.state, RequestState::Approved(_));
+        let have = if is_approved {
+            needed
+        } else {
+            left.min(needed)
+        };
+        left = (left - have).max(0);
         let state = match (have == needed, is_open) {
             (true, _) => StageState::Closed,
             (false, false) => StageState::Open,

@@ -115,6 +115,14 @@ actions! {
     ApprovalWithdrawn = "approval.withdrawn" {
         comment: Option<String>,
     }
+    /// An approver asked the requester something.
+    RequestQuestioned = "request.questioned" {
+        question: String,
+    }
+    /// The requester answered.
+    RequestAnswered = "request.answered" {
+        answer: String,
+    }
     /// Every earlier stage has its seats, and this one asks for its own.
     StageOpened = "stage.opened" {
         stage: i16,

@@ -15,6 +15,10 @@ pub enum Verb {
     Withdraw,
     /// Take one's approval back.
     WithdrawApproval,
+    /// Ask the requester something.
+    Ask,
+    /// Answer an approver's question.
+    Answer,
     /// End a grant before its deadline.
     End,
     /// Ask for a grant's deadline to be moved.
@@ -53,12 +57,14 @@ pub enum Verb {
 
 impl Verb {
     /// Every verb.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::Submit,
         Self::Approve,
         Self::Deny,
         Self::Withdraw,
         Self::WithdrawApproval,
+        Self::Ask,
+        Self::Answer,
         Self::End,
         Self::Extend,
         Self::Fetch,
@@ -88,6 +94,8 @@ impl Verb {
             Self::Deny => ActionName::RequestDenied,
             Self::Withdraw => ActionName::RequestWithdrawn,
             Self::WithdrawApproval => ActionName::ApprovalWithdrawn,
+            Self::Ask => ActionName::RequestQuestioned,
+            Self::Answer => ActionName::RequestAnswered,
             Self::End => ActionName::GrantClosing,
             // Done, it leaves `request.submitted` of a request of its own.
             Self::Extend => ActionName::GrantExtended,

@@ -121,6 +121,12 @@ impl GrantState {
         }
     }
 
+    /// Whether it is to be opened, and AWS has not confirmed that it is.
+    #[must_use]
+    pub const fn is_to_open(&self) -> bool {
+        matches!(self, Self::Scheduled | Self::Opening { .. })
+    }
+
     /// Whether it can still be ended: it is open, or is to be opened.
     #[must_use]
     pub const fn is_open(&self) -> bool {

@@ -87,6 +87,16 @@ impl Request {
         Ok(request.counted(tallied, comment, by))
     }
 
+    /// The shortest that an approval may make it, seconds.
+    #[must_use]
+    pub fn least_seconds(&self) -> i32 {
+        // By how much later a deadline is to be has no least length of its own.
+        match self.extends {
+            Some(_) => 1,
+            None => self.terms.min_duration_seconds.min(self.effective_seconds),
+        }
+    }
+
     /// Approves what its votes complete although nobody has just voted: a group that it escalates
     /// to decides from now on, or somebody stands in for another one.
     ///

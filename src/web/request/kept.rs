@@ -1,7 +1,8 @@
 //! What was typed into the page's forms before a sign-in, or when it was not done: where it stands
 //! on the page as it is now.
 
-use super::{DecideForm, RequestPage};
+use super::RequestPage;
+use super::decide::{AnswerForm, CommentForm, DecideForm};
 use crate::app::drafts::Draft;
 use crate::web::forms::{EndForm, ExtendForm};
 use crate::web::visit::typed_at;
@@ -11,8 +12,15 @@ impl RequestPage {
     /// chooses.
     pub(super) fn fill(&mut self, draft: Option<&Draft>) {
         let decide = format!("/requests/{}/decide", self.request.id);
-        if let Some(DecideForm { comment, .. }) = typed_at(draft, &decide) {
-            self.form.comment = comment;
+        if let Some(typed) = typed_at::<DecideForm>(draft, &decide) {
+            self.form = typed.without_choice();
+        }
+        let place = |verb: &str| format!("/requests/{}/{verb}", self.request.id);
+        if let Some(CommentForm { comment }) = typed_at(draft, &place("withdraw-approval")) {
+            self.back = comment;
+        }
+        if let Some(AnswerForm { text }) = typed_at(draft, &place("answer")) {
+            self.answer = text;
         }
         let Some(grant) = self.grant.as_ref().map(|it| it.id) else {
             return;
@@ -26,7 +34,7 @@ impl RequestPage {
     }
 
     /// What was typed into forms, and whether the page still has the form.
-    fn typed(&self) -> [(&str, bool); 4] {
+    fn typed(&self) -> [(&str, bool); 6] {
         let ExtendForm {
             duration,
             justification,
@@ -34,6 +42,8 @@ impl RequestPage {
         } = &self.more;
         [
             (&self.form.comment, self.may.deny),
+            (&self.back, self.may.withdraw_approval),
+            (&self.answer, self.may.answer),
             (&self.reason, self.may.end),
             (justification, self.may.extend),
             (duration, self.may.extend),

@@ -34,6 +34,13 @@ pub fn escalations(groups: &[GroupSeats]) -> Vec<String> {
     later.collect()
 }
 
+/// Whether others may decide as well in time.
+#[must_use]
+pub fn escalates(stages: &Stages) -> bool {
+    let mut groups = stages.iter().flat_map(|it| &it.groups);
+    groups.any(|it| it.escalation.is_some())
+}
+
 /// The groups that decide, each once.
 #[must_use]
 pub fn names(stages: &Stages) -> String {

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 use countersign::api::{self, ROUTES};
+use countersign::app::approve::approve;
 use countersign::app::revoke::{self, NewRevocation};
-use countersign::app::{disable, enable, tokens};
+use countersign::app::{ask_question, disable, enable, find, tokens};
 use countersign::domain::audit::verb::Verb;
+use countersign::ids::RequestId;
 use serde_json::{Value, json};
 
 use crate::support::api::{Api, ask};
@@ -34,6 +36,19 @@ fn expected() -> BTreeMap<(&'static str, &'static str), [u16; 6]> {
         ),
         (
             ("POST", "/requests/{id}/withdraw"),
+            [401, 200, 403, 403, 404, 403],
+        ),
+        // The approval is bob's.
+        (
+            ("POST", "/requests/{id}/withdraw-approval"),
+            [401, 409, 200, 409, 404, 409],
+        ),
+        (
+            ("POST", "/requests/{id}/ask"),
+            [401, 403, 200, 403, 404, 403],
+        ),
+        (
+            ("POST", "/requests/{id}/answer"),
             [401, 200, 403, 403, 404, 403],
         ),
         (("GET", "/grants"), [401, 200, 200, 200, 200, 200]),
@@ -97,10 +112,27 @@ pub fn body_for(path: &str) -> Value {
         path if path.ends_with("/extend") => {
             json!({"duration": "PT1M", "justification": "Because."})
         }
+        path if path.ends_with("/ask") || path.ends_with("/answer") => json!({"text": "Which?"}),
         path if path.ends_with("/deny") => json!({"comment": "not today"}),
         path if path.ends_with("/disable") => json!({"reason": "Because."}),
         _ => json!({}),
     }
+}
+
+/// A fresh pending request of alice's, with what the last step of the path needs: bob's approval,
+/// one of two, or a question of his.
+pub async fn asked(app: &TestApp, path: &str) -> RequestId {
+    let bob = app.ctx("bob").await;
+    if path.ends_with("/withdraw-approval") {
+        let id = app.ask("prod-root").await.id;
+        approve(&bob, id, None, None).await.unwrap();
+        return id;
+    }
+    let id = app.ask("prod-admin").await.id;
+    if path.ends_with("/answer") {
+        ask_question::ask(&bob, id, "Which?").await.unwrap();
+    }
+    id
 }
 
 /// A path with a fresh pending request of alice's, a fresh grant of hers, a fresh revocation, or
@@ -141,21 +173,15 @@ pub async fn place(service: &Api, path: &str) -> String {
         let made = tokens::create(&service.admin, "test", "alice@example.com", day);
         return path.replace("{id}", &made.await.unwrap().0.to_string());
     }
-    let request = service.ask("prod-admin").await;
+    let request = asked(service, path).await;
     if path.starts_with("/grants") {
         let carol = service.ctx("carol").await;
-        countersign::app::approve::approve(&carol, request.id, None, None)
-            .await
-            .unwrap();
+        approve(&carol, request, None, None).await.unwrap();
         let alice = service.ctx("alice").await;
-        let grant = countersign::app::find::request(&alice, request.id)
-            .await
-            .unwrap()
-            .grant
-            .unwrap();
+        let grant = find::request(&alice, request).await.unwrap().grant.unwrap();
         return path.replace("{id}", &grant.id.to_string());
     }
-    path.replace("{id}", &request.id.to_string())
+    path.replace("{id}", &request.to_string())
 }
 
 async fn token(service: &Api, caller: &str) -> String {
@@ -302,7 +328,8 @@ async fn whatever_is_done_leaves_its_event() {
             company.open_grants().await;
             let subject = path.split('/').nth(2).unwrap_or_default().to_owned();
             let who = match route.path {
-                "/requests/{id}/approve" | "/requests/{id}/deny" => "bob",
+                "/requests/{id}/approve" | "/requests/{id}/deny" | "/requests/{id}/ask" => "bob",
+                "/requests/{id}/withdraw-approval" => "bob",
                 "/revocations" | "/revocations/{id}/lift" => "ada",
                 "/people/{id}/disable" | "/people/{id}/enable" => "ada",
                 _ => "alice",

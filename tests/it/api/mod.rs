@@ -8,7 +8,7 @@
 mod answers;
 mod attach;
 mod audit;
-mod authorization;
+pub mod authorization;
 mod busy;
 mod codes;
 mod demands;
@@ -22,6 +22,7 @@ mod outlives;
 mod people;
 pub mod schema;
 mod scopes;
+mod stages;
 mod stale;
 mod statements;
 mod workloads;

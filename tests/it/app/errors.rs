@@ -186,14 +186,17 @@ fn inputs() -> [InputError; 6] {
     all
 }
 
-fn states() -> [StateError; 19] {
+fn states() -> [StateError; 22] {
     let known = |error: &StateError| match error {
         StateError::Wrong(_)
         | StateError::Vote(
             VoteError::AlreadyDecided
             | VoteError::StageNotOpen
             | VoteError::NotNeeded
-            | VoteError::NothingToWithdraw,
+            | VoteError::NothingToWithdraw
+            | VoteError::QuestionOpen
+            | VoteError::NoQuestion
+            | VoteError::Changed { .. },
         )
         | StateError::NotEligible
         | StateError::GroupsStale
@@ -219,6 +222,9 @@ fn states() -> [StateError; 19] {
         StateError::Vote(VoteError::StageNotOpen),
         StateError::Vote(VoteError::NotNeeded),
         StateError::Vote(VoteError::NothingToWithdraw),
+        StateError::Vote(VoteError::QuestionOpen),
+        StateError::Vote(VoteError::NoQuestion),
+        StateError::Vote(VoteError::Changed { seen: 1, now: 3 }),
         StateError::NotEligible,
         StateError::GroupsStale,
         StateError::NotFetched,

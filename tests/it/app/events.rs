@@ -33,6 +33,8 @@ fn all() -> Vec<Action> {
         Action::RequestSubmitted { .. }
         | Action::RequestApproved { .. }
         | Action::ApprovalWithdrawn { .. }
+        | Action::RequestQuestioned { .. }
+        | Action::RequestAnswered { .. }
         | Action::StageOpened { .. }
         | Action::StageReopened { .. }
         | Action::RequestDenied { .. }
@@ -100,6 +102,12 @@ fn all() -> Vec<Action> {
             }],
         },
         Action::ApprovalWithdrawn { comment: None },
+        Action::RequestQuestioned {
+            question: "Which queue?".to_owned(),
+        },
+        Action::RequestAnswered {
+            answer: "checkout-dlq.".to_owned(),
+        },
         Action::StageOpened { stage: 2 },
         Action::StageReopened { stage: 1 },
         Action::RequestDenied {

@@ -66,6 +66,7 @@ pub struct Entitlement {
     pub min_duration: String,
     pub max_duration: String,
     pub requester_group: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub approver_group: String,
     #[serde(skip_serializing_if = "is_one")]
     pub needed: i64,
@@ -210,6 +211,29 @@ impl Entitlement {
             approver_group: "approvers".to_owned(),
             needed: 1,
             more: BTreeMap::new(),
+        }
+    }
+
+    /// Approved in these stages, of so many of each of their groups.
+    pub fn staged(name: &str, stages: &[&[(&str, i64)]]) -> Self {
+        let group = |(group, needed): &(&str, i64)| {
+            toml::Value::Table(toml::Table::from_iter([
+                ("group".to_owned(), (*group).into()),
+                ("needed".to_owned(), (*needed).into()),
+            ]))
+        };
+        let stage = |groups: &&[(&str, i64)]| {
+            let groups: Vec<_> = groups.iter().map(group).collect();
+            toml::Value::Table(toml::Table::from_iter([(
+                "groups".to_owned(),
+                groups.into(),
+            )]))
+        };
+        let stages: Vec<_> = stages.iter().map(stage).collect();
+        Self {
+            approver_group: String::new(),
+            more: BTreeMap::from([("stages".to_owned(), stages.into())]),
+            ..Self::named(name)
         }
     }
 

@@ -14,6 +14,7 @@ use countersign::ids::{PrincipalId, SessionId};
 use countersign::web::{ASSETS, SIGN_IN};
 
 use super::routes::{self, Tried, form};
+use crate::api::authorization::asked;
 use crate::support::app::{TestApp, wanted};
 use crate::support::machines::Machine;
 use crate::support::portal::{FORM, Portal};
@@ -113,6 +114,16 @@ pub async fn filled(portal: &Portal, path: &str) -> String {
     path.to_owned()
 }
 
+/// With a request on which bob has said what the last step of the path needs.
+pub async fn talked(portal: &Portal, path: &str) -> String {
+    let (kind, verb) = path.rsplit_once('/').unwrap_or_default();
+    if kind.starts_with("/requests/") && ["answer", "withdraw-approval"].contains(&verb) {
+        let id = asked(portal, path).await;
+        return format!("/requests/{id}/{verb}");
+    }
+    path.to_owned()
+}
+
 #[tokio::test]
 async fn without_a_session_every_page_leads_to_sign_in_and_nothing_is_done() {
     let (portal, request, grant) = stage().await;
@@ -190,6 +201,7 @@ async fn who_gets_what() {
             let path = path.replace('P', &leaver(portal, who).await);
             let path = path.replace('I', &identity(portal).await);
             let path = filled(portal, &path).await;
+            let path = talked(portal, &path).await;
             let answer = if method == "GET" {
                 browser.get(&path).await
             } else {

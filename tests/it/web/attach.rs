@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 use countersign::app::approve::approve;
+use countersign::ids::RequestId;
 
 use crate::support::app::TestApp;
 use crate::support::catalog::{Entitlement, allowing};
@@ -12,7 +13,7 @@ async fn no_page_names_a_role_where_none_is_opened() {
     let company = TestApp::with(|it| *it.entitlement("prod-admin") = attached).await;
     let portal = company.portal();
     let place = portal.asked().await;
-    let id = place.rsplit('/').next().unwrap().parse().unwrap();
+    let id: RequestId = place.rsplit('/').next().unwrap().parse().unwrap();
     let look = async |who: &str, path: &str| {
         let page = portal.browser(who).await.get(path).await;
         assert_eq!(page.status, StatusCode::OK, "{path}");

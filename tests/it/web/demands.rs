@@ -6,6 +6,7 @@ use countersign::domain::demands::Demands;
 use countersign::domain::entitlement::Terms;
 use countersign::domain::grant::{Grant, Marks};
 use countersign::domain::request::{Request, RequestState};
+use countersign::ids::RequestId;
 use countersign::web::request::RequestPage;
 
 use super::facts::{active, grant, now};
@@ -21,7 +22,7 @@ async fn open(change: impl FnOnce(&mut Catalog), viewers: &[&str]) -> Vec<String
     let company = TestApp::with(change).await;
     let portal = company.portal();
     let place = portal.asked().await;
-    let id = place.rsplit('/').next().unwrap().parse().unwrap();
+    let id: RequestId = place.rsplit('/').next().unwrap().parse().unwrap();
     let waiting = portal.browser("bob").await.get(&place).await.body;
     assert!(
         waiting.contains("AWS refuses it without a second factor"),

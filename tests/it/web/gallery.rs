@@ -3,21 +3,17 @@
 use std::collections::BTreeSet;
 
 use askama::Template;
-use countersign::app::sessions::ListedSession;
 use countersign::demo;
 use countersign::domain::entitlement::Entitlement;
 use countersign::domain::grant::GrantState;
 use countersign::domain::request::RequestState;
 use countersign::error::{CallerError, Error, RoleError, SignInError, StateError};
-use countersign::ids::SessionId;
 use countersign::web::ask::{Ask, AskForm};
 use countersign::web::audit::Audit;
 use countersign::web::home::Home;
-use countersign::web::oidc;
 use countersign::web::page::{self, Frame, Here};
 use countersign::web::request::{DecideForm, RequestPage};
 use countersign::web::requests::Requests;
-use countersign::web::sessions::Sessions;
 use countersign::web::sign_in::SignIn;
 
 use super::console::of_session;
@@ -27,6 +23,7 @@ use super::outlives::{attached, not_looked_at, outliving};
 use super::people;
 use super::revocation_samples::{revocation_page, revocations};
 use super::samples::*;
+use super::session_samples::{oidc, sessions};
 use super::token_samples::*;
 use super::troubles::{bypassed, dead, troubled};
 use super::uncut::{active_uncut, ask_uncut, closing_uncut, review_uncut};
@@ -39,7 +36,7 @@ pub struct Sample {
     pub html: String,
 }
 
-fn sample<T: Template>(page: &T) -> Sample {
+pub fn sample<T: Template>(page: &T) -> Sample {
     Sample {
         of: std::any::type_name::<T>(),
         html: html(page),
@@ -59,6 +56,12 @@ pub fn types() -> BTreeSet<&'static str> {
 
 /// Each page by name.
 fn every() -> Vec<(&'static str, Sample)> {
+    let mut every = pages();
+    every.extend(super::stage_samples::all());
+    every
+}
+
+fn pages() -> Vec<(&'static str, Sample)> {
     let approved = |state| {
         page(
             RequestState::Approved(now() - minutes(18)),
@@ -74,7 +77,7 @@ fn every() -> Vec<(&'static str, Sample)> {
     let failed_review = RequestPage {
         form: DecideForm {
             choice: "deny".into(),
-            comment: String::new(),
+            ..DecideForm::default()
         },
         errors: errors("comment", "is needed for a denial"),
         ..review()
@@ -414,37 +417,4 @@ fn every() -> Vec<(&'static str, Sample)> {
             ))),
         ),
     ]
-}
-
-fn oidc(nobody: &Frame, sign_out: Option<&str>) -> oidc::SignIn {
-    oidc::SignIn {
-        frame: nobody.clone(),
-        provider: "login.example.com".into(),
-        next: "/requests?state=pending".into(),
-        draft: None,
-        sign_out: sign_out.map(str::to_owned),
-    }
-}
-
-fn sessions() -> Sessions {
-    let session = |user_agent: &str, is_this| ListedSession {
-        id: SessionId::from_uuid(uuid::Uuid::nil()),
-        user_agent: user_agent.to_owned(),
-        created_at: now() - minutes(90),
-        last_seen_at: now() - minutes(if is_this { 0 } else { 25 }),
-        expires_at: now() + minutes(630),
-        is_this,
-    };
-    let firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0";
-    Sessions {
-        frame: frame(Here::Elsewhere, "Alice Archer", 0),
-        sessions: vec![
-            session(firefox, true),
-            session(
-                &"A browser that has much to say of itself. ".repeat(4),
-                false,
-            ),
-            session("", false),
-        ],
-    }
 }

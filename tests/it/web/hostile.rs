@@ -1,11 +1,13 @@
 //! The pages once more, with markup in every text that people, AWS or a catalog can bring in.
 
+use countersign::app::find::Question;
 use countersign::domain::entitlement::{Entitlement, Terms};
 use countersign::domain::grant::Grant;
 use countersign::domain::request::{Request, RequestState};
 use countersign::domain::stages::Stages;
 use countersign::domain::text::Text;
 use countersign::error::{CallerError, Error};
+use countersign::ids::PersonId;
 use countersign::web::ask::{Ask, AskForm};
 use countersign::web::audit::{Audit, Filter, Line};
 use countersign::web::home::Home;
@@ -55,7 +57,20 @@ pub fn all() -> Vec<(&'static str, String)> {
             Some(HOSTILE),
             HOSTILE,
         )],
+        questions: vec![Question {
+            asked_by: PersonId::from_uuid(uuid(7)),
+            name: text(),
+            text: text(),
+            at: now(),
+            answer: Some((text(), now())),
+        }],
+        changed: vec![text()],
+        back: text(),
+        answer: text(),
         form: DecideForm {
+            duration: "other".into(),
+            other: HOSTILE.into(),
+            revision: Some(1),
             choice: text(),
             comment: text(),
         },

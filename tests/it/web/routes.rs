@@ -6,7 +6,7 @@ use countersign::demo::sign_in::PEOPLE;
 use countersign::domain::audit::verb::Verb;
 use countersign::web::{ASSETS, BY_PROVIDER, NO_SIGN_IN, ROUTES, Route, SIGN_IN};
 
-use super::access::{filled, identity, leaver, revocation, session, stage};
+use super::access::{filled, identity, leaver, revocation, session, stage, talked};
 use crate::support::app::TestApp;
 use crate::support::portal::{ORIGIN, Portal};
 
@@ -66,6 +66,8 @@ pub fn all() -> Vec<Tried> {
 pub fn form(path: &str) -> Vec<(&'static str, &'static str)> {
     if path.ends_with("/decide") {
         vec![("choice", "approve")]
+    } else if path.ends_with("/answer") {
+        vec![("text", "checkout-dlq")]
     } else if path.starts_with("/entitlements/") {
         vec![("duration", "60s"), ("justification", "Because.")]
     } else if path.ends_with("/extend") {
@@ -154,7 +156,7 @@ async fn whatever_is_done_leaves_its_event() {
         // An active one, so that ending it is a closing.
         portal.open_grants().await;
         let who = match it.route {
-            "/requests/{id}/decide" => "bob",
+            "/requests/{id}/decide" | "/requests/{id}/withdraw-approval" => "bob",
             "/revocations" | "/revocations/{id}/lift" | "/admin/machines" => "ada",
             "/admin/machines/{id}/owner" => "ada",
             route if route.starts_with("/admin/people") => "ada",
@@ -175,6 +177,7 @@ async fn whatever_is_done_leaves_its_event() {
         let path = path.replace('P', &leaver(&portal, it.route).await);
         let path = path.replace('I', &identity(&portal).await);
         let path = filled(&portal, &path).await;
+        let path = talked(&portal, &path).await;
         let before = portal.done(action).await;
         let answer = browser.post(&path, &form(&path)).await;
         // What is shown once is on the page that answers.

@@ -137,11 +137,10 @@ pub fn page(state: RequestState, granted: Option<Grant>) -> RequestPage {
         approvers: approvers(&["Bob Brandt", "Carol Costa"], false),
         fillable: true,
         may: May {
-            approve: false,
-            deny: false,
             withdraw: state == RequestState::Pending,
             end: granted.as_ref().is_some_and(|g| g.state == active()),
             extend: granted.as_ref().is_some_and(|g| g.state == active()),
+            ..May::default()
         },
         extension: None,
         more: ExtendForm::default(),
@@ -164,6 +163,10 @@ pub fn page(state: RequestState, granted: Option<Grant>) -> RequestPage {
         public_url: "https://countersign.example.com".into(),
         form: DecideForm::default(),
         reason: String::new(),
+        back: String::new(),
+        answer: String::new(),
+        questions: vec![],
+        changed: vec![],
         errors: vec![],
         external_id: None,
         request: request(state),
@@ -219,9 +222,8 @@ pub fn review() -> RequestPage {
         may: May {
             approve: true,
             deny: true,
-            withdraw: false,
-            end: false,
-            extend: false,
+            ask: true,
+            ..May::default()
         },
         ..page(RequestState::Pending, None)
     }
@@ -258,6 +260,7 @@ pub fn late_decision() -> RequestPage {
         form: DecideForm {
             choice: "approve".into(),
             comment: "Go. I am watching the queue depth with you.".into(),
+            ..DecideForm::default()
         },
         errors: page::errors(&Error::from(StateError::Wrong(wrong))),
         ..page(RequestState::Withdrawn(now()), None)

@@ -48,6 +48,8 @@ pub fn voice(name: &str, approved: bool) -> Decision {
         comment: None,
         at: now(),
         human: PersonId::from_uuid(uuid(7)),
+        revision: 1,
+        stands: true,
         counts: true,
     }
 }
