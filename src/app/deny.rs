@@ -23,7 +23,7 @@ pub async fn deny(ctx: &Ctx, id: RequestId, comment: Option<String>) -> Result<S
         // It has a code of its own (`comment_required`), so that clients can ask for the words.
         Err(InvalidText::Empty) => {
             return Err(ctx
-                .refused(Verb::Deny, id, InputError::CommentRequired)
+                .refused(Verb::Deny, id, InputError::CommentRequired(Verdict::Deny))
                 .await);
         }
         Err(error) => {
@@ -44,6 +44,7 @@ pub async fn deny(ctx: &Ctx, id: RequestId, comment: Option<String>) -> Result<S
         let roles = ctx.app.roles();
         let authz::Decidable(request) =
             authz::decide(roles, &caller, request, stands_in, involved)?;
+        load::comes_through(&request, tx.by.channel)?;
         request.may_be_decided("deny", &tx.by)?;
         let (now, human) = (tx.now(), caller.human());
         let may = seats.count(&request, now).may_deny(human);

@@ -1,6 +1,7 @@
 //! Who calls, and what they may.
 
 use super::About;
+use crate::domain::rules::{DecideVia, Via};
 use crate::domain::scope::Scope;
 
 /// What somebody may not do, or may not know of.
@@ -18,6 +19,9 @@ pub enum CallerError {
     /// The token lacks the scope that this asks for.
     #[error("insufficient scope")]
     InsufficientScope(&'static [Scope]),
+    /// Its entitlement is decided in other ways.
+    #[error("channel not allowed")]
+    ChannelNotAllowed(DecideVia),
     /// A machine tries what people do.
     #[error("for people")]
     ForPeople,
@@ -65,6 +69,15 @@ impl CallerError {
                     words(needed)
                 ),
             ),
+            Self::ChannelNotAllowed(ways) => About::new(
+                "channel_not_allowed",
+                403,
+                "This is decided in another way",
+                format!(
+                    "Its entitlement lets it be decided through {} alone. Open it in the portal.",
+                    through(ways)
+                ),
+            ),
             Self::ForPeople => About::new(
                 "forbidden",
                 403,
@@ -92,6 +105,11 @@ impl CallerError {
             ),
         }
     }
+}
+
+fn through(ways: &DecideVia) -> String {
+    let ways: Vec<&str> = ways.iter().map(Via::as_str).collect();
+    ways.join(" or ")
 }
 
 fn words(scopes: &[Scope]) -> String {

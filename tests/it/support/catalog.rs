@@ -66,6 +66,7 @@ pub struct Entitlement {
     pub min_duration: String,
     pub max_duration: String,
     pub requester_group: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub approver_group: String,
     #[serde(skip_serializing_if = "is_one")]
     pub needed: i64,
