@@ -3,13 +3,11 @@
 use std::collections::BTreeSet;
 
 use askama::Template;
-use countersign::app::sessions::ListedSession;
 use countersign::demo;
 use countersign::domain::entitlement::Entitlement;
 use countersign::domain::grant::GrantState;
 use countersign::domain::request::RequestState;
 use countersign::error::{CallerError, Error, RoleError, SignInError, StateError};
-use countersign::ids::SessionId;
 use countersign::web::ask::{Ask, AskForm};
 use countersign::web::audit::Audit;
 use countersign::web::home::Home;
@@ -17,7 +15,6 @@ use countersign::web::oidc;
 use countersign::web::page::{self, Frame, Here};
 use countersign::web::request::{DecideForm, RequestPage};
 use countersign::web::requests::Requests;
-use countersign::web::sessions::Sessions;
 use countersign::web::sign_in::SignIn;
 
 use super::console::of_session;
@@ -26,7 +23,9 @@ use super::identity_samples::{identities, linking};
 use super::outlives::{attached, not_looked_at, outliving};
 use super::people;
 use super::revocation_samples::{revocation_page, revocations};
+use super::ruled::{ask_ruled, review_ruled};
 use super::samples::*;
+use super::sessions::sessions;
 use super::token_samples::*;
 use super::troubles::{bypassed, dead, troubled};
 use super::uncut::{active_uncut, ask_uncut, closing_uncut, review_uncut};
@@ -311,6 +310,8 @@ fn every() -> Vec<(&'static str, Sample)> {
         ("ask-uncut", sample(&ask_uncut())),
         ("ask-undone", sample(&ask_undone())),
         ("review-undone", sample(&review_undone())),
+        ("ask-ruled", sample(&ask_ruled())),
+        ("review-ruled", sample(&review_ruled())),
         ("grant-never-open", sample(&approved(never_open()))),
         ("grant-closing", sample(&approved(closing()))),
         ("grant-ended", sample(&approved(ended()))),
@@ -423,28 +424,5 @@ fn oidc(nobody: &Frame, sign_out: Option<&str>) -> oidc::SignIn {
         next: "/requests?state=pending".into(),
         draft: None,
         sign_out: sign_out.map(str::to_owned),
-    }
-}
-
-fn sessions() -> Sessions {
-    let session = |user_agent: &str, is_this| ListedSession {
-        id: SessionId::from_uuid(uuid::Uuid::nil()),
-        user_agent: user_agent.to_owned(),
-        created_at: now() - minutes(90),
-        last_seen_at: now() - minutes(if is_this { 0 } else { 25 }),
-        expires_at: now() + minutes(630),
-        is_this,
-    };
-    let firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0";
-    Sessions {
-        frame: frame(Here::Elsewhere, "Alice Archer", 0),
-        sessions: vec![
-            session(firefox, true),
-            session(
-                &"A browser that has much to say of itself. ".repeat(4),
-                false,
-            ),
-            session("", false),
-        ],
     }
 }
