@@ -206,8 +206,8 @@ pub(super) struct Decided {
     /// Whether the people that there are could still approve it: false where its groups have too
     /// few members who may decide it.
     fillable: bool,
-    /// What the same person has of the same entitlement already, with the same AWS identity, or waits
-    /// for; empty once this is decided.
+    /// What the same person has of the same entitlement already, with the same AWS identity, or
+    /// waits for; empty once this is decided.
     already: Vec<Already>,
 }
 

@@ -118,8 +118,7 @@ pub async fn submit(ctx: &Ctx, new: NewRequest) -> Result<Submitted, Error> {
         if let Some(shown) = again(ctx, tx.conn(), &checked, now).await? {
             return Ok(Submitted::Again(shown));
         }
-        let (of, person) = (entitlement.id, ctx.person.id);
-        live::lock_room(tx.conn(), of, &entitlement.terms, person).await?;
+        live::lock_room(tx.conn(), entitlement.id, &entitlement.terms, ctx.person.id).await?;
         if !entitlement.terms.early_end.cuts() && seen.role_id.is_none() {
             return Err(RoleError::Unseen.into());
         }
@@ -137,7 +136,7 @@ pub async fn submit(ctx: &Ctx, new: NewRequest) -> Result<Submitted, Error> {
             outlives: seen.outlives,
             entitlement,
         };
-        let change = ask.submit(person, ctx.app.settings().expire_after, &tx.by);
+        let change = ask.submit(ctx.person.id, ctx.app.settings().expire_after, &tx.by);
         let request = db::requests::insert(tx.conn(), change).await?;
         Ok(Submitted::New(request.into()))
     })

@@ -134,7 +134,8 @@ pub async fn held(
            WHERE p.id = $1 AND r.entitlement = $2 AND r.extends IS NULL AND r.expires_at > $3
            UNION ALL
            SELECT r.id, r.person, r.principal_arn, r.principal_session, g.id, g.starts_at, g.deadline
-           FROM people p JOIN grants g ON g.person = ANY (human_ids(p)) AND g.state IN ('scheduled', 'opening', 'active')
+           FROM people p JOIN grants g ON g.person = ANY (human_ids(p))
+                   AND g.state IN ('scheduled', 'opening', 'active')
                JOIN requests r ON r.id = g.request
            WHERE p.id = $1 AND r.entitlement = $2 AND g.deadline > $3
            ORDER BY 1 DESC LIMIT 10"#,

@@ -156,7 +156,8 @@ pub async fn offer(
                   (e.mfa OR (e.method <> 'sts_credentials' AND coalesce(t.mfa, false))) AS "mfa!",
                   CASE WHEN e.method <> 'sts_credentials' THEN t.external_id END AS asked_external_id,
                   e.session_scope AS "session_scope: Json<Scope>", e.early_end, e.session_tags, e.min_duration_seconds,
-                  e.max_duration_seconds, e.requester_group, e.stages AS "stages: Json<Stages>", e.rules AS "rules: Json<Rules>", e.version,
+                  e.max_duration_seconds, e.requester_group, e.stages AS "stages: Json<Stages>",
+                  e.rules AS "rules: Json<Rules>", e.version,
                   t.condition AS "condition?", e.method, a.manager_role_arn, a.external_id,
                   coalesce($3, clock_timestamp()) AS "now!"
            FROM entitlements e JOIN accounts a ON a.id = e.account LEFT JOIN targets t ON t.id = e.target

@@ -69,15 +69,7 @@ impl CallerError {
                     words(needed)
                 ),
             ),
-            Self::ChannelNotAllowed(ways) => About::new(
-                "channel_not_allowed",
-                403,
-                "This is decided in another way",
-                format!(
-                    "Its entitlement lets it be decided through {} alone. Open it in the portal.",
-                    through(ways)
-                ),
-            ),
+            Self::ChannelNotAllowed(ways) => channel_not_allowed(ways),
             Self::ForPeople => About::new(
                 "forbidden",
                 403,
@@ -107,9 +99,15 @@ impl CallerError {
     }
 }
 
-fn through(ways: &DecideVia) -> String {
+fn channel_not_allowed(ways: &DecideVia) -> About {
     let ways: Vec<&str> = ways.iter().map(Via::as_str).collect();
-    ways.join(" or ")
+    let ways = ways.join(" or ");
+    About::new(
+        "channel_not_allowed",
+        403,
+        "This is decided in another way",
+        format!("Its entitlement lets it be decided through {ways} alone. Open it in the portal."),
+    )
 }
 
 fn words(scopes: &[Scope]) -> String {
