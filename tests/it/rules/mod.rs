@@ -1,5 +1,10 @@
 //! What entitlements ask of asking and deciding, beside who decides.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the tests' own SQL is not in the offline data of the query macros"
+)]
+
 mod asking;
 mod catalog;
 mod deciding;
