@@ -2,9 +2,10 @@
 
 use axum::Json;
 
+use super::entitlement::Entitlement;
 use super::extract::{Asked, Caller, PageQuery, page};
 use super::problem::Problem;
-use super::types::{Entitlement, List, Me};
+use super::types::{List, Me};
 use crate::app::find::{self, Items};
 use crate::ids::EntitlementId;
 

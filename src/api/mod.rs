@@ -5,6 +5,7 @@ mod audit;
 mod bodies;
 mod catalog;
 mod credentials;
+mod entitlement;
 mod extract;
 mod grants;
 mod methods;

@@ -208,6 +208,24 @@ pub(super) struct Decided {
     /// Whether the people that there are could still approve it: false where its groups have too
     /// few members who may decide it.
     fillable: bool,
+    /// What the same person has of the same entitlement already, with the same AWS identity, or
+    /// waits for; empty once this is decided.
+    already: Vec<Already>,
+}
+
+/// A request that waits for a decision, or has a grant that is not over.
+#[derive(Debug, Serialize, ToSchema)]
+struct Already {
+    /// TypeID.
+    #[schema(format = "req")]
+    request_id: String,
+    /// TypeID of its grant; null while it waits for a decision.
+    #[schema(format = "grant")]
+    grant_id: Option<String>,
+    /// From when that grant is.
+    starts_at: Option<DateTime<Utc>>,
+    /// Until when.
+    deadline: Option<DateTime<Utc>>,
 }
 
 /// What somebody said of a request.
@@ -287,6 +305,19 @@ impl Decided {
             questions: view.questions.iter().map(Into::into).collect(),
             stages: view.stages.iter().map(Into::into).collect(),
             fillable: view.fillable,
+            already: view.held.iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<&find::Held> for Already {
+    fn from(it: &find::Held) -> Self {
+        let (starts_at, deadline) = it.window.unzip();
+        Self {
+            request_id: it.request.to_string(),
+            grant_id: it.grant.map(|it| it.to_string()),
+            starts_at,
+            deadline,
         }
     }
 }

@@ -6,7 +6,6 @@ use utoipa::ToSchema;
 
 use crate::app::ctx::Ctx;
 use crate::app::find::{self, GrantView, Items};
-use crate::domain::duration;
 use crate::domain::entitlement;
 use crate::domain::grant::{self, GrantState};
 
@@ -166,56 +165,6 @@ fn session_names(grant: &grant::Grant) -> Vec<String> {
     std::iter::once(grant.grant_name.clone())
         .chain(console)
         .collect()
-}
-
-/// What may be asked for.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Entitlement {
-    /// Its name.
-    name: String,
-    /// What it is for.
-    description: String,
-    /// The account's 12 digits.
-    #[schema(pattern = "^[0-9]{12}$")]
-    account: String,
-    /// The account's name.
-    account_name: String,
-    /// ARN of the role; null where no role is opened (attach).
-    role_arn: Option<String>,
-    /// How it is opened: trust_policy, switch, attach or sts_credentials.
-    #[schema(pattern = "^(trust_policy|switch|attach|sts_credentials)$")]
-    method: &'static str,
-    /// Of sts_credentials, what an early end cuts: guard (everything), or none (what was handed
-    /// out works until it expires or the deadline comes). Null for the other methods.
-    #[schema(pattern = "^(guard|none)$")]
-    early_end: Option<&'static str>,
-    /// Whether AWS asks for a second factor (`aws:MultiFactorAuthPresent`).
-    mfa: bool,
-    /// Shortest duration, ISO 8601.
-    min_duration: String,
-    /// Longest duration, ISO 8601.
-    max_duration: String,
-    /// How many people must approve.
-    approvals_needed: i16,
-}
-
-impl From<entitlement::Entitlement> for Entitlement {
-    fn from(it: entitlement::Entitlement) -> Self {
-        let it = it.terms;
-        Self {
-            early_end: early_end(&it),
-            name: it.name,
-            description: it.description,
-            account: it.account,
-            account_name: it.account_name,
-            role_arn: it.role_arn,
-            method: it.method.as_str(),
-            mfa: it.demands.mfa,
-            min_duration: duration::print(it.min_duration_seconds),
-            max_duration: duration::print(it.max_duration_seconds),
-            approvals_needed: it.stages.seats(),
-        }
-    }
 }
 
 /// The caller.

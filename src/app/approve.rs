@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::ctx::Ctx;
+use super::live;
 use super::load::{self, Locked, Seen, Shown};
 use super::seats;
 use super::submit::guarded::is_alone;
@@ -12,6 +13,7 @@ use crate::domain::audit::verb::Verb;
 use crate::domain::duration;
 use crate::domain::grant::Grant;
 use crate::domain::request::{Approval, Request, Verdict};
+use crate::domain::rules::Presence;
 use crate::domain::text::Words;
 use crate::error::{
     CallerError, Error, FieldCode, FieldError, InputError, RoleError, StateError, Unextendable,
@@ -66,6 +68,7 @@ async fn count(
     // Who may not see the request learns nothing of what follows.
     let authz::Decidable(request) = authz::decide(roles, &caller, request, stands_in, involved)?;
     seen.is_still(&request)?;
+    load::comes_through(&request, tx.by.channel)?;
     let group = &request.terms.requester_group;
     let still_eligible = requester.is_some_and(|person| person.is_in(group));
     request.may_be_decided("approve", &tx.by)?;
@@ -79,14 +82,9 @@ async fn count(
     if !still_eligible || !is_own {
         return Err(StateError::NotEligible.into());
     }
-    let principal = request.principal_arn.as_deref();
-    let opens = db::targets::opens(tx.conn(), request.target, request.person, principal).await?;
-    let (condition, is_held) = opens;
-    if condition.needs_a_person() {
-        return Err(RoleError::Suspended(condition).into());
-    }
-    if is_held {
-        return Err(StateError::OnHold.into());
+    may_open(tx, &request).await?;
+    if comment.is_none() && request.terms.rules.approve_comment == Presence::Required {
+        return Err(InputError::CommentRequired(Verdict::Approve).into());
     }
     let seconds = approved(&request, seconds)?;
     let voice = Voice {
@@ -106,6 +104,20 @@ async fn count(
     let tallied = seats::tallied(&before, after.tally());
     let approval = request.clone().approve(tallied, seconds, comment, &tx.by)?;
     carry_out(tx, approval).await
+}
+
+/// Whether something may be opened for it, as far as is known.
+async fn may_open(tx: &mut Tx, request: &Request) -> Result<(), Error> {
+    let principal = request.principal_arn.as_deref();
+    let opens = db::targets::opens(tx.conn(), request.target, request.person, principal).await?;
+    let (condition, is_held) = opens;
+    if condition.needs_a_person() {
+        return Err(RoleError::Suspended(condition).into());
+    }
+    if is_held {
+        return Err(StateError::OnHold.into());
+    }
+    Ok(())
 }
 
 /// How long a grant the voice approves, seconds: never longer than what stands.
@@ -141,6 +153,9 @@ pub(super) async fn carry_out(tx: &mut Tx, approval: Approval) -> Result<Shown, 
         }
         Approval::Complete(change, grant) => {
             let request = db::requests::store(tx.conn(), change).await?;
+            // Before any grant: that is the order in which everybody locks.
+            let (of, terms) = (request.entitlement, &request.terms);
+            live::lock_room(tx.conn(), of, terms, request.person).await?;
             db::grants::insert(tx.conn(), &grant, &request.terms).await?;
             // At its start: before that there is nothing to do in AWS.
             tx.make_due_for(&[grant.id], grant.starts_at).await?;

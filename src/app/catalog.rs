@@ -23,6 +23,7 @@ mod file;
 mod handed_out;
 mod opens;
 mod principals;
+mod rules;
 mod same;
 mod stages;
 mod wrong;

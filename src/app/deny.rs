@@ -28,7 +28,7 @@ pub async fn deny(
         // It has a code of its own (`comment_required`), so that clients can ask for the words.
         Err(InvalidText::Empty) => {
             return Err(ctx
-                .refused(Verb::Deny, id, InputError::CommentRequired)
+                .refused(Verb::Deny, id, InputError::CommentRequired(Verdict::Deny))
                 .await);
         }
         Err(error) => {
@@ -50,6 +50,7 @@ pub async fn deny(
         let authz::Decidable(request) =
             authz::decide(roles, &caller, request, stands_in, involved)?;
         seen.is_still(&request)?;
+        load::comes_through(&request, tx.by.channel)?;
         request.may_be_decided("deny", &tx.by)?;
         let (now, human) = (tx.now(), caller.human());
         let may = seats.count(&request, now).may_deny(human);

@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::ctx::Ctx;
 use super::find::GrantView;
 use super::load;
+use super::submit::by_rules;
 use super::submit::guarded::{guarded_longer, has_room};
 use super::submit::look::outlives;
 use crate::db::cases::Case;
@@ -177,6 +178,12 @@ fn check(new: &NewExtension, grant: &Grant, request: &Request) -> Result<More, E
             ..FieldError::invalid("duration", detail)
         });
     }
+    let rules = &request.terms.rules;
+    wrong.extend(by_rules(
+        rules,
+        justification.as_ref().ok(),
+        ticket.as_ref().ok(),
+    ));
     match (justification, ticket, seconds) {
         (Ok(justification), Ok(ticket), Some(duration_seconds)) if wrong.is_empty() => Ok(More {
             duration_seconds,

@@ -20,9 +20,10 @@ use crate::domain::arn;
 use crate::domain::entitlement::{Entitlement, Method, Terms};
 use crate::domain::person::Principal;
 use crate::error::{CallerError, Error};
-use crate::ids::{EventId, GrantId, PersonId, RequestId};
+use crate::ids::{EntitlementId, EventId, GrantId, PersonId, RequestId};
 use crate::policy::feasible;
 
+pub use crate::db::asks::Held;
 pub use crate::db::audit::Entry;
 pub use crate::db::decisions::Decision;
 pub use crate::db::delays::Delay;
@@ -144,6 +145,17 @@ pub async fn fitting(ctx: &Ctx, terms: &Terms) -> Result<Vec<Principal>, Error> 
         is_there && feasible::obstacle(own.who(), terms.method, terms.demands.mfa).is_none()
     });
     Ok(fitting)
+}
+
+/// What the caller has of an entitlement already, or waits for.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn held(ctx: &Ctx, entitlement: EntitlementId) -> Result<Vec<Held>, Error> {
+    let person = ctx.person.id;
+    ctx.app
+        .read_at(async |conn, now| Ok(db::asks::held(conn, person, entitlement, now).await?))
+        .await
 }
 
 /// Where somebody has taken away what the last grant of a person had put.

@@ -10,6 +10,7 @@ use crate::db;
 use crate::db::cases::{Case, Moving};
 use crate::db::decisions::Voters;
 use crate::db::tx::Tx;
+use crate::domain::audit::Channel;
 use crate::domain::audit::verb::Verb;
 use crate::domain::grant::Grant;
 use crate::domain::person::Person;
@@ -133,6 +134,15 @@ async fn lock(ctx: &Ctx, tx: &mut Tx, id: RequestId) -> Result<Locked, Error> {
         is_own,
         stands_in,
     })
+}
+
+/// Refuses a decision that comes through what the request's entitlement is not decided through.
+pub(super) fn comes_through(request: &Request, channel: Channel) -> Result<(), CallerError> {
+    let ways = &request.terms.rules.decide_via;
+    if ways.allows(channel) {
+        return Ok(());
+    }
+    Err(CallerError::ChannelNotAllowed(ways.clone()))
 }
 
 /// A request as it meets the caller, not locked.

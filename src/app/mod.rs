@@ -22,6 +22,7 @@ pub mod find;
 pub mod identities;
 pub mod last_use;
 pub mod limits;
+mod live;
 pub mod load;
 pub mod machines;
 pub mod orphans;

@@ -80,7 +80,7 @@ impl Seats {
             votes: &self.votes,
             people: &self.around.people,
             asked_by: &self.around.askers,
-            delegation: true,
+            delegation: request.terms.rules.delegation,
         })
     }
 

@@ -11,11 +11,13 @@ use std::ops::ControlFlow;
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
+pub(super) use check::by_rules;
 use check::{Checked, Seen, check, recheck};
 use guarded::{guarded, has_room};
 use look::{Others, carried, look};
 
 use super::ctx::Ctx;
+use super::live;
 use super::load::{self, Shown};
 use crate::db;
 use crate::db::cases::Case;
@@ -93,7 +95,6 @@ pub async fn submit(ctx: &Ctx, new: NewRequest) -> Result<Submitted, Error> {
         ControlFlow::Continue(fitting) => fitting,
         ControlFlow::Break(shown) => return Ok(Submitted::Again(shown)),
     };
-    let expire_after = ctx.app.settings().expire_after;
     ctx.verb(Verb::Submit, subject(&name), async |tx: &mut Tx| {
         // The catalog may have changed while AWS was asked.
         let now = tx.now();
@@ -117,6 +118,7 @@ pub async fn submit(ctx: &Ctx, new: NewRequest) -> Result<Submitted, Error> {
         if let Some(shown) = again(ctx, tx.conn(), &checked, now).await? {
             return Ok(Submitted::Again(shown));
         }
+        live::lock_room(tx.conn(), entitlement.id, &entitlement.terms, ctx.person.id).await?;
         if !entitlement.terms.early_end.cuts() && seen.role_id.is_none() {
             return Err(RoleError::Unseen.into());
         }
@@ -134,7 +136,7 @@ pub async fn submit(ctx: &Ctx, new: NewRequest) -> Result<Submitted, Error> {
             outlives: seen.outlives,
             entitlement,
         };
-        let change = ask.submit(ctx.person.id, expire_after, &tx.by);
+        let change = ask.submit(ctx.person.id, ctx.app.settings().expire_after, &tx.by);
         let request = db::requests::insert(tx.conn(), change).await?;
         Ok(Submitted::New(request.into()))
     })
@@ -319,6 +321,8 @@ async fn prepare(
             if let Some(shown) = again(ctx, conn, &checked, now).await? {
                 return Ok(ControlFlow::Break(shown));
             }
+            let Entitlement { id, terms, .. } = &checked.entitlement;
+            live::has_room(conn, *id, terms, person).await?;
             let from = new.starts_at.unwrap_or(now);
             let until = from + TimeDelta::seconds(i64::from(checked.duration_seconds));
             let window = (from, until);

@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 
 use crate::domain::person::Person;
 use crate::domain::text::{Ticket, Words};
-use crate::ids::{EntitlementId, MachineId, PersonId, PrincipalId, RequestId};
+use crate::ids::{EntitlementId, GrantId, MachineId, PersonId, PrincipalId, RequestId};
 
 /// Lets one ask of a human be stored at a time, until the transaction ends.
 ///
@@ -98,4 +98,59 @@ pub async fn before(
     )
     .fetch_one(conn)
     .await
+}
+
+/// What a human has of an entitlement, or waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// The request.
+    pub request: RequestId,
+    /// Which account of theirs has asked.
+    pub person: PersonId,
+    /// ARN of the AWS identity that is let in; none where the method needs none.
+    pub principal_arn: Option<String>,
+    /// The name of its sessions, where it is a role.
+    pub principal_session: Option<String>,
+    /// Its grant; none while it waits for a decision.
+    pub grant: Option<GrantId>,
+    /// From when until when that is.
+    pub window: Option<(DateTime<Utc>, DateTime<Utc>)>,
+}
+
+/// What somebody has of an entitlement by whichever account of theirs, or waits for, the latest ask
+/// first. What closes leads nowhere any more.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn held(
+    conn: &mut PgConnection,
+    person: PersonId,
+    entitlement: EntitlementId,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Vec<Held>> {
+    let rows = sqlx::query!(
+        r#"SELECT r.id AS "request!: RequestId", r.person AS "person!: PersonId", r.principal_arn, r.principal_session,
+                  NULL::uuid AS "grant: GrantId", NULL::timestamptz AS starts_at, NULL::timestamptz AS deadline
+           FROM people p JOIN requests r ON r.person = ANY (human_ids(p)) AND r.state = 'pending'
+           WHERE p.id = $1 AND r.entitlement = $2 AND r.extends IS NULL AND r.expires_at > $3
+           UNION ALL
+           SELECT r.id, r.person, r.principal_arn, r.principal_session, g.id, g.starts_at, g.deadline
+           FROM people p JOIN grants g ON g.person = ANY (human_ids(p))
+                   AND g.state IN ('scheduled', 'opening', 'active')
+               JOIN requests r ON r.id = g.request
+           WHERE p.id = $1 AND r.entitlement = $2 AND g.deadline > $3
+           ORDER BY 1 DESC LIMIT 10"#,
+        person.uuid(),
+        entitlement.uuid(),
+        now,
+    );
+    let rows = rows.fetch_all(conn).await?.into_iter().map(|row| Held {
+        request: row.request,
+        person: row.person,
+        principal_arn: row.principal_arn,
+        principal_session: row.principal_session,
+        grant: row.grant,
+        window: row.starts_at.zip(row.deadline),
+    });
+    Ok(rows.collect())
 }

@@ -8,6 +8,7 @@ use super::accounts;
 use crate::domain::account::ManagerRole;
 use crate::domain::demands::{Demands, ExternalId};
 use crate::domain::entitlement::{EarlyEnd, Entitlement, Method, Scope, Terms};
+use crate::domain::rules::Rules;
 use crate::domain::stages::Stages;
 use crate::domain::target::Condition;
 use crate::ids::{EntitlementId, PersonId, TargetId};
@@ -23,7 +24,7 @@ macro_rules! offered {
                       CASE WHEN e.method <> 'sts_credentials' THEN t.external_id END AS asked_external_id,
                       e.session_scope AS "session_scope: Json<Scope>", e.early_end, e.session_tags,
                       e.min_duration_seconds, e.max_duration_seconds,
-                      e.requester_group, e.stages AS "stages: Json<Stages>", e.version
+                      e.requester_group, e.stages AS "stages: Json<Stages>", e.rules AS "rules: Json<Rules>", e.version
                FROM entitlements e JOIN accounts a ON a.id = e.account LEFT JOIN targets t ON t.id = e.target
                WHERE e.retired_at IS NULL AND "# + $tail,
             $($arg),*
@@ -50,6 +51,7 @@ struct Row {
     max_duration_seconds: i32,
     requester_group: String,
     stages: Json<Stages>,
+    rules: Json<Rules>,
     version: i32,
 }
 
@@ -83,6 +85,7 @@ impl TryFrom<Row> for Entitlement {
                 max_duration_seconds: row.max_duration_seconds,
                 requester_group: row.requester_group,
                 stages: row.stages.0,
+                rules: row.rules.0,
                 version: row.version,
             },
         })
@@ -163,7 +166,8 @@ pub async fn offer(
                   (e.mfa OR (e.method <> 'sts_credentials' AND coalesce(t.mfa, false))) AS "mfa!",
                   CASE WHEN e.method <> 'sts_credentials' THEN t.external_id END AS asked_external_id,
                   e.session_scope AS "session_scope: Json<Scope>", e.early_end, e.session_tags, e.min_duration_seconds,
-                  e.max_duration_seconds, e.requester_group, e.stages AS "stages: Json<Stages>", e.version,
+                  e.max_duration_seconds, e.requester_group, e.stages AS "stages: Json<Stages>",
+                  e.rules AS "rules: Json<Rules>", e.version,
                   t.condition AS "condition?", e.method, a.manager_role_arn, a.external_id,
                   coalesce($3, clock_timestamp()) AS "now!"
            FROM entitlements e JOIN accounts a ON a.id = e.account LEFT JOIN targets t ON t.id = e.target
@@ -195,6 +199,7 @@ pub async fn offer(
         max_duration_seconds: row.max_duration_seconds,
         requester_group: row.requester_group,
         stages: row.stages,
+        rules: row.rules,
         version: row.version,
     };
     Ok(Some(Offer {
@@ -346,22 +351,22 @@ pub async fn put_entitlement(
     let done = sqlx::query!(
         "INSERT INTO entitlements AS e (id, name, description, target, method, min_duration_seconds,
              max_duration_seconds, requester_group, stages, session_scope, account, statements,
-             mfa, early_end, session_tags)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $15, $16)
+             mfa, early_end, session_tags, rules)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $15, $16, $17)
          ON CONFLICT (name) DO UPDATE SET description = excluded.description, target = excluded.target,
              method = excluded.method, session_scope = excluded.session_scope, account = excluded.account,
              statements = excluded.statements, mfa = excluded.mfa, early_end = excluded.early_end,
-             session_tags = excluded.session_tags,
+             session_tags = excluded.session_tags, rules = excluded.rules,
              min_duration_seconds = excluded.min_duration_seconds, max_duration_seconds = excluded.max_duration_seconds,
              requester_group = excluded.requester_group, stages = excluded.stages, version = e.version + 1,
              retired_at = NULL
          WHERE (e.description, e.target, e.method, e.min_duration_seconds, e.max_duration_seconds,
                 e.requester_group, e.stages, e.session_scope, e.account, e.statements, e.mfa,
-                e.early_end, e.session_tags, e.retired_at)
+                e.early_end, e.session_tags, e.rules, e.retired_at)
             IS DISTINCT FROM (excluded.description, excluded.target, excluded.method, excluded.min_duration_seconds,
                 excluded.max_duration_seconds, excluded.requester_group, excluded.stages,
                 excluded.session_scope, excluded.account, excluded.statements, excluded.mfa, excluded.early_end,
-                excluded.session_tags, NULL::timestamptz)
+                excluded.session_tags, excluded.rules, NULL::timestamptz)
             OR $14",
         EntitlementId::new().uuid(),
         terms.name,
@@ -379,6 +384,7 @@ pub async fn put_entitlement(
         anew,
         terms.early_end.as_str(),
         terms.session_tags,
+        Json(&terms.rules) as _,
     );
     Ok(done.execute(conn).await?.rows_affected() == 1)
 }

@@ -23,6 +23,7 @@ pub mod handed_out;
 pub mod identities;
 pub mod leavers;
 pub mod lent;
+pub mod live;
 mod login;
 pub mod machines;
 pub mod migrate;

@@ -1,10 +1,12 @@
 //! What may be asked for, and the terms that a request keeps.
 
+use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use super::demands::Demands;
 use super::part::{Allows, PartKind};
 use super::person::Who;
+use super::rules::Rules;
 use super::stages::Stages;
 use crate::ids::{EntitlementId, TargetId};
 
@@ -232,6 +234,9 @@ pub struct Terms {
     pub requester_group: String,
     /// Who has to approve.
     pub stages: Stages,
+    /// What else holds of asking and deciding.
+    #[serde(default, skip_serializing_if = "Rules::is_usual")]
+    pub rules: Rules,
     /// The entitlement's version.
     pub version: i32,
 }
@@ -248,6 +253,13 @@ impl Terms {
     pub fn console_name(&self, who: Option<Who<'_>>) -> Option<String> {
         let takes_it = self.method.opens_role() && self.demands.external_id.is_none();
         who.filter(|_| takes_it)?.console_name()
+    }
+
+    /// After how long a request lapses: what is configured counts where its rules say nothing.
+    #[must_use]
+    pub fn lapses_after(&self, configured: TimeDelta) -> TimeDelta {
+        let own = self.rules.expire_after;
+        own.map_or(configured, |it| TimeDelta::seconds(it.seconds().into()))
     }
 
     /// What the inline policy of a grant allows, where its method puts one.

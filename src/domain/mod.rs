@@ -18,6 +18,7 @@ pub mod person;
 pub mod probe;
 pub mod request;
 pub mod revocation;
+pub mod rules;
 pub mod scope;
 pub mod sign_in;
 pub mod signed_call;

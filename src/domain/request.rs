@@ -142,10 +142,10 @@ pub struct Ask {
 }
 
 impl Ask {
-    /// Makes the request, pending for `expire_after` or until its asked window is over, whichever
-    /// is first.
+    /// Makes the request, pending for `expire_after`, or as long as its entitlement says, or until
+    /// its asked window is over, whichever is first.
     pub fn submit(self, person: PersonId, expire_after: TimeDelta, by: &By) -> Change<Request> {
-        let lapse = by.at + expire_after;
+        let lapse = by.at + self.entitlement.terms.lapses_after(expire_after);
         let duration = TimeDelta::seconds(i64::from(self.duration_seconds));
         let who = self.principal.as_ref().map(Principal::who);
         let console_name = self.entitlement.terms.console_name(who);
@@ -243,7 +243,8 @@ impl Request {
     }
 
     /// A request for the deadline of its grant to be later: of the same people, for the same terms.
-    /// It lapses after `expire_after`, and at the latest with `margin` left of the grant.
+    /// It lapses after `expire_after`, or when its terms say, and at the latest with `margin` left
+    /// of the grant.
     pub fn extension(
         self,
         grant: &Grant,
@@ -252,6 +253,7 @@ impl Request {
         margin: TimeDelta,
         by: &By,
     ) -> Change<Self> {
+        let expire_after = self.terms.lapses_after(expire_after);
         let request = Self {
             id: RequestId::new(),
             version: 1,

@@ -1,6 +1,7 @@
 //! Who calls, and what they may.
 
 use super::About;
+use crate::domain::rules::{DecideVia, Via};
 use crate::domain::scope::Scope;
 
 /// What somebody may not do, or may not know of.
@@ -18,6 +19,9 @@ pub enum CallerError {
     /// The token lacks the scope that this asks for.
     #[error("insufficient scope")]
     InsufficientScope(&'static [Scope]),
+    /// Its entitlement is decided in other ways.
+    #[error("channel not allowed")]
+    ChannelNotAllowed(DecideVia),
     /// A machine tries what people do.
     #[error("for people")]
     ForPeople,
@@ -65,6 +69,7 @@ impl CallerError {
                     words(needed)
                 ),
             ),
+            Self::ChannelNotAllowed(ways) => channel_not_allowed(ways),
             Self::ForPeople => About::new(
                 "forbidden",
                 403,
@@ -92,6 +97,17 @@ impl CallerError {
             ),
         }
     }
+}
+
+fn channel_not_allowed(ways: &DecideVia) -> About {
+    let ways: Vec<&str> = ways.iter().map(Via::as_str).collect();
+    let ways = ways.join(" or ");
+    About::new(
+        "channel_not_allowed",
+        403,
+        "This is decided in another way",
+        format!("Its entitlement lets it be decided through {ways} alone. Open it in the portal."),
+    )
 }
 
 fn words(scopes: &[Scope]) -> String {

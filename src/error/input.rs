@@ -1,6 +1,7 @@
 //! What was sent and does not fit.
 
 use super::About;
+use crate::domain::request::Verdict;
 
 /// Why one field does not fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,9 +58,9 @@ pub enum InputError {
     /// Fields that do not fit.
     #[error("invalid fields")]
     Fields(Vec<FieldError>),
-    /// A denial says why.
+    /// A denial says why; so does an approval where the entitlement asks for it.
     #[error("comment required")]
-    CommentRequired,
+    CommentRequired(Verdict),
 }
 
 impl InputError {
@@ -73,11 +74,18 @@ impl InputError {
                 "Something does not fit",
                 sentences(fields),
             ),
-            Self::CommentRequired => About::new(
+            Self::CommentRequired(verdict) => About::new(
                 "comment_required",
                 422,
-                "A denial needs a comment",
-                "Say in `comment` why, so that the requester knows what to change.",
+                "This needs a comment",
+                match verdict {
+                    Verdict::Approve => {
+                        "Say in `comment` why you approve it: the entitlement asks for that."
+                    }
+                    Verdict::Deny | Verdict::Withdraw => {
+                        "Say in `comment` why, so that the requester knows what to change."
+                    }
+                },
             ),
         }
     }

@@ -17,6 +17,7 @@ use crate::domain::audit::verb::Verb;
 use crate::domain::entitlement::{Entitlement, Method};
 use crate::domain::fetch::LEAST_LEFT;
 use crate::domain::person::Principal;
+use crate::domain::rules::{Presence, Rules};
 use crate::error::{Error, FieldError};
 
 /// The fields in the order of the form.
@@ -64,6 +65,8 @@ pub struct Ask {
     pub principals: Vec<Principal>,
     /// Those of them from which somebody has taken away what the last grant had put.
     pub undone: Vec<find::Undone>,
+    /// What the caller has of it already, or waits for.
+    pub held: Vec<find::Held>,
 }
 
 impl Ask {
@@ -96,7 +99,30 @@ impl Ask {
             errors,
             principals: vec![],
             undone: vec![],
+            held: vec![],
         }
+    }
+
+    const fn rules(&self) -> &Rules {
+        &self.entitlement.terms.rules
+    }
+
+    #[expect(clippy::unused_self, reason = "templates call methods of their own")]
+    const fn holder(&self) -> &'static str {
+        "You have"
+    }
+
+    /// Whether it is worth saying which identity has something.
+    const fn several(&self) -> bool {
+        self.principals.len() > 1
+    }
+
+    /// Whether the caller may follow it: another account of theirs sees its own alone.
+    fn links(&self, held: &find::Held) -> bool {
+        self.frame
+            .me
+            .as_ref()
+            .is_some_and(|me| me.id == held.person)
     }
 
     fn error(&self, field: &str) -> Option<String> {
@@ -207,6 +233,7 @@ async fn show(
     let page = Ask {
         principals,
         undone,
+        held: find::held(&visit.ctx, entitlement.id).await?,
         ..Ask::new(visit.frame(Here::Home).await?, entitlement, form, errors)
     };
     Ok(answer(status, &page))

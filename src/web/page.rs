@@ -7,7 +7,7 @@ use super::access::{self, Access};
 use super::show::{self, Badge};
 use crate::app::find::{Delay, Granted, Listed};
 use crate::domain::grant::Grant;
-use crate::domain::request::Request;
+use crate::domain::request::{Request, Verdict};
 use crate::error::{Error, FieldError, InputError};
 use crate::ids::PersonId;
 
@@ -162,8 +162,12 @@ pub fn watch<'a>(frame: &Frame, rows: impl IntoIterator<Item = &'a Row>) -> Stri
 pub fn errors(error: &Error) -> Vec<FieldError> {
     match error {
         Error::Input(InputError::Fields(fields)) => fields.clone(),
-        Error::Input(InputError::CommentRequired) => {
-            vec![FieldError::invalid("comment", "is needed for a denial")]
+        Error::Input(InputError::CommentRequired(verdict)) => {
+            let detail = match verdict {
+                Verdict::Approve => "is needed for an approval",
+                Verdict::Deny | Verdict::Withdraw => "is needed for a denial",
+            };
+            vec![FieldError::invalid("comment", detail)]
         }
         other => vec![FieldError::invalid("", other.about().detail)],
     }

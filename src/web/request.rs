@@ -25,6 +25,7 @@ use crate::domain::cause::Cause;
 use crate::domain::entitlement::{Method, Scope};
 use crate::domain::grant::{Grant, GrantState};
 use crate::domain::request::{Request, RequestState, Verdict};
+use crate::domain::rules::{Presence, Rules};
 use crate::domain::tally::StageState;
 use crate::error::{Error, FieldError, StateError, VoteError};
 use crate::ids::RequestId;
@@ -78,6 +79,8 @@ pub struct RequestPage {
     pub has_left: bool,
     /// Where somebody has taken away what the last grant had put.
     pub undone: Vec<find::Undone>,
+    /// What its requester has of the same already, or waits for.
+    pub held: Vec<find::Held>,
     /// What happened until now.
     pub history: Vec<Entry>,
     /// Where AWS is, for the commands.
@@ -106,6 +109,29 @@ pub struct RequestPage {
 impl RequestPage {
     fn error(&self, field: &str) -> Option<String> {
         page::error(&self.errors, field)
+    }
+
+    const fn rules(&self) -> &Rules {
+        &self.request.terms.rules
+    }
+
+    fn holder(&self) -> String {
+        if self.mine {
+            "You have".to_owned()
+        } else {
+            format!("{} has", self.requester)
+        }
+    }
+
+    /// It is of the same identity.
+    #[expect(clippy::unused_self, reason = "templates call methods of their own")]
+    const fn several(&self) -> bool {
+        false
+    }
+
+    /// Only its requester is sure to see their other requests.
+    fn links(&self, held: &find::Held) -> bool {
+        self.mine && held.person == self.request.person
     }
 
     fn standing(&self) -> Badge {
@@ -384,6 +410,7 @@ async fn look(
         closed: view.closed,
         has_left: history::has_left(&view.events),
         undone: view.undone,
+        held: view.held,
         history: history::entries(&view.events, view.request.terms.early_end.cuts()),
         aws: visit.portal.settings.aws.clone(),
         public_url: visit.portal.settings.public_url.clone(),

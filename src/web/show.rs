@@ -1,6 +1,7 @@
 //! How times, lengths and states look on a page: small pieces of HTML, each escaped by its own
 //! template.
 
+mod rules;
 mod stages;
 
 use askama::Template;
@@ -14,6 +15,7 @@ use crate::domain::cause::Cause;
 use crate::domain::grant::{Grant, GrantState};
 use crate::domain::request::RequestState;
 
+pub use rules::rules;
 pub use stages::{escalates, escalations, groups, names, stage, stages};
 
 /// A drawing of 16 by 16; never alone, a word always stands beside it.

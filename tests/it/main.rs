@@ -8,6 +8,7 @@ mod http;
 mod identities;
 mod policy;
 mod process;
+mod rules;
 mod sandbox;
 mod scale;
 mod sign_in;

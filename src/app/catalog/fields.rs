@@ -168,6 +168,18 @@ impl<'a> Fields<'a> {
         None
     }
 
+    /// `true` or `false`, or that where it is left out.
+    pub fn either(&mut self, key: &'static str, default: bool) -> Option<bool> {
+        let Some(value) = self.value(key) else {
+            return Some(default);
+        };
+        let said = value.get_ref().as_bool();
+        if said.is_none() {
+            self.refuse(value.span(), key, "must be true or false");
+        }
+        said
+    }
+
     /// Whether that key is not there. One that is there does not belong there, for that reason.
     pub fn must_lack(&mut self, key: &'static str, what: &str) -> bool {
         let value = self.value(key);

@@ -11,6 +11,7 @@ use super::fields::Fields;
 use super::handed_out::handed_out;
 use super::opens::{Opens, opens, scope};
 use super::principals::{self, role_session, user};
+use super::rules;
 use super::same;
 use super::stages;
 use super::wrong::Wrong;
@@ -190,6 +191,7 @@ fn offer(mut fields: Fields<'_>) -> Option<Offer> {
     let most = fields.text("max_duration", length);
     let requester_group = fields.text("requester_group", seen);
     let approvers = stages::approvers(&mut fields);
+    let rules = rules::rules(&mut fields);
     let scope = scope(&mut fields, known);
     let handed_out = handed_out(&mut fields, known, most.as_ref());
     let closed = closed(&mut fields, known);
@@ -201,8 +203,7 @@ fn offer(mut fields: Fields<'_>) -> Option<Offer> {
         account,
         statements,
     } = opens?;
-    let handed_out = handed_out?;
-    let (stages, deciding) = approvers?;
+    let (handed_out, (stages, deciding)) = (handed_out?, approvers?);
     let mut groups = vec![requester_group?];
     let requester_group = groups[0].get_ref().clone();
     groups.extend(deciding);
@@ -223,6 +224,7 @@ fn offer(mut fields: Fields<'_>) -> Option<Offer> {
         max_duration_seconds: most?.into_inner(),
         requester_group,
         stages,
+        rules: rules?,
         version: 1,
     };
     Some(Offer {

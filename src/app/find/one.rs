@@ -9,7 +9,7 @@ use super::super::ctx::{Ctx, Settings};
 use super::super::load::{self, Shown};
 use super::super::seats::Seats;
 use super::stages::{self, Approvers, StageView};
-use super::{Decision, Delay, Entry, Question, Undone, undone_of};
+use super::{Decision, Delay, Entry, Held, Question, Undone, undone_of};
 use crate::db::cases::Case;
 use crate::domain::grant::{Grant, GrantState};
 use crate::domain::person::Person;
@@ -61,6 +61,8 @@ pub struct RequestView {
     pub closed: bool,
     /// Where what it would put may not stay, as long as it waits for a decision.
     pub undone: Vec<Undone>,
+    /// What its person has of the same already, or waits for, as long as it waits for a decision.
+    pub held: Vec<Held>,
     /// The voices so far.
     pub decisions: Vec<Decision>,
     /// What approvers have asked, and the answers, oldest first.
@@ -136,6 +138,7 @@ pub async fn request(ctx: &Ctx, id: RequestId) -> Result<RequestView, Error> {
             let delay = delay.into_values().next();
             Ok(RequestView {
                 undone: undone(conn, &request).await?,
+                held: held(conn, &request, now).await?,
                 closed: db::closed::is(conn, request.target).await?,
                 request,
                 requester,
@@ -174,6 +177,23 @@ async fn undone(conn: &mut PgConnection, request: &Request) -> sqlx::Result<Vec<
     let mut found = undone_of(conn, request.person, request.terms.method).await?;
     found.retain(|it| Some(&it.arn) == request.principal_arn.as_ref());
     Ok(found)
+}
+
+/// What the requester has of the same entitlement and identity beside this, or waits for.
+async fn held(
+    conn: &mut PgConnection,
+    request: &Request,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Vec<Held>> {
+    if request.state != RequestState::Pending || request.extends.is_some() {
+        return Ok(Vec::new());
+    }
+    let mut held = db::asks::held(conn, request.person, request.entitlement, now).await?;
+    held.retain(|it| {
+        let whom = (&it.principal_arn, &it.principal_session);
+        it.request != request.id && whom == (&request.principal_arn, &request.principal_session)
+    });
+    Ok(held)
 }
 
 /// Asked of the verbs' own functions: whom they refuse, the page offers no form. `is_asked`: a
@@ -272,6 +292,8 @@ pub struct CountedView {
     /// Whether the people that there are could still approve it; of a request that is decided, that
     /// they could.
     pub fillable: bool,
+    /// What its person has of the same already, or waits for, as long as it waits for a decision.
+    pub held: Vec<Held>,
 }
 
 /// One request with its grant and the decisions on it.
@@ -306,6 +328,7 @@ async fn count(
     let (stages, fillable) = stages::of(&seats, &request, now);
     Ok(CountedView {
         questions: db::questions::of_request(conn, request.id).await?,
+        held: held(conn, &request, now).await?,
         request,
         grant,
         decisions: seats.decisions,

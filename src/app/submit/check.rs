@@ -12,6 +12,7 @@ use crate::domain::duration;
 use crate::domain::entitlement::{Entitlement, Method, Terms};
 use crate::domain::outlive::Outlives;
 use crate::domain::person::{Principal, Who};
+use crate::domain::rules::Rules;
 use crate::domain::text::{Ticket, Words};
 use crate::error::{Error, FieldCode, FieldError, InputError, RoleError};
 use crate::policy::ObservedRole;
@@ -67,8 +68,7 @@ pub(super) fn check(
         .ok();
     let ticket = Ticket::optional(new.ticket.as_deref())
         .map_err(|error| invalid("ticket", error.to_string()))
-        .ok()
-        .flatten();
+        .ok();
     if let Some(why) = new.starts_at.and_then(|start| cannot_start(start, now)) {
         invalid("starts_at", why.to_owned());
     }
@@ -79,6 +79,8 @@ pub(super) fn check(
     let principal = principal(&entitlement.terms, principals, new.principal.as_deref())
         .map_err(|error| wrong.push(error))
         .ok();
+    let rules = &entitlement.terms.rules;
+    wrong.extend(by_rules(rules, justification.as_ref(), ticket.as_ref()));
     match (justification, duration_seconds, principal) {
         (Some(justification), Some(duration_seconds), Some(principal)) if wrong.is_empty() => {
             Ok(Checked {
@@ -87,11 +89,25 @@ pub(super) fn check(
                 justification,
                 duration_seconds,
                 starts_at: new.starts_at,
-                ticket,
+                ticket: ticket.flatten(),
             })
         }
         _ => Err(InputError::Fields(wrong).into()),
     }
+}
+
+/// What the rules ask of a justification and a ticket that could be read.
+pub(in crate::app) fn by_rules(
+    rules: &Rules,
+    justification: Option<&Words>,
+    ticket: Option<&Option<Ticket>>,
+) -> Vec<FieldError> {
+    let length = justification.map(|it| it.as_str().chars().count());
+    let short = length.and_then(|it| rules.too_short(it));
+    let short = short.map(|it| FieldError::invalid("justification", it));
+    let ticket = ticket.and_then(|it| rules.wrong_ticket(it.is_some()));
+    let ticket = ticket.map(|it| FieldError::invalid("ticket", it));
+    short.into_iter().chain(ticket).collect()
 }
 
 /// Why nothing can start then, if so.
@@ -147,9 +163,17 @@ pub(super) fn recheck(
             "is not what the entitlement now asks for",
         ));
     }
-    check_duration(terms, checked.duration_seconds.into(), propagation)
-        .map(drop)
-        .map_err(|wrong| InputError::Fields(vec![wrong]).into())
+    let seconds = checked.duration_seconds.into();
+    let mut wrong = by_rules(
+        &terms.rules,
+        Some(&checked.justification),
+        Some(&checked.ticket),
+    );
+    wrong.extend(check_duration(terms, seconds, propagation).err());
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    Err(InputError::Fields(wrong).into())
 }
 
 /// Within the terms, and longer than AWS may need to take over what opens it.

@@ -10,7 +10,7 @@ use countersign::app::find;
 use countersign::app::withdraw::withdraw;
 use countersign::domain::audit::By;
 use countersign::domain::grant::GrantState;
-use countersign::domain::request::RequestState;
+use countersign::domain::request::{RequestState, Verdict};
 use countersign::domain::text::Words;
 use countersign::error::{CallerError, Error, InputError, StateError, VoteError};
 use countersign::ids::GrantId;
@@ -184,7 +184,7 @@ async fn a_denial_says_why() {
     for nothing in [None, Some(" \n ".to_owned())] {
         assert!(matches!(
             deny(&bob, id, nothing).await,
-            Err(Error::Input(InputError::CommentRequired))
+            Err(Error::Input(InputError::CommentRequired(Verdict::Deny)))
         ));
     }
     assert_eq!(company.count("decisions").await, 0);

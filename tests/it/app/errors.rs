@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use std::num::NonZeroU32;
 
 use countersign::domain::change::WrongState;
+use countersign::domain::request::Verdict;
+use countersign::domain::rules::{DecideVia, Via};
 use countersign::domain::scope::Scope;
 use countersign::domain::signed_call::Unfit;
 use countersign::domain::target::Condition;
@@ -46,12 +48,13 @@ fn all() -> Vec<Error> {
     all
 }
 
-fn callers() -> [CallerError; 8] {
+fn callers() -> [CallerError; 9] {
     let known = |error: &CallerError| match error {
         CallerError::Unauthenticated
         | CallerError::Forbidden
         | CallerError::SelfApproval
         | CallerError::InsufficientScope(_)
+        | CallerError::ChannelNotAllowed(_)
         | CallerError::ForPeople
         | CallerError::OnBehalf
         | CallerError::CrossSite
@@ -62,6 +65,7 @@ fn callers() -> [CallerError; 8] {
         CallerError::Forbidden,
         CallerError::SelfApproval,
         CallerError::InsufficientScope(&[Scope::Create, Scope::Decide]),
+        CallerError::ChannelNotAllowed(DecideVia::new([Via::Email])),
         CallerError::ForPeople,
         CallerError::OnBehalf,
         CallerError::CrossSite,
@@ -163,9 +167,10 @@ fn wires() -> [WireError; 7] {
     all
 }
 
-fn inputs() -> [InputError; 6] {
+fn inputs() -> [InputError; 7] {
     let known = |error: &InputError| match error {
-        InputError::Fields(_) | InputError::CommentRequired => {}
+        InputError::Fields(_)
+        | InputError::CommentRequired(Verdict::Approve | Verdict::Deny | Verdict::Withdraw) => {}
     };
     let one = |field, code| {
         let invalid = FieldError::invalid(field, "must not be empty");
@@ -180,7 +185,8 @@ fn inputs() -> [InputError; 6] {
         one("duration", FieldCode::DurationOutOfRange),
         one("principal", FieldCode::PrincipalAmbiguous),
         one("on_behalf_of", FieldCode::PersonUnknown),
-        InputError::CommentRequired,
+        InputError::CommentRequired(Verdict::Approve),
+        InputError::CommentRequired(Verdict::Deny),
     ];
     all.iter().for_each(known);
     all
@@ -320,9 +326,9 @@ fn sts() -> [StsError; 3] {
     all
 }
 
-fn limits() -> [LimitError; 3] {
+fn limits() -> [LimitError; 5] {
     let known = |error: &LimitError| match error {
-        LimitError::Reached { .. } | LimitError::TooFast(_) => {}
+        LimitError::Reached { .. } | LimitError::Live { .. } | LimitError::TooFast(_) => {}
     };
     let all = [
         LimitError::Reached {
@@ -332,6 +338,16 @@ fn limits() -> [LimitError; 3] {
         LimitError::Reached {
             most: 5,
             of_entitlement: true,
+        },
+        LimitError::Live {
+            most: 1,
+            have: 1,
+            of_person: true,
+        },
+        LimitError::Live {
+            most: 3,
+            have: 3,
+            of_person: false,
         },
         LimitError::TooFast(NonZeroU32::MIN.saturating_add(6)),
     ];

@@ -3,6 +3,7 @@
 use countersign::domain::demands::ExternalId;
 use countersign::domain::entitlement::{EarlyEnd, Scope, Terms};
 use countersign::domain::person::Who;
+use countersign::domain::rules::Rules;
 use countersign::domain::stages::Stages;
 use countersign::policy::document::Document;
 use countersign::policy::shown::Shown;
@@ -32,6 +33,7 @@ fn terms(external_id: Option<&str>) -> Terms {
         max_duration_seconds: 3600,
         requester_group: "developers".to_owned(),
         stages: Stages::one("approvers", 1).unwrap(),
+        rules: Rules::default(),
         version: 1,
     }
 }

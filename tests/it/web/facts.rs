@@ -8,6 +8,7 @@ use countersign::domain::entitlement::{EarlyEnd, Entitlement, Method, Scope, Ter
 use countersign::domain::grant::{Closing, Grant, GrantState, Marks};
 use countersign::domain::machine::RequestedBy;
 use countersign::domain::request::{Request, RequestState, Tallied};
+use countersign::domain::rules::Rules;
 use countersign::domain::stages::Stages;
 use countersign::domain::text::Text;
 use countersign::ids::{EntitlementId, GrantId, PersonId, PrincipalId, RequestId, TargetId};
@@ -45,6 +46,7 @@ pub fn terms() -> Terms {
         max_duration_seconds: 28_800,
         requester_group: "engineers".into(),
         stages: Stages::one("sre-leads", 1).expect("stages"),
+        rules: Rules::default(),
         version: 1,
     }
 }

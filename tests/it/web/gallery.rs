@@ -22,6 +22,7 @@ use super::identity_samples::{identities, linking};
 use super::outlives::{attached, not_looked_at, outliving};
 use super::people;
 use super::revocation_samples::{revocation_page, revocations};
+use super::ruled::{ask_ruled, review_ruled};
 use super::samples::*;
 use super::session_samples::{oidc, sessions};
 use super::token_samples::*;
@@ -314,6 +315,8 @@ fn pages() -> Vec<(&'static str, Sample)> {
         ("ask-uncut", sample(&ask_uncut())),
         ("ask-undone", sample(&ask_undone())),
         ("review-undone", sample(&review_undone())),
+        ("ask-ruled", sample(&ask_ruled())),
+        ("review-ruled", sample(&review_ruled())),
         ("grant-never-open", sample(&approved(never_open()))),
         ("grant-closing", sample(&approved(closing()))),
         ("grant-ended", sample(&approved(ended()))),

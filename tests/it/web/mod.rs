@@ -27,6 +27,7 @@ mod revocation_samples;
 mod revocations;
 mod roles;
 mod routes;
+mod ruled;
 mod samples;
 mod session_samples;
 mod sessions;

@@ -154,6 +154,7 @@ pub fn page(state: RequestState, granted: Option<Grant>) -> RequestPage {
         dead_since: None,
         closed: false,
         undone: vec![],
+        held: vec![],
         grant: granted,
         delay: None,
         aws: Aws {
