@@ -17,6 +17,7 @@ pub mod audit;
 pub mod commands;
 pub mod console;
 pub mod cookie;
+pub mod delegations;
 pub mod failed;
 pub mod forms;
 pub mod grants;

@@ -18,7 +18,7 @@ use super::show::{self, Badge, Icon};
 use super::visit::{self, Asked, Away, Kept, Named, Sent, Visit};
 use super::{assets, commands, cookie, outlives};
 use crate::app::find::{self, Approvers, Decision, Delay, May, StageView};
-use crate::app::{approve, deny, withdraw};
+use crate::app::{approve, delegations, deny, withdraw};
 use crate::domain::cause::Cause;
 use crate::domain::entitlement::{Method, Scope};
 use crate::domain::grant::{Grant, GrantState};
@@ -65,6 +65,8 @@ pub struct RequestPage {
     pub approvers: Approvers,
     /// Whether the people that there are could still approve it.
     pub fillable: bool,
+    /// Who could decide it and is away; for who decides it alone.
+    pub away: Vec<delegations::Away>,
     /// What the caller may do.
     pub may: May,
     /// Its grant.
@@ -408,6 +410,7 @@ async fn look(
         stages: view.stages,
         approvers: view.approvers,
         fillable: view.fillable,
+        away: view.away,
         may: view.may,
         grant: view.grant,
         delay: view.delay,

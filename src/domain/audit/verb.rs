@@ -47,11 +47,15 @@ pub enum Verb {
     Link,
     /// Give one up.
     Unlink,
+    /// Let another one decide for oneself.
+    Delegate,
+    /// End that.
+    EndDelegation,
 }
 
 impl Verb {
     /// Every verb.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::Submit,
         Self::Approve,
         Self::Deny,
@@ -73,6 +77,8 @@ impl Verb {
         Self::EndMachine,
         Self::Link,
         Self::Unlink,
+        Self::Delegate,
+        Self::EndDelegation,
     ];
 
     /// The action that it leaves in the audit log when it was done. A grant that never opened
@@ -102,6 +108,8 @@ impl Verb {
             Self::EndMachine => ActionName::MachineEnded,
             Self::Link => ActionName::IdentityLinked,
             Self::Unlink => ActionName::IdentityEnded,
+            Self::Delegate => ActionName::DelegationStarted,
+            Self::EndDelegation => ActionName::DelegationEnded,
         }
     }
 

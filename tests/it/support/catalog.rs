@@ -66,6 +66,7 @@ pub struct Entitlement {
     pub min_duration: String,
     pub max_duration: String,
     pub requester_group: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub approver_group: String,
     #[serde(skip_serializing_if = "is_one")]
     pub needed: i64,
@@ -210,6 +211,16 @@ impl Entitlement {
             approver_group: "approvers".to_owned(),
             needed: 1,
             more: BTreeMap::new(),
+        }
+    }
+
+    /// The same, decided in these stages: TOML as in a file.
+    pub fn staged(name: &str, stages: &str) -> Self {
+        let more = toml::from_str(&format!("stages = {stages}")).unwrap();
+        Self {
+            approver_group: String::new(),
+            more,
+            ..Self::named(name)
         }
     }
 

@@ -49,5 +49,6 @@ pub fn voice(name: &str, approved: bool) -> Decision {
         at: now(),
         human: PersonId::from_uuid(uuid(7)),
         counts: true,
+        stands_for: None,
     }
 }
