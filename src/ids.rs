@@ -114,3 +114,5 @@ id!(/// An API token (never its secret).
     TokenId, TokenKind, "token");
 id!(/// A program that asks on behalf of people.
     MachineId, MachineKind, "machine");
+id!(/// Who decides for whom, for some time.
+    DelegationId, DelegationKind, "delegation");

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
 use crate::api;
-use crate::app::{App, expire, orphans, put_on_record, revoke, sign_in};
+use crate::app::{App, expire, orphans, put_on_record, recount, revoke, sign_in};
 use crate::authn::oidc::RelyingParty;
 use crate::config::Config;
 use crate::error::Error;
@@ -192,6 +192,12 @@ async fn sweep(app: App, stopped: impl Future<Output = ()>) {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "cannot look for requests that have lapsed"
+            );
+        }
+        if let Err(error) = recount::recount_due(&app).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "cannot look for requests that are to be counted anew; the next sweep goes on"
             );
         }
         if let Err(error) = revoke::carry_on_all(&app).await {

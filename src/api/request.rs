@@ -247,6 +247,12 @@ struct Decision {
     channel: String,
     /// When.
     at: DateTime<Utc>,
+    /// TypeID of the person who is away and in whose place it counts; null where it counts by a
+    /// group of their own.
+    #[schema(format = "person")]
+    for_person_id: Option<String>,
+    /// That person's name as it is now.
+    for_name: Option<String>,
 }
 
 /// What an approver has asked.
@@ -332,6 +338,8 @@ impl From<&find::Decision> for Decision {
             duration: it.duration_seconds.map(duration::print),
             channel: it.channel.clone(),
             at: it.at,
+            for_person_id: it.stands_for.as_ref().map(|(id, _)| id.to_string()),
+            for_name: it.stands_for.as_ref().map(|(_, name)| name.clone()),
         }
     }
 }

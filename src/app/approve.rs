@@ -12,6 +12,7 @@ use crate::db::tx::Tx;
 use crate::domain::audit::verb::Verb;
 use crate::domain::duration;
 use crate::domain::grant::Grant;
+use crate::domain::person::Person;
 use crate::domain::request::{Approval, Request, Verdict};
 use crate::domain::rules::Presence;
 use crate::domain::text::Words;
@@ -69,8 +70,6 @@ async fn count(
     let authz::Decidable(request) = authz::decide(roles, &caller, request, stands_in, involved)?;
     seen.is_still(&request)?;
     load::comes_through(&request, tx.by.channel)?;
-    let group = &request.terms.requester_group;
-    let still_eligible = requester.is_some_and(|person| person.is_in(group));
     request.may_be_decided("approve", &tx.by)?;
     let now = tx.now();
     // Counted under the request's lock: two last voices at once cannot make two grants. And after
@@ -78,11 +77,8 @@ async fn count(
     let count = seats.count(&request, now);
     count.may_vote(caller.human()).map_err(seats::refused)?;
     let before = count.tally().clone();
-    // Only a yes asks for this, and for the role: a no opens nothing, and is always taken.
-    if !still_eligible || !is_own {
-        return Err(StateError::NotEligible.into());
-    }
-    may_open(tx, &request).await?;
+    // Only a yes asks for this: a no opens nothing, and is always taken.
+    may_open(tx, &request, (requester.as_ref(), is_own)).await?;
     if comment.is_none() && request.terms.rules.approve_comment == Presence::Required {
         return Err(InputError::CommentRequired(Verdict::Approve).into());
     }
@@ -100,14 +96,23 @@ async fn count(
     db::decisions::decide(tx.conn(), &voice).await?;
     seats.vote(caller.human());
     let after = seats.count(&request, now);
-    seats::follow(tx, &request, &before, &after).await?;
+    seats.follow(tx, &request, &after).await?;
     let tallied = seats::tallied(&before, after.tally());
     let approval = request.clone().approve(tallied, seconds, comment, &tx.by)?;
     carry_out(tx, approval).await
 }
 
-/// Whether something may be opened for it, as far as is known.
-async fn may_open(tx: &mut Tx, request: &Request) -> Result<(), Error> {
+/// Whether what was asked for may be opened: its requester may ask for it still, by an identity of
+/// theirs, and nothing keeps the role.
+pub(super) async fn may_open(
+    tx: &mut Tx,
+    request: &Request,
+    (requester, is_own): (Option<&Person>, bool),
+) -> Result<(), Error> {
+    let group = &request.terms.requester_group;
+    if !is_own || !requester.is_some_and(|person| person.is_in(group)) {
+        return Err(StateError::NotEligible.into());
+    }
     let principal = request.principal_arn.as_deref();
     let opens = db::targets::opens(tx.conn(), request.target, request.person, principal).await?;
     let (condition, is_held) = opens;

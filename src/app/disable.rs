@@ -2,18 +2,19 @@
 //! for no call of AWS. What is open is closed by the worker, before all else that is due.
 
 use super::ctx::{App, Ctx};
-use super::{expire, tokens};
+use super::{expire, recount, tokens};
 use crate::authz;
 use crate::db;
+use crate::db::leavers::Ended;
 use crate::db::tx::Tx;
 use crate::domain::audit::verb::Verb;
-use crate::domain::audit::{Action, Actor, By, Channel};
+use crate::domain::audit::{Action, Actor, By, Channel, Event};
 use crate::domain::change::WrongState;
 use crate::domain::request::Request;
 use crate::domain::sign_in::Identity;
 use crate::domain::text::Words;
 use crate::error::{CallerError, Error};
-use crate::ids::{GrantId, PersonId, RequestId};
+use crate::ids::{GrantId, PersonId};
 
 /// What the audit log calls whoever withdraws what a leaver has asked for.
 const PART: &str = "leavers";
@@ -24,14 +25,16 @@ const PART: &str = "leavers";
 /// When the caller is no admin, or it is an account of their own; when there is nobody of that id,
 /// or they are disabled; when the reason does not fit.
 pub async fn disable(ctx: &Ctx, id: PersonId, reason: &str) -> Result<(), Error> {
-    ctx.verb_on(Verb::Disable, (id, id), async |tx: &mut Tx| {
+    let disabled = ctx.verb_on(Verb::Disable, (id, id), async |tx: &mut Tx| {
         let caller = db::people::get(tx.conn(), ctx.person.id).await?;
         let caller = caller.ok_or(CallerError::Forbidden)?;
         authz::manage(ctx.app.roles(), &caller, id)?;
-        let is_done = everything(tx, id, Some(caller.id), Some(reason)).await?;
-        is_done.then_some(()).ok_or(CallerError::NotFound.into())
-    })
-    .await
+        let done = everything(tx, id, Some(caller.id), Some(reason)).await?;
+        done.ok_or(CallerError::NotFound.into())
+    });
+    let delegates = disabled.await?;
+    recount::at_once(&ctx.app, &delegates).await;
+    Ok(())
 }
 
 /// Disables the person with this id or e-mail address on the server's command line; gives their id
@@ -63,34 +66,38 @@ pub async fn by_command(
 /// When the database does not answer.
 pub async fn not_allowed(app: &App, identity: &Identity) -> Result<(), Error> {
     let actor = Actor::System { part: "sign-in" };
-    app.transaction(actor, Channel::Portal, async |tx: &mut Tx| {
-        if let Some(person) = db::leavers::of_identity(tx.conn(), identity).await? {
-            let reason = "in none of the groups that may sign in (oidc.allowed_groups)";
-            match everything(tx, person, None, Some(reason)).await {
-                // Somebody else was faster.
-                Err(Error::State(_)) => {}
-                other => drop(other?),
-            }
+    let disabled = app.transaction(actor, Channel::Portal, async |tx: &mut Tx| {
+        let Some(person) = db::leavers::of_identity(tx.conn(), identity).await? else {
+            return Ok(None);
+        };
+        let reason = "in none of the groups that may sign in (oidc.allowed_groups)";
+        match everything(tx, person, None, Some(reason)).await {
+            // Somebody else was faster.
+            Err(Error::State(_)) => Ok(None),
+            other => other,
         }
-        Ok(())
-    })
-    .await
+    });
+    if let Some(delegates) = disabled.await? {
+        recount::at_once(app, &delegates).await;
+    }
+    Ok(())
 }
 
-/// Disables a person with everything that they have; tells whether there is one.
+/// Disables a person with everything that they have; tells who decided for them, whose votes may
+/// not count any more. `None` where there is no such person.
 async fn everything(
     tx: &mut Tx,
     id: PersonId,
     by: Option<PersonId>,
     reason: Option<&str>,
-) -> Result<bool, Error> {
+) -> Result<Option<Vec<PersonId>>, Error> {
     let now = tx.now();
     // The person first, as whoever acts holds their own row first: nothing of theirs is under way
     // from here on. Then requests, grants and targets.
     let Some(ended) = db::leavers::disable(tx.conn(), id, by, now).await? else {
         return match db::people::get(tx.conn(), id).await? {
             Some(_) => Err(already("disable", "disabled").into()),
-            None => Ok(false),
+            None => Ok(None),
         };
     };
     let reason = Words::optional(reason);
@@ -112,16 +119,14 @@ async fn everything(
             approvals: approved.len(),
         },
     )];
-    let sessions = (0..ended.sessions).map(|_| tx.by.did(id, Action::SessionEnded {}));
-    events.extend(sessions);
-    let tokens = ended.tokens.iter();
-    events.extend(tokens.map(|token| tx.by.did(token, Action::TokenRevoked {})));
-    let machines = ended.machines.iter();
-    events.extend(machines.map(|machine| tx.by.did(machine, Action::MachineEnded {})));
+    events.extend(over(tx, id, &ended));
     db::audit::append_all(tx.conn(), &events).await?;
     withdraw(tx, own).await?;
-    let approved: Vec<RequestId> = approved.iter().map(|request| request.id).collect();
-    db::leavers::recount(tx.conn(), &approved).await?;
+    for request in approved {
+        if !request.is_overdue(now) {
+            recount::of_locked(tx, request, false).await?;
+        }
+    }
     let mut closing: Vec<GrantId> = Vec::with_capacity(grants.len());
     for grant in grants {
         // It may have ended while its lock was waited for.
@@ -130,7 +135,24 @@ async fn everything(
         }
     }
     tx.make_due_first(&closing).await?;
-    Ok(true)
+    let delegates = ended.delegations.into_iter().map(|(_, _, to)| to);
+    Ok(Some(delegates.collect()))
+}
+
+/// What is told of everything that they signed in and called with, and of who stood in for whom.
+fn over(tx: &Tx, id: PersonId, ended: &Ended) -> Vec<Event> {
+    let by = &tx.by;
+    let sessions = (0..ended.sessions).map(|_| by.did(id, Action::SessionEnded {}));
+    let tokens = ended.tokens.iter();
+    let tokens = tokens.map(|token| by.did(token, Action::TokenRevoked {}));
+    let machines = ended.machines.iter();
+    let machines = machines.map(|machine| by.did(machine, Action::MachineEnded {}));
+    let delegations = ended.delegations.iter().map(|(delegation, from, to)| {
+        let (from, to) = (*from, *to);
+        by.did(delegation, Action::DelegationEnded { from, to })
+    });
+    let all = sessions.chain(tokens).chain(machines);
+    all.chain(delegations).collect()
 }
 
 /// Takes pending requests back, or lets those lapse whose time is over.

@@ -1,6 +1,7 @@
 //! Letting requests lapse that nobody decided in time.
 
 use super::ctx::App;
+use super::seats;
 use crate::db;
 use crate::db::tx::Tx;
 use crate::domain::audit::{Actor, By, Channel};
@@ -11,7 +12,8 @@ use crate::ids::{GrantId, RequestId};
 /// How many are taken in one sweep.
 const BATCH: i64 = 100;
 
-const SWEEP: Actor = Actor::System { part: "sweep" };
+/// Who acts where nobody does.
+pub(super) const SWEEP: Actor = Actor::System { part: seats::SWEEP };
 
 /// Lets every overdue request lapse, each in a transaction of its own; tells how many did. One that
 /// cannot be read stands in nobody's way.

@@ -123,7 +123,7 @@ async fn lock(ctx: &Ctx, tx: &mut Tx, id: RequestId) -> Result<Locked, Error> {
     let caller = as_known(ctx, caller.ok_or(CallerError::NotFound)?);
     // Whose groups nobody knows stands in for nobody either.
     let stands_in = stands_in && !ctx.credential.groups_unknown;
-    let seats = Seats::load(tx.conn(), id, Some(caller.human()), now).await?;
+    let seats = Seats::lock(tx.conn(), id, Some(caller.human()), now).await?;
     let has_decided = seats.decisions.iter().any(|it| caller.is(it.person));
     Ok(Locked {
         request: seats.shortened(request),

@@ -1,18 +1,24 @@
 //! Counting a request: its votes, and who may sit where.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::db;
 use crate::db::decisions::{self, Decision};
+use crate::db::recounts::Last;
 use crate::db::seats::Around;
 use crate::db::tx::Tx;
-use crate::domain::audit::{Action, Taken};
+use crate::domain::audit::{Action, By, Taken};
 use crate::domain::request::{Request, Tallied};
 use crate::domain::tally::{self, Case, Count, Refusal, Tally, Vote};
 use crate::error::{CallerError, Error, VoteError};
 use crate::ids::{PersonId, RequestId};
+
+/// What the audit log calls whoever counts a request when nobody votes.
+pub(super) const SWEEP: &str = "sweep";
 
 /// The votes on a request, and everybody who may count on it.
 #[derive(Debug)]
@@ -21,10 +27,13 @@ pub(super) struct Seats {
     pub decisions: Vec<Decision>,
     votes: Vec<Vote>,
     around: Around,
+    /// How far it was before; nothing for a look.
+    last: Last,
 }
 
 impl Seats {
-    /// As they are now in the database. The caller's human is counted whatever else there is.
+    /// As they are now in the database, for a look. The caller's human is counted whatever else
+    /// there is.
     pub async fn load(
         conn: &mut PgConnection,
         id: RequestId,
@@ -32,14 +41,38 @@ impl Seats {
         now: DateTime<Utc>,
     ) -> sqlx::Result<Self> {
         let decisions = decisions::of_request(conn, id).await?;
-        let named = decisions.iter().map(|it| it.human).chain(caller);
-        let around = db::seats::around(conn, id, &named.collect::<Vec<_>>(), now).await?;
+        let named: Vec<PersonId> = decisions.iter().map(|it| it.human).chain(caller).collect();
+        let around = db::seats::around(conn, id, &named, now).await?;
         let votes = decisions::approvals(&decisions).map(|it| approval(it.human));
         Ok(Self {
             votes: votes.collect(),
             decisions,
             around,
+            last: Last::default(),
         })
+    }
+
+    /// The same for whoever has the request's lock, and stores what comes of the count.
+    pub async fn lock(
+        conn: &mut PgConnection,
+        id: RequestId,
+        caller: Option<PersonId>,
+        now: DateTime<Utc>,
+    ) -> sqlx::Result<Self> {
+        let last = db::recounts::last(conn, id, now).await?;
+        let seats = Self::load(conn, id, caller, now).await?;
+        Ok(Self { last, ..seats })
+    }
+
+    /// Tells of each approval that counts in whose place it does; `pairs` are who sits and who is
+    /// away, with the names of the latter.
+    pub fn name(&mut self, pairs: &[(PersonId, PersonId)], names: &HashMap<PersonId, String>) {
+        let counted = self.decisions.iter_mut().filter(|it| it.counts);
+        for decision in counted.filter(|it| it.verdict == Verdict::Approve) {
+            let pair = pairs.iter().find(|(sits, _)| *sits == decision.human);
+            decision.stands_for =
+                pair.and_then(|(_, away)| Some((*away, names.get(away)?.clone())));
+        }
     }
 
     /// Counts one more approval.
@@ -80,8 +113,68 @@ impl Seats {
             votes: &self.votes,
             people: &self.around.people,
             asked_by: &self.around.askers,
-            delegation: request.terms.rules.delegation,
+            delegation: takes_delegates(request),
         })
+    }
+
+    /// Whether an escalation has become due, or somebody stands in for another one or does no more,
+    /// since it was counted last.
+    pub fn has_moved(&self) -> bool {
+        self.last.now.is_some_and(|it| it.due != self.last.due)
+    }
+
+    /// Whether whatever it is counted with has changed since.
+    pub fn has_changed(&self) -> bool {
+        let is_other = |last: i64| self.last.now.is_some_and(|it| it.people != last);
+        self.has_moved() || self.last.people.is_some_and(is_other)
+    }
+
+    /// Leaves to the next count what is due now.
+    pub const fn put_off(&mut self) {
+        if let Some(with) = &mut self.last.now {
+            with.due = self.last.due;
+        }
+    }
+
+    /// Stores how far the request is, with an event for each stage that opens or asks again, for
+    /// each escalation that is due, and where it cannot be completed any more. The caller has the
+    /// request's lock.
+    pub async fn follow(
+        &self,
+        tx: &mut Tx,
+        request: &Request,
+        after: &Count<'_>,
+    ) -> Result<(), Error> {
+        let (now, with) = (tx.now(), self.last.now);
+        db::seats::store(tx.conn(), request.id, after, with, now).await?;
+        let last = &self.last;
+        let open = after.open_stage();
+        let mut events = Vec::new();
+        match (last.stage, open) {
+            (Some(was), Some(stage)) if was < stage => {
+                events.push(tx.by.did(request.id, Action::StageOpened { stage }));
+            }
+            (was, Some(stage)) if was.is_none_or(|was| was > stage) => {
+                events.push(tx.by.did(request.id, Action::StageReopened { stage }));
+            }
+            _ => {}
+        }
+        // Whoever counts, nobody has done these.
+        let by = By::system(SWEEP, now);
+        for group in after.groups() {
+            let named = (group.stage, group.group.clone());
+            if group.is_escalated(open, now) && !last.escalated.contains(&named) {
+                let (stage, group) = named;
+                events.push(by.did(request.id, Action::RequestEscalated { stage, group }));
+            }
+        }
+        if last.fillable && !after.is_fillable() {
+            events.push(by.did(request.id, Action::RequestUnfillable {}));
+        }
+        if events.is_empty() {
+            return Ok(());
+        }
+        Ok(db::audit::append_all(tx.conn(), &events).await?)
     }
 
     /// As much of what was asked for as every approval approves, seconds. One that does not count,
@@ -109,32 +202,9 @@ const fn approval(person: PersonId) -> Vote {
     }
 }
 
-/// Stores how far a request is after its votes have changed, with an event for each stage that
-/// opens or asks again. The caller has the request's lock.
-pub(super) async fn follow(
-    tx: &mut Tx,
-    request: &Request,
-    before: &Tally,
-    after: &Count<'_>,
-) -> Result<(), Error> {
-    let now = tx.now();
-    db::seats::store(tx.conn(), request.id, after, now).await?;
-    let (was, is) = (stage(before), stage(after.tally()));
-    let told = match (was, is) {
-        (Some(was), Some(is)) if was < is => Action::StageOpened { stage: is },
-        (was, Some(is)) if was.is_none_or(|was| was > is) => Action::StageReopened { stage: is },
-        _ => return Ok(()),
-    };
-    let event = tx.by.did(request.id, told);
-    Ok(db::audit::append(tx.conn(), &event).await?)
-}
-
-/// The stage that is open.
-const fn stage(tally: &Tally) -> Option<i16> {
-    match tally {
-        Tally::Open { stage, .. } => Some(*stage),
-        Tally::Complete { .. } => None,
-    }
+/// Whether somebody may decide it for somebody else.
+pub(super) const fn takes_delegates(request: &Request) -> bool {
+    request.terms.rules.delegation
 }
 
 /// What the audit log tells of one more vote in the stage that was open `before`.

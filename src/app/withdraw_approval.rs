@@ -2,7 +2,6 @@
 
 use super::ctx::Ctx;
 use super::load::{self, Locked, Shown};
-use super::seats;
 use crate::authz;
 use crate::db;
 use crate::db::decisions::Voice;
@@ -67,7 +66,6 @@ async fn take_back(
             None
         }
     };
-    let before = seats.count(&request, now).tally().clone();
     let voice = Voice {
         request: request.id,
         revision: request.revision,
@@ -84,7 +82,7 @@ async fn take_back(
     }
     seats.take_back(human);
     let after = seats.count(&request, now);
-    seats::follow(tx, &request, &before, &after).await?;
+    seats.follow(tx, &request, &after).await?;
     let seconds = seats.effective_seconds(&request);
     let change = request
         .clone()

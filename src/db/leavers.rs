@@ -3,7 +3,6 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 use sqlx::types::Json;
-use uuid::Uuid;
 
 use super::grants::row::whole;
 use super::requests::{Row, requests};
@@ -12,7 +11,7 @@ use crate::domain::grant::Grant;
 use crate::domain::outlive::Outlives;
 use crate::domain::request::Request;
 use crate::domain::sign_in::Identity;
-use crate::ids::{MachineId, PersonId, RequestId, TokenId};
+use crate::ids::{DelegationId, MachineId, PersonId, TokenId};
 
 /// Whether a person is active; they stay so until the transaction ends, since who disables them
 /// waits for it.
@@ -50,6 +49,8 @@ pub struct Ended {
     pub tokens: Vec<TokenId>,
     /// The machines that they owned.
     pub machines: Vec<MachineId>,
+    /// The delegations from and to them: their ids, who was away, and who decided for them.
+    pub delegations: Vec<(DelegationId, PersonId, PersonId)>,
 }
 
 /// Disables a person, and ends their sessions and tokens; none where there is nobody of that id who
@@ -64,7 +65,9 @@ pub async fn disable(
     at: DateTime<Utc>,
 ) -> sqlx::Result<Option<Ended>> {
     let row = sqlx::query!(
-        r#"SELECT sessions, tokens AS "tokens: Vec<TokenId>", machines AS "machines: Vec<MachineId>"
+        r#"SELECT sessions, tokens AS "tokens: Vec<TokenId>", machines AS "machines: Vec<MachineId>",
+                  delegations AS "delegations: Vec<DelegationId>", away AS "away: Vec<PersonId>",
+                  delegates AS "delegates: Vec<PersonId>"
            FROM person_disabled($1, $2, $3)"#,
         person.uuid(),
         by.map(PersonId::uuid),
@@ -72,10 +75,15 @@ pub async fn disable(
     );
     let row = row.fetch_one(conn).await?;
     let ended = row.sessions.zip(row.tokens).zip(row.machines);
+    let people = row.away.into_iter().flatten();
+    let people = people.zip(row.delegates.into_iter().flatten());
+    let delegations = row.delegations.into_iter().flatten().zip(people);
+    let delegations = delegations.map(|(id, (from, to))| (id, from, to));
     Ok(ended.map(|((sessions, tokens), machines)| Ended {
         sessions,
         tokens,
         machines,
+        delegations: delegations.collect(),
     }))
 }
 
@@ -119,21 +127,6 @@ pub async fn requests(conn: &mut PgConnection, person: PersonId) -> sqlx::Result
     );
     let rows = rows.fetch_all(conn).await?;
     rows.into_iter().map(TryInto::try_into).collect()
-}
-
-/// What is known of these locked requests is another by now: open pages look again.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn recount(conn: &mut PgConnection, requests: &[RequestId]) -> sqlx::Result<()> {
-    let ids: Vec<Uuid> = requests.iter().map(|id| id.uuid()).collect();
-    sqlx::query!(
-        "UPDATE requests SET version = version + 1 WHERE id = ANY($1) AND state = 'pending'",
-        &ids
-    )
-    .execute(conn)
-    .await
-    .map(drop)
 }
 
 /// Locks the grants of a person that can still be ended, by id. Read after their requests were

@@ -59,7 +59,8 @@ BEGIN
             WHEN item.relname IN ('audit_events', 'decisions', 'foreign_documents') THEN 'SELECT, INSERT'
             WHEN item.relname = 'api_tokens' THEN 'SELECT, UPDATE (last_used_at)'
             WHEN item.relname = 'request_stages' THEN 'SELECT, UPDATE (opened_at, closed_at)'
-            WHEN item.relname = 'approver_groups' THEN 'SELECT, UPDATE (wanted, due_at)'
+            WHEN item.relname = 'approver_groups' THEN 'SELECT, UPDATE (wanted, due_at, escalated_at)'
+            WHEN item.relname = 'request_counts' THEN 'SELECT, UPDATE (people, due, fillable)'
             WHEN item.relname = 'delegations' THEN 'SELECT, INSERT, UPDATE (ended_at)'
             WHEN item.relname = 'questions' THEN 'SELECT, INSERT, UPDATE (answer, answered_at)'
             WHEN item.relname = 'sessions' THEN 'SELECT, INSERT, UPDATE (last_seen_at, ended_at)'
@@ -77,7 +78,8 @@ BEGIN
             UPDATE, DELETE'
             WHEN item.relname IN ('targets', 'api_tokens') THEN 'SELECT, INSERT, UPDATE'
             -- What somebody has asked for and has ends when a command disables them.
-            WHEN item.relname IN ('requests', 'grants', 'parts', 'names') THEN 'SELECT, UPDATE'
+            WHEN item.relname IN ('requests', 'grants', 'parts', 'names', 'request_stages', 'approver_groups', \
+            'request_counts') THEN 'SELECT, UPDATE'
             WHEN item.relname = 'audit_events' THEN 'SELECT, INSERT'
             ELSE 'SELECT'
         END;

@@ -5,6 +5,7 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
+use super::recounts::CountedWith;
 use crate::domain::tally::{Count, Delegation, Human, People, StageState};
 use crate::ids::{PersonId, RequestId};
 
@@ -88,12 +89,24 @@ pub async fn around(
     })
 }
 
-/// Stores how far a request is: which of its stages are open, and whose votes would bring it
-/// further. The caller has the request's lock.
+/// Stores how far a request is: which of its stages are open, whose votes would bring it further,
+/// which escalations it was told of, and with what it was counted. The caller has the request's
+/// lock.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn store(
+    conn: &mut PgConnection,
+    request: RequestId,
+    count: &Count<'_>,
+    with: Option<CountedWith>,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    store_stages(&mut *conn, request, count, now).await?;
+    store_groups(conn, request, count, with, now).await
+}
+
+async fn store_stages(
     conn: &mut PgConnection,
     request: RequestId,
     count: &Count<'_>,
@@ -117,26 +130,47 @@ pub async fn store(
         &waiting,
         now,
     )
-    .execute(&mut *conn)
-    .await?;
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+async fn store_groups(
+    conn: &mut PgConnection,
+    request: RequestId,
+    count: &Count<'_>,
+    with: Option<CountedWith>,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
     let groups = count.groups();
     let stages: Vec<i16> = groups.iter().map(|it| it.stage).collect();
     let names: Vec<String> = groups.iter().map(|it| it.group.clone()).collect();
     let escalations: Vec<bool> = groups.iter().map(|it| it.escalation).collect();
     let wanted: Vec<bool> = groups.iter().map(|it| it.wanted).collect();
     let due: Vec<Option<DateTime<Utc>>> = groups.iter().map(|it| it.due_at).collect();
+    let open = count.open_stage();
+    let told: Vec<bool> = groups.iter().map(|it| it.is_escalated(open, now)).collect();
     sqlx::query!(
-        r#"UPDATE approver_groups g SET wanted = it.wanted, due_at = it.due_at
-           FROM unnest($2::smallint[], $3::text[], $4::boolean[], $5::boolean[], $6::timestamptz[])
-               it(stage, name, escalation, wanted, due_at)
+        r#"WITH counted AS (
+               UPDATE request_counts SET fillable = $8, people = coalesce($9, people), due = coalesce($10, due)
+               WHERE request = $1)
+           UPDATE approver_groups g SET wanted = it.wanted, due_at = it.due_at,
+               escalated_at = coalesce(g.escalated_at, CASE WHEN it.told THEN $11::timestamptz END)
+           FROM unnest($2::smallint[], $3::text[], $4::boolean[], $5::boolean[], $6::timestamptz[], $7::boolean[])
+               it(stage, name, escalation, wanted, due_at, told)
            WHERE g.request = $1 AND (g.stage, g."group", g.escalation) = (it.stage, it.name, it.escalation)
-             AND (g.wanted, g.due_at) IS DISTINCT FROM (it.wanted, it.due_at)"#,
+             AND ((g.wanted, g.due_at) IS DISTINCT FROM (it.wanted, it.due_at) OR it.told AND g.escalated_at IS NULL)"#,
         request.uuid(),
         &stages,
         &names,
         &escalations,
         &wanted,
         &due as _,
+        &told,
+        count.is_fillable(),
+        with.map(|it| it.people),
+        with.map(|it| it.due),
+        now,
     )
     .execute(conn)
     .await

@@ -285,6 +285,24 @@ impl Count<'_> {
         &self.tally
     }
 
+    /// The number of the open stage; `None` where every seat is filled.
+    #[must_use]
+    pub const fn open_stage(&self) -> Option<i16> {
+        match &self.tally {
+            Tally::Open { stage, .. } => Some(*stage),
+            Tally::Complete { .. } => None,
+        }
+    }
+
+    /// Whether it is complete, or the people that there are could complete it.
+    #[must_use]
+    pub const fn is_fillable(&self) -> bool {
+        match &self.tally {
+            Tally::Open { fillable, .. } => *fillable,
+            Tally::Complete { .. } => true,
+        }
+    }
+
     /// How far each stage is.
     #[must_use]
     pub fn stages(&self) -> Vec<StageTally> {

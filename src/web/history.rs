@@ -56,6 +56,10 @@ fn entry(event: &find::Entry, is_written: bool) -> Entry {
             let text = "It was withdrawn: its requester's account was disabled";
             (look(&Action::RequestWithdrawn {}), text.to_owned())
         }
+        Told::Done(action @ Action::RequestApproved { .. }) if own => {
+            let text = "It has every approval: whoever voted may decide by now";
+            (look(action), text.to_owned())
+        }
         Told::Done(action) => {
             let own = unwritten(action).filter(|_| !is_written);
             let text = own.map_or_else(|| text(action, actor), ToOwned::to_owned);
@@ -91,7 +95,10 @@ const fn look(action: &Action) -> (Icon, Tone) {
         Action::RequestApproved { .. } => (Icon::Check, Tone::Good),
         Action::RequestDenied { .. } => (Icon::Cross, Tone::Bad),
         Action::RequestWithdrawn {} | Action::ApprovalWithdrawn { .. } => (Icon::Back, Tone::Quiet),
-        Action::StageOpened { .. } | Action::StageReopened { .. } => (Icon::Clock, Tone::Wait),
+        Action::StageOpened { .. }
+        | Action::StageReopened { .. }
+        | Action::RequestEscalated { .. } => (Icon::Clock, Tone::Wait),
+        Action::RequestUnfillable {} => (Icon::Warning, Tone::Wait),
         Action::RequestExpired { .. } => (Icon::Hourglass, Tone::Quiet),
         Action::GrantOpening { .. } | Action::GrantClosing { .. } => (Icon::Busy, Tone::Move),
         Action::GrantOpened { .. } => (Icon::Open, Tone::Good),
@@ -116,6 +123,8 @@ const fn look(action: &Action) -> (Icon, Tone) {
         | Action::RevocationLifted {}
         | Action::PersonDisabled { .. }
         | Action::PersonEnabled {}
+        | Action::DelegationStarted { .. }
+        | Action::DelegationEnded { .. }
         | Action::SessionStarted {}
         | Action::SessionRefused { .. }
         | Action::SessionEnded {}
@@ -164,6 +173,9 @@ fn text(action: &Action, actor: &str) -> String {
         Action::RequestAnswered { .. } => format!("{actor} answered"),
         Action::StageOpened { stage } => format!("Stage {stage} is open"),
         Action::StageReopened { stage } => format!("Stage {stage} is open again"),
+        Action::RequestEscalated { stage, group } => {
+            format!("Stage {stage} has waited: {group} decides as well from now on")
+        }
         Action::RequestDenied { .. } => format!("{actor} denied it"),
         Action::RequestWithdrawn {} => format!("{actor} withdrew it"),
         Action::GrantClosing { cause, .. } => closing(*cause, actor),
@@ -192,6 +204,9 @@ fn text(action: &Action, actor: &str) -> String {
 /// What a step says, whoever did it.
 const fn plain(action: &Action) -> Option<&'static str> {
     Some(match action {
+        Action::RequestUnfillable {} => {
+            "With the people that there are it cannot be approved any more"
+        }
         Action::RequestExpired { closed: None } => "Nobody decided in time",
         Action::RequestExpired { closed: Some(_) } => "It lapsed: what it was to extend was ended",
         Action::GrantOpening { .. } => "Opening began; this was on record before AWS was asked",

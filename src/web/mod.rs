@@ -17,6 +17,7 @@ pub mod audit;
 pub mod commands;
 pub mod console;
 pub mod cookie;
+pub mod delegations;
 pub mod entitlements;
 pub mod failed;
 pub mod forms;

@@ -222,6 +222,8 @@ pub fn label<'a>(error: &FieldError) -> &'a str {
         "claims" => "Claims",
         "from" => "From",
         "to" => "To",
+        "delegate" => "Delegate",
+        "until" => "Until",
         other => other,
     }
 }

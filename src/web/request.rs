@@ -20,7 +20,7 @@ use super::show::{self, Badge, Icon};
 use super::visit::{Asked, Kept, Named, Visit};
 use super::{assets, commands, cookie, outlives};
 use crate::app::find::{self, Approvers, Decision, Delay, May, Question, StageView};
-use crate::app::withdraw;
+use crate::app::{delegations, withdraw};
 use crate::domain::cause::Cause;
 use crate::domain::entitlement::{Method, Scope};
 use crate::domain::grant::{Grant, GrantState};
@@ -63,6 +63,8 @@ pub struct RequestPage {
     pub approvers: Approvers,
     /// Whether the people that there are could still approve it.
     pub fillable: bool,
+    /// Who could decide it and is away; for who decides it alone.
+    pub away: Vec<delegations::Away>,
     /// What the caller may do.
     pub may: May,
     /// Its grant.
@@ -402,6 +404,7 @@ async fn look(
         stages: view.stages,
         approvers: view.approvers,
         fillable: view.fillable,
+        away: view.away,
         may: view.may,
         grant: view.grant,
         delay: view.delay,

@@ -4,8 +4,8 @@ use axum::routing::{MethodRouter, get, post};
 
 use super::portal::Portal;
 use super::{
-    ask, assets, audit, console, entitlements, grants, home, identities, machines, oidc, people,
-    request, requests, revocations, sessions, sign_in, tokens,
+    ask, assets, audit, console, delegations, entitlements, grants, home, identities, machines,
+    oidc, people, request, requests, revocations, sessions, sign_in, tokens,
 };
 use crate::authn::oidc::CALLBACK;
 use crate::domain::audit::verb::Verb;
@@ -145,6 +145,16 @@ pub const ROUTES: &[Route] = &[
         path: "/admin/people/{id}/enable",
         methods: &[("GET", None), ("POST", Some(Verb::Enable))],
         handler: || get(people::back).post(people::enable),
+    },
+    Route {
+        path: "/me/delegations",
+        methods: &[("GET", None), ("POST", Some(Verb::Delegate))],
+        handler: || get(delegations::page).post(delegations::delegate),
+    },
+    Route {
+        path: "/me/delegations/{id}/end",
+        methods: &[("GET", None), ("POST", Some(Verb::EndDelegation))],
+        handler: || get(delegations::back).post(delegations::end),
     },
     Route {
         path: "/me/identities",

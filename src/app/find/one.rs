@@ -7,16 +7,20 @@ use sqlx::PgConnection;
 
 use super::super::ctx::{Ctx, Settings};
 use super::super::load::{self, Shown};
-use super::super::seats::Seats;
+use super::super::seats::{Seats, takes_delegates};
 use super::stages::{self, Approvers, StageView};
 use super::{Decision, Delay, Entry, Held, Question, Undone, undone_of};
 use crate::db::cases::Case;
+use crate::db::delegations::Away;
 use crate::domain::grant::{Grant, GrantState};
 use crate::domain::person::Person;
 use crate::domain::request::{Request, RequestState};
 use crate::error::{CallerError, Error};
 use crate::ids::{GrantId, RequestId};
 use crate::{authz, db};
+
+/// How many of those who are away are named.
+const MOST_AWAY: i64 = 20;
 
 /// What the caller may do with a request and its grant now.
 #[derive(Debug, Clone, Copy, Default)]
@@ -74,6 +78,8 @@ pub struct RequestView {
     /// Whether the people that there are could still approve it; of a request that is decided, that
     /// they could.
     pub fillable: bool,
+    /// Who could decide it and is away, up to a few; for who decides it alone.
+    pub away: Vec<Away>,
     /// What the caller may do.
     pub may: May,
     /// What was done to it and its grant, oldest first.
@@ -112,12 +118,13 @@ pub async fn request(ctx: &Ctx, id: RequestId) -> Result<RequestView, Error> {
                 extension,
                 ..
             } = case;
-            let seats = Seats::load(conn, id, Some(caller.human()), now).await?;
+            let mut seats = Seats::load(conn, id, Some(caller.human()), now).await?;
             let request = seats.shortened(request);
             let subjects: Vec<_> = std::iter::once(id.to_string())
                 .chain(grant.iter().map(|it| it.id.to_string()))
                 .collect();
             let events = db::audit::history(conn, &subjects).await?;
+            stages::stand_ins(conn, &mut seats, &request, &events, now).await?;
             let (stages, fillable) = stages::of(&seats, &request, now);
             let approvers = stages::named(conn, &seats, &request, now).await?;
             let questions = db::questions::of_request(conn, id).await?;
@@ -137,6 +144,7 @@ pub async fn request(ctx: &Ctx, id: RequestId) -> Result<RequestView, Error> {
             let delay = delays(conn, grant.iter(), Some(now)).await?;
             let delay = delay.into_values().next();
             Ok(RequestView {
+                away: away(conn, &caller, &request, (stands_in, now)).await?,
                 undone: undone(conn, &request).await?,
                 held: held(conn, &request, now).await?,
                 closed: db::closed::is(conn, request.target).await?,
@@ -177,6 +185,20 @@ async fn undone(conn: &mut PgConnection, request: &Request) -> sqlx::Result<Vec<
     let mut found = undone_of(conn, request.person, request.terms.method).await?;
     found.retain(|it| Some(&it.arn) == request.principal_arn.as_ref());
     Ok(found)
+}
+
+async fn away(
+    conn: &mut PgConnection,
+    caller: &Person,
+    request: &Request,
+    (stands_in, now): (bool, DateTime<Utc>),
+) -> sqlx::Result<Vec<Away>> {
+    let decides = stands_in || authz::is_approver(caller, request);
+    let waits = request.state == RequestState::Pending && takes_delegates(request);
+    if !decides || !waits {
+        return Ok(Vec::new());
+    }
+    db::delegations::away(conn, request.id, now, MOST_AWAY).await
 }
 
 /// What the requester has of the same entitlement and identity beside this, or waits for.
@@ -323,8 +345,13 @@ async fn count(
     Shown { request, grant }: Shown,
     now: DateTime<Utc>,
 ) -> Result<CountedView, Error> {
-    let seats = Seats::load(conn, request.id, None, now).await?;
+    let mut seats = Seats::load(conn, request.id, None, now).await?;
     let request = seats.shortened(request);
+    let events = match request.state {
+        RequestState::Approved(_) => db::audit::history(conn, &[request.id.to_string()]).await?,
+        _ => Vec::new(),
+    };
+    stages::stand_ins(conn, &mut seats, &request, &events, now).await?;
     let (stages, fillable) = stages::of(&seats, &request, now);
     Ok(CountedView {
         questions: db::questions::of_request(conn, request.id).await?,

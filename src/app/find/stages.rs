@@ -4,7 +4,9 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::super::seats::Seats;
+use super::Entry;
 use crate::db;
+use crate::domain::audit::{Action, Told};
 use crate::domain::request::{Request, RequestState};
 use crate::domain::stages::GroupSeats;
 use crate::domain::tally::{StageState, StageTally, Tally};
@@ -58,6 +60,40 @@ pub(super) fn of(seats: &Seats, request: &Request, now: DateTime<Utc>) -> (Vec<S
         can: tally.can,
     });
     (views.collect(), fillable)
+}
+
+/// Has the approvals tell in whose place they count: of what waits as they would sit now, of what
+/// was approved as they sat then, which its `events` tell.
+pub(super) async fn stand_ins(
+    conn: &mut PgConnection,
+    seats: &mut Seats,
+    request: &Request,
+    events: &[Entry],
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    let pairs = match request.state {
+        RequestState::Pending => seats.count(request, now).stand_ins(),
+        _ => then(events),
+    };
+    if pairs.is_empty() {
+        return Ok(());
+    }
+    let away: Vec<_> = pairs.iter().map(|(_, away)| away.uuid()).collect();
+    let names = db::people::names(conn, &away).await?;
+    seats.name(&pairs, &names);
+    Ok(())
+}
+
+/// Who sat in whose place when it was approved.
+fn then(events: &[Entry]) -> Vec<(PersonId, PersonId)> {
+    let seats = events.iter().filter_map(|it| match it.told() {
+        Told::Done(Action::RequestApproved { seats, .. }) => Some(seats),
+        _ => None,
+    });
+    let taken = seats.flatten();
+    taken
+        .filter_map(|it| Some((it.person, it.stands_for?)))
+        .collect()
 }
 
 /// The stages of a request that waits for nobody any more: its approvals have filled them in their

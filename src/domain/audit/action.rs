@@ -131,6 +131,13 @@ actions! {
     StageReopened = "stage.reopened" {
         stage: i16,
     }
+    /// A group that a stage escalates to decides from now on as well.
+    RequestEscalated = "request.escalated" {
+        stage: i16,
+        group: String,
+    }
+    /// With the people that there are by now it cannot be approved.
+    RequestUnfillable = "request.unfillable" {}
     /// A denial.
     RequestDenied = "request.denied" {
         comment: String,
@@ -322,6 +329,22 @@ actions! {
     }
     /// Somebody is back, with nothing of what they had.
     PersonEnabled = "person.enabled" {}
+    /// Somebody who is away lets another one decide for them.
+    DelegationStarted = "delegation.started" {
+        #[serde(rename = "from_person_id")]
+        from: PersonId,
+        #[serde(rename = "to_person_id")]
+        to: PersonId,
+        starts_at: DateTime<Utc>,
+        ends_at: DateTime<Utc>,
+    }
+    /// It was ended before its time.
+    DelegationEnded = "delegation.ended" {
+        #[serde(rename = "from_person_id")]
+        from: PersonId,
+        #[serde(rename = "to_person_id")]
+        to: PersonId,
+    }
     /// Someone signed in.
     SessionStarted = "session.started" {}
     /// Somebody could not sign in, with the check that has failed where a token does not hold.

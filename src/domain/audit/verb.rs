@@ -53,11 +53,15 @@ pub enum Verb {
     Link,
     /// Give one up.
     Unlink,
+    /// Let another one decide for oneself.
+    Delegate,
+    /// End that.
+    EndDelegation,
 }
 
 impl Verb {
     /// Every verb.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::Submit,
         Self::Approve,
         Self::Deny,
@@ -82,6 +86,8 @@ impl Verb {
         Self::EndMachine,
         Self::Link,
         Self::Unlink,
+        Self::Delegate,
+        Self::EndDelegation,
     ];
 
     /// The action that it leaves in the audit log when it was done. A grant that never opened
@@ -114,6 +120,8 @@ impl Verb {
             Self::EndMachine => ActionName::MachineEnded,
             Self::Link => ActionName::IdentityLinked,
             Self::Unlink => ActionName::IdentityEnded,
+            Self::Delegate => ActionName::DelegationStarted,
+            Self::EndDelegation => ActionName::DelegationEnded,
         }
     }
 

@@ -3,7 +3,9 @@
 use chrono::{DateTime, Utc};
 
 use super::matching::Matching;
-use super::{Count, Seat, Tally, Verdict};
+use super::seats::Set;
+use super::{Count, Seat, Tally, Verdict, stood_in_for};
+use crate::ids::PersonId;
 
 /// A group that a request names, as it stands now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +20,14 @@ pub struct GroupTally {
     pub due_at: Option<DateTime<Utc>>,
     /// Whether one more vote of a member would fill one more seat.
     pub wanted: bool,
+}
+
+impl GroupTally {
+    /// Whether it is one to escalate to that decides by now, in the stage that is open.
+    #[must_use]
+    pub fn is_escalated(&self, open: Option<i16>, now: DateTime<Utc>) -> bool {
+        Some(self.stage) == open && self.due_at.is_some_and(|at| at <= now)
+    }
 }
 
 impl Count<'_> {
@@ -71,6 +81,27 @@ impl Count<'_> {
             return Vec::new();
         }
         let through = self.through();
+        let raising = self.matched(through).raising(through);
+        let raising = self.seats.iter().filter(|(at, _)| raising & (1 << at) != 0);
+        raising.map(|(_, seat)| seat).collect()
+    }
+}
+
+impl Count<'_> {
+    /// Who sits in whose place, as the votes are matched now, by the one who sits.
+    #[must_use]
+    pub fn stand_ins(&self) -> Vec<(PersonId, PersonId)> {
+        let matching = self.matched(self.through());
+        let seated = self.seats.iter().filter_map(|(at, _)| {
+            let who = matching.on(at)?;
+            let away = stood_in_for(&self.voices, who, at)?;
+            Some((self.voices[who].id, away))
+        });
+        seated.collect()
+    }
+
+    /// The votes on these seats.
+    fn matched(&self, through: Set) -> Matching {
         let sets = self.voices.iter().map(|voice| {
             if voice.vote == Some(Verdict::Approve) {
                 voice.sits()
@@ -78,9 +109,7 @@ impl Count<'_> {
                 0
             }
         });
-        let raising = Matching::of(sets, through).raising(through);
-        let raising = self.seats.iter().filter(|(at, _)| raising & (1 << at) != 0);
-        raising.map(|(_, seat)| seat).collect()
+        Matching::of(sets, through)
     }
 }
 

@@ -85,9 +85,15 @@ async fn an_approver_who_left_the_group_has_no_voice() {
     );
     assert_eq!(approve(&service, "bob", &two, None).await.0, 200);
     company.change(|it| it.regroup("bob", &[])).await;
-    assert_eq!(approve(&service, "bob", &one, None).await, told(404, "not_found"));
+    assert_eq!(
+        approve(&service, "bob", &one, None).await,
+        told(404, "not_found")
+    );
     // What they decided they may still see.
-    assert_eq!(approve(&service, "bob", &two, None).await, told(403, "forbidden"));
+    assert_eq!(
+        approve(&service, "bob", &two, None).await,
+        told(403, "forbidden")
+    );
     for request in [&one, &two] {
         assert_eq!(
             company.events(request, "request.approved", "refused").await,

@@ -37,6 +37,10 @@ fn all() -> Vec<Action> {
         | Action::RequestAnswered { .. }
         | Action::StageOpened { .. }
         | Action::StageReopened { .. }
+        | Action::RequestEscalated { .. }
+        | Action::RequestUnfillable {}
+        | Action::DelegationStarted { .. }
+        | Action::DelegationEnded { .. }
         | Action::RequestDenied { .. }
         | Action::RequestWithdrawn {}
         | Action::RequestExpired { .. }
@@ -97,8 +101,8 @@ fn all() -> Vec<Action> {
             seats: vec![Taken {
                 stage: 1,
                 group: "approvers".to_owned(),
-                person: PersonId::new(),
-                stands_for: Some(PersonId::new()),
+                person: PersonId::from_uuid(Uuid::nil()),
+                stands_for: Some(PersonId::from_uuid(Uuid::nil())),
             }],
         },
         Action::ApprovalWithdrawn { comment: None },
@@ -110,6 +114,21 @@ fn all() -> Vec<Action> {
         },
         Action::StageOpened { stage: 2 },
         Action::StageReopened { stage: 1 },
+        Action::RequestEscalated {
+            stage: 1,
+            group: "directors".to_owned(),
+        },
+        Action::RequestUnfillable {},
+        Action::DelegationStarted {
+            from: PersonId::from_uuid(Uuid::nil()),
+            to: PersonId::from_uuid(Uuid::nil()),
+            starts_at: deadline,
+            ends_at: deadline,
+        },
+        Action::DelegationEnded {
+            from: PersonId::from_uuid(Uuid::nil()),
+            to: PersonId::from_uuid(Uuid::nil()),
+        },
         Action::RequestDenied {
             comment: "No.".to_owned(),
         },

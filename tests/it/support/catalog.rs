@@ -237,6 +237,16 @@ impl Entitlement {
         }
     }
 
+    /// The same, decided in these stages: TOML as in a file.
+    pub fn decided_in(name: &str, stages: &str) -> Self {
+        let more = toml::from_str(&format!("stages = {stages}")).unwrap();
+        Self {
+            approver_group: String::new(),
+            more,
+            ..Self::named(name)
+        }
+    }
+
     /// For the developers' own users, who are allowed what that policy says.
     pub fn attaching(name: &str, policy: &str) -> Self {
         let texts = [("account", ACCOUNT), ("policy", policy)];

@@ -7,6 +7,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{Method, StatusCode};
 
 use chrono::TimeDelta;
+use countersign::app::delegations::{self, Wanted, delegate};
 use countersign::app::disable;
 use countersign::app::revoke::{self, NewRevocation};
 use countersign::app::tokens;
@@ -106,6 +107,19 @@ pub async fn filled(portal: &Portal, path: &str) -> String {
             wanted("test", TimeDelta::days(1)),
         );
         return path.replace('T', &made.await.unwrap().0.to_string());
+    }
+    if path.contains("/D/") {
+        let wanted = Wanted {
+            to: "dave@example.com".to_owned(),
+            until: Some(portal.start + TimeDelta::days(3)),
+            ..Wanted::default()
+        };
+        let alice = portal.ctx("alice").await;
+        let made = match delegations::own(&alice).await.unwrap().first() {
+            Some(made) => made.id,
+            None => delegate(&alice, wanted).await.unwrap(),
+        };
+        return path.replace('D', &made.to_string());
     }
     if path.contains("/M/") {
         let machine = Machine::of("bob").made(portal).await;

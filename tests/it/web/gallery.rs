@@ -17,8 +17,9 @@ use countersign::web::requests::Requests;
 use countersign::web::sign_in::SignIn;
 
 use super::console::of_session;
+use super::delegation_samples::{away, delegations};
 use super::facts::*;
-use super::identity_samples::{identities, linking};
+use super::identity_samples::{identities, link_refused, linking};
 use super::outlives::{attached, not_looked_at, outliving};
 use super::people;
 use super::revocation_samples::{revocation_page, revocations};
@@ -406,18 +407,14 @@ fn pages() -> Vec<(&'static str, Sample)> {
         ),
         ("sessions", sample(&sessions())),
         ("tokens", sample(&tokens())),
+        ("delegations", sample(&delegations())),
+        ("request-away", sample(&away())),
         ("tokens-wrong", sample(&tokens_wrong())),
         ("token-made", sample(&token_made())),
         ("machines", sample(&machines())),
         ("machine", sample(&machine())),
         ("request-by-machine", sample(&by_machine())),
         ("identities", sample(&linking(vec![]))),
-        (
-            "identities-refused",
-            sample(&linking(errors(
-                "",
-                "One AWS identity is one person's. (identity_taken)",
-            ))),
-        ),
+        ("identities-refused", sample(&link_refused())),
     ]
 }

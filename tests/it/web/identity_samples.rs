@@ -56,3 +56,11 @@ pub fn linking(errors: Vec<FieldError>) -> Identities {
         errors,
     }
 }
+
+/// The page after a link that was refused.
+pub fn link_refused() -> Identities {
+    linking(errors(
+        "",
+        "One AWS identity is one person's. (identity_taken)",
+    ))
+}

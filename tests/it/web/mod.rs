@@ -4,6 +4,7 @@ mod attach;
 mod closed;
 mod console;
 mod console_link;
+mod delegation_samples;
 mod demands;
 mod edges;
 mod extensions;

@@ -18,8 +18,8 @@ pub struct Tried {
     /// As the router spells it.
     pub route: &'static str,
     /// `R` is alice's pending request, `G` her grant, `S` a session of hers, `T` a token of hers,
-    /// `I` an identity that she has linked, `M` a machine of bob's, `V` a revocation of nothing,
-    /// `P` erin, who is disabled where she is to be enabled.
+    /// `I` an identity that she has linked, `D` a delegation of hers, `M` a machine of bob's, `V` a
+    /// revocation of nothing, `P` erin, who is disabled where she is to be enabled.
     pub path: String,
 }
 
@@ -39,6 +39,7 @@ fn path(route: &str) -> String {
     let id = match route.split('/').nth(1) {
         Some("me") if route.starts_with("/me/tokens") => "T",
         Some("me") if route.starts_with("/me/identities") => "I",
+        Some("me") if route.starts_with("/me/delegations") => "D",
         Some("me") => "S",
         Some("admin") if route.starts_with("/admin/people") => "P",
         Some("admin") => "M",
@@ -95,6 +96,11 @@ pub fn form(path: &str) -> Vec<(&'static str, &'static str)> {
         ]
     } else if path == "/me/identities" {
         vec![("signed", "{}")]
+    } else if path == "/me/delegations" {
+        vec![
+            ("delegate", "dave@example.com"),
+            ("until", "2027-01-20T08:00"),
+        ]
     } else if path == SIGN_IN {
         vec![("person", "bob@example.com"), ("next", "/")]
     } else {

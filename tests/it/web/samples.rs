@@ -136,6 +136,7 @@ pub fn page(state: RequestState, granted: Option<Grant>) -> RequestPage {
         stages: vec![stage(&terms(), 0)],
         approvers: approvers(&["Bob Brandt", "Carol Costa"], false),
         fillable: true,
+        away: vec![],
         may: May {
             withdraw: state == RequestState::Pending,
             end: granted.as_ref().is_some_and(|g| g.state == active()),

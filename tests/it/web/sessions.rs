@@ -2,13 +2,7 @@
 
 use axum::http::StatusCode;
 use chrono::TimeDelta;
-use countersign::app::sessions::ListedSession;
-use countersign::ids::SessionId;
-use countersign::web::page::Here;
-use countersign::web::sessions::Sessions;
 
-use super::facts::{minutes, now};
-use super::samples::frame;
 use crate::support::app::TestApp;
 use crate::support::portal::Browser;
 
@@ -99,28 +93,4 @@ async fn a_page_that_cannot_be_made_tells_nothing_of_the_inside() {
     let busy = alice.get("/").await;
     assert_eq!(busy.status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(busy.body.contains("<h1>Countersign is busy"));
-}
-
-/// Browsers of several kinds.
-pub fn sessions() -> Sessions {
-    let session = |user_agent: &str, is_this| ListedSession {
-        id: SessionId::from_uuid(uuid::Uuid::nil()),
-        user_agent: user_agent.to_owned(),
-        created_at: now() - minutes(90),
-        last_seen_at: now() - minutes(if is_this { 0 } else { 25 }),
-        expires_at: now() + minutes(630),
-        is_this,
-    };
-    let firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0";
-    Sessions {
-        frame: frame(Here::Elsewhere, "Alice Archer", 0),
-        sessions: vec![
-            session(firefox, true),
-            session(
-                &"A browser that has much to say of itself. ".repeat(4),
-                false,
-            ),
-            session("", false),
-        ],
-    }
 }

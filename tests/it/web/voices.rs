@@ -51,5 +51,6 @@ pub fn voice(name: &str, approved: bool) -> Decision {
         revision: 1,
         stands: true,
         counts: true,
+        stands_for: None,
     }
 }
