@@ -1,5 +1,5 @@
 -- Requests are decided in stages, in each of which several groups may have seats. Votes belong to the request, seats to its stages: who sits where is
--- computed anew each time (src/policy/tally.rs), and SQL holds the floor under it. Not to be mixed with replicas of the release before: the votes of an
+-- computed anew each time (src/domain/tally.rs), and SQL holds the floor under it. Not to be mixed with replicas of the release before: the votes of an
 -- older program have no seq and no revision, and are refused.
 
 CREATE FUNCTION stages_fit(stages jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
@@ -192,13 +192,15 @@ END $$;
 CREATE TRIGGER questions_freeze BEFORE UPDATE ON questions FOR EACH ROW EXECUTE FUNCTION freeze_question();
 CREATE TRIGGER questions_keep BEFORE DELETE ON questions FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
--- For whom of a request's groups a person stands in.
+-- For whom of a request's groups a person stands in: of none of those who have asked, and where its rules take that.
 CREATE FUNCTION stands_in(voter uuid, asked uuid, moment timestamptz) RETURNS boolean LANGUAGE sql STABLE AS $$
     SELECT EXISTS (
-        SELECT FROM people v, unnest(human_ids(v)) own(id) JOIN delegations d ON d.to_person = own.id JOIN people a ON a.id = d.from_person,
+        SELECT FROM people v, unnest(human_ids(v)) own(id) JOIN delegations d ON d.to_person = own.id JOIN people a ON a.id = d.from_person
+            JOIN requests r ON r.id = asked,
             unnest(human_ids(a)) away(id) JOIN people p ON p.id = away.id AND p.status = 'active'
             JOIN approver_groups g ON g.request = asked AND p.groups @> ARRAY[g."group"]
-        WHERE v.id = voter AND d.starts_at <= moment AND d.ends_at > moment AND (d.ended_at IS NULL OR d.ended_at > moment))
+        WHERE v.id = voter AND d.starts_at <= moment AND d.ends_at > moment AND (d.ended_at IS NULL OR d.ended_at > moment)
+          AND human(a.id) <> ALL (askers(r)) AND coalesce((r.terms->'rules'->>'delegation')::boolean, true))
 $$;
 COMMENT ON FUNCTION stands_in IS 'Whether a person stands in for somebody in a group that decides the request.';
 -- Which seat they may have is not asked here.

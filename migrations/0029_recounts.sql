@@ -48,16 +48,6 @@ END $$;
 -- By its name after requests_staged, whose rows it reads.
 CREATE TRIGGER requests_tallied AFTER INSERT ON requests FOR EACH ROW EXECUTE FUNCTION count_of_request();
 
--- As before (0027), without those for whom somebody else asked: who stands in for the requester is nobody.
-CREATE OR REPLACE FUNCTION stands_in(voter uuid, asked uuid, moment timestamptz) RETURNS boolean LANGUAGE sql STABLE AS $$
-    SELECT EXISTS (
-        SELECT FROM people v JOIN delegations d ON d.to_person = ANY (human_ids(v)) JOIN people a ON a.id = d.from_person
-            JOIN people p ON p.id = ANY (human_ids(a)) AND p.status = 'active' JOIN approver_groups g ON p.groups @> ARRAY[g."group"]
-            JOIN requests r ON r.id = g.request
-        WHERE v.id = voter AND g.request = asked AND d.starts_at <= moment AND d.ends_at > moment AND (d.ended_at IS NULL OR d.ended_at > moment)
-          AND human(a.id) <> ALL (askers(r)))
-$$;
-
 -- Nobody stands in for or by somebody who is disabled.
 CREATE FUNCTION refuse_disabled_delegate() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
@@ -109,7 +99,7 @@ BEGIN
     FOR item IN
         SELECT p.oid::regprocedure AS name, CASE WHEN p.prosecdef THEN 'pg_catalog, ' ELSE '' END AS first FROM pg_proc p
         WHERE p.pronamespace = current_schema()::regnamespace AND pg_has_role(p.proowner, 'USAGE')
-          AND p.proname IN ('counted_with', 'count_of_request', 'stands_in', 'refuse_disabled_delegate', 'person_disabled')
+          AND p.proname IN ('counted_with', 'count_of_request', 'refuse_disabled_delegate', 'person_disabled')
     LOOP
         EXECUTE format('ALTER FUNCTION %s SET search_path = %s%I, pg_temp', item.name, item.first, current_schema());
     END LOOP;

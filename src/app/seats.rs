@@ -12,7 +12,7 @@ use crate::db::recounts::Last;
 use crate::db::seats::Around;
 use crate::db::tx::Tx;
 use crate::domain::audit::{Action, By, Taken};
-use crate::domain::request::{Request, Tallied};
+use crate::domain::request::{Request, Tallied, Verdict};
 use crate::domain::tally::{self, Case, Count, Refusal, Tally, Vote};
 use crate::error::{CallerError, Error, VoteError};
 use crate::ids::{PersonId, RequestId};

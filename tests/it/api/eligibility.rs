@@ -45,7 +45,7 @@ async fn a_requester_who_left_the_group_gets_no_approval() {
         .change(|it| it.regroup("alice", &["approvers"]))
         .await;
     for request in [&first, &second] {
-        let said = approve(&service, "bob", request, None).await;
+        let said = approve(&service, "bob", request).await;
         assert_eq!(said, told(409, "not_eligible"));
         assert_eq!(
             company.events(request, "request.approved", "refused").await,
@@ -72,7 +72,7 @@ async fn a_requester_who_left_the_group_gets_no_approval() {
     company
         .change(|it| it.regroup("alice", &["developers"]))
         .await;
-    assert_eq!(approve(&service, "bob", &second, None).await.0, 200);
+    assert_eq!(approve(&service, "bob", &second).await.0, 200);
 }
 
 #[tokio::test]
@@ -83,17 +83,11 @@ async fn an_approver_who_left_the_group_has_no_voice() {
         submit(&service, "prod-admin").await,
         submit(&service, "prod-root").await,
     );
-    assert_eq!(approve(&service, "bob", &two, None).await.0, 200);
+    assert_eq!(approve(&service, "bob", &two).await.0, 200);
     company.change(|it| it.regroup("bob", &[])).await;
-    assert_eq!(
-        approve(&service, "bob", &one, None).await,
-        told(404, "not_found")
-    );
+    assert_eq!(approve(&service, "bob", &one).await, told(404, "not_found"));
     // What they decided they may still see.
-    assert_eq!(
-        approve(&service, "bob", &two, None).await,
-        told(403, "forbidden")
-    );
+    assert_eq!(approve(&service, "bob", &two).await, told(403, "forbidden"));
     for request in [&one, &two] {
         assert_eq!(
             company.events(request, "request.approved", "refused").await,
@@ -102,7 +96,7 @@ async fn an_approver_who_left_the_group_has_no_voice() {
     }
     assert_eq!(company.count("decisions").await, 1);
     assert_eq!(company.count("grants").await, 0);
-    assert_eq!(approve(&service, "carol", &one, None).await.0, 200);
+    assert_eq!(approve(&service, "carol", &one).await.0, 200);
 }
 
 #[tokio::test]
@@ -124,7 +118,7 @@ async fn an_aws_that_hangs_keeps_nobody_waiting_and_is_asked_again_at_opening() 
         if is_gone {
             aws.knobs().delete_role(sandbox::ROLE);
         }
-        assert_eq!(approve(&service, "bob", &request, None).await.0, 200);
+        assert_eq!(approve(&service, "bob", &request).await.0, 200);
         work(&service).await;
         if is_gone {
             // One answer that it is not there may be wrong.
