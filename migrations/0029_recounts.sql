@@ -70,16 +70,21 @@ BEGIN
     IF NOT FOUND THEN
         RETURN;
     END IF;
+    PERFORM FROM sessions s WHERE s.person = person_disabled.person AND s.ended_at IS NULL ORDER BY s.id FOR UPDATE;
     UPDATE sessions s SET ended_at = told_at WHERE s.person = person_disabled.person AND s.ended_at IS NULL AND s.expires_at > told_at;
     GET DIAGNOSTICS sessions = ROW_COUNT;
+    -- Before their tokens, as whoever ends one machine does.
+    PERFORM FROM machines m WHERE m.owner = person_disabled.person AND m.ended_at IS NULL ORDER BY m.id FOR UPDATE;
+    WITH ended AS (
+        UPDATE machines m SET ended_at = told_at WHERE m.owner = person_disabled.person AND m.ended_at IS NULL RETURNING m.id)
+    SELECT coalesce(array_agg(ended.id ORDER BY ended.id), '{}') INTO machines FROM ended;
     WITH revoked AS (
         UPDATE api_tokens t SET revoked_at = told_at
         WHERE (t.person = person_disabled.person OR t.machine IN (SELECT m.id FROM machines m WHERE m.owner = person_disabled.person))
           AND t.revoked_at IS NULL AND t.expires_at > told_at RETURNING t.id)
     SELECT coalesce(array_agg(revoked.id ORDER BY revoked.id), '{}') INTO tokens FROM revoked;
-    WITH ended AS (
-        UPDATE machines m SET ended_at = told_at WHERE m.owner = person_disabled.person AND m.ended_at IS NULL RETURNING m.id)
-    SELECT coalesce(array_agg(ended.id ORDER BY ended.id), '{}') INTO machines FROM ended;
+    PERFORM FROM delegations d
+        WHERE person_disabled.person IN (d.from_person, d.to_person) AND d.ended_at IS NULL ORDER BY d.id FOR UPDATE;
     WITH ended AS (
         UPDATE delegations d SET ended_at = told_at
         WHERE person_disabled.person IN (d.from_person, d.to_person) AND d.ended_at IS NULL AND d.ends_at > told_at
@@ -88,7 +93,7 @@ BEGIN
            coalesce(array_agg(ended.to_person ORDER BY ended.id), '{}')
     INTO person_disabled.delegations, away, delegates FROM ended;
 END $$;
-COMMENT ON FUNCTION person_disabled IS 'Disables a person who is active, with their sessions (how many), API tokens, machines and delegations (away: from whom, delegates: to whom); null for all of them where they are not.';
+COMMENT ON FUNCTION person_disabled IS 'Disables a person who is active, with their sessions (how many), API tokens, machines and delegations (away: from whom, delegates: to whom); null for all of them where they are not. By nobody: a sign-in with none of the groups that may, or a command.';
 REVOKE ALL ON FUNCTION count_of_request, refuse_disabled_delegate, person_disabled FROM PUBLIC;
 
 -- They look at the tables of their own schema, whatever the caller's search path says.

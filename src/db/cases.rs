@@ -59,9 +59,8 @@ pub async fn of_request(
                   sender.owner AS "owner_now?: PersonId", r.principal, r.principal_arn, r.principal_session,
                   r.principal_unique_id, r.entitlement, r.target, r.role_id, r.terms AS "terms: Json<Terms>",
                   r.justification, r.duration_seconds, effective_duration(r) AS "effective_seconds!", r.extends,
-                  r.starts_at, r.ticket, r.target_checked,
-                  r.outlives AS "outlives: Json<Vec<Outlives>>", r.state, r.submitted_at, r.expires_at, r.closed_at,
-                  requester.name AS requester,
+                  r.starts_at, r.ticket, r.target_checked, r.outlives AS "outlives: Json<Vec<Outlives>>", r.state,
+                  r.submitted_at, r.expires_at, r.closed_at, requester.name AS requester,
                   caller.id AS caller_id, caller.name AS caller_name, caller.email AS caller_email,
                   caller.groups AS caller_groups, human_ids(caller) AS "caller_ids!: Vec<PersonId>",
                   EXISTS (SELECT FROM decisions d JOIN people v ON v.id = d.person

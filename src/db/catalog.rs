@@ -165,11 +165,10 @@ pub async fn offer(
                   a.name AS account_name, t.arn AS "role_arn?", e.statements AS "statements: Json<Vec<String>>",
                   (e.mfa OR (e.method <> 'sts_credentials' AND coalesce(t.mfa, false))) AS "mfa!",
                   CASE WHEN e.method <> 'sts_credentials' THEN t.external_id END AS asked_external_id,
-                  e.session_scope AS "session_scope: Json<Scope>", e.early_end, e.session_tags, e.min_duration_seconds,
-                  e.max_duration_seconds, e.requester_group, e.stages AS "stages: Json<Stages>",
-                  e.rules AS "rules: Json<Rules>", e.version,
-                  t.condition AS "condition?", e.method, a.manager_role_arn, a.external_id,
-                  coalesce($3, clock_timestamp()) AS "now!"
+                  e.session_scope AS "session_scope: Json<Scope>", e.early_end, e.session_tags,
+                  e.min_duration_seconds, e.max_duration_seconds, e.requester_group, e.rules AS "rules: Json<Rules>",
+                  e.stages AS "stages: Json<Stages>", e.version, t.condition AS "condition?", e.method,
+                  a.manager_role_arn, a.external_id, coalesce($3, clock_timestamp()) AS "now!"
            FROM entitlements e JOIN accounts a ON a.id = e.account LEFT JOIN targets t ON t.id = e.target
                JOIN people p ON p.id = $2 AND e.requester_group = ANY(p.groups)
            WHERE e.retired_at IS NULL AND e.name = $1"#,

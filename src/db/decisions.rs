@@ -37,8 +37,8 @@ pub struct Decision {
     /// Whether it counts: where that human stands, and as long as the request waits only of
     /// somebody who is active, and none of those who have asked. After that it is history.
     pub counts: bool,
-    /// In whose place they sit, with the name, where that was looked for and it is not by a group of
-    /// their own.
+    /// In whose place they sit, with the name, where that was looked for and it is not by a group
+    /// of their own.
     pub stands_for: Option<(PersonId, String)>,
 }
 

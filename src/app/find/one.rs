@@ -120,9 +120,8 @@ pub async fn request(ctx: &Ctx, id: RequestId) -> Result<RequestView, Error> {
             } = case;
             let mut seats = Seats::load(conn, id, Some(caller.human()), now).await?;
             let request = seats.shortened(request);
-            let subjects: Vec<_> = std::iter::once(id.to_string())
-                .chain(grant.iter().map(|it| it.id.to_string()))
-                .collect();
+            let granted = grant.iter().map(|it| it.id.to_string());
+            let subjects: Vec<_> = std::iter::once(id.to_string()).chain(granted).collect();
             let events = db::audit::history(conn, &subjects).await?;
             stages::stand_ins(conn, &mut seats, &request, &events, now).await?;
             let (stages, fillable) = stages::of(&seats, &request, now);
@@ -141,8 +140,7 @@ pub async fn request(ctx: &Ctx, id: RequestId) -> Result<RequestView, Error> {
             let settled_at = grant.as_ref().filter(|it| it.back_until(now).is_none());
             let settled_at = settled_at.and_then(|it| settled_at_of(it, propagation));
             let dead_since = grant.as_ref().and_then(|it| dead_since(it, settings, now));
-            let delay = delays(conn, grant.iter(), Some(now)).await?;
-            let delay = delay.into_values().next();
+            let mut delays = delays(conn, grant.iter(), Some(now)).await?.into_values();
             Ok(RequestView {
                 away: away(conn, &caller, &request, (stands_in, now)).await?,
                 undone: undone(conn, &request).await?,
@@ -151,7 +149,7 @@ pub async fn request(ctx: &Ctx, id: RequestId) -> Result<RequestView, Error> {
                 request,
                 requester,
                 grant,
-                delay,
+                delay: delays.next(),
                 settled_at,
                 dead_since,
                 extension: extension.filter(|it| *it != id),

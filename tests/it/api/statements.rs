@@ -92,14 +92,14 @@ async fn calls_take_few(app: TestApp) {
     };
     for (verb, who, body, most) in [
         // Each begins with the caller's own row, which who disables them waits for.
-        ("approve", &bob, json!({}), 17),
-        ("deny", &bob, json!({"comment": "No."}), 11),
-        ("withdraw", &alice, json!({}), 10),
+        ("approve", &bob, json!({}), 20),
+        ("deny", &bob, json!({"comment": "No."}), 13),
+        ("withdraw", &alice, json!({}), 12),
     ] {
-        let asked = calls.call(&alice, "POST", "/requests", &ask(), 14).await;
+        let asked = calls.call(&alice, "POST", "/requests", &ask(), 16).await;
         assert_eq!(asked.status, StatusCode::CREATED);
         let path = format!("/requests/{}", asked.body["id"].as_str().unwrap());
-        calls.call(&bob, "GET", &path, &Value::Null, 6).await;
+        calls.call(&bob, "GET", &path, &Value::Null, 8).await;
         let decide = format!("{path}/{verb}");
         let decided = calls.call(who, "POST", &decide, &body, most).await;
         let Some(grant) = decided.body["grant_id"].as_str() else {

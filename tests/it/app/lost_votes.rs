@@ -80,7 +80,7 @@ async fn a_vote_that_was_lost_is_cast_once_more_and_no_more_often() {
         assert_eq!(code(approve(&alice, had.approved, None, None).await), "-");
         assert_eq!(
             code(approve(&alice, had.approved, None, None).await),
-            "stale"
+            "already_decided"
         );
     }
     // Not even as the application.
@@ -88,7 +88,7 @@ async fn a_vote_that_was_lost_is_cast_once_more_and_no_more_often() {
                 JOIN requests r ON r.id = d.request WHERE r.state = 'pending' LIMIT 1";
     let copied = sqlx::raw_sql(copy).execute(company.pool()).await;
     let copied = copied.unwrap_err().into_database_error().unwrap();
-    assert_eq!(copied.constraint(), Some("decisions_pkey"));
+    assert_eq!(copied.constraint(), Some("one_voice"));
     // The other account has the same one voice, also where this one's was lost.
     company
         .change(|it| {

@@ -138,6 +138,10 @@ fn between<'a>(
 
 /// What a page says: where a request stands, who has approved, who still can, what is listed.
 fn facts(html: &str) -> Value {
+    // That the same was asked before is told since, with a link.
+    let told_since = "<p class=\"note wait\">[^\n]*already</strong>(?s:.*?)</p>";
+    let told_since = regex_lite::Regex::new(told_since).unwrap();
+    let html = &told_since.replace_all(html, "");
     let mut requests = Vec::new();
     for part in html.split("href=\"/requests/").skip(1) {
         let id = part.split(['"', '#', '/']).next().unwrap();

@@ -146,8 +146,16 @@ impl Demo {
     /// The same of somebody else.
     pub async fn approve_of(&self, name: &str, request: &str) -> String {
         let path = format!("/requests/{request}/approve");
-        let (status, request) = self.server.post(self.token("bob"), &path, &json!({})).await;
-        assert_eq!(status, 200, "{request}");
+        let voice = async |who| {
+            let (status, request) = self.server.post(self.token(who), &path, &json!({})).await;
+            assert_eq!(status, 200, "{request}");
+            request
+        };
+        let mut request = voice("bob").await;
+        // What has a second stage asks the security admins there.
+        if request["stages"][1]["state"] == "open" {
+            request = voice("dave").await;
+        }
         let grant = text(&request["grant_id"]).to_owned();
         self.server
             .reaches(self.token(name), &grant, "active")

@@ -76,6 +76,7 @@ pub fn assert_described(demo: &Demo) {
         demo.described["entitlements"],
         json!([
             {"name": "prod-admin", "role_arn": "arn:aws:iam::111122223333:role/prod-admin", "method": "trust_policy"},
+            {"name": "prod-change", "role_arn": "arn:aws:iam::111122223333:role/prod-change", "method": "trust_policy"},
             {"name": "prod-db", "role_arn": "arn:aws:iam::111122223333:role/prod-db", "method": "trust_policy"},
             {"name": "prod-s3-write", "role_arn": null, "method": "attach"},
             {"name": "staging-power", "role_arn": "arn:aws:iam::444455556666:role/staging-power", "method": "sts_credentials"},
