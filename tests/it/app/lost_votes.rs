@@ -97,7 +97,10 @@ async fn a_vote_that_was_lost_is_cast_once_more_and_no_more_often() {
         })
         .await;
     let zoe = company.ctx("zoe").await;
-    assert_eq!(code(approve(&zoe, had.approved, None, None).await), "stale");
+    assert_eq!(
+        code(approve(&zoe, had.approved, None, None).await),
+        "already_decided"
+    );
     disable(&ada, id, "Left").await.unwrap();
     assert_eq!(code(approve(&zoe, had.approved, None, None).await), "-");
     enable(&ada, id).await.unwrap();
