@@ -106,7 +106,7 @@ async fn a_vote_that_was_lost_is_cast_once_more_and_no_more_often() {
     enable(&ada, id).await.unwrap();
     assert_eq!(
         code(approve(&alice, had.approved, None, None).await),
-        "stale"
+        "already_decided"
     );
     let details = "SELECT details->>'approvals' FROM audit_events WHERE action = 'person.disabled' ORDER BY id DESC LIMIT 1";
     assert_eq!(one(&company, details).await, "1");
