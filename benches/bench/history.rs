@@ -14,7 +14,8 @@ const REQUESTS: &str = "
                           target_checked, state, submitted_at, expires_at, closed_at)
       SELECT ('018f0000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 2, p.id, i.id, i.arn, e.id, e.target,
              jsonb_build_object('account', '111122223333', 'account_name', 'Production', 'role_arn', t.arn, 'name', e.name, 'min_duration_seconds', 5,
-                 'max_duration_seconds', 28800, 'requester_group', 'engineers', 'stages', jsonb_build_array(jsonb_build_object('groups', jsonb_build_array(jsonb_build_object('group', 'sre-leads', 'needed', 1)))), 'method', 'trust_policy',
+                 'max_duration_seconds', 28800, 'requester_group', 'engineers',
+                 'stages', jsonb_build_array(jsonb_build_object('groups', jsonb_build_array(jsonb_build_object('group', 'sre-leads', 'needed', 1)))), 'method', 'trust_policy',
                  'description', '', 'version', 1),
              'Request ' || n, 3600, true,
              CASE WHEN n > REQUESTS - 20 THEN 'pending' WHEN n % 97 = 0 THEN 'withdrawn' WHEN n % 10 = 0 THEN 'denied' WHEN n % 11 = 0 THEN 'expired'
@@ -24,6 +25,11 @@ const REQUESTS: &str = "
       FROM generate_series(1, REQUESTS) n
       JOIN people p ON p.subject = 'requester-' || lpad((n % 32)::text, 2, '0') JOIN principals i ON i.person = p.id
       JOIN entitlements e ON e.name = 'role-' || lpad((n % 200)::text, 3, '0') JOIN targets t ON t.id = e.target;
+    INSERT INTO request_stages (request, stage, opened_at) SELECT id, 1, submitted_at FROM requests r
+      WHERE NOT EXISTS (SELECT FROM request_stages s WHERE s.request = r.id);
+    INSERT INTO approver_groups (request, stage, \"group\", needed, escalation, wanted, state)
+      SELECT id, 1, 'sre-leads', 1, false, state = 'pending', state FROM requests r
+      WHERE NOT EXISTS (SELECT FROM approver_groups g WHERE g.request = r.id);
     INSERT INTO decisions (id, request, seq, revision, person, verdict, comment, duration_seconds, channel, at)
       SELECT gen_random_uuid(), r.id, 1, 1, a.id, CASE r.state WHEN 'approved' THEN 'approve' ELSE 'deny' END, 'Said.',
              CASE r.state WHEN 'approved' THEN r.duration_seconds END, 'portal', r.closed_at

@@ -68,7 +68,8 @@ const SEED: &str = "
     WITH new AS (
         SELECT it.*, p.id AS person, i.id AS principal, i.arn AS user_arn, e.id AS entitlement, e.target,
                jsonb_build_object('account', t.account, 'account_name', 'Production', 'role_arn', t.arn, 'name', e.name, 'min_duration_seconds', 5,
-                   'max_duration_seconds', 28800, 'requester_group', 'engineers', 'stages', jsonb_build_array(jsonb_build_object('groups', jsonb_build_array(jsonb_build_object('group', 'sre-leads', 'needed', 1)))), 'method', 'trust_policy',
+                   'max_duration_seconds', 28800, 'requester_group', 'engineers',
+                   'stages', jsonb_build_array(jsonb_build_object('groups', jsonb_build_array(jsonb_build_object('group', 'sre-leads', 'needed', 1)))), 'method', 'trust_policy',
                    'description', '', 'version', 1) AS terms
         FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[]) it (request, id, name, role, subject)
         JOIN people p USING (subject) JOIN principals i ON i.person = p.id JOIN entitlements e ON e.name = it.role JOIN targets t ON t.id = e.target),
@@ -77,6 +78,9 @@ const SEED: &str = "
                               target_checked, state, submitted_at, expires_at, closed_at)
         SELECT request, 2, person, principal, user_arn, entitlement, target, terms, CASE WHEN $9 THEN 'seeded, bare' ELSE 'seeded' END,
                extract(epoch FROM $7 - $6)::int, true, 'approved', now(), now() + interval '1 day', now() FROM new),
+    groups AS (
+        INSERT INTO approver_groups (request, stage, \"group\", needed, escalation, wanted, state)
+        SELECT request, 1, 'sre-leads', 1, false, false, 'approved' FROM new),
     voices AS (
         INSERT INTO decisions (id, request, seq, revision, person, verdict, duration_seconds, channel, at)
         SELECT gen_random_uuid(), request, 1, 1, (SELECT id FROM people WHERE subject = $8), 'approve', extract(epoch FROM $7 - $6)::int, 'api', now() FROM new),
